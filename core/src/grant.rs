@@ -1,0 +1,118 @@
+//! Permission as a value: sealed until its own record is durable, then spent once.
+
+use std::collections::BTreeSet;
+
+use crate::digest::Digest;
+use crate::id::{CredentialId, RequestId};
+use crate::principal::PrincipalId;
+use crate::request::{Approved, Issued, Receipt, Request, Step};
+use crate::time::Timestamp;
+
+/// The right to mint one credential, once. It cannot be built outside this crate, copied, or used
+/// twice:
+///
+/// ```compile_fail,E0382
+/// fn mint_twice(grant: assent_core::grant::Grant) {
+///     let first = grant;
+///     let second = grant;
+/// }
+/// ```
+///
+/// ```compile_fail,E0451
+/// fn out_of_nothing(all: assent_core::grant::Grant) -> assent_core::grant::Grant {
+///     assent_core::grant::Grant { audience: String::new(), ..all }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Grant {
+    pub(crate) request: RequestId,
+    pub(crate) credential: CredentialId,
+    pub(crate) requester: PrincipalId,
+    pub(crate) kind: String,
+    pub(crate) environment: String,
+    pub(crate) target: std::collections::BTreeMap<String, String>,
+    pub(crate) digest: Digest,
+    pub(crate) subject: Option<Digest>,
+    pub(crate) policy: Digest,
+    pub(crate) approved_by: BTreeSet<PrincipalId>,
+    pub(crate) audience: String,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl Grant {
+    pub(crate) fn new(
+        request: &Request,
+        approved: &Approved,
+        credential: CredentialId,
+        audience: &str,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Self {
+        let intent = request.intent();
+        Self {
+            request: request.id(),
+            credential,
+            requester: request.requester().id.clone(),
+            kind: intent.kind().to_owned(),
+            environment: intent.environment().to_owned(),
+            target: intent.target().clone(),
+            digest: request.digest(),
+            subject: intent.subject(),
+            policy: request.ruling().policy,
+            approved_by: approved.counted.clone(),
+            audience: audience.to_owned(),
+            issued_at,
+            expires_at,
+        }
+    }
+
+    pub(crate) fn again(
+        request: &Request,
+        counted: &BTreeSet<PrincipalId>,
+        issued: &Issued,
+    ) -> Self {
+        let approved = Approved {
+            at: issued.at,
+            counted: counted.clone(),
+            consume_by: issued.expires_at,
+            uses_left: 0,
+        };
+        let (from, until) = (issued.at, issued.expires_at);
+        Self::new(request, &approved, issued.id, &issued.audience, from, until)
+    }
+
+    /// The credential it is spent on.
+    pub fn credential(&self) -> CredentialId {
+        self.credential
+    }
+
+    /// When the credential ends at the latest.
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+}
+
+/// A grant that opens only with the receipt of the step that spends it.
+#[derive(Debug)]
+#[must_use = "a sealed grant is worth nothing until its step is committed"]
+pub struct SealedGrant {
+    step: Step,
+    grant: Grant,
+}
+
+impl SealedGrant {
+    pub(crate) fn new(step: Step, grant: Grant) -> Self {
+        Self { step, grant }
+    }
+
+    /// The step to commit first.
+    pub fn step(&self) -> &Step {
+        &self.step
+    }
+
+    /// The grant, if this receipt is for its own step; else nothing, and the seal is gone.
+    pub fn release(self, receipt: &Receipt) -> Option<Grant> {
+        receipt.is_for(&self.step).then_some(self.grant)
+    }
+}

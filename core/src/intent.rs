@@ -1,0 +1,224 @@
+//! What is about to be done. Immutable; it has one digest, which everything else is bound to.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::canonical;
+use crate::digest::Digest;
+use crate::time::Span;
+
+/// The longest duration one intent may ask for.
+pub const MAX_DURATION: Span = Span::hours(7 * 24);
+
+/// What somebody is about to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    kind: String,
+    environment: String,
+    target: BTreeMap<String, String>,
+    subject: Option<Digest>,
+    context: Map<String, Value>,
+    reason: String,
+    duration: Option<Span>,
+}
+
+/// An intent as it was stated, before any rule was checked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnverifiedIntent {
+    /// Dotted name of what is done: `terraform.apply`.
+    pub kind: String,
+    /// Where: `production`.
+    pub environment: String,
+    /// What it is done to: repository, workspace, database …
+    pub target: BTreeMap<String, String>,
+    /// Digest of the exact thing, such as a saved plan's bytes.
+    pub subject: Option<Digest>,
+    /// The requester's free JSON. A claim, never a proof.
+    pub context: Map<String, Value>,
+    /// Why, in the requester's words.
+    pub reason: String,
+    /// How long the credential is wanted for.
+    pub duration: Option<Span>,
+}
+
+/// One thing that is wrong with a stated intent, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct IntentFault {
+    /// The field, as JSON spells it: `kind`, `target.repository`.
+    pub field: String,
+    /// What is wrong and what is expected.
+    pub problem: String,
+}
+
+impl UnverifiedIntent {
+    /// Checks everything and reports every fault at once.
+    ///
+    /// # Errors
+    /// Each [`IntentFault`] there is; never an empty list.
+    pub fn verify(self) -> Result<Intent, Vec<IntentFault>> {
+        let mut faults = Vec::new();
+        let mut fault = |field: &str, problem: &str| {
+            faults.push(IntentFault { field: field.to_owned(), problem: problem.to_owned() });
+        };
+        if !is_dotted(&self.kind) {
+            fault("kind", "expected a dotted name in lower case, such as terraform.apply");
+        }
+        if !is_label(&self.environment) {
+            fault("environment", "expected 1 to 63 letters, digits, `-`, `_`, `.` or `/`");
+        }
+        if self.target.len() > 32 {
+            fault("target", "at most 32 entries");
+        }
+        for (key, value) in &self.target {
+            if !is_label(key) || value.is_empty() || value.len() > 512 {
+                let field = format!("target.{}", key.chars().take(64).collect::<String>());
+                fault(&field, "expected a short name and a value of 1 to 512 bytes");
+            }
+        }
+        if self.reason.trim().is_empty() || self.reason.len() > 2_000 {
+            fault("reason", "say why, in 1 to 2000 bytes");
+        }
+        if canonical::bytes(&Value::Object(self.context.clone())).len() > 65_536 {
+            fault("context", "at most 64 KiB of canonical JSON");
+        }
+        if self.duration.is_some_and(|d| d == Span::ZERO || d > MAX_DURATION) {
+            fault("duration", "expected 1s to 7d");
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let Self { kind, environment, target, subject, context, reason, duration } = self;
+        Ok(Intent { kind, environment, target, subject, context, reason, duration })
+    }
+}
+
+impl Intent {
+    /// Dotted name of what is done.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Where it is done.
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// What it is done to.
+    pub fn target(&self) -> &BTreeMap<String, String> {
+        &self.target
+    }
+
+    /// Digest of the exact thing, where there is one.
+    pub fn subject(&self) -> Option<Digest> {
+        self.subject
+    }
+
+    /// The requester's free JSON.
+    pub fn context(&self) -> &Map<String, Value> {
+        &self.context
+    }
+
+    /// Why, in the requester's words.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// How long the credential is wanted for.
+    pub fn duration(&self) -> Option<Span> {
+        self.duration
+    }
+
+    /// The JSON whose canonical form is digested. Fields that were not stated are left out, so a
+    /// field added later does not change the digest of an intent that does not use it.
+    pub fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
+        put("kind", json!(self.kind));
+        put("environment", json!(self.environment));
+        put("reason", json!(self.reason));
+        if !self.target.is_empty() {
+            put("target", json!(self.target));
+        }
+        if let Some(subject) = self.subject {
+            put("digest", json!(subject.to_string()));
+        }
+        if !self.context.is_empty() {
+            put("context", Value::Object(self.context.clone()));
+        }
+        if let Some(duration) = self.duration {
+            put("duration", json!(duration.to_string()));
+        }
+        Value::Object(object)
+    }
+
+    /// The intent's own digest: SHA-256 over `assent/intent/v1`, a zero byte and the canonical
+    /// bytes (RFC 8785). The prefix keeps it from ever being the digest of something else.
+    pub fn digest(&self) -> Digest {
+        Digest::of_parts(&[b"assent/intent/v1\0", &canonical::bytes(&self.to_json())])
+    }
+}
+
+fn is_dotted(kind: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+    };
+    kind.len() <= 63 && kind.split('.').all(part)
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 63 && text.chars().all(crate::membership::is_name_character)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn stated(kind: &str, environment: &str) -> UnverifiedIntent {
+        UnverifiedIntent {
+            kind: kind.to_owned(),
+            environment: environment.to_owned(),
+            reason: "because".to_owned(),
+            ..UnverifiedIntent::default()
+        }
+    }
+
+    #[test]
+    fn all_faults_are_reported_at_once() {
+        let faults = UnverifiedIntent { kind: "Terraform Apply".into(), ..Default::default() }
+            .verify()
+            .unwrap_err();
+        let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(fields, ["kind", "environment", "reason"]);
+    }
+
+    #[test]
+    fn the_digest_is_of_the_prefixed_canonical_bytes() {
+        let intent = stated("terraform.apply", "production").verify().unwrap();
+        let text = r#"{"environment":"production","kind":"terraform.apply","reason":"because"}"#;
+        let wanted = Digest::of(format!("assent/intent/v1\0{text}").as_bytes());
+        assert_eq!(intent.digest(), wanted);
+    }
+
+    #[test]
+    fn t03_any_changed_field_is_another_intent() {
+        let base = stated("terraform.apply", "production");
+        let changed: [fn(&mut UnverifiedIntent); 7] = [
+            |i| i.kind = "terraform.destroy".into(),
+            |i| i.environment = "staging".into(),
+            |i| i.reason = "because!".into(),
+            |i| i.subject = Some(Digest::of(b"plan")),
+            |i| i.duration = Some(Span::minutes(5)),
+            |i| drop(i.target.insert("workspace".into(), "orders".into())),
+            |i| drop(i.context.insert("ticket".into(), json!(1))),
+        ];
+        let digest = base.clone().verify().unwrap().digest();
+        for change in changed {
+            let mut other = base.clone();
+            change(&mut other);
+            assert_ne!(other.verify().unwrap().digest(), digest);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Who is in which group, at one moment. Core never fetches it: it is an argument, like time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::principal::PrincipalId;
+
+/// Groups and their people, as known now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Membership {
+    groups: BTreeMap<String, BTreeSet<PrincipalId>>,
+}
+
+impl Membership {
+    /// These groups and nobody else.
+    pub fn new(groups: BTreeMap<String, BTreeSet<PrincipalId>>) -> Self {
+        Self { groups }
+    }
+
+    /// The people of a group; `None` when there is no such group.
+    pub fn members(&self, group: &str) -> Option<&BTreeSet<PrincipalId>> {
+        self.groups.get(group)
+    }
+
+    /// The groups a principal is in.
+    pub fn groups_of<'a>(&'a self, who: &'a PrincipalId) -> impl Iterator<Item = &'a str> {
+        self.groups.iter().filter(move |(_, people)| people.contains(who)).map(|(name, _)| &**name)
+    }
+
+    /// Whether this approver stands for this person.
+    pub fn includes(&self, approver: &Approver, who: &PrincipalId) -> bool {
+        match approver {
+            Approver::Person(person) => person == who,
+            Approver::Group(group) => self.members(group).is_some_and(|all| all.contains(who)),
+        }
+    }
+
+    /// Everybody these approvers stand for.
+    pub fn people<'a>(
+        &'a self,
+        approvers: impl IntoIterator<Item = &'a Approver>,
+    ) -> BTreeSet<&'a PrincipalId> {
+        let mut all = BTreeSet::new();
+        for approver in approvers {
+            match approver {
+                Approver::Person(person) => all.extend([person]),
+                Approver::Group(group) => all.extend(self.members(group).into_iter().flatten()),
+            }
+        }
+        all
+    }
+}
+
+/// Who may review: a group or one person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Approver {
+    /// Everybody in this group.
+    Group(String),
+    /// This person.
+    Person(PrincipalId),
+}
+
+impl fmt::Display for Approver {
+    /// The form of the policy documents: `group:release-managers`, `person:bob`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(group) => write!(f, "group:{group}"),
+            Self::Person(person) => write!(f, "person:{person}"),
+        }
+    }
+}
+
+/// The text names neither a group nor a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` names nobody; write group:NAME, person:NAME or person:ISSUER#SUBJECT")]
+pub struct NotAnApprover(String);
+
+impl std::str::FromStr for Approver {
+    type Err = NotAnApprover;
+
+    fn from_str(text: &str) -> Result<Self, NotAnApprover> {
+        let fault = || NotAnApprover(text.to_owned());
+        if let Some(group) = text.strip_prefix("group:") {
+            let named = !group.is_empty() && group.chars().all(is_name_character);
+            return if named { Ok(Self::Group(group.to_owned())) } else { Err(fault()) };
+        }
+        let person = text.strip_prefix("person:").ok_or_else(fault)?;
+        let id = match person.rsplit_once('#') {
+            Some((iss, sub)) => PrincipalId::new(iss, sub),
+            None => PrincipalId::local(person),
+        };
+        id.map(Self::Person).map_err(|_| fault())
+    }
+}
+
+/// The characters of which names of groups, rules and stages are made.
+pub fn is_name_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/')
+}

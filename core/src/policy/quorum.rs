@@ -1,0 +1,252 @@
+//! Counting: how far the approvals of these people fill these stages.
+//!
+//! One person is one approval over all stages. Who fills which place is a matching of people to
+//! places; stages are filled in their order, so the result depends on who approved and never on
+//! when.
+
+use std::collections::BTreeSet;
+
+use crate::membership::Membership;
+use crate::policy::ruling::Stage;
+use crate::principal::PrincipalId;
+
+/// How far one stage is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageProgress {
+    /// `rule/stage`.
+    pub name: String,
+    /// How many different people it needs.
+    pub needed: u32,
+    /// Those who count for it.
+    pub counted: BTreeSet<PrincipalId>,
+    /// Whether the stage before it, if any, is filled.
+    pub open: bool,
+}
+
+impl StageProgress {
+    /// Whether enough people count.
+    pub fn is_filled(&self) -> bool {
+        self.counted.len() >= self.needed as usize
+    }
+}
+
+/// How far all stages are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress(Vec<StageProgress>);
+
+impl Progress {
+    /// Counts these approvals. `behind` are the people who never count.
+    pub fn of(
+        stages: &[Stage],
+        approvals: &BTreeSet<PrincipalId>,
+        behind: &BTreeSet<&PrincipalId>,
+        membership: &Membership,
+    ) -> Self {
+        let people: Vec<&PrincipalId> = approvals.iter().collect();
+        let may_fill = |stage: &Stage, person: &PrincipalId| is_eligible(stage, person, behind, membership);
+        let mut places = Places { people: &people, taken: Vec::new(), may_fill: &may_fill };
+        let mut counted: Vec<StageProgress> = Vec::new();
+        for stage in stages {
+            let is_filled = |name: &String| {
+                counted.iter().any(|before| before.name == *name && before.is_filled())
+            };
+            let open = stage.after.as_ref().is_none_or(is_filled);
+            if open {
+                places.fill(stage);
+            }
+            let (name, needed) = (stage.name.clone(), stage.approvals);
+            let counts = places.taken.iter().filter(|(at, _)| *at == stage);
+            let people = counts.map(|(_, person)| (*person).clone()).collect();
+            counted.push(StageProgress { name, needed, counted: people, open });
+        }
+        // A later stage may have moved people between the places of earlier ones.
+        for progress in &mut counted {
+            let counts = places.taken.iter().filter(|(at, _)| at.name == progress.name);
+            progress.counted = counts.map(|(_, person)| (*person).clone()).collect();
+        }
+        Self(counted)
+    }
+
+    /// Every stage, in the order of the ruling.
+    pub fn stages(&self) -> &[StageProgress] {
+        &self.0
+    }
+
+    /// Whether every stage is filled.
+    pub fn is_met(&self) -> bool {
+        self.0.iter().all(StageProgress::is_filled)
+    }
+}
+
+/// Whether this person may count for this stage.
+pub fn is_eligible(
+    stage: &Stage,
+    person: &PrincipalId,
+    behind: &BTreeSet<&PrincipalId>,
+    membership: &Membership,
+) -> bool {
+    let is_one_of = |approver| membership.includes(approver, person);
+    !behind.contains(person)
+        && stage.from.iter().any(is_one_of)
+        && !stage.exclude.iter().any(is_one_of)
+}
+
+/// Who fills which place: a matching of people to places, grown by augmenting paths. A path moves
+/// people between places and never empties one, so a stage once filled stays filled.
+struct Places<'a, F> {
+    people: &'a [&'a PrincipalId],
+    taken: Vec<(&'a Stage, &'a PrincipalId)>,
+    may_fill: &'a F,
+}
+
+impl<'a, F: Fn(&Stage, &PrincipalId) -> bool> Places<'a, F> {
+    /// Fills as many places of this stage as these people can.
+    fn fill(&mut self, stage: &'a Stage) {
+        for _ in 0..stage.approvals {
+            if !self.fill_one(stage, &mut BTreeSet::new()) {
+                return;
+            }
+        }
+    }
+
+    fn fill_one(&mut self, stage: &'a Stage, tried: &mut BTreeSet<&'a PrincipalId>) -> bool {
+        for &person in self.people {
+            if !(self.may_fill)(stage, person) || !tried.insert(person) {
+                continue;
+            }
+            let sits = self.taken.iter().position(|(_, other)| *other == person);
+            let Some((before, _)) = sits.map(|at| self.taken.swap_remove(at)) else {
+                self.taken.push((stage, person));
+                return true;
+            };
+            // Whoever sits elsewhere may come over if somebody else can take that place.
+            if before != stage && self.fill_one(before, tried) {
+                self.taken.push((stage, person));
+                return true;
+            }
+            self.taken.push((before, person));
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::membership::Approver;
+
+    fn person(name: &str) -> PrincipalId {
+        PrincipalId::local(name).unwrap()
+    }
+
+    fn stage(name: &str, approvals: u32, from: &str, after: Option<&str>) -> Stage {
+        Stage {
+            name: name.to_owned(),
+            rules: BTreeSet::new(),
+            approvals,
+            from: from.split(' ').map(|text| text.parse().unwrap()).collect(),
+            exclude: BTreeSet::new(),
+            after: after.map(str::to_owned),
+        }
+    }
+
+    fn groups(text: &str) -> Membership {
+        let line = |line: &str| {
+            let (name, people) = line.split_once(": ").unwrap();
+            (name.to_owned(), people.split(' ').map(person).collect())
+        };
+        Membership::new(text.split("; ").map(line).collect())
+    }
+
+    fn met(stages: &[Stage], approvals: &str, behind: &str, members: &Membership) -> bool {
+        let approvals = approvals.split_whitespace().map(person).collect();
+        let behind: Vec<_> = behind.split_whitespace().map(person).collect();
+        Progress::of(stages, &approvals, &behind.iter().collect(), members).is_met()
+    }
+
+    #[test]
+    fn one_person_is_one_approval_over_all_stages() {
+        let members = groups("a: bob carol; b: bob dave");
+        let stages = [stage("r/a", 1, "group:a", None), stage("s/b", 1, "group:b", None)];
+        assert!(!met(&stages, "bob", "", &members));
+        assert!(met(&stages, "bob carol", "", &members), "carol frees bob for the second stage");
+        assert!(met(&stages, "bob dave", "", &members));
+    }
+
+    #[test]
+    fn t07_t10_nobody_behind_the_change_counts() {
+        let members = groups("a: alice bob carol");
+        let stages = [stage("r/a", 2, "group:a", None)];
+        assert!(!met(&stages, "alice bob", "alice", &members));
+        assert!(met(&stages, "alice bob carol", "alice", &members));
+    }
+
+    #[test]
+    fn t11_who_left_the_group_no_longer_counts() {
+        let stages = [stage("r/a", 2, "group:a", None)];
+        assert!(met(&stages, "bob carol", "", &groups("a: bob carol")));
+        assert!(!met(&stages, "bob carol", "", &groups("a: bob dave")));
+    }
+
+    #[test]
+    fn a_stage_opens_when_the_one_before_is_filled() {
+        let members = groups("a: bob; b: carol");
+        let stages = [stage("r/a", 1, "group:a", None), stage("r/b", 1, "group:b", Some("r/a"))];
+        assert!(!met(&stages, "carol", "", &members));
+        assert!(met(&stages, "bob carol", "", &members));
+    }
+
+    #[test]
+    fn the_excluded_do_not_count() {
+        let mut stages = [stage("r/a", 1, "group:a", None)];
+        stages[0].exclude.insert(Approver::Person(person("bob")));
+        assert!(!met(&stages, "bob", "", &groups("a: bob carol")));
+    }
+
+    proptest! {
+        #[test]
+        fn more_approvals_never_undo_a_quorum(
+            groups in prop::collection::vec(prop::collection::btree_set(0usize..6, 0..6), 3),
+            needs in prop::collection::vec(1u32..3, 3),
+            first in prop::collection::btree_set(0usize..6, 0..6),
+            more in prop::collection::btree_set(0usize..6, 0..6),
+        ) {
+            let name = |n: &usize| person(&format!("p{n}"));
+            let members = Membership::new(groups.iter().enumerate()
+                .map(|(n, people)| (format!("g{n}"), people.iter().map(name).collect())).collect());
+            let stages: Vec<_> = needs.iter().enumerate()
+                .map(|(n, need)| stage(&format!("r/{n}"), *need, &format!("group:g{n}"), None)).collect();
+            let few: BTreeSet<_> = first.iter().map(name).collect();
+            let many: BTreeSet<_> = first.iter().chain(&more).map(name).collect();
+            let before = Progress::of(&stages, &few, &BTreeSet::new(), &members);
+            let after = Progress::of(&stages, &many, &BTreeSet::new(), &members);
+            prop_assert!(!before.is_met() || after.is_met());
+            let counted: Vec<_> = after.stages().iter().flat_map(|s| &s.counted).collect();
+            prop_assert_eq!(counted.len(), counted.iter().collect::<BTreeSet<_>>().len());
+            prop_assert!(counted.iter().all(|person| many.contains(person)));
+        }
+
+        #[test]
+        fn a_quorum_is_met_exactly_when_an_assignment_exists(
+            groups in prop::collection::vec(prop::collection::btree_set(0usize..5, 0..5), 2),
+            needs in prop::collection::vec(1u32..3, 2),
+            approvals in prop::collection::btree_set(0usize..5, 0..5),
+        ) {
+            let name = |n: &usize| person(&format!("p{n}"));
+            let members = Membership::new(groups.iter().enumerate()
+                .map(|(n, people)| (format!("g{n}"), people.iter().map(name).collect())).collect());
+            let stages: Vec<_> = needs.iter().enumerate()
+                .map(|(n, need)| stage(&format!("r/{n}"), *need, &format!("group:g{n}"), None)).collect();
+            // Hall's theorem, over all choices of stages.
+            let able = |n: usize| approvals.intersection(&groups[n]).count();
+            let both = approvals.iter().filter(|p| groups[0].contains(p) || groups[1].contains(p)).count();
+            let possible = able(0) >= needs[0] as usize && able(1) >= needs[1] as usize
+                && both >= (needs[0] + needs[1]) as usize;
+            let approvals = approvals.iter().map(name).collect();
+            let progress = Progress::of(&stages, &approvals, &BTreeSet::new(), &members);
+            prop_assert_eq!(progress.is_met(), possible);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! A request: an intent on its way through approval.
+//!
+//! A request *is* the replay of its events. [`transition`] decides what may happen and says it as
+//! events; [`replay`] folds events into the state. The lifecycle calls both, so what is stored and
+//! what is in memory cannot differ.
+
+pub mod event;
+pub mod record;
+mod replay;
+mod transition;
+#[cfg(test)]
+mod walk;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+pub use event::{Denial, Event, Fact, Review, Verdict};
+pub use replay::ReplayError;
+pub use transition::{
+    CancelError, CompleteError, ConsumeError, Filing, RedeemError, ReviewError, RevokeError, Said,
+    Spend, Standing,
+};
+
+use crate::digest::Digest;
+use crate::id::{CredentialId, RequestId};
+use crate::intent::Intent;
+use crate::membership::Membership;
+use crate::policy::quorum::Progress;
+use crate::policy::ruling::{Outcome, Requirement, Ruling, Terms};
+use crate::principal::{Principal, PrincipalId};
+use crate::time::Timestamp;
+
+/// How many events a request has; it only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u64);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An intent on its way through approval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    id: RequestId,
+    version: Version,
+    filed_at: Timestamp,
+    intent: Intent,
+    digest: Digest,
+    requester: Principal,
+    ruling: Ruling,
+    reviews: Vec<Review>,
+    state: State,
+    credentials: Vec<Issued>,
+}
+
+/// Where a request stands. Each state owns exactly its own data.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// People are asked.
+    Pending(Pending),
+    /// A grant may be spent.
+    Approved(Approved),
+    /// Refused by policy or denied by a person.
+    Denied(Denied),
+    /// Nobody decided, or nobody used the grant, in time.
+    Expired(Expired),
+    /// The requester withdrew it.
+    Canceled(Canceled),
+    /// Every use of the grant is spent, or the requester says the action is over.
+    Consumed(Consumed),
+    /// The grant was taken back.
+    Revoked(Revoked),
+}
+
+/// People are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+/// A grant may be spent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    /// Since when.
+    pub at: Timestamp,
+    /// Those who counted; nobody where policy permitted it.
+    pub counted: BTreeSet<PrincipalId>,
+    /// Until when a credential may be minted.
+    pub consume_by: Timestamp,
+    /// How many more.
+    pub uses_left: u32,
+}
+
+/// Refused by policy or denied by a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// When.
+    pub at: Timestamp,
+    /// By whom and why.
+    pub denial: Denial,
+}
+
+/// Nobody decided, or nobody used the grant, in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// When that was put on record.
+    pub at: Timestamp,
+    /// The deadline that passed.
+    pub deadline: Timestamp,
+}
+
+/// The requester withdrew it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canceled {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: PrincipalId,
+    /// Why.
+    pub reason: String,
+}
+
+/// Every use is spent, or the action is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumed {
+    /// When.
+    pub at: Timestamp,
+    /// Those who had counted.
+    pub counted: BTreeSet<PrincipalId>,
+}
+
+/// The grant was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: PrincipalId,
+    /// Why.
+    pub reason: String,
+}
+
+impl State {
+    /// The word for it, everywhere the same.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Pending(_) => "pending",
+            Self::Approved(_) => "approved",
+            Self::Denied(_) => "denied",
+            Self::Expired(_) => "expired",
+            Self::Canceled(_) => "canceled",
+            Self::Consumed(_) => "consumed",
+            Self::Revoked(_) => "revoked",
+        }
+    }
+
+    /// Whether it can still change.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Pending(_) | Self::Approved(_))
+    }
+}
+
+/// A credential that a use was spent on. Its life goes on after the request's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// Its id, the token's `jti`.
+    pub id: CredentialId,
+    /// For whom it is good.
+    pub audience: String,
+    /// When the use was spent.
+    pub at: Timestamp,
+    /// When it ends at the latest.
+    pub expires_at: Timestamp,
+    /// SHA-256 of the token, once minted.
+    pub fingerprint: Option<Digest>,
+    /// When somebody redeemed it, if anybody has.
+    pub redeemed_at: Option<Timestamp>,
+    /// When it ended before its expiry, and how.
+    pub ended: Option<Ended>,
+}
+
+/// A credential's early end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// When.
+    pub at: Timestamp,
+    /// How.
+    pub how: EndedHow,
+}
+
+/// How a credential ended before its expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedHow {
+    /// The action was over.
+    Completed,
+    /// It was taken back.
+    Revoked,
+    /// The use was spent, but no token was ever handed out.
+    Abandoned,
+}
+
+impl Issued {
+    /// Whether the token is good at this moment.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.fingerprint.is_some() && self.ended.is_none() && now < self.expires_at
+    }
+}
+
+impl Request {
+    /// Its id.
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// How many events it has.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// When it was filed.
+    pub fn filed_at(&self) -> Timestamp {
+        self.filed_at
+    }
+
+    /// What is about to be done.
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// The intent's digest: what a review must name.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Who asks.
+    pub fn requester(&self) -> &Principal {
+        &self.requester
+    }
+
+    /// What policy said when it was filed.
+    pub fn ruling(&self) -> &Ruling {
+        &self.ruling
+    }
+
+    /// Every review, in order.
+    pub fn reviews(&self) -> &[Review] {
+        &self.reviews
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The credentials its uses were spent on.
+    pub fn credentials(&self) -> &[Issued] {
+        &self.credentials
+    }
+
+    /// The credential of this id.
+    pub fn credential(&self, id: CredentialId) -> Option<&Issued> {
+        self.credentials.iter().find(|issued| issued.id == id)
+    }
+
+    /// What people were asked, where they were.
+    pub fn requirement(&self) -> Option<&Requirement> {
+        match &self.ruling.outcome {
+            Outcome::Require(requirement) => Some(requirement),
+            Outcome::Permit(_) | Outcome::Refuse(_) => None,
+        }
+    }
+
+    /// What a grant of it allows; `None` where policy refused.
+    pub fn terms(&self) -> Option<&Terms> {
+        match &self.ruling.outcome {
+            Outcome::Require(requirement) => Some(&requirement.terms),
+            Outcome::Permit(terms) => Some(terms),
+            Outcome::Refuse(_) => None,
+        }
+    }
+
+    /// How far the stages are, by the membership of this moment.
+    pub fn progress(&self, membership: &Membership) -> Progress {
+        let stages = self.requirement().map(|r| r.stages.as_slice()).unwrap_or_default();
+        let approvals = self.reviews.iter().filter(|review| review.verdict == Verdict::Approve);
+        let approvals = approvals.map(|review| review.reviewer.clone()).collect();
+        Progress::of(stages, &approvals, &self.requester.behind(), membership)
+    }
+
+    /// When something will have to be done without anybody asking: a deadline passes.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        let deadline = match &self.state {
+            State::Pending(pending) => Some(pending.expires_at),
+            State::Approved(approved) => Some(approved.consume_by),
+            State::Denied(_)
+            | State::Expired(_)
+            | State::Canceled(_)
+            | State::Consumed(_)
+            | State::Revoked(_) => None,
+        };
+        let unminted = self.credentials.iter().filter(|c| c.fingerprint.is_none());
+        let abandoned = unminted.filter(|c| c.ended.is_none()).map(|c| c.at.plus(ABANDON_AFTER));
+        deadline.into_iter().chain(abandoned).min()
+    }
+}
+
+/// How long after a use was spent a token must be on record; later it counts as never handed out.
+pub const ABANDON_AFTER: crate::time::Span = crate::time::Span::minutes(1);
+
+/// One move of a request, ready to be committed. Only the lifecycle makes one.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "a step changes nothing until a ledger has committed it"]
+pub struct Step {
+    expected: Option<Version>,
+    next: Request,
+    events: Vec<Event>,
+}
+
+impl Step {
+    /// The version this step was decided on; `None` where the request is new.
+    pub fn expected(&self) -> Option<Version> {
+        self.expected
+    }
+
+    /// The request after it.
+    pub fn next(&self) -> &Request {
+        &self.next
+    }
+
+    /// What happened.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+}
+
+/// Proof that one step is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    request: RequestId,
+    version: Version,
+}
+
+impl Receipt {
+    /// For ledgers only, after the commit of exactly this step is durable: the door is marked by a
+    /// lint, because a ledger lives in another crate.
+    pub fn for_committed(step: &Step) -> Self {
+        Self { request: step.next.id, version: step.next.version }
+    }
+
+    pub(crate) fn is_for(&self, step: &Step) -> bool {
+        (self.request, self.version) == (step.next.id, step.next.version)
+    }
+}

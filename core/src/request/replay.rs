@@ -1,0 +1,216 @@
+//! Events folded into a request. Checks their order; the rules were checked when they were made.
+
+use std::collections::BTreeSet;
+
+use crate::id::RequestId;
+use crate::intent::Intent;
+use crate::policy::ruling::Ruling;
+use crate::principal::Principal;
+use crate::request::event::{Event, Fact};
+use crate::request::{
+    Approved, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued, Pending, Request,
+    Revoked, State, Version,
+};
+use crate::time::Timestamp;
+
+/// A history that no lifecycle wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The first event is not a filing, or there is none.
+    #[error("the history does not begin with a filing")]
+    NotFiled,
+    /// An event that cannot follow the state it met.
+    #[error("event {version}: a request that is {state} cannot be {fact}")]
+    OutOfOrder {
+        /// Which event, from 1.
+        version: u64,
+        /// The state it met.
+        state: &'static str,
+        /// What it says.
+        fact: &'static str,
+    },
+    /// An event of another request, or about a credential that was never issued.
+    #[error("event {version}: it is about something else")]
+    Foreign {
+        /// Which event, from 1.
+        version: u64,
+    },
+}
+
+impl Request {
+    /// The request that these events tell of.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when they are not a history that the lifecycle can have written.
+    pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Self, ReplayError> {
+        let mut events = events.into_iter();
+        let mut request = Self::begin(events.next().ok_or(ReplayError::NotFiled)?)?;
+        for event in events {
+            request.apply(event)?;
+        }
+        Ok(request)
+    }
+
+    fn begin(event: &Event) -> Result<Self, ReplayError> {
+        let Fact::Filed { intent, requester, ruling, expires_at } = &event.fact else {
+            return Err(ReplayError::NotFiled);
+        };
+        Ok(Self::filed(event.request, event.at, intent, requester, ruling, *expires_at))
+    }
+
+    pub(super) fn filed(
+        id: RequestId,
+        at: Timestamp,
+        intent: &Intent,
+        requester: &Principal,
+        ruling: &Ruling,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            version: Version(1),
+            filed_at: at,
+            intent: intent.clone(),
+            digest: intent.digest(),
+            requester: requester.clone(),
+            ruling: ruling.clone(),
+            reviews: Vec::new(),
+            state: State::Pending(Pending { expires_at }),
+            credentials: Vec::new(),
+        }
+    }
+
+    pub(super) fn apply(&mut self, event: &Event) -> Result<(), ReplayError> {
+        let version = self.version.0 + 1;
+        if event.request != self.id {
+            return Err(ReplayError::Foreign { version });
+        }
+        self.move_state(event, version)?;
+        self.move_credentials(event, version)?;
+        if let Fact::Reviewed(review) = &event.fact {
+            self.reviews.push(review.clone());
+        }
+        self.version = Version(version);
+        Ok(())
+    }
+
+    fn move_state(&mut self, event: &Event, version: u64) -> Result<(), ReplayError> {
+        let at = event.at;
+        let state = &self.state;
+        let stray = |fact| {
+            Err(ReplayError::OutOfOrder { version, state: state.word(), fact })
+        };
+        let who = || event.by.clone().ok_or(ReplayError::Foreign { version });
+        let next = match (&self.state, &event.fact) {
+            (_, Fact::Filed { .. }) => return stray("filed"),
+            (State::Pending(_), Fact::Reviewed(_)) => return Ok(()),
+            (_, Fact::Reviewed(_)) => return stray("reviewed"),
+            (State::Pending(_), Fact::Approved { counted, consume_by, uses }) => {
+                let counted = counted.iter().flat_map(|(_, people)| people.clone()).collect();
+                let (consume_by, uses_left) = (*consume_by, *uses);
+                State::Approved(Approved { at, counted, consume_by, uses_left })
+            }
+            (_, Fact::Approved { .. }) => return stray("approved"),
+            (State::Pending(_), Fact::Denied(denial)) => {
+                State::Denied(Denied { at, denial: denial.clone() })
+            }
+            (_, Fact::Denied(_)) => return stray("denied"),
+            (State::Pending(_) | State::Approved(_), Fact::Expired { deadline }) => {
+                State::Expired(Expired { at, deadline: *deadline })
+            }
+            (_, Fact::Expired { .. }) => return stray("expired"),
+            (State::Pending(_), Fact::Canceled { reason }) => {
+                State::Canceled(Canceled { at, by: who()?, reason: reason.clone() })
+            }
+            (_, Fact::Canceled { .. }) => return stray("canceled"),
+            (State::Approved(approved), Fact::Consumed { .. }) => spent(approved, at),
+            (_, Fact::Consumed { .. }) => return stray("consumed"),
+            (State::Approved(approved), Fact::Completed) => {
+                State::Consumed(Consumed { at, counted: approved.counted.clone() })
+            }
+            (State::Approved(_), Fact::Revoked { reason }) => {
+                State::Revoked(Revoked { at, by: who()?, reason: reason.clone() })
+            }
+            // A consumed request has reached its end; these end its credentials.
+            (State::Consumed(_), Fact::Completed | Fact::Revoked { .. }) => return Ok(()),
+            (_, Fact::Completed) => return stray("completed"),
+            (_, Fact::Revoked { .. }) => return stray("revoked"),
+            (
+                _,
+                Fact::Minted { .. }
+                | Fact::Redeemed { .. }
+                | Fact::Abandoned { .. }
+                | Fact::CredentialRevoked { .. },
+            ) => return Ok(()),
+        };
+        self.state = next;
+        Ok(())
+    }
+
+    fn move_credentials(&mut self, event: &Event, version: u64) -> Result<(), ReplayError> {
+        let at = event.at;
+        match &event.fact {
+            Fact::Consumed { credential, audience, expires_at } => self.credentials.push(Issued {
+                id: *credential,
+                audience: audience.clone(),
+                at,
+                expires_at: *expires_at,
+                fingerprint: None,
+                redeemed_at: None,
+                ended: None,
+            }),
+            Fact::Minted { credential, fingerprint } => {
+                self.issued(*credential, version)?.fingerprint = Some(*fingerprint);
+            }
+            Fact::Redeemed { credential } => {
+                self.issued(*credential, version)?.redeemed_at = Some(at);
+            }
+            Fact::Abandoned { credential } => {
+                self.issued(*credential, version)?.end(at, EndedHow::Abandoned);
+            }
+            Fact::CredentialRevoked { credential } => {
+                self.issued(*credential, version)?.end(at, EndedHow::Revoked);
+            }
+            Fact::Completed => self.end_all(at, EndedHow::Completed),
+            Fact::Revoked { .. } => self.end_all(at, EndedHow::Revoked),
+            Fact::Filed { .. }
+            | Fact::Reviewed(_)
+            | Fact::Approved { .. }
+            | Fact::Denied(_)
+            | Fact::Expired { .. }
+            | Fact::Canceled { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn issued(
+        &mut self,
+        id: crate::id::CredentialId,
+        version: u64,
+    ) -> Result<&mut Issued, ReplayError> {
+        let found = self.credentials.iter_mut().find(|issued| issued.id == id);
+        found.ok_or(ReplayError::Foreign { version })
+    }
+
+    fn end_all(&mut self, at: Timestamp, how: EndedHow) {
+        for issued in &mut self.credentials {
+            issued.end(at, how);
+        }
+    }
+}
+
+impl Issued {
+    /// The first end holds.
+    fn end(&mut self, at: Timestamp, how: EndedHow) {
+        self.ended.get_or_insert(Ended { at, how });
+    }
+}
+
+fn spent(approved: &Approved, at: Timestamp) -> State {
+    let uses_left = approved.uses_left.saturating_sub(1);
+    if uses_left == 0 {
+        let counted: BTreeSet<_> = approved.counted.clone();
+        return State::Consumed(Consumed { at, counted });
+    }
+    State::Approved(Approved { uses_left, ..approved.clone() })
+}

@@ -1,0 +1,565 @@
+//! What may happen to a request, and who may do it. Each verb answers with a [`Step`] or with why
+//! not; a late move is refused by its own clock argument, whether or not a timer ran.
+
+use std::collections::BTreeSet;
+
+use crate::digest::Digest;
+use crate::grant::{Grant, SealedGrant};
+use crate::id::{CredentialId, RequestId, ReviewId};
+use crate::intent::Intent;
+use crate::membership::Membership;
+use crate::policy::quorum::{Progress, is_eligible};
+use crate::policy::ruling::{Outcome, Ruling};
+use crate::principal::{Principal, PrincipalId, PrincipalKind};
+use crate::request::event::{Denial, Event, Fact, Review, Verdict};
+use crate::request::{ABANDON_AFTER, Approved, Request, State, Step};
+use crate::time::{Span, Timestamp};
+
+/// What is needed to file an intent.
+#[derive(Clone, Debug)]
+pub struct Filing {
+    /// The new request's id.
+    pub id: RequestId,
+    /// What is about to be done.
+    pub intent: Intent,
+    /// Who asks.
+    pub requester: Principal,
+    /// What policy said of it.
+    pub ruling: Ruling,
+}
+
+/// Why a review was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewError {
+    /// It is decided, or over.
+    #[error("the request is {state} already; reviews are taken only while it is pending")]
+    NotPending {
+        /// The state it is in.
+        state: &'static str,
+    },
+    /// Its deadline has passed.
+    #[error("the request expired at {deadline}")]
+    TooLate {
+        /// The deadline.
+        deadline: Timestamp,
+    },
+    /// The reviewer saw something else.
+    #[error("the review names {named}, but the request's digest is {digest}: look at it again")]
+    OtherDigest {
+        /// What the review names.
+        named: Digest,
+        /// What the request is.
+        digest: Digest,
+    },
+    /// Workloads do not review.
+    #[error("only people review; `{0}` is a workload")]
+    NotAPerson(PrincipalId),
+    /// The requester, or somebody it acts for.
+    #[error("`{0}` is behind this request, so their review cannot count")]
+    OwnRequest(PrincipalId),
+    /// The person has reviewed it.
+    #[error("`{0}` has reviewed this request already; nobody counts twice")]
+    Twice(PrincipalId),
+    /// In no stage that is open.
+    #[error("`{who}` is not among those asked now: {asked}")]
+    NotAsked {
+        /// The reviewer.
+        who: PrincipalId,
+        /// Who is asked now.
+        asked: String,
+    },
+}
+
+/// Why nothing could be minted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConsumeError {
+    /// It is not approved.
+    #[error("the request is {state}; a credential is minted only while it is approved")]
+    NotApproved {
+        /// The state it is in.
+        state: &'static str,
+    },
+    /// The grant's window has passed.
+    #[error("the grant had to be used by {deadline}; file a new request")]
+    TooLate {
+        /// The end of the window.
+        deadline: Timestamp,
+    },
+    /// Only the requester spends its grant.
+    #[error("the grant belongs to `{0}`")]
+    NotRequester(PrincipalId),
+    /// The rule names other audiences.
+    #[error("`{audience}` is not an audience this grant allows; allowed are {allowed}")]
+    Audience {
+        /// What was asked.
+        audience: String,
+        /// What the rules allow.
+        allowed: String,
+    },
+    /// Somebody who counted may no longer count.
+    #[error("those who approved no longer fill stage `{stage}`; file a new request")]
+    NoLongerApproved {
+        /// The stage.
+        stage: String,
+    },
+}
+
+/// Why it could not be canceled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CancelError {
+    /// It is decided, or over.
+    #[error("the request is {state} already; only a pending one can be canceled")]
+    NotPending {
+        /// The state it is in.
+        state: &'static str,
+    },
+    /// Only the requester cancels.
+    #[error("only the requester cancels a request")]
+    NotRequester,
+}
+
+/// Why it could not be completed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompleteError {
+    /// There is no grant to end.
+    #[error("the request is {state}; only an approved or consumed one is completed")]
+    NotGranted {
+        /// The state it is in.
+        state: &'static str,
+    },
+    /// Only the requester completes.
+    #[error("only the requester completes a request")]
+    NotRequester,
+}
+
+/// Why it could not be revoked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevokeError {
+    /// There is no grant to take back.
+    #[error("the request is {state}; only an approved or consumed one is revoked")]
+    NotGranted {
+        /// The state it is in.
+        state: &'static str,
+    },
+    /// Neither requester, nor among those asked, nor administrator.
+    #[error("only the requester, those who were asked and administrators revoke a request")]
+    NotYours,
+    /// There is no such credential.
+    #[error("the request has no credential `{0}`")]
+    NoCredential(CredentialId),
+}
+
+/// Why a credential was not redeemed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RedeemError {
+    /// Not of this request, not minted, expired or ended.
+    #[error("the credential is not valid now")]
+    Inactive,
+    /// It was redeemed before.
+    #[error("the credential was redeemed at {at}; it is good once")]
+    Spent {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What a use of a grant is spent on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spend {
+    /// The new credential's id.
+    pub credential: CredentialId,
+    /// For whom it shall be good.
+    pub audience: String,
+    /// How long it is wanted for; the ruling's limit and the intent's duration cap it.
+    pub ttl: Option<Span>,
+}
+
+/// In what standing somebody revokes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// As whoever they are to this request.
+    Own,
+    /// As administrator of the authority.
+    Administrator,
+}
+
+impl Request {
+    /// Files an intent. A refusal is filed too, and a permit is approved at once.
+    pub fn file(filing: Filing, now: Timestamp) -> Step {
+        let Filing { id, intent, requester, ruling } = filing;
+        let by = Some(requester.id.clone());
+        let (expires_at, outcome) = match &ruling.outcome {
+            Outcome::Require(asked) => (now.plus(asked.expires_after), None),
+            Outcome::Permit(terms) => {
+                let consume_by = now.plus(terms.grant_window);
+                let uses = terms.uses;
+                (now, Some(Fact::Approved { counted: Vec::new(), consume_by, uses }))
+            }
+            Outcome::Refuse(reasons) => (now, Some(Fact::Denied(Denial::Refused(reasons.clone())))),
+        };
+        let next = Self::filed(id, now, &intent, &requester, &ruling, expires_at);
+        let fact = Fact::Filed { intent, requester, ruling, expires_at };
+        let filed = Event { request: id, at: now, by, fact };
+        let mut step = Step { expected: None, next, events: vec![filed] };
+        if let Some(fact) = outcome {
+            step.push(now, fact);
+        }
+        step
+    }
+
+    /// Takes a person's review.
+    ///
+    /// # Errors
+    /// [`ReviewError`] says why it was not taken; nothing is on record then.
+    pub fn review(
+        &self,
+        id: ReviewId,
+        reviewer: &Principal,
+        said: Said,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<Step, ReviewError> {
+        self.check_reviewer(reviewer, said.digest, membership, now)?;
+        let who = reviewer.id.clone();
+        let Said { verdict, digest, comment } = said;
+        let by = Some(who.clone());
+        let review = Review { id, reviewer: who.clone(), verdict, digest, comment, at: now };
+        let denial =
+            Denial::Reviewed { review: id, by: who, comment: review.comment.clone() };
+        let mut step = self.step(now, by, Fact::Reviewed(review));
+        match verdict {
+            Verdict::Deny => step.push(now, Fact::Denied(denial)),
+            Verdict::Approve => {
+                let progress = step.next.progress(membership);
+                if let (true, Some(terms)) = (progress.is_met(), self.terms()) {
+                    let consume_by = now.plus(terms.grant_window);
+                    let counted = progress.stages().iter();
+                    let counted = counted.map(|s| (s.name.clone(), s.counted.clone())).collect();
+                    step.push(now, Fact::Approved { counted, consume_by, uses: terms.uses });
+                }
+            }
+        }
+        Ok(step)
+    }
+
+    fn check_reviewer(
+        &self,
+        reviewer: &Principal,
+        named: Digest,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<(), ReviewError> {
+        let who = &reviewer.id;
+        let State::Pending(pending) = &self.state else {
+            return Err(ReviewError::NotPending { state: self.state.word() });
+        };
+        if now >= pending.expires_at {
+            return Err(ReviewError::TooLate { deadline: pending.expires_at });
+        }
+        if named != self.digest {
+            return Err(ReviewError::OtherDigest { named, digest: self.digest });
+        }
+        if reviewer.kind != PrincipalKind::Person {
+            return Err(ReviewError::NotAPerson(who.clone()));
+        }
+        if self.requester.behind().contains(who) {
+            return Err(ReviewError::OwnRequest(who.clone()));
+        }
+        if self.reviews.iter().any(|review| review.reviewer == *who) {
+            return Err(ReviewError::Twice(who.clone()));
+        }
+        let open = self.open_stages(&self.progress(membership));
+        let asks = |stage: &&_| is_eligible(stage, who, &self.requester.behind(), membership);
+        if !open.iter().any(asks) {
+            let asked = open.iter().flat_map(|stage| &stage.from).map(ToString::to_string);
+            let asked: BTreeSet<String> = asked.collect();
+            let asked = asked.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(ReviewError::NotAsked { who: who.clone(), asked });
+        }
+        Ok(())
+    }
+
+    /// The stages that people can fill now.
+    pub fn open_stages(&self, progress: &Progress) -> Vec<&crate::policy::ruling::Stage> {
+        let stages = self.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
+        let open = |stage: &&crate::policy::ruling::Stage| {
+            let mut progress = progress.stages().iter();
+            progress.any(|p| p.name == stage.name && p.open && !p.is_filled())
+        };
+        stages.iter().filter(open).collect()
+    }
+
+    /// Why this person's review would not be taken now; `None` where it would.
+    pub fn may_review(
+        &self,
+        reviewer: &Principal,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Option<ReviewError> {
+        self.check_reviewer(reviewer, self.digest, membership, now).err()
+    }
+
+    /// Spends one use of the grant. What comes back is sealed: it opens with the receipt of its
+    /// own step, so a credential cannot arise before its record.
+    ///
+    /// # Errors
+    /// [`ConsumeError`]; nothing is spent then.
+    pub fn consume(
+        &self,
+        by: &Principal,
+        spend: Spend,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<SealedGrant, ConsumeError> {
+        let approved = self.check_consume(by, &spend.audience, membership, now)?;
+        let Spend { credential, audience, ttl } = spend;
+        let limit = self.terms().map_or(Span::ZERO, |terms| terms.max_ttl);
+        let wanted = ttl.into_iter().chain(self.intent.duration()).min().unwrap_or(limit);
+        let expires_at = now.plus(wanted.min(limit));
+        let grant = Grant::new(self, approved, credential, &audience, now, expires_at);
+        let fact = Fact::Consumed { credential, audience, expires_at };
+        Ok(SealedGrant::new(self.step(now, Some(by.id.clone()), fact), grant))
+    }
+
+    fn check_consume(
+        &self,
+        by: &Principal,
+        audience: &str,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<&Approved, ConsumeError> {
+        if by.id != self.requester.id {
+            return Err(ConsumeError::NotRequester(self.requester.id.clone()));
+        }
+        let State::Approved(approved) = &self.state else {
+            return Err(ConsumeError::NotApproved { state: self.state.word() });
+        };
+        if now >= approved.consume_by {
+            return Err(ConsumeError::TooLate { deadline: approved.consume_by });
+        }
+        let allowed = self.terms().and_then(|terms| terms.audiences.as_ref());
+        if let Some(allowed) = allowed.filter(|allowed| !allowed.contains(audience)) {
+            let allowed = allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(ConsumeError::Audience { audience: audience.to_owned(), allowed });
+        }
+        let progress = self.progress(membership);
+        match progress.stages().iter().find(|stage| !stage.is_filled()) {
+            Some(stage) => Err(ConsumeError::NoLongerApproved { stage: stage.name.clone() }),
+            None => Ok(approved),
+        }
+    }
+
+    /// Records that the token was made. `None` where the use was never spent, or has ended.
+    pub fn minted(
+        &self,
+        credential: CredentialId,
+        fingerprint: Digest,
+        now: Timestamp,
+    ) -> Option<Step> {
+        let issued = self.credential(credential)?;
+        if issued.ended.is_some() {
+            return None;
+        }
+        let by = Some(self.requester.id.clone());
+        Some(self.step(now, by, Fact::Minted { credential, fingerprint }))
+    }
+
+    /// The grant of a use that was spent before, for a caller whose answer was lost: the same
+    /// credential with the same end. `None` once it has ended, expired or been redeemed, and for
+    /// anybody but the requester.
+    pub fn grant_again(
+        &self,
+        by: &Principal,
+        credential: CredentialId,
+        now: Timestamp,
+    ) -> Option<Grant> {
+        let issued = self.credential(credential)?;
+        let over = issued.ended.is_some() || issued.redeemed_at.is_some();
+        if over || now >= issued.expires_at || by.id != self.requester.id {
+            return None;
+        }
+        let counted = match &self.state {
+            State::Approved(approved) => &approved.counted,
+            State::Consumed(consumed) => &consumed.counted,
+            State::Pending(_)
+            | State::Denied(_)
+            | State::Expired(_)
+            | State::Canceled(_)
+            | State::Revoked(_) => return None,
+        };
+        Some(Grant::again(self, counted, issued))
+    }
+
+    /// Spends a single-use credential on behalf of the service that was shown it.
+    ///
+    /// # Errors
+    /// [`RedeemError`]; it was not spent by this call then.
+    pub fn redeem(
+        &self,
+        by: &PrincipalId,
+        credential: CredentialId,
+        fingerprint: Digest,
+        now: Timestamp,
+    ) -> Result<Step, RedeemError> {
+        let issued = self.credential(credential).ok_or(RedeemError::Inactive)?;
+        if !issued.is_live(now) || issued.fingerprint != Some(fingerprint) {
+            return Err(RedeemError::Inactive);
+        }
+        if let Some(at) = issued.redeemed_at {
+            return Err(RedeemError::Spent { at });
+        }
+        Ok(self.step(now, Some(by.clone()), Fact::Redeemed { credential }))
+    }
+
+    /// Withdraws a pending request.
+    ///
+    /// # Errors
+    /// [`CancelError`].
+    pub fn cancel(
+        &self,
+        by: &Principal,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<Step, CancelError> {
+        if by.id != self.requester.id {
+            return Err(CancelError::NotRequester);
+        }
+        match &self.state {
+            State::Pending(pending) if now < pending.expires_at => {
+                Ok(self.step(now, Some(by.id.clone()), Fact::Canceled { reason }))
+            }
+            other => Err(CancelError::NotPending { state: other.word() }),
+        }
+    }
+
+    /// Says that the action is over: what is left of the grant and every credential end.
+    ///
+    /// # Errors
+    /// [`CompleteError`].
+    pub fn complete(&self, by: &Principal, now: Timestamp) -> Result<Step, CompleteError> {
+        if by.id != self.requester.id {
+            return Err(CompleteError::NotRequester);
+        }
+        match &self.state {
+            State::Approved(_) | State::Consumed(_) => {
+                Ok(self.step(now, Some(by.id.clone()), Fact::Completed))
+            }
+            other => Err(CompleteError::NotGranted { state: other.word() }),
+        }
+    }
+
+    /// Takes the grant and every credential back.
+    ///
+    /// # Errors
+    /// [`RevokeError`].
+    pub fn revoke(
+        &self,
+        by: &Principal,
+        standing: Standing,
+        reason: String,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<Step, RevokeError> {
+        self.check_revoke(by, standing, membership)?;
+        match &self.state {
+            State::Approved(_) | State::Consumed(_) => {
+                Ok(self.step(now, Some(by.id.clone()), Fact::Revoked { reason }))
+            }
+            other => Err(RevokeError::NotGranted { state: other.word() }),
+        }
+    }
+
+    /// Takes one credential back. `Ok(None)` where it has ended already.
+    ///
+    /// # Errors
+    /// [`RevokeError`].
+    pub fn revoke_credential(
+        &self,
+        by: &Principal,
+        standing: Standing,
+        credential: CredentialId,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<Option<Step>, RevokeError> {
+        self.check_revoke(by, standing, membership)?;
+        let issued = self.credential(credential).ok_or(RevokeError::NoCredential(credential))?;
+        if issued.ended.is_some() || now >= issued.expires_at {
+            return Ok(None);
+        }
+        Ok(Some(self.step(now, Some(by.id.clone()), Fact::CredentialRevoked { credential })))
+    }
+
+    fn check_revoke(
+        &self,
+        by: &Principal,
+        standing: Standing,
+        membership: &Membership,
+    ) -> Result<(), RevokeError> {
+        let stages = self.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
+        let behind = self.requester.behind();
+        let asked = || stages.iter().any(|s| is_eligible(s, &by.id, &behind, membership));
+        let may = standing == Standing::Administrator || by.id == self.requester.id || asked();
+        if may { Ok(()) } else { Err(RevokeError::NotYours) }
+    }
+
+    /// What the passing of time alone has done: a deadline has passed, or a spent use never became
+    /// a token. `None` where nothing is due.
+    pub fn lapse(&self, now: Timestamp) -> Option<Step> {
+        let deadline = match &self.state {
+            State::Pending(pending) => Some(pending.expires_at),
+            State::Approved(approved) => Some(approved.consume_by),
+            State::Denied(_)
+            | State::Expired(_)
+            | State::Canceled(_)
+            | State::Consumed(_)
+            | State::Revoked(_) => None,
+        };
+        let expired = deadline.filter(|at| now >= *at).map(|deadline| Fact::Expired { deadline });
+        let unminted = self.credentials.iter().filter(|issued| {
+            let open = issued.fingerprint.is_none() && issued.ended.is_none();
+            open && now >= issued.at.plus(ABANDON_AFTER)
+        });
+        let abandoned = unminted.map(|issued| Fact::Abandoned { credential: issued.id });
+        let mut facts = expired.into_iter().chain(abandoned);
+        let mut step = self.step(now, None, facts.next()?);
+        for fact in facts {
+            step.push(now, fact);
+        }
+        Some(step)
+    }
+
+    fn step(&self, at: Timestamp, by: Option<PrincipalId>, fact: Fact) -> Step {
+        let expected = Some(self.version);
+        let mut step = Step { expected, next: self.clone(), events: Vec::new() };
+        step.record(Event { request: self.id, at, by, fact });
+        step
+    }
+}
+
+impl Step {
+    /// One more fact, that follows from the others by the authority's own rules.
+    fn push(&mut self, at: Timestamp, fact: Fact) {
+        self.record(Event { request: self.next.id, at, by: None, fact });
+    }
+
+    fn record(&mut self, event: Event) {
+        // INVARIANT: each verb checked the state it moves from, so replay cannot object. If one
+        // ever did, the event is dropped with its effect and the step stays as it was.
+        let legal = self.next.apply(&event);
+        debug_assert!(legal.is_ok(), "{legal:?}");
+        if legal.is_ok() {
+            self.events.push(event);
+        }
+    }
+}
+
+/// What a reviewer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Approve or deny.
+    pub verdict: Verdict,
+    /// The digest of what was shown.
+    pub digest: Digest,
+    /// In the reviewer's words.
+    pub comment: String,
+}

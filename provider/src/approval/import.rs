@@ -1,0 +1,30 @@
+//! Import: an approval whose request was filed elsewhere.
+
+use super::standing::Standing;
+use crate::diagnostic::Diagnostics;
+use crate::failure;
+use crate::session::Session;
+use crate::value::Value;
+
+/// The state of the request with this id.
+///
+/// # Errors
+/// The server could not be asked, or does not know the request.
+pub(crate) async fn import(session: &Session, id: &str) -> Result<Value, Diagnostics> {
+    let configured = session.configured();
+    let server = configured.server()?;
+    let request = server.client.request(id).await.map_err(|error| {
+        let summary = format!("Request {id} cannot be imported");
+        Diagnostics::from(failure::told(&error, &summary))
+    })?;
+    let standing = Standing::from(&request);
+    let intent = standing.intent(&request)?;
+    let arguments = crate::intent::arguments(&intent);
+    let url = format!("{}/intents/{}", server.url, intent.digest().hex());
+    let state = Value::object(arguments)
+        .with("wait", Value::Bool(true))
+        .with("timeouts", Value::Null)
+        .with("url", Value::String(url))
+        .with("intent_digest", Value::text(intent.digest().to_string()));
+    Ok(standing.found_out(state))
+}

@@ -1,0 +1,142 @@
+//! Planning: what will change, and what people will be asked. Nothing is filed.
+//!
+//! Terraform plans again at apply and holds the second plan against the first,
+//! and policy may change in between. So only what depends on the arguments alone
+//! is planned as known; what policy says is told in a warning and never planned.
+
+use assent_client::wire;
+
+use super::standing::Foreseen;
+use crate::configure::Reach;
+use crate::diagnostic::{Diagnostic, Diagnostics, Path};
+use crate::failure;
+use crate::intent::{ARGUMENTS, DEFAULT_KIND, Stated};
+use crate::session::Session;
+use crate::value::Value;
+
+/// What the provider finds out when the request is filed.
+const FOUND_OUT: [&str; 6] = ["id", "url", "intent_digest", "state", "approved_by", "ruling"];
+
+/// A change that Terraform wants planned.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// What is there; null if nothing is.
+    pub(crate) prior: Value,
+    /// What Terraform expects; null to destroy.
+    pub(crate) proposed: Value,
+    /// What the configuration says.
+    pub(crate) config: Value,
+}
+
+/// A planned change.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    /// The state as far as it is known before apply.
+    pub(crate) state: Value,
+    /// The arguments because of which the resource must be made anew.
+    pub(crate) requires_replace: Vec<Path>,
+    /// What to tell.
+    pub(crate) diagnostics: Diagnostics,
+}
+
+/// Plans a change.
+///
+/// # Errors
+/// Every fault in the arguments.
+pub(crate) async fn plan(session: &Session, change: Change) -> Result<Planned, Diagnostics> {
+    let Change { prior, proposed, config } = change;
+    if proposed.is_null() {
+        return Ok(Planned::quiet(proposed));
+    }
+    let state = with_defaults(proposed, &config);
+    if prior.is_null() {
+        return plan_create(session, state).await;
+    }
+    let changed = ARGUMENTS.into_iter().filter(|name| state.attribute(name) != prior.attribute(name));
+    let requires_replace: Vec<_> = changed.map(Path::attribute).collect();
+    if requires_replace.is_empty() {
+        return Ok(Planned::quiet(state));
+    }
+    // Terraform plans the replacement once more as a create, which tells what will be asked.
+    let state = to_be_found_out(state, session)?;
+    Ok(Planned { state, requires_replace, diagnostics: Diagnostics::default() })
+}
+
+impl Planned {
+    /// A plan that needs no words.
+    fn quiet(state: Value) -> Self {
+        Self { state, requires_replace: Vec::new(), diagnostics: Diagnostics::default() }
+    }
+}
+
+/// Plans a create, and says what will be asked.
+async fn plan_create(session: &Session, state: Value) -> Result<Planned, Diagnostics> {
+    let state = to_be_found_out(state, session)?;
+    let diagnostics = foresee(session, &state).await?;
+    Ok(Planned { state, requires_replace: Vec::new(), diagnostics })
+}
+
+/// The proposed state with the defaults of arguments that are not set.
+///
+/// Terraform proposes the prior value for them; a removed argument must go back
+/// to its default instead.
+fn with_defaults(proposed: Value, config: &Value) -> Value {
+    let or = |name: &str, default: Value| match config.attribute(name) {
+        Value::Null => default,
+        set => set.clone(),
+    };
+    let kind = or("kind", Value::text(DEFAULT_KIND));
+    let wait = or("wait", Value::Bool(true));
+    proposed.with("kind", kind).with("wait", wait)
+}
+
+/// The state with everything unknown that is found out when the request is
+/// filed, except for what depends on the arguments alone.
+fn to_be_found_out(state: Value, session: &Session) -> Result<Value, Diagnostics> {
+    let intent = Stated::of(&state).intent()?;
+    let state = FOUND_OUT.into_iter().fold(state, |state, name| state.with(name, Value::Unknown));
+    let Some(digest) = intent.map(|intent| intent.digest()) else { return Ok(state) };
+    let state = state.with("intent_digest", Value::text(digest.to_string()));
+    match &session.configured().reach {
+        Reach::Known(server) => {
+            let url = format!("{}/intents/{}", server.url, digest.hex());
+            Ok(state.with("url", Value::String(url)))
+        }
+        Reach::NotYetKnown | Reach::Unconfigured => Ok(state),
+    }
+}
+
+/// Says what will be asked, as far as that can be known. At apply it is about to
+/// be asked for real, and nothing needs to be foreseen.
+async fn foresee(session: &Session, state: &Value) -> Result<Diagnostics, Diagnostics> {
+    let configured = session.configured();
+    if configured.applying == Some(true) {
+        return Ok(Diagnostics::default());
+    }
+    let Reach::Known(server) = &configured.reach else {
+        return Ok(cannot_foresee("The server is known only after apply.").into());
+    };
+    let Some(intent) = Stated::of(state).intent()? else {
+        return Ok(cannot_foresee("Some arguments are known only after apply.").into());
+    };
+    let filing = wire::Filing { intent: wire::Intent::from(&intent), reattach: true };
+    let url = state.attribute("url").as_text().given().unwrap_or_default();
+    let told = match server.client.decide(&filing).await {
+        Ok(decision) => Foreseen::in_the(&decision).tell(&url),
+        Err(error) => Some(cannot_foresee(&failure::why(&error))),
+    };
+    Ok(told.map(Diagnostics::from).unwrap_or_default())
+}
+
+/// That nothing can be said before apply.
+fn cannot_foresee(why: &str) -> Diagnostic {
+    let detail = format!(
+        "{why} Terraform will ask when it applies; whether people must approve, and who, is not \
+         known now."
+    );
+    Diagnostic::warning("Approval may be required", detail)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,311 @@
+//! The calls that Terraform makes: decode, call, encode, and nothing else.
+//!
+//! What a call means is on the far side of this module; the protocol's messages
+//! do not go there, except for diagnostics' and schemas' own conversions.
+
+mod messages;
+mod schemas;
+
+use std::sync::Arc;
+
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+use crate::diagnostic::Diagnostics;
+use crate::plugin::{Controller, Farewell, Stdio};
+use crate::session::Session;
+use crate::trace::Trace;
+use crate::{approval, configure, credential, decision};
+use messages::{state, told};
+use pb::provider_server::{Provider, ProviderServer};
+use plugin_pb::grpc_controller_server::GrpcControllerServer;
+use plugin_pb::grpc_stdio_server::GrpcStdioServer;
+use schemas::Schemas;
+
+/// Terraform's provider protocol, version 6.
+pub(crate) mod pb {
+    tonic::include_proto!("tfplugin6");
+}
+
+/// The services of a plugin process.
+pub(crate) mod plugin_pb {
+    tonic::include_proto!("plugin");
+}
+
+/// The largest message in either direction. States can be large; the usual
+/// limit of 4 MiB is not enough.
+const LARGEST_MESSAGE: usize = 256 * 1024 * 1024;
+
+/// The services of this process.
+pub(crate) fn routes(session: &Arc<Session>, trace: &Trace) -> Routes {
+    let rpc =
+        Rpc { session: Arc::clone(session), schemas: Schemas::new(), trace: trace.clone() };
+    let provider = ProviderServer::new(rpc)
+        .max_decoding_message_size(LARGEST_MESSAGE)
+        .max_encoding_message_size(LARGEST_MESSAGE);
+    let farewell: Arc<dyn Farewell> = Arc::<Session>::clone(session);
+    let controller = Controller::new(farewell, Arc::clone(&session.lifetime), trace.clone());
+    Routes::new(provider)
+        .add_service(GrpcControllerServer::new(controller))
+        .add_service(GrpcStdioServer::new(Stdio(Arc::clone(&session.lifetime))))
+}
+
+/// Answers Terraform.
+#[derive(Debug)]
+struct Rpc {
+    session: Arc<Session>,
+    schemas: Schemas,
+    trace: Trace,
+}
+
+/// What every call answers.
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Provider for Rpc {
+    async fn get_provider_schema(
+        &self,
+        _: Request<pb::get_provider_schema::Request>,
+    ) -> Answer<pb::get_provider_schema::Response> {
+        self.trace.note("GetProviderSchema", None);
+        Ok(Response::new(self.schemas.to_wire()))
+    }
+
+    async fn validate_provider_config(
+        &self,
+        request: Request<pb::validate_provider_config::Request>,
+    ) -> Answer<pb::validate_provider_config::Response> {
+        self.trace.note("ValidateProviderConfig", None);
+        let config = self.schemas.provider(request.into_inner().config.as_ref());
+        let diagnostics = told(config.map(|config| configure::validate(&config)));
+        Ok(Response::new(pb::validate_provider_config::Response { diagnostics }))
+    }
+
+    async fn configure_provider(
+        &self,
+        request: Request<pb::configure_provider::Request>,
+    ) -> Answer<pb::configure_provider::Response> {
+        self.trace.note("ConfigureProvider", None);
+        let config = self.schemas.provider(request.into_inner().config.as_ref());
+        let configured =
+            config.and_then(|config| configure::configure(&config, &self.session.defaults));
+        let diagnostics = told(configured.map(|configured| {
+            self.session.configure(configured);
+            Diagnostics::default()
+        }));
+        Ok(Response::new(pb::configure_provider::Response { diagnostics }))
+    }
+
+    async fn validate_resource_config(
+        &self,
+        request: Request<pb::validate_resource_config::Request>,
+    ) -> Answer<pb::validate_resource_config::Response> {
+        let request = request.into_inner();
+        self.trace.note("ValidateResourceConfig", Some(&request.type_name));
+        let config = self.schemas.resource(&request.type_name, request.config.as_ref());
+        let diagnostics = told(config.map(|config| approval::validate(&config)));
+        Ok(Response::new(pb::validate_resource_config::Response { diagnostics }))
+    }
+
+    async fn validate_data_resource_config(
+        &self,
+        request: Request<pb::validate_data_resource_config::Request>,
+    ) -> Answer<pb::validate_data_resource_config::Response> {
+        let request = request.into_inner();
+        self.trace.note("ValidateDataResourceConfig", Some(&request.type_name));
+        let config = self.schemas.data_source(&request.type_name, request.config.as_ref());
+        let diagnostics = told(config.map(|config| decision::validate(&config)));
+        Ok(Response::new(pb::validate_data_resource_config::Response { diagnostics }))
+    }
+
+    async fn validate_ephemeral_resource_config(
+        &self,
+        request: Request<pb::validate_ephemeral_resource_config::Request>,
+    ) -> Answer<pb::validate_ephemeral_resource_config::Response> {
+        let request = request.into_inner();
+        self.trace.note("ValidateEphemeralResourceConfig", Some(&request.type_name));
+        let config = self.schemas.ephemeral(&request.type_name, request.config.as_ref());
+        let diagnostics = told(config.map(|config| credential::validate(&config)));
+        Ok(Response::new(pb::validate_ephemeral_resource_config::Response { diagnostics }))
+    }
+
+    async fn upgrade_resource_state(
+        &self,
+        request: Request<pb::upgrade_resource_state::Request>,
+    ) -> Answer<pb::upgrade_resource_state::Response> {
+        let request = request.into_inner();
+        self.trace.note("UpgradeResourceState", Some(&request.type_name));
+        let raw = request.raw_state.unwrap_or_default();
+        let upgraded = self.schemas.raw_resource(&request.type_name, &raw.json);
+        let (upgraded_state, diagnostics) = state(upgraded.map(|value| (value, None)))?;
+        Ok(Response::new(pb::upgrade_resource_state::Response { upgraded_state, diagnostics }))
+    }
+
+    async fn read_resource(
+        &self,
+        request: Request<pb::read_resource::Request>,
+    ) -> Answer<pb::read_resource::Response> {
+        let request = request.into_inner();
+        self.trace.note("ReadResource", Some(&request.type_name));
+        let read = match self.schemas.resource(&request.type_name, request.current_state.as_ref()) {
+            Ok(current) => approval::read(&self.session, current).await.map(messages::with),
+            Err(faults) => Err(faults),
+        };
+        let (new_state, diagnostics) = state(read)?;
+        let private = request.private;
+        let answer =
+            pb::read_resource::Response { new_state, diagnostics, private, ..Default::default() };
+        Ok(Response::new(answer))
+    }
+
+    async fn plan_resource_change(
+        &self,
+        request: Request<pb::plan_resource_change::Request>,
+    ) -> Answer<pb::plan_resource_change::Response> {
+        let request = request.into_inner();
+        self.trace.note("PlanResourceChange", Some(&request.type_name));
+        let planned = match self.schemas.change_to_plan(&request) {
+            Ok(change) => approval::plan(&self.session, change).await,
+            Err(faults) => Err(faults),
+        };
+        let (planned, requires_replace) = match planned {
+            Ok(plan) => {
+                let paths = plan.requires_replace.iter().map(|path| path.to_wire()).collect();
+                (Ok((plan.state, Some(plan.diagnostics))), paths)
+            }
+            Err(faults) => (Err(faults), Vec::new()),
+        };
+        let (planned_state, diagnostics) = state(planned)?;
+        Ok(Response::new(pb::plan_resource_change::Response {
+            planned_state,
+            requires_replace,
+            planned_private: request.prior_private,
+            diagnostics,
+            ..Default::default()
+        }))
+    }
+
+    async fn apply_resource_change(
+        &self,
+        request: Request<pb::apply_resource_change::Request>,
+    ) -> Answer<pb::apply_resource_change::Response> {
+        let request = request.into_inner();
+        self.trace.note("ApplyResourceChange", Some(&request.type_name));
+        let applied = match self.schemas.change_to_apply(&request) {
+            Ok((prior, planned)) => approval::apply(&self.session, prior, planned).await,
+            Err(faults) => Err(faults),
+        };
+        // After an error the new state is null: a create then leaves nothing
+        // behind that Terraform would call tainted, and a delete keeps the prior
+        // state together with its private data.
+        let (new_state, diagnostics) = state(applied.map(messages::with))?;
+        let private = request.planned_private;
+        let answer = pb::apply_resource_change::Response {
+            new_state,
+            private,
+            diagnostics,
+            ..Default::default()
+        };
+        Ok(Response::new(answer))
+    }
+
+    async fn import_resource_state(
+        &self,
+        request: Request<pb::import_resource_state::Request>,
+    ) -> Answer<pb::import_resource_state::Response> {
+        let request = request.into_inner();
+        self.trace.note("ImportResourceState", Some(&request.type_name));
+        let imported = match self.schemas.known_resource(&request.type_name) {
+            Ok(()) => approval::import(&self.session, &request.id).await,
+            Err(faults) => Err(faults),
+        };
+        let (state, diagnostics) = state(imported.map(|value| (value, None)))?;
+        let type_name = request.type_name;
+        let imported = state.map(|state| pb::import_resource_state::ImportedResource {
+            type_name,
+            state: Some(state),
+            private: Vec::new(),
+        });
+        Ok(Response::new(pb::import_resource_state::Response {
+            imported_resources: imported.into_iter().collect(),
+            diagnostics,
+            ..Default::default()
+        }))
+    }
+
+    async fn read_data_source(
+        &self,
+        request: Request<pb::read_data_source::Request>,
+    ) -> Answer<pb::read_data_source::Response> {
+        let request = request.into_inner();
+        self.trace.note("ReadDataSource", Some(&request.type_name));
+        let read = match self.schemas.data_source(&request.type_name, request.config.as_ref()) {
+            Ok(config) => decision::read(&self.session, config).await,
+            Err(faults) => Err(faults),
+        };
+        let (state, diagnostics) = state(read.map(|value| (value, None)))?;
+        let answer = pb::read_data_source::Response { state, diagnostics, ..Default::default() };
+        Ok(Response::new(answer))
+    }
+
+    async fn open_ephemeral_resource(
+        &self,
+        request: Request<pb::open_ephemeral_resource::Request>,
+    ) -> Answer<pb::open_ephemeral_resource::Response> {
+        let request = request.into_inner();
+        self.trace.note("OpenEphemeralResource", Some(&request.type_name));
+        let opened = match self.schemas.ephemeral(&request.type_name, request.config.as_ref()) {
+            Ok(config) => credential::open(&self.session, config).await,
+            Err(faults) => Err(faults),
+        };
+        let (opened, renew_at, private) = match opened {
+            Ok(opened) => (Ok((opened.result, None)), opened.renew_at, opened.private),
+            Err(faults) => (Err(faults), None, None),
+        };
+        let (result, diagnostics) = state(opened)?;
+        Ok(Response::new(pb::open_ephemeral_resource::Response {
+            diagnostics,
+            renew_at: renew_at.map(messages::instant),
+            result,
+            private,
+            ..Default::default()
+        }))
+    }
+
+    async fn renew_ephemeral_resource(
+        &self,
+        request: Request<pb::renew_ephemeral_resource::Request>,
+    ) -> Answer<pb::renew_ephemeral_resource::Response> {
+        let request = request.into_inner();
+        self.trace.note("RenewEphemeralResource", Some(&request.type_name));
+        let private = request.private;
+        let renewed = credential::renew(&self.session, private.as_deref()).await;
+        let (renew_at, diagnostics) = match renewed {
+            Ok(renew_at) => (renew_at, Vec::new()),
+            Err(faults) => (None, faults.into_wire()),
+        };
+        let renew_at = renew_at.map(messages::instant);
+        let answer = pb::renew_ephemeral_resource::Response { diagnostics, renew_at, private };
+        Ok(Response::new(answer))
+    }
+
+    async fn close_ephemeral_resource(
+        &self,
+        request: Request<pb::close_ephemeral_resource::Request>,
+    ) -> Answer<pb::close_ephemeral_resource::Response> {
+        let request = request.into_inner();
+        self.trace.note("CloseEphemeralResource", Some(&request.type_name));
+        let closed = credential::close(&self.session, request.private.as_deref()).await;
+        let diagnostics = told(closed.map(|()| Diagnostics::default()));
+        Ok(Response::new(pb::close_ephemeral_resource::Response { diagnostics }))
+    }
+
+    async fn stop_provider(
+        &self,
+        _: Request<pb::stop_provider::Request>,
+    ) -> Answer<pb::stop_provider::Response> {
+        self.trace.note("StopProvider", None);
+        self.session.interrupts.stop();
+        Ok(Response::new(pb::stop_provider::Response::default()))
+    }
+}

@@ -1,0 +1,150 @@
+//! What the MessagePack codec must read, write and refuse.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rmpv::Value as Packed;
+
+use super::*;
+
+/// The bytes of a packed value.
+fn bytes(packed: &Packed) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    rmpv::encode::write_value(&mut bytes, packed).unwrap();
+    bytes
+}
+
+/// What is read from a packed value.
+fn read(packed: &Packed, of: &Type) -> Result<Value, DecodeError> {
+    decode(&bytes(packed), of)
+}
+
+#[test]
+fn any_extension_is_unknown_also_a_refined_one() {
+    let refined = bytes(&Packed::Map(vec![(1.into(), false.into())]));
+    for ext in [Packed::Ext(0, vec![0]), Packed::Ext(12, refined)] {
+        assert_eq!(read(&ext, &Type::String).unwrap(), Value::Unknown);
+    }
+    assert_eq!(decode(&[0xd4, 0, 0], &Type::texts()).unwrap(), Value::Unknown);
+}
+
+#[test]
+fn unknown_is_written_as_a_plain_extension() {
+    assert_eq!(encode(&Value::Unknown).unwrap(), [0xd4, 0, 0]);
+}
+
+#[test]
+fn huge_numbers_stay_decimal() {
+    let huge = "123456789012345678901234567890.5";
+    let value = read(&huge.into(), &Type::Number).unwrap();
+    assert_eq!(value, Value::Number(Number::Decimal(huge.into())));
+    assert_eq!(encode(&value).unwrap(), bytes(&huge.into()));
+    let largest = read(&u64::MAX.into(), &Type::Number).unwrap();
+    assert_eq!(largest, Value::Number(Number::Unsigned(u64::MAX)));
+    for wrong in ["", "-", "1.", ".5", "1e", "ten", "0x10", "1e5e5", "NaN"] {
+        assert!(read(&wrong.into(), &Type::Number).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn cut_bytes_are_an_error() {
+    let of = Type::object([("a", Type::text_map()), ("b", Type::texts())]);
+    let whole = bytes(&Packed::Map(vec![
+        ("a".into(), Packed::Map(vec![("k".into(), "value".into())])),
+        ("b".into(), Packed::Array(vec!["x".into(), "y".into()])),
+    ]));
+    assert!(decode(&whole, &of).is_ok());
+    for length in 0..whole.len() {
+        assert!(decode(&whole[..length], &of).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn bytes_after_the_end_are_an_error() {
+    assert!(decode(&[0xc0, 0xc0], &Type::String).is_err());
+}
+
+#[test]
+fn a_length_that_lies_is_an_error() {
+    for lie in [[0xdd, 0xff, 0xff, 0xff, 0xff], [0xdf, 0xff, 0xff, 0xff, 0xff]] {
+        assert!(decode(&lie, &Type::texts()).is_err());
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error() {
+    let mut nested = vec![0x91; 100_000];
+    nested.push(0xc0);
+    assert!(decode(&nested, &Type::texts()).is_err());
+}
+
+#[test]
+fn a_wrong_type_is_named_with_its_path() {
+    let of = Type::object([("stages", Type::List(Box::new(Type::String)))]);
+    let wrong = Packed::Map(vec![("stages".into(), Packed::Array(vec!["a".into(), 2.into()]))]);
+    let error = read(&wrong, &of).unwrap_err();
+    assert_eq!(error.to_string(), "`stages[1]`: a string is required, but this is a number");
+}
+
+#[test]
+fn an_object_has_its_attributes_and_no_other() {
+    let of = Type::object([("a", Type::String)]);
+    let missing = read(&Packed::Map(vec![]), &of).unwrap_err();
+    assert_eq!(missing.to_string(), "`a`: the attribute is missing");
+    let pairs = vec![("a".into(), "x".into()), ("z".into(), "y".into())];
+    let surplus = read(&Packed::Map(pairs), &of).unwrap_err();
+    assert_eq!(surplus.to_string(), "`z`: there is no such attribute");
+    let pairs = vec![("a".into(), "x".into()), ("a".into(), "y".into())];
+    assert!(read(&Packed::Map(pairs), &of).is_err());
+}
+
+/// Any value of a type that has every kind of part.
+fn any_value() -> impl Strategy<Value = Value> {
+    let text = || prop_oneof![any::<String>().prop_map(Value::String), Just(Value::Null)];
+    let number = prop_oneof![
+        any::<i64>().prop_map(Number::Signed),
+        (i64::MAX as u64 + 1..).prop_map(Number::Unsigned),
+        (-1e300..1e300).prop_map(Number::Float),
+        "[1-9][0-9]{20,60}".prop_map(Number::Decimal),
+    ];
+    let list = prop::collection::vec(text(), 0..5).prop_map(Value::List);
+    let map = prop::collection::btree_map(any::<String>(), text(), 0..5).prop_map(Value::Map);
+    let numbers = prop_oneof![number.prop_map(Value::Number), Just(Value::Unknown)];
+    (list, map, numbers, any::<bool>()).prop_map(|(list, map, number, truth)| {
+        Value::object([
+            ("list", list),
+            ("map", map),
+            ("number", number),
+            ("truth", Value::Bool(truth)),
+        ])
+    })
+}
+
+/// The type of what [`any_value`] makes.
+fn its_type() -> Type {
+    Type::object([
+        ("list", Type::texts()),
+        ("map", Type::text_map()),
+        ("number", Type::Number),
+        ("truth", Type::Bool),
+    ])
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(value in any_value()) {
+        prop_assert_eq!(decode(&encode(&value).unwrap(), &its_type()).unwrap(), value);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode(&bytes, &its_type());
+    }
+}
+
+#[test]
+fn null_and_unknown_objects_are_values() {
+    let of = Type::Object(BTreeMap::new());
+    assert_eq!(decode(&[0xc0], &of).unwrap(), Value::Null);
+    assert_eq!(decode(&[0xd4, 0, 0], &of).unwrap(), Value::Unknown);
+}

@@ -5,7 +5,6 @@
 //! what is in memory cannot differ.
 
 pub mod event;
-pub mod record;
 mod replay;
 mod transition;
 #[cfg(test)]

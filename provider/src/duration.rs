@@ -6,10 +6,19 @@
 
 use std::time::Duration;
 
+use assent_core::time::Span;
+
 /// The text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a duration; write numbers with units (d, h, m, s, ms), such as 30m, 1h30m or 90s")]
 pub(crate) struct NotADuration(String);
+
+impl NotADuration {
+    /// The error about this text, of which not more is repeated than fits a line.
+    fn shown(text: &str) -> Self {
+        Self(text.chars().take(80).collect())
+    }
+}
 
 /// The longest duration that is read: ten years. What is longer is a slip.
 const LONGEST: u128 = 3_660 * 86_400_000;
@@ -20,7 +29,13 @@ pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
     millis
         .and_then(|millis| u64::try_from(millis).ok())
         .map(Duration::from_millis)
-        .ok_or_else(|| NotADuration(text.chars().take(80).collect()))
+        .ok_or_else(|| NotADuration::shown(text))
+}
+
+/// Reads one duration in whole seconds, as the rest of Assent counts; at least one.
+pub(crate) fn span(text: &str) -> Result<Span, NotADuration> {
+    let seconds = parse(text)?.as_secs();
+    if seconds == 0 { Err(NotADuration::shown(text)) } else { Ok(Span::seconds(seconds)) }
 }
 
 /// The milliseconds that the terms add up to.
@@ -85,6 +100,12 @@ mod tests {
         for (text, millis) in cases {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
+    }
+
+    #[test]
+    fn spans_are_whole_seconds() {
+        assert_eq!(span("1h30m").map(|span| span.to_string()), Ok("90m".to_owned()));
+        assert!(span("999ms").is_err());
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use assent_core::digest::Digest;
 use assent_core::intent::{Intent, IntentFault, UnverifiedIntent};
-use assent_core::time::Span;
 use serde_json::{Map, Value as Json};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
@@ -82,7 +81,7 @@ impl<'a> Stated<'a> {
             reason: self.text("reason", self.default_reason),
             target: self.text_map("target", &mut faults),
             subject: self.parsed("digest", &mut faults, |text| text.parse::<Digest>()),
-            duration: self.parsed("duration", &mut faults, span),
+            duration: self.parsed("duration", &mut faults, duration::span),
             context: self.context(&mut faults),
         };
         match unverified.verify() {
@@ -171,11 +170,6 @@ pub(crate) fn arguments(intent: &Intent) -> BTreeMap<&'static str, Value> {
 fn text_elements(json: &Json) -> Option<BTreeMap<String, String>> {
     let elements = json.as_object()?.iter();
     elements.map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
-}
-
-/// A duration in whole seconds, as the rest of Assent counts them.
-fn span(text: &str) -> Result<Span, duration::NotADuration> {
-    duration::parse(text).map(|duration| Span::seconds(duration.as_secs()))
 }
 
 /// A JSON object.

@@ -23,6 +23,7 @@ mod interrupts;
 mod log;
 mod plugin;
 mod rpc;
+mod ruling;
 mod schema;
 mod session;
 mod trace;

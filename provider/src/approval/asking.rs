@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use assent_client::{Client, IdempotencyKey, wire};
+use assent_client::{Client, ClientError, IdempotencyKey, wire};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ struct Question {
 /// How a wait ended.
 #[derive(Debug)]
 enum Outcome {
-    /// The request stands like this and nothing more is to be waited for.
+    /// Nothing more is to be waited for.
     Settled(Standing),
     /// Nobody decided in time; the request is still open.
     TimedOut(Standing),
@@ -56,14 +56,14 @@ pub(super) async fn create(
 ) -> Result<(Value, Diagnostics), Diagnostics> {
     let server = session.configured().server()?.clone();
     let question = Question::of(&planned)?;
-    let (wait, timeout) = (question.wait, question.timeout);
+    let timeout = question.timeout;
     let outcome = session
         .see_through(|stop| async move { ask(&server, question, stop).await })
         .await
         .ok_or_else(|| failure::ours("asking for approval"))?;
     let standing = match outcome? {
         Outcome::Settled(standing) if standing.is_granted() => standing,
-        Outcome::Settled(standing) => return Err(standing.tell_no_grant(wait).into()),
+        Outcome::Settled(standing) => return Err(standing.tell_no_grant().into()),
         Outcome::TimedOut(standing) => return Err(timed_out(&standing, timeout).into()),
         Outcome::Stopped(standing, withdrawn) => return Err(stopped(&standing, withdrawn).into()),
     };
@@ -100,7 +100,7 @@ async fn ask(
     let deadline = Instant::now() + question.timeout;
     let filed = server.client.file(&question.filing, &IdempotencyKey::new()).await;
     let filed = filed.map_err(|error| failure::told(&error, "The request cannot be filed"))?;
-    let standing = Standing::from(&filed);
+    let standing = Standing::of(&filed)?;
     log(Level::Info, format!("request {} is {}", standing.id, standing.state));
     if standing.state != State::Pending || !question.wait {
         return Ok(Outcome::Settled(standing));
@@ -109,7 +109,7 @@ async fn ask(
         // An approval that came in together with the stop is not thrown away.
         biased;
         settled = settle(&server.client, &standing.id, deadline) => match settled {
-            Ok(Some(settled)) => Ok(Outcome::Settled(settled)),
+            Ok(Some(settled)) => Ok(Outcome::Settled(Standing::of(&settled)?)),
             Ok(None) => Ok(Outcome::TimedOut(standing)),
             Err(error) => Err(failure::told(&error, "Waiting for approval failed").into()),
         },
@@ -126,12 +126,12 @@ async fn settle(
     client: &Client,
     id: &str,
     deadline: Instant,
-) -> Result<Option<Standing>, assent_client::ClientError> {
+) -> Result<Option<wire::Request>, ClientError> {
     let settled = client.until_settled(id, None, |progress| {
         log(Level::Info, format!("waiting for approval: {progress:?}"));
     });
     match tokio::time::timeout_at(deadline, settled).await {
-        Ok(settled) => settled.map(|request| Some(Standing::from(&request))),
+        Ok(settled) => settled.map(Some),
         Err(_) => Ok(None),
     }
 }

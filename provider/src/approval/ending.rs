@@ -29,7 +29,7 @@ pub(crate) async fn read(
     };
     match server.client.request(&id).await {
         Ok(request) => {
-            let refreshed = Standing::from(&request).refresh(current);
+            let refreshed = Standing::of(&request)?.refresh(current);
             Ok((refreshed, Diagnostics::default()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok((Value::Null, lost(&id).into())),

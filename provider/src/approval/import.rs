@@ -1,7 +1,7 @@
 //! Import: an approval whose request was filed elsewhere.
 
 use super::standing::Standing;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::failure;
 use crate::session::Session;
 use crate::value::Value;
@@ -17,8 +17,11 @@ pub(crate) async fn import(session: &Session, id: &str) -> Result<Value, Diagnos
         let summary = format!("Request {id} cannot be imported");
         Diagnostics::from(failure::told(&error, &summary))
     })?;
-    let standing = Standing::from(&request);
-    let intent = standing.intent(&request)?;
+    let standing = Standing::of(&request)?;
+    let intent = request.intent.verify().map_err(|_| {
+        let detail = "The server's answer breaks the rules for intents; upgrade the provider.";
+        Diagnostic::error(format!("Request {id} cannot be imported"), detail)
+    })?;
     let arguments = crate::intent::arguments(&intent);
     let url = format!("{}/intents/{}", server.url, intent.digest().hex());
     let state = Value::object(arguments)

@@ -6,11 +6,11 @@
 
 use assent_client::wire;
 
-use super::standing::Foreseen;
 use crate::configure::Reach;
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::failure;
-use crate::intent::{ARGUMENTS, DEFAULT_KIND, Stated};
+use crate::intent::{ARGUMENTS, DEFAULT_KIND, Stated, sentence};
+use crate::ruling;
 use crate::session::Session;
 use crate::value::Value;
 
@@ -122,10 +122,32 @@ async fn foresee(session: &Session, state: &Value) -> Result<Diagnostics, Diagno
     let filing = wire::Filing { intent: wire::Intent::from(&intent), reattach: true };
     let url = state.attribute("url").as_text().given().unwrap_or_default();
     let told = match server.client.decide(&filing).await {
-        Ok(decision) => Foreseen::in_the(&decision).tell(&url),
+        Ok(decision) => tell(&decision.ruling, &url),
         Err(error) => Some(cannot_foresee(&failure::why(&error))),
     };
     Ok(told.map(Diagnostics::from).unwrap_or_default())
+}
+
+/// What a person should know of a ruling before apply; nothing if it permits.
+fn tell(ruling: &wire::Ruling, url: &str) -> Option<Diagnostic> {
+    match ruling.outcome {
+        wire::Said::Permit => None,
+        wire::Said::Require => {
+            let detail = format!(
+                "{} The requester does not count. Terraform will file it at apply: {url}",
+                sentence(&ruling::asked(ruling)),
+            );
+            Some(Diagnostic::warning("Approval required", detail))
+        }
+        wire::Said::Refuse => {
+            let detail = format!(
+                "Policy refuses this: {}. Apply will fail; change what is asked for, or have the \
+                 policy changed.",
+                ruling::refused(ruling),
+            );
+            Some(Diagnostic::warning("Apply will be refused", detail))
+        }
+    }
 }
 
 /// That nothing can be said before apply.

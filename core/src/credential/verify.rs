@@ -1,0 +1,254 @@
+//! Checking a token, offline. Any service may use this; it needs the authority's key set and a
+//! moment, and nothing else.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::canonical;
+use crate::id::{CredentialId, RequestId};
+use crate::time::{Span, Timestamp};
+
+/// The longest token that is looked at.
+const MAX_TOKEN: usize = 16_384;
+/// How far apart two clocks may be.
+const LEEWAY: Span = Span::seconds(60);
+/// The longest life a credential of ours has.
+const MAX_LIFE: Span = crate::intent::MAX_DURATION;
+
+/// Public keys by their id.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet(BTreeMap<String, Vec<u8>>);
+
+/// Why a token is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Not three base64url parts of strict JSON, or too long.
+    #[error("not a token: {0}")]
+    Malformed(&'static str),
+    /// Another algorithm, type, or a header that steers the verifier.
+    #[error("its header is not accepted: {0}")]
+    Header(&'static str),
+    /// No such key.
+    #[error("it is signed with a key that is not in the key set")]
+    UnknownKey,
+    /// The signature does not fit.
+    #[error("its signature is wrong")]
+    Signature,
+    /// A claim is missing or of another type.
+    #[error("its claim `{0}` is missing or not of its type")]
+    Claim(&'static str),
+    /// From another authority.
+    #[error("it was issued by `{0}`")]
+    Issuer(String),
+    /// For somebody else.
+    #[error("it is for `{0}`")]
+    Audience(String),
+    /// Over.
+    #[error("it expired at {0}")]
+    Expired(Timestamp),
+    /// From the future.
+    #[error("it is not valid before {0}")]
+    TooEarly(Timestamp),
+}
+
+/// What a good token says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claims {
+    /// The credential.
+    pub id: CredentialId,
+    /// The request it was granted for.
+    pub request: RequestId,
+    /// `assent:v1:ENVIRONMENT:KIND`.
+    pub sub: String,
+    /// For whom it is.
+    pub audience: String,
+    /// Since when it is good.
+    pub issued_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// The intent's digest.
+    pub digest: String,
+    /// Where the action may be done.
+    pub environment: String,
+    /// Everything it says.
+    pub all: Map<String, Value>,
+}
+
+impl KeySet {
+    /// Reads a JWK set (RFC 7517 section 5). Keys that are not ES256 signature keys are left out;
+    /// of two with one id, neither counts.
+    pub fn read(set: &Value) -> Self {
+        let mut keys = BTreeMap::new();
+        let mut twice = Vec::new();
+        for key in set.get("keys").and_then(Value::as_array).into_iter().flatten() {
+            let Some((id, point)) = es256_key(key) else { continue };
+            if keys.insert(id.clone(), point).is_some() {
+                twice.push(id);
+            }
+        }
+        keys.retain(|id, _| !twice.contains(id));
+        Self(keys)
+    }
+}
+
+fn es256_key(key: &Value) -> Option<(String, Vec<u8>)> {
+    let text = |name| key.get(name).and_then(Value::as_str);
+    let fits = text("kty") == Some("EC")
+        && text("crv") == Some("P-256")
+        && text("alg").is_none_or(|alg| alg == "ES256")
+        && text("use").is_none_or(|purpose| purpose == "sig");
+    let decode = |name| URL_SAFE_NO_PAD.decode(text(name)?).ok().filter(|b| b.len() == 32);
+    let id = text("kid").filter(|id| (1..=256).contains(&id.len()))?;
+    let point = [vec![4], decode("x")?, decode("y")?].concat();
+    fits.then(|| (id.to_owned(), point))
+}
+
+/// Who checks: for which authority, for which audience.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    issuer: String,
+    audience: Option<String>,
+}
+
+impl Verifier {
+    /// A service that is this audience and trusts this issuer.
+    pub fn new(issuer: &str, audience: &str) -> Self {
+        Self { issuer: issuer.to_owned(), audience: Some(audience.to_owned()) }
+    }
+
+    /// The authority itself, which looks at its own tokens for any audience.
+    pub fn of_own(issuer: &str) -> Self {
+        Self { issuer: issuer.to_owned(), audience: None }
+    }
+
+    /// Checks a token.
+    ///
+    /// # Errors
+    /// [`Rejection`]: on any doubt.
+    pub fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Claims, Rejection> {
+        let parts = Parts::split(token)?;
+        let key = keys.0.get(&parts.key_id()?).ok_or(Rejection::UnknownKey)?;
+        let signed = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key);
+        signed
+            .verify(parts.input.as_bytes(), &parts.signature)
+            .map_err(|_| Rejection::Signature)?;
+        let claims = Claims::read(json_object(parts.claims)?)?;
+        self.check(&claims, now)?;
+        Ok(claims)
+    }
+
+    fn check(&self, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
+        let issuer = text(&claims.all, "iss")?;
+        if issuer != self.issuer {
+            return Err(Rejection::Issuer(issuer));
+        }
+        if self.audience.as_ref().is_some_and(|audience| *audience != claims.audience) {
+            return Err(Rejection::Audience(claims.audience.clone()));
+        }
+        if claims.issued_at > now.plus(LEEWAY) {
+            return Err(Rejection::TooEarly(claims.issued_at));
+        }
+        if now >= claims.expires_at {
+            return Err(Rejection::Expired(claims.expires_at));
+        }
+        if claims.issued_at.until(claims.expires_at) > MAX_LIFE {
+            return Err(Rejection::Claim("exp"));
+        }
+        Ok(())
+    }
+}
+
+/// The key id a token names, before anything was checked: to find the key, never to trust it.
+///
+/// # Errors
+/// [`Rejection`] when the header would be refused in any case.
+pub fn unverified_key_id(token: &str) -> Result<String, Rejection> {
+    Parts::split(token)?.key_id()
+}
+
+struct Parts<'a> {
+    header: &'a str,
+    claims: &'a str,
+    input: &'a str,
+    signature: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    fn split(token: &'a str) -> Result<Self, Rejection> {
+        if token.len() > MAX_TOKEN {
+            return Err(Rejection::Malformed("too long"));
+        }
+        let shape = || Rejection::Malformed("not three parts");
+        let (input, signature) = token.rsplit_once('.').ok_or_else(shape)?;
+        let (header, claims) = input.split_once('.').ok_or_else(shape)?;
+        if claims.contains('.') {
+            return Err(shape());
+        }
+        let signature = decode(signature)?;
+        Ok(Self { header, claims, input, signature })
+    }
+
+    /// RFC 9068 section 4 and RFC 8725: one algorithm, one type, and no header that would let the
+    /// token choose its own key or its own rules.
+    fn key_id(&self) -> Result<String, Rejection> {
+        let header = json_object(self.header)?;
+        let is = |name: &str, wanted: &str| header.get(name).and_then(Value::as_str) == Some(wanted);
+        if !is("alg", "ES256") {
+            return Err(Rejection::Header("alg is not ES256"));
+        }
+        if !is("typ", "at+jwt") {
+            return Err(Rejection::Header("typ is not at+jwt"));
+        }
+        if header.keys().any(|name| !matches!(name.as_str(), "alg" | "typ" | "kid")) {
+            return Err(Rejection::Header("only alg, typ and kid are known"));
+        }
+        let id = header.get("kid").and_then(Value::as_str);
+        let id = id.filter(|id| (1..=256).contains(&id.len()));
+        Ok(id.ok_or(Rejection::Header("kid is not 1 to 256 bytes of text"))?.to_owned())
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Malformed("not base64url"))
+}
+
+fn json_object(part: &str) -> Result<Map<String, Value>, Rejection> {
+    match canonical::parse(&decode(part)?) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Rejection::Malformed("not a JSON object")),
+        Err(_) => Err(Rejection::Malformed("not strict JSON")),
+    }
+}
+
+impl Claims {
+    fn read(all: Map<String, Value>) -> Result<Self, Rejection> {
+        Ok(Self {
+            id: text(&all, "jti")?.parse().map_err(|_| Rejection::Claim("jti"))?,
+            request: text(&all, "request_id")?
+                .parse()
+                .map_err(|_| Rejection::Claim("request_id"))?,
+            sub: text(&all, "sub")?,
+            audience: text(&all, "aud")?,
+            issued_at: instant(&all, "iat")?,
+            expires_at: instant(&all, "exp")?,
+            digest: text(&all, "digest")?,
+            environment: text(&all, "environment")?,
+            all,
+        })
+    }
+}
+
+fn text(claims: &Map<String, Value>, name: &'static str) -> Result<String, Rejection> {
+    let value = claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    value.map(str::to_owned).ok_or(Rejection::Claim(name))
+}
+
+fn instant(claims: &Map<String, Value>, name: &'static str) -> Result<Timestamp, Rejection> {
+    let seconds = claims.get(name).and_then(Value::as_i64).filter(|s| (0..1 << 40).contains(s));
+    let seconds = seconds.ok_or(Rejection::Claim(name))?;
+    Ok(Timestamp::from_millis(seconds.saturating_mul(1000)))
+}

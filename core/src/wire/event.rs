@@ -1,0 +1,325 @@
+//! Events as JSON: what the ledger stores and the audit log digests, byte for byte.
+//!
+//! The canonical form (RFC 8785) of what [`event_to_json`] writes is the data of the Merkle leaf.
+//! The format is version 1; a reader refuses what it does not know rather than passing it over.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::canonical;
+use crate::policy::ruling;
+use crate::request::{self, Denial, Event, Fact};
+use crate::time::Span;
+use crate::wire::{
+    Credentials, Intent, Principal, PrincipalId, RefusalReason, Ruling, Said, Stage, Verdict,
+};
+
+/// The bytes are no event of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an event of this format: {0}")]
+pub struct EventError(String);
+
+#[derive(Serialize, Deserialize)]
+struct Sent {
+    v: u8,
+    request: String,
+    at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<PrincipalId>,
+    #[serde(flatten)]
+    fact: SentFact,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum SentFact {
+    Filed {
+        intent: Intent,
+        requester: Principal,
+        ruling: Ruling,
+        expires_at: String,
+    },
+    Reviewed {
+        review: String,
+        reviewer: PrincipalId,
+        verdict: Verdict,
+        digest: String,
+        comment: String,
+    },
+    Approved {
+        counted: Vec<Counted>,
+        consume_by: String,
+        uses: u32,
+    },
+    Refused {
+        reasons: Vec<RefusalReason>,
+    },
+    Denied {
+        review: String,
+        reviewer: PrincipalId,
+        comment: String,
+    },
+    Expired {
+        deadline: String,
+    },
+    Canceled {
+        reason: String,
+    },
+    Consumed {
+        credential: String,
+        audience: String,
+        expires_at: String,
+    },
+    Minted {
+        credential: String,
+        fingerprint: String,
+    },
+    Redeemed {
+        credential: String,
+    },
+    Abandoned {
+        credential: String,
+    },
+    CredentialRevoked {
+        credential: String,
+    },
+    Completed {},
+    Revoked {
+        reason: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counted {
+    stage: String,
+    people: Vec<PrincipalId>,
+}
+
+/// An event as JSON.
+pub fn event_to_json(event: &Event) -> Value {
+    let sent = Sent {
+        v: 1,
+        request: event.request.to_string(),
+        at: event.at.to_string(),
+        by: event.by.as_ref().map(PrincipalId::from),
+        fact: (&event.fact).into(),
+    };
+    // INVARIANT: the shapes above have text keys and finite numbers, so this cannot fail.
+    serde_json::to_value(sent).unwrap_or_default()
+}
+
+/// The canonical bytes of an entry: what is stored, and what the Merkle leaf is of.
+pub fn entry_bytes(event: &Value) -> Vec<u8> {
+    canonical::bytes(event)
+}
+
+/// The event that this JSON tells of.
+///
+/// # Errors
+/// [`EventError`] for anything that [`event_to_json`] would not have written.
+pub fn event_from_json(json: &Value) -> Result<Event, EventError> {
+    let bad = |error: &dyn std::fmt::Display| EventError(error.to_string());
+    let sent: Sent = Sent::deserialize(json).map_err(|e| bad(&e))?;
+    if sent.v != 1 {
+        return Err(EventError(format!("version {}", sent.v)));
+    }
+    let by = sent.by.map(crate::principal::PrincipalId::try_from).transpose();
+    let at = sent.at.parse().map_err(|e| bad(&e))?;
+    Ok(Event {
+        request: sent.request.parse().map_err(|e| bad(&e))?,
+        at,
+        by: by.map_err(|e| bad(&e))?,
+        fact: sent.fact.read(at).map_err(|e| EventError(e.0))?,
+    })
+}
+
+/// Any fault while reading, by its text: an event that does not read is corrupt, whatever the
+/// cause, and nobody acts on the difference.
+struct Unreadable(String);
+
+impl<E: std::error::Error> From<E> for Unreadable {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<&Fact> for SentFact {
+    fn from(fact: &Fact) -> Self {
+        match fact {
+            Fact::Filed { intent, requester, ruling, expires_at } => Self::Filed {
+                intent: intent.into(),
+                requester: requester.into(),
+                ruling: ruling.into(),
+                expires_at: expires_at.to_string(),
+            },
+            Fact::Reviewed(review) => Self::Reviewed {
+                review: review.id.to_string(),
+                reviewer: (&review.reviewer).into(),
+                verdict: match review.verdict {
+                    request::Verdict::Approve => Verdict::Approve,
+                    request::Verdict::Deny => Verdict::Deny,
+                },
+                digest: review.digest.to_string(),
+                comment: review.comment.clone(),
+            },
+            Fact::Approved { counted, consume_by, uses } => Self::Approved {
+                counted: counted.iter().map(Counted::from).collect(),
+                consume_by: consume_by.to_string(),
+                uses: *uses,
+            },
+            Fact::Denied(Denial::Refused(reasons)) => {
+                let reason = |reason: &ruling::Reason| RefusalReason {
+                    rule: reason.rule.clone(),
+                    message: reason.message.clone(),
+                };
+                Self::Refused { reasons: reasons.iter().map(reason).collect() }
+            }
+            Fact::Denied(Denial::Reviewed { review, by, comment }) => Self::Denied {
+                review: review.to_string(),
+                reviewer: by.into(),
+                comment: comment.clone(),
+            },
+            Fact::Expired { deadline } => Self::Expired { deadline: deadline.to_string() },
+            Fact::Canceled { reason } => Self::Canceled { reason: reason.clone() },
+            Fact::Consumed { credential, audience, expires_at } => Self::Consumed {
+                credential: credential.to_string(),
+                audience: audience.clone(),
+                expires_at: expires_at.to_string(),
+            },
+            Fact::Minted { credential, fingerprint } => Self::Minted {
+                credential: credential.to_string(),
+                fingerprint: fingerprint.to_string(),
+            },
+            Fact::Redeemed { credential } => Self::Redeemed { credential: credential.to_string() },
+            Fact::Abandoned { credential } => {
+                Self::Abandoned { credential: credential.to_string() }
+            }
+            Fact::CredentialRevoked { credential } => {
+                Self::CredentialRevoked { credential: credential.to_string() }
+            }
+            Fact::Completed => Self::Completed {},
+            Fact::Revoked { reason } => Self::Revoked { reason: reason.clone() },
+        }
+    }
+}
+
+impl From<&(String, BTreeSet<crate::principal::PrincipalId>)> for Counted {
+    fn from((stage, people): &(String, BTreeSet<crate::principal::PrincipalId>)) -> Self {
+        let people = people.iter().map(PrincipalId::from).collect();
+        Self { stage: stage.clone(), people }
+    }
+}
+
+impl SentFact {
+    fn read(self, at: crate::time::Timestamp) -> Result<Fact, Unreadable> {
+        Ok(match self {
+            Self::Filed { intent, requester, ruling, expires_at } => Fact::Filed {
+                intent: intent.verify().map_err(|faults| {
+                    Unreadable(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+                })?,
+                requester: requester.try_into()?,
+                ruling: read_ruling(ruling)?,
+                expires_at: expires_at.parse()?,
+            },
+            Self::Reviewed { review, reviewer, verdict, digest, comment } => {
+                Fact::Reviewed(request::Review {
+                    id: review.parse()?,
+                    reviewer: reviewer.try_into()?,
+                    verdict: verdict.into(),
+                    digest: digest.parse()?,
+                    comment,
+                    at,
+                })
+            }
+            Self::Approved { counted, consume_by, uses } => {
+                let read = |counted: Counted| -> Result<_, Unreadable> {
+                    let people = counted.people.into_iter().map(TryInto::try_into);
+                    Ok((counted.stage, people.collect::<Result<BTreeSet<_>, _>>()?))
+                };
+                let counted = counted.into_iter().map(read).collect::<Result<_, _>>()?;
+                Fact::Approved { counted, consume_by: consume_by.parse()?, uses }
+            }
+            Self::Refused { reasons } => Fact::Denied(Denial::Refused(read_reasons(reasons))),
+            Self::Denied { review, reviewer, comment } => Fact::Denied(Denial::Reviewed {
+                review: review.parse()?,
+                by: reviewer.try_into()?,
+                comment,
+            }),
+            Self::Expired { deadline } => Fact::Expired { deadline: deadline.parse()? },
+            Self::Canceled { reason } => Fact::Canceled { reason },
+            Self::Consumed { credential, audience, expires_at } => Fact::Consumed {
+                credential: credential.parse()?,
+                audience,
+                expires_at: expires_at.parse()?,
+            },
+            Self::Minted { credential, fingerprint } => Fact::Minted {
+                credential: credential.parse()?,
+                fingerprint: fingerprint.parse()?,
+            },
+            Self::Redeemed { credential } => Fact::Redeemed { credential: credential.parse()? },
+            Self::Abandoned { credential } => Fact::Abandoned { credential: credential.parse()? },
+            Self::CredentialRevoked { credential } => {
+                Fact::CredentialRevoked { credential: credential.parse()? }
+            }
+            Self::Completed {} => Fact::Completed,
+            Self::Revoked { reason } => Fact::Revoked { reason },
+        })
+    }
+}
+
+impl From<Verdict> for request::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Approve => Self::Approve,
+            Verdict::Deny => Self::Deny,
+        }
+    }
+}
+
+fn read_reasons(reasons: Vec<RefusalReason>) -> Vec<ruling::Reason> {
+    let read = |reason: RefusalReason| ruling::Reason { rule: reason.rule, message: reason.message };
+    reasons.into_iter().map(read).collect()
+}
+
+fn read_ruling(sent: Ruling) -> Result<ruling::Ruling, Unreadable> {
+    let lacks = |what: &str| Unreadable(format!("the ruling lacks `{what}`"));
+    let terms = || -> Result<_, Unreadable> {
+        read_terms(sent.credential.as_ref().ok_or_else(|| lacks("credential"))?)
+    };
+    let outcome = match sent.outcome {
+        Said::Permit => ruling::Outcome::Permit(terms()?),
+        Said::Require => ruling::Outcome::Require(ruling::Requirement {
+            terms: terms()?,
+            expires_after: sent.expires_after.as_ref().ok_or_else(|| lacks("expires_after"))?.parse()?,
+            stages: sent.stages.into_iter().map(read_stage).collect::<Result<_, _>>()?,
+        }),
+        Said::Refuse => ruling::Outcome::Refuse(read_reasons(sent.reasons)),
+    };
+    Ok(ruling::Ruling { outcome, rules: sent.rules, policy: sent.policy.parse()? })
+}
+
+fn read_terms(sent: &Credentials) -> Result<ruling::Terms, Unreadable> {
+    Ok(ruling::Terms {
+        max_ttl: sent.max_ttl.parse::<Span>()?,
+        uses: sent.uses,
+        audiences: sent.audiences.clone(),
+        grant_window: sent.grant_window.parse::<Span>()?,
+    })
+}
+
+fn read_stage(sent: Stage) -> Result<ruling::Stage, Unreadable> {
+    let approvers = |texts: Vec<String>| -> Result<BTreeSet<_>, Unreadable> {
+        Ok(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
+    };
+    Ok(ruling::Stage {
+        name: sent.name,
+        rules: sent.rules,
+        approvals: sent.approvals,
+        from: approvers(sent.from)?,
+        exclude: approvers(sent.exclude)?,
+        after: sent.after,
+    })
+}

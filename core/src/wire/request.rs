@@ -1,0 +1,259 @@
+//! A request as it is shown to callers.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::membership::Membership;
+use crate::request::{self, Denial, EndedHow, State};
+use crate::time::Timestamp;
+use crate::wire::{Intent, Principal, Ruling, Verdict};
+
+/// A request, as of one version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Request {
+    /// `req_` and a ULID.
+    pub id: String,
+    /// `pending`, `approved`, `denied`, `expired`, `canceled`, `consumed` or `revoked`.
+    pub state: String,
+    /// Grows with every event.
+    pub version: u64,
+    /// The page on which people decide.
+    pub url: String,
+    /// The intent's own digest: what a review must name.
+    pub digest: String,
+    /// What is about to be done.
+    pub intent: Intent,
+    /// Who asks.
+    pub requester: Principal,
+    /// What policy said.
+    pub ruling: Ruling,
+    /// When it was filed.
+    pub filed_at: String,
+    /// When it expires if nothing happens: the review deadline while pending, the end of the
+    /// grant's window while approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// How far each stage is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageStatus>,
+    /// Every review, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<Review>,
+    /// Those who counted, once approved.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub approved_by: BTreeSet<String>,
+    /// How it ended, unless it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// The credentials of its grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialStatus>,
+}
+
+/// How far one stage is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StageStatus {
+    /// `rule/stage`.
+    pub name: String,
+    /// How many different people it needs.
+    pub approvals: u32,
+    /// From whom.
+    pub from: Vec<String>,
+    /// Those who count for it.
+    pub counted: Vec<String>,
+    /// Those who still could.
+    pub awaited: Vec<String>,
+    /// Whether reviews are taken for it now.
+    pub open: bool,
+}
+
+/// One person's review.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Review {
+    /// `rev_` and a ULID.
+    pub id: String,
+    /// Who.
+    pub reviewer: String,
+    /// Approve or deny.
+    pub verdict: Verdict,
+    /// In the reviewer's words.
+    pub comment: String,
+    /// When.
+    pub at: String,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ending {
+    /// When.
+    pub at: String,
+    /// Who; absent where policy or time did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, in one line.
+    pub reason: String,
+}
+
+/// What is known of a credential; never the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CredentialStatus {
+    /// `crd_` and a ULID.
+    pub id: String,
+    /// For whom it is good.
+    pub audience: String,
+    /// When its use was spent.
+    pub at: String,
+    /// When it ends at the latest.
+    pub expires_at: String,
+    /// `live`, `expired`, `completed`, `revoked`, `abandoned` or `unminted`.
+    pub status: String,
+    /// SHA-256 of the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// When it was redeemed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redeemed_at: Option<String>,
+}
+
+impl Request {
+    /// How a request looks to callers: by today's membership, at this moment, on the authority of
+    /// this base URL.
+    pub fn show(
+        request: &request::Request,
+        membership: &Membership,
+        now: Timestamp,
+        base: &str,
+    ) -> Self {
+        let expires_at = match request.state() {
+            State::Pending(pending) => Some(pending.expires_at),
+            State::Approved(approved) => Some(approved.consume_by),
+            State::Denied(_)
+            | State::Expired(_)
+            | State::Canceled(_)
+            | State::Consumed(_)
+            | State::Revoked(_) => None,
+        };
+        Self {
+            id: request.id().to_string(),
+            state: request.state().word().to_owned(),
+            version: request.version().0,
+            url: format!("{}/requests/{}", base.trim_end_matches('/'), request.id()),
+            digest: request.digest().to_string(),
+            intent: request.intent().into(),
+            requester: request.requester().into(),
+            ruling: request.ruling().into(),
+            filed_at: request.filed_at().to_string(),
+            expires_at: expires_at.map(|at| at.to_string()),
+            stages: stages(request, membership),
+            reviews: request.reviews().iter().map(Review::from).collect(),
+            approved_by: approved_by(request.state()),
+            ending: ending(request.state()),
+            credentials: request.credentials().iter().map(|c| credential(c, now)).collect(),
+        }
+    }
+}
+
+fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatus> {
+    let progress = request.progress(membership);
+    let asked = request.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
+    let behind = request.requester().behind();
+    let reviewed: BTreeSet<_> = request.reviews().iter().map(|review| &review.reviewer).collect();
+    let status = |(stage, progress): (&crate::policy::ruling::Stage, _)| {
+        let progress: &crate::policy::quorum::StageProgress = progress;
+        let able = membership.people(&stage.from).into_iter().filter(|person| {
+            crate::policy::quorum::is_eligible(stage, person, &behind, membership)
+                && !reviewed.contains(person)
+        });
+        StageStatus {
+            name: stage.name.clone(),
+            approvals: stage.approvals,
+            from: stage.from.iter().map(ToString::to_string).collect(),
+            counted: progress.counted.iter().map(ToString::to_string).collect(),
+            awaited: match progress.is_filled() {
+                true => Vec::new(),
+                false => able.map(ToString::to_string).collect(),
+            },
+            open: progress.open && request.state().is_open(),
+        }
+    };
+    asked.iter().zip(progress.stages()).map(status).collect()
+}
+
+fn approved_by(state: &State) -> BTreeSet<String> {
+    match state {
+        State::Approved(approved) => approved.counted.iter().map(ToString::to_string).collect(),
+        State::Consumed(consumed) => consumed.counted.iter().map(ToString::to_string).collect(),
+        State::Pending(_)
+        | State::Denied(_)
+        | State::Expired(_)
+        | State::Canceled(_)
+        | State::Revoked(_) => BTreeSet::new(),
+    }
+}
+
+fn ending(state: &State) -> Option<Ending> {
+    let ended = |at: Timestamp, by: Option<String>, reason: String| {
+        Some(Ending { at: at.to_string(), by, reason })
+    };
+    match state {
+        State::Pending(_) | State::Approved(_) => None,
+        State::Denied(denied) => match &denied.denial {
+            Denial::Refused(reasons) => {
+                let lines = reasons.iter().map(|r| format!("{} ({})", r.message, r.rule));
+                ended(denied.at, None, lines.collect::<Vec<_>>().join("; "))
+            }
+            Denial::Reviewed { by, comment, .. } => {
+                ended(denied.at, Some(by.to_string()), comment.clone())
+            }
+        },
+        State::Expired(expired) => {
+            ended(expired.at, None, format!("its time was up at {}", expired.deadline))
+        }
+        State::Canceled(canceled) => {
+            ended(canceled.at, Some(canceled.by.to_string()), canceled.reason.clone())
+        }
+        State::Consumed(consumed) => ended(consumed.at, None, "its grant is used".to_owned()),
+        State::Revoked(revoked) => {
+            ended(revoked.at, Some(revoked.by.to_string()), revoked.reason.clone())
+        }
+    }
+}
+
+fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
+    let status = match &issued.ended {
+        Some(ended) => match ended.how {
+            EndedHow::Completed => "completed",
+            EndedHow::Revoked => "revoked",
+            EndedHow::Abandoned => "abandoned",
+        },
+        None if now >= issued.expires_at => "expired",
+        None if issued.fingerprint.is_none() => "unminted",
+        None => "live",
+    };
+    CredentialStatus {
+        id: issued.id.to_string(),
+        audience: issued.audience.clone(),
+        at: issued.at.to_string(),
+        expires_at: issued.expires_at.to_string(),
+        status: status.to_owned(),
+        fingerprint: issued.fingerprint.map(|digest| digest.to_string()),
+        redeemed_at: issued.redeemed_at.map(|at| at.to_string()),
+    }
+}
+
+impl From<&request::Review> for Review {
+    fn from(review: &request::Review) -> Self {
+        Self {
+            id: review.id.to_string(),
+            reviewer: review.reviewer.to_string(),
+            verdict: match review.verdict {
+                request::Verdict::Approve => Verdict::Approve,
+                request::Verdict::Deny => Verdict::Deny,
+            },
+            comment: review.comment.clone(),
+            at: review.at.to_string(),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The ephemeral resource `assent_credential`: Open mints, Close revokes.
+//!
+//! Terraform opens ephemeral resources in every plan as soon as their arguments
+//! are known; at plan the answer is therefore unknown and nothing is minted. At
+//! apply the token goes to Terraform and nowhere else: it is in no state, no
+//! plan and no log, and this process does not keep it. Terraform does not close
+//! what it opened when a run fails, so whatever is still open is revoked when
+//! the process ends.
+
+mod open;
+
+use std::fmt;
+
+use assent_client::{IdempotencyKey, wire};
+use assent_core::time::Timestamp;
+
+use crate::configure::Server;
+use crate::diagnostic::{Diagnostic, Diagnostics, Path};
+use crate::intent::sentence;
+use crate::schema::{Attribute, Schema};
+use crate::session::Session;
+use crate::value::{Type, Value};
+use crate::{duration, failure};
+
+pub(crate) use open::OpenCredentials;
+
+/// The ephemeral resource's type name.
+pub(crate) const NAME: &str = "assent_credential";
+
+/// What is found out when the credential is minted.
+const FOUND_OUT: [&str; 4] = ["token", "expires_at", "credential_id", "claims"];
+
+/// The ephemeral resource's schema.
+pub(crate) fn schema() -> Schema {
+    Schema::new(
+        "A short-lived credential for one approved action. It is minted when Terraform applies, \
+         never at plan, and revoked when Terraform no longer needs it. It is never in state or \
+         plan. The provider block must set `applying = terraform.applying`.",
+        vec![
+            Attribute::required(
+                "approval_id",
+                Type::String,
+                "Id of the approval that it is minted from. Refer to the resource, as in \
+                 `assent_approval.release.id`: `depends_on` does not make Terraform wait.",
+            ),
+            Attribute::required(
+                "audience",
+                Type::String,
+                "For whom it is good. Policy may allow only some audiences.",
+            ),
+            Attribute::optional(
+                "ttl",
+                Type::String,
+                "How long it is good for, such as `5m`. Policy sets the most, which is taken if \
+                 it is not set.",
+            ),
+            Attribute::computed("token", Type::String, "The token. Unknown at plan.").sensitive(),
+            Attribute::computed(
+                "expires_at",
+                Type::String,
+                "When it ends by itself: RFC 3339 in UTC.",
+            ),
+            Attribute::computed("credential_id", Type::String, "Id of the credential."),
+            Attribute::computed(
+                "claims",
+                Type::String,
+                "What the token says, as a JSON object; use `jsondecode`.",
+            ),
+        ],
+    )
+}
+
+/// An opened credential, or what stands for one at plan.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The value for Terraform; the only thing here that holds the token.
+    pub(crate) result: Value,
+    /// When Terraform should ask for a renewal.
+    pub(crate) renew_at: Option<Timestamp>,
+    /// What Renew and Close need: the credential's id.
+    pub(crate) private: Option<Vec<u8>>,
+}
+
+/// Checks a configuration as far as it is known; all faults at once.
+pub(crate) fn validate(config: &Value) -> Diagnostics {
+    let mut faults = Diagnostics::default();
+    for name in ["approval_id", "audience"] {
+        if config.attribute(name).as_text().given().is_some_and(|text| text.trim().is_empty()) {
+            let fault = Diagnostic::error(format!("Invalid `{name}`"), "It must not be empty.");
+            faults.push(fault.at(Path::attribute(name)));
+        }
+    }
+    if let Some(text) = config.attribute("ttl").as_text().given()
+        && let Err(error) = duration::span(&text)
+    {
+        let fault = Diagnostic::error("Invalid `ttl`", sentence(&error.to_string()));
+        faults.push(fault.at(Path::attribute("ttl")));
+    }
+    faults
+}
+
+/// Opens a credential: at apply by minting one, at plan by promising one.
+///
+/// # Errors
+/// Whether this is apply cannot be told, or nothing could be minted.
+pub(crate) async fn open(session: &Session, config: Value) -> Result<Opened, Diagnostics> {
+    let configured = session.configured();
+    match configured.applying {
+        Some(false) => Ok(promised(config)),
+        Some(true) => {
+            let server = configured.server()?.clone();
+            mint(session, server, config).await
+        }
+        None => Err(Diagnostic::error(
+            "Plan cannot be told from apply",
+            "A credential must be minted only when Terraform applies. Add `applying = \
+             terraform.applying` to the provider block of `assent`.",
+        )
+        .into()),
+    }
+}
+
+/// What stands for a credential until apply.
+fn promised(config: Value) -> Opened {
+    let result =
+        FOUND_OUT.into_iter().fold(config, |config, name| config.with(name, Value::Unknown));
+    Opened { result, renew_at: None, private: None }
+}
+
+/// Mints a credential and notes it as open.
+///
+/// Minting is seen through even if the call is dropped: a credential that the
+/// server made but nobody noted could not be revoked.
+async fn mint(session: &Session, server: Server, config: Value) -> Result<Opened, Diagnostics> {
+    let text = |name: &str| config.attribute(name).as_text().given();
+    let approval = text("approval_id").unwrap_or_default();
+    let ttl = text("ttl").map(|text| duration::span(&text).map(|span| span.to_string())).transpose();
+    let ttl = ttl.map_err(|error| Diagnostic::error("Invalid `ttl`", sentence(&error.to_string())))?;
+    let asked = wire::MintRequest { audience: text("audience").unwrap_or_default(), ttl };
+    let open = session.credentials.clone();
+    let minted = session
+        .see_through(|_| async move {
+            let minted = server.client.mint(&approval, &asked, &IdempotencyKey::new()).await;
+            minted.inspect(|credential| open.note(&credential.id, &server.client))
+        })
+        .await
+        .ok_or_else(|| failure::ours("minting a credential"))?
+        .map_err(|error| failure::told(&error, "No credential was minted"))?;
+    Ok(handed_out(config, minted))
+}
+
+/// A minted credential as Terraform gets it.
+fn handed_out(config: Value, minted: wire::Credential) -> Opened {
+    let private = minted.id.clone().into_bytes();
+    let result = config
+        .with("token", Value::String(minted.token))
+        .with("expires_at", Value::String(minted.expires_at))
+        .with("credential_id", Value::String(minted.id))
+        .with("claims", Value::String(minted.claims.to_string()));
+    Opened { result, renew_at: None, private: Some(private) }
+}
+
+/// Closes a credential: it is good for nothing from now on.
+///
+/// # Errors
+/// The server could not be told; it is tried again when the process ends.
+pub(crate) async fn close(session: &Session, private: Option<&[u8]>) -> Result<(), Diagnostics> {
+    let Some(id) = noted(private) else { return Ok(()) };
+    session.credentials.revoke(&id).await.map_err(|error| {
+        failure::told(&error, &format!("Credential {id} cannot be revoked")).into()
+    })
+}
+
+/// The id that Open left in the private data; nothing at plan.
+fn noted(private: Option<&[u8]>) -> Option<String> {
+    let id = std::str::from_utf8(private?).ok()?;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration for an approval.
+    fn config(ttl: &str) -> Value {
+        let config = Value::object([
+            ("approval_id", Value::text("req_1")),
+            ("audience", Value::text("postgres://orders")),
+            ("ttl", Value::text(ttl)),
+        ]);
+        FOUND_OUT.into_iter().fold(config, |config, name| config.with(name, Value::Null))
+    }
+
+    #[test]
+    fn every_attribute_is_described() {
+        crate::schema::tests::check(&schema());
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let config = config("0s").with("audience", Value::text(" "));
+        let faults = validate(&config);
+        let paths: Vec<_> = faults.list().iter().filter_map(|f| f.path.as_ref()).collect();
+        let paths: Vec<_> = paths.iter().map(ToString::to_string).collect();
+        assert_eq!(paths, ["audience", "ttl"]);
+        assert_eq!(validate(&Value::Unknown), Diagnostics::default());
+    }
+
+    #[test]
+    fn a_promise_holds_nothing() {
+        let opened = promised(config("5m"));
+        assert!(FOUND_OUT.iter().all(|name| opened.result.attribute(name).is_unknown()));
+        assert_eq!(opened.private, None);
+    }
+
+    #[test]
+    fn private_data_holds_the_id_and_not_the_token() {
+        let minted = wire::Credential {
+            id: "crd_1".into(),
+            token: "secret".into(),
+            expires_at: "2026-11-20T21:31:26.000Z".into(),
+            claims: serde_json::json!({"aud": "postgres://orders"}),
+        };
+        let opened = handed_out(config("5m"), minted);
+        assert_eq!(noted(opened.private.as_deref()).as_deref(), Some("crd_1"));
+        assert_eq!(opened.result.attribute("token"), &Value::text("secret"));
+        assert_eq!(noted(Some(b"")), None);
+        assert_eq!(noted(Some(&[0xff])), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! The credentials that this process opened and has not closed.
+//!
+//! Terraform forgets to close what it opened when a run fails or is stopped, so
+//! whatever is left here is revoked at the end of the process. Terraform ends
+//! every process of a run that way; each revokes only what it opened itself.
+//! Only ids are kept: the token is handed to Terraform and nowhere kept.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use assent_client::{Client, ClientError, ErrorKind, IdempotencyKey};
+use tokio::task::JoinSet;
+
+use crate::failure;
+use crate::log::{Level, log};
+
+/// Open credentials by id, each with the way to the server that minted it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenCredentials(Arc<Mutex<BTreeMap<String, Client>>>);
+
+impl OpenCredentials {
+    /// Notes an open credential.
+    pub(super) fn note(&self, id: &str, client: &Client) {
+        self.entries().insert(id.to_owned(), client.clone());
+    }
+
+    /// Revokes one. What this process did not open, or closed already, is left alone.
+    ///
+    /// # Errors
+    /// The server could not be told; the credential stays noted.
+    pub(super) async fn revoke(&self, id: &str) -> Result<(), ClientError> {
+        let client = self.entries().get(id).cloned();
+        let Some(client) = client else { return Ok(()) };
+        match client.revoke_credential(id, &IdempotencyKey::new()).await {
+            Ok(_) => {}
+            // It ended by itself, or with its request.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+        self.entries().remove(id);
+        Ok(())
+    }
+
+    /// Revokes all that are left, all at once.
+    pub(crate) async fn revoke_all(&self) {
+        let ids: Vec<_> = self.entries().keys().cloned().collect();
+        let mut revocations = JoinSet::new();
+        for id in ids {
+            let open = self.clone();
+            revocations.spawn(async move {
+                match open.revoke(&id).await {
+                    Ok(()) => log(Level::Info, format!("revoked credential {id} at the end")),
+                    Err(error) => {
+                        let why = failure::why(&error);
+                        log(Level::Error, format!("credential {id} cannot be revoked: {why}"));
+                    }
+                }
+            });
+        }
+        while revocations.join_next().await.is_some() {}
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Client>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

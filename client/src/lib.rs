@@ -1,1 +1,356 @@
-//! t
+//! The one typed HTTP client of the authority, shared by provider, action and command line.
+//!
+//! Only this crate knows URLs and retry. It never decides anything about approval, never stores a
+//! token, and never retries a call that changes something without its idempotency key.
+
+mod error;
+mod transport;
+mod wait;
+
+use std::time::Duration;
+
+use assent_core::credential::Secret as CoreSecret;
+pub use assent_core::wire;
+pub use error::{ClientError, ErrorKind};
+use serde_json::{Value, json};
+use transport::{Call, Transport};
+pub use url::Url;
+pub use wait::Progress;
+
+/// A secret text that cannot print itself.
+pub type Secret = CoreSecret;
+
+/// Where the authority is and who calls.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The authority's base URL.
+    pub url: Url,
+    /// The caller's access token.
+    pub token: Option<Secret>,
+    /// What calls: `assent/0.1.0`.
+    pub user_agent: String,
+}
+
+/// A key that makes a changing call safe to repeat. One key for one wish, however often it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// A key for a new wish, from 128 bits of chance.
+    pub fn fresh() -> Self {
+        let mut chance = [0_u8; 16];
+        // If there is no chance to be had, the key is all zeros and the authority answers 422 to
+        // the second wish that uses it: wrong loudly, never done twice.
+        let _ = aws_lc_rs::rand::fill(&mut chance);
+        Self(chance.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The key as it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A connection to one authority. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Transport,
+}
+
+impl Client {
+    /// Makes ready; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a URL that is not http or https, or http to anywhere but loopback
+    /// with a token.
+    pub fn new(settings: Settings) -> Result<Self, ClientError> {
+        Ok(Self { transport: Transport::new(settings)? })
+    }
+
+    /// The authority's base URL, without a slash at the end.
+    pub fn base(&self) -> &str {
+        self.transport.base()
+    }
+
+    /// Who the caller is.
+    ///
+    /// # Errors
+    /// [`ClientError`], like every call here.
+    pub async fn whoami(&self) -> Result<wire::Whoami, ClientError> {
+        self.transport.send(Call::get("/v1/whoami")).await
+    }
+
+    /// Asks what policy would say; nothing is stored.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn decide(&self, filing: &wire::Filing) -> Result<wire::Decision, ClientError> {
+        self.transport.send(Call::ask("/v1/decisions", &filing.intent)).await
+    }
+
+    /// Files an intent.
+    ///
+    /// # Errors
+    /// [`ClientError`]. A refusal by policy is no error: it is a request that is denied.
+    pub async fn file(
+        &self,
+        filing: &wire::Filing,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Request, ClientError> {
+        self.transport.send(Call::change("/v1/requests", filing, key)).await
+    }
+
+    /// One request.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn request(&self, id: &str) -> Result<wire::Request, ClientError> {
+        self.transport.send(Call::get(&path("/v1/requests/{}", id))).await
+    }
+
+    /// Requests, newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn requests(&self, query: &[(&str, &str)]) -> Result<wire::Requests, ClientError> {
+        self.transport.send(Call::get("/v1/requests").with_query(query)).await
+    }
+
+    /// Waits until the request has a later version than this, or until the timeout, and answers
+    /// with it as it is then. One leg of a long poll: at most 60 seconds are useful.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn wait(
+        &self,
+        id: &str,
+        after: u64,
+        timeout: Duration,
+    ) -> Result<wire::Request, ClientError> {
+        let (after, seconds) = (after.to_string(), timeout.as_secs().to_string());
+        let call = Call::get(&path("/v1/requests/{}/wait", id))
+            .with_query(&[("after", &after), ("timeout", &format!("{seconds}s"))])
+            .patient(timeout + Duration::from_secs(10));
+        self.transport.send_once(call).await
+    }
+
+    /// Casts a review.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn review(
+        &self,
+        id: &str,
+        review: &wire::NewReview,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Request, ClientError> {
+        self.transport.send(Call::change(&path("/v1/requests/{}/reviews", id), review, key)).await
+    }
+
+    /// Withdraws a pending request.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn cancel(
+        &self,
+        id: &str,
+        reason: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Request, ClientError> {
+        let body = wire::Reason { reason: reason.to_owned() };
+        self.transport.send(Call::change(&path("/v1/requests/{}/cancel", id), &body, key)).await
+    }
+
+    /// Takes a grant and its credentials back.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn revoke(
+        &self,
+        id: &str,
+        reason: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Request, ClientError> {
+        let body = wire::Reason { reason: reason.to_owned() };
+        self.transport.send(Call::change(&path("/v1/requests/{}/revoke", id), &body, key)).await
+    }
+
+    /// Says that the action is over.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn complete(
+        &self,
+        id: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Request, ClientError> {
+        self.transport.send(Call::change(&path("/v1/requests/{}/complete", id), &json!({}), key)).await
+    }
+
+    /// Mints a credential. Repeated with its key, it gives the same credential again.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn mint(
+        &self,
+        id: &str,
+        wanted: &wire::MintRequest,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Credential, ClientError> {
+        let path = path("/v1/requests/{}/credentials", id);
+        self.transport.send(Call::change(&path, wanted, key)).await
+    }
+
+    /// Takes one credential back, by its id.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn revoke_credential(
+        &self,
+        credential: &str,
+        key: &IdempotencyKey,
+    ) -> Result<(), ClientError> {
+        let path = path("/v1/credentials/{}/revoke", credential);
+        let _: Value = self.transport.send(Call::change(&path, &json!({}), key)).await?;
+        Ok(())
+    }
+
+    /// Looks at a credential that is held: an error once it has ended, so that whoever holds it
+    /// learns of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn credential(
+        &self,
+        credential: &str,
+    ) -> Result<wire::CredentialStatus, ClientError> {
+        self.transport.send(Call::get(&path("/v1/credentials/{}", credential))).await
+    }
+
+    /// Asks the authority whether a token is good now (RFC 7662).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn introspect(&self, token: &Secret) -> Result<wire::Introspection, ClientError> {
+        self.transport.send(Call::form("/oauth/introspect", &[("token", token.expose())])).await
+    }
+
+    /// Spends a single-use token; the second time it is refused.
+    ///
+    /// # Errors
+    /// [`ClientError`]; code `credential_spent` the second time.
+    pub async fn redeem(
+        &self,
+        token: &Secret,
+        audience: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Introspection, ClientError> {
+        let body = json!({"token": token.expose(), "audience": audience});
+        self.transport.send(Call::change("/v1/credentials/redeem", &body, key)).await
+    }
+
+    /// The authority's public keys (RFC 7517).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn jwks(&self) -> Result<Value, ClientError> {
+        self.transport.send(Call::get("/.well-known/jwks.json")).await
+    }
+
+    /// The authority's metadata: its issuer above all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn discovery(&self) -> Result<Value, ClientError> {
+        self.transport.send(Call::get("/.well-known/openid-configuration")).await
+    }
+
+    /// How long the audit log is, and its root.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn checkpoint(&self) -> Result<wire::Checkpoint, ClientError> {
+        self.transport.send(Call::get("/v1/audit/checkpoint")).await
+    }
+
+    /// Entries of the audit log from this index on, at most a thousand.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn entries(&self, from: u64) -> Result<wire::Entries, ClientError> {
+        let from = from.to_string();
+        self.transport.send(Call::get("/v1/audit/entries").with_query(&[("from", &from)])).await
+    }
+
+    /// Entries from this index on; waits for one if there is none yet.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn await_entries(
+        &self,
+        from: u64,
+        timeout: Duration,
+    ) -> Result<wire::Entries, ClientError> {
+        let (from, wait) = (from.to_string(), format!("{}s", timeout.as_secs()));
+        let call = Call::get("/v1/audit/entries")
+            .with_query(&[("from", &from), ("wait", &wait)])
+            .patient(timeout + Duration::from_secs(10));
+        self.transport.send_once(call).await
+    }
+
+    /// Makes the first administrator, with the one-time code of the first start.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn bootstrap(
+        &self,
+        code: &str,
+        sub: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::FreshAccess, ClientError> {
+        let body = wire::Bootstrap { code: code.to_owned(), sub: sub.to_owned() };
+        self.transport.send(Call::change("/v1/bootstrap", &body, key)).await
+    }
+
+    /// Makes an access token.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn create_access(
+        &self,
+        wanted: &wire::NewAccess,
+        key: &IdempotencyKey,
+    ) -> Result<wire::FreshAccess, ClientError> {
+        self.transport.send(Call::change("/v1/access", wanted, key)).await
+    }
+
+    /// All access tokens' records.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn access_list(&self) -> Result<wire::AccessList, ClientError> {
+        self.transport.send(Call::get("/v1/access")).await
+    }
+
+    /// Takes an access token back.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn revoke_access(
+        &self,
+        id: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Access, ClientError> {
+        self.transport.send(Call::change(&path("/v1/access/{}/revoke", id), &json!({}), key)).await
+    }
+}
+
+/// Puts one id into a path, so that no id can leave its segment.
+fn path(template: &str, id: &str) -> String {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let id: String = id
+        .bytes()
+        .map(|b| if safe(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect();
+    template.replacen("{}", &id, 1)
+}

@@ -9,10 +9,7 @@
 
 mod open;
 
-use std::fmt;
-
 use assent_client::{IdempotencyKey, wire};
-use assent_core::time::Timestamp;
 
 use crate::configure::Server;
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
@@ -75,9 +72,7 @@ pub(crate) fn schema() -> Schema {
 pub(crate) struct Opened {
     /// The value for Terraform; the only thing here that holds the token.
     pub(crate) result: Value,
-    /// When Terraform should ask for a renewal.
-    pub(crate) renew_at: Option<Timestamp>,
-    /// What Renew and Close need: the credential's id.
+    /// What Close needs: the credential's id.
     pub(crate) private: Option<Vec<u8>>,
 }
 
@@ -124,7 +119,7 @@ pub(crate) async fn open(session: &Session, config: Value) -> Result<Opened, Dia
 fn promised(config: Value) -> Opened {
     let result =
         FOUND_OUT.into_iter().fold(config, |config, name| config.with(name, Value::Unknown));
-    Opened { result, renew_at: None, private: None }
+    Opened { result, private: None }
 }
 
 /// Mints a credential and notes it as open.
@@ -157,7 +152,14 @@ fn handed_out(config: Value, minted: wire::Credential) -> Opened {
         .with("expires_at", Value::String(minted.expires_at))
         .with("credential_id", Value::String(minted.id))
         .with("claims", Value::String(minted.claims.to_string()));
-    Opened { result, renew_at: None, private: Some(private) }
+    Opened { result, private: Some(private) }
+}
+
+/// Refuses to renew: a signed token ends when it says, and Terraform could not
+/// pass another one on. Open asks for no renewal, so Terraform does not try.
+pub(crate) fn renew() -> Diagnostic {
+    let detail = "A credential ends when its token says; raise `ttl` if that is too soon.";
+    Diagnostic::error("A credential is not renewed", detail)
 }
 
 /// Closes a credential: it is good for nothing from now on.

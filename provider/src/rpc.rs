@@ -258,14 +258,13 @@ impl Provider for Rpc {
             Ok(config) => credential::open(&self.session, config).await,
             Err(faults) => Err(faults),
         };
-        let (opened, renew_at, private) = match opened {
-            Ok(opened) => (Ok((opened.result, None)), opened.renew_at, opened.private),
-            Err(faults) => (Err(faults), None, None),
+        let (opened, private) = match opened {
+            Ok(opened) => (Ok((opened.result, None)), opened.private),
+            Err(faults) => (Err(faults), None),
         };
         let (result, diagnostics) = state(opened)?;
         Ok(Response::new(pb::open_ephemeral_resource::Response {
             diagnostics,
-            renew_at: renew_at.map(messages::instant),
             result,
             private,
             ..Default::default()
@@ -278,14 +277,10 @@ impl Provider for Rpc {
     ) -> Answer<pb::renew_ephemeral_resource::Response> {
         let request = request.into_inner();
         self.trace.note("RenewEphemeralResource", Some(&request.type_name));
+        let diagnostics = Diagnostics::from(credential::renew()).into_wire();
         let private = request.private;
-        let renewed = credential::renew(&self.session, private.as_deref()).await;
-        let (renew_at, diagnostics) = match renewed {
-            Ok(renew_at) => (renew_at, Vec::new()),
-            Err(faults) => (None, faults.into_wire()),
-        };
-        let renew_at = renew_at.map(messages::instant);
-        let answer = pb::renew_ephemeral_resource::Response { diagnostics, renew_at, private };
+        let answer =
+            pb::renew_ephemeral_resource::Response { diagnostics, private, ..Default::default() };
         Ok(Response::new(answer))
     }
 

@@ -3,11 +3,13 @@
 //! Everything read here is unverified until its `TryFrom` or `verify` has made a domain value of it.
 
 mod event;
+mod history;
 mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
+pub use history::{History, HistoryError, Summary};
 pub use request::{CredentialStatus, Ending, Request, Review, StageStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,1 +1,1 @@
-//! t
+//! The authority.

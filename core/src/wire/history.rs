@@ -1,0 +1,133 @@
+//! The audit log, read from the beginning by somebody who does not trust who wrote it.
+
+use std::collections::BTreeMap;
+
+use crate::audit::{Frontier, leaf_hash};
+use crate::id::RequestId;
+use crate::request::{Event, Request};
+use crate::time::Timestamp;
+use crate::wire::{Checkpoint, Entry, entry_bytes, event_from_json};
+
+/// What is wrong with a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryError {
+    /// An entry is missing, moved or doubled.
+    #[error("entry {expected} is missing: {found} stands in its place")]
+    Gap {
+        /// The index that was due.
+        expected: u64,
+        /// The index that came.
+        found: u64,
+    },
+    /// An entry that is no event of this format.
+    #[error("entry {index}: {problem}")]
+    Unreadable {
+        /// Its index.
+        index: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A history that no lifecycle can have written.
+    #[error("request {request}: {problem}")]
+    Impossible {
+        /// The request.
+        request: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Entries go back in time.
+    #[error("entry {index} is older than the one before it of request {request}")]
+    BackInTime {
+        /// Its index.
+        index: u64,
+        /// The request.
+        request: String,
+    },
+    /// The log is not the one that was promised.
+    #[error("the log has {size} entries with root {root}, but the checkpoint says {promised_size} with root {promised_root}")]
+    OtherLog {
+        /// How many entries were read.
+        size: u64,
+        /// Their root.
+        root: String,
+        /// How many the checkpoint says.
+        promised_size: u64,
+        /// The root the checkpoint says.
+        promised_root: String,
+    },
+}
+
+/// A log being read.
+#[derive(Debug, Default)]
+pub struct History {
+    frontier: Frontier,
+    requests: BTreeMap<RequestId, Vec<Event>>,
+}
+
+/// What a verified log holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// How many entries.
+    pub entries: u64,
+    /// How many requests.
+    pub requests: u64,
+    /// The root.
+    pub root: String,
+    /// How many requests are in each state, by replay.
+    pub states: BTreeMap<&'static str, u64>,
+}
+
+impl History {
+    /// Reads the next entry.
+    ///
+    /// # Errors
+    /// [`HistoryError`] at the first entry that cannot stand where it stands.
+    pub fn read(&mut self, entry: &Entry) -> Result<(), HistoryError> {
+        let index = self.frontier.size();
+        if entry.index != index {
+            return Err(HistoryError::Gap { expected: index, found: entry.index });
+        }
+        self.frontier.push(leaf_hash(&entry_bytes(&entry.event)));
+        if entry.event.get("request").is_none() {
+            return Ok(());
+        }
+        let event = event_from_json(&entry.event).map_err(|error| HistoryError::Unreadable {
+            index,
+            problem: error.to_string(),
+        })?;
+        let events = self.requests.entry(event.request).or_default();
+        let last: Option<Timestamp> = events.last().map(|event| event.at);
+        if last.is_some_and(|last| event.at < last) {
+            let request = event.request.to_string();
+            return Err(HistoryError::BackInTime { index, request });
+        }
+        events.push(event);
+        Ok(())
+    }
+
+    /// Replays every request and holds the whole against the checkpoint.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn finish(self, promised: &Checkpoint) -> Result<Summary, HistoryError> {
+        let (size, root) = (self.frontier.size(), self.frontier.root().hex());
+        if (size, &root) != (promised.size, &promised.root) {
+            return Err(HistoryError::OtherLog {
+                size,
+                root,
+                promised_size: promised.size,
+                promised_root: promised.root.clone(),
+            });
+        }
+        let mut states = BTreeMap::new();
+        for (id, events) in &self.requests {
+            let request = Request::replay(events).map_err(|error| HistoryError::Impossible {
+                request: id.to_string(),
+                problem: error.to_string(),
+            })?;
+            *states.entry(request.state().word()).or_insert(0) += 1;
+        }
+        let requests = self.requests.len() as u64;
+        Ok(Summary { entries: size, requests, root, states })
+    }
+}

@@ -1,8 +1,8 @@
 //! JSON read strictly and written canonically, so that one meaning has one digest.
 //!
 //! Reading refuses what two readers could take differently: duplicate member names (I-JSON,
-//! RFC 7493 section 2.3), depth beyond [`MAX_DEPTH`], anything after the value. Writing is the
-//! JSON Canonicalization Scheme, RFC 8785.
+//! RFC 7493 section 2.3), whole numbers that a double cannot tell apart (section 2.2), depth beyond
+//! [`MAX_DEPTH`], anything after the value. Writing is the JSON Canonicalization Scheme, RFC 8785.
 
 use std::fmt;
 
@@ -13,6 +13,10 @@ use crate::digest::Digest;
 
 /// The deepest nesting of arrays and objects that is read.
 pub const MAX_DEPTH: usize = 64;
+/// The deepest nesting of an object that is carried inside other JSON, which must read back too.
+pub const MAX_SETTLED_DEPTH: usize = 32;
+/// 2^53 - 1: beyond it, two whole numbers have one canonical form.
+const MAX_WHOLE: u64 = (1 << 53) - 1;
 
 /// The text is not JSON that we accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +56,31 @@ pub fn bytes(value: &Value) -> Vec<u8> {
     serde_json_canonicalizer::to_vec(value).unwrap_or_default()
 }
 
+/// This object as it reads back from its canonical bytes; `None` where it would not, so that its
+/// digest would be that of something else.
+pub fn settled(object: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let is_whole = |value: &Value| !value.is_number() || value.is_f64() || is_safe(value);
+    let mut open: Vec<(usize, &Value)> = object.values().map(|value| (1, value)).collect();
+    while let Some((depth, value)) = open.pop() {
+        let inner = depth + 1;
+        match value {
+            Value::Array(_) | Value::Object(_) if depth > MAX_SETTLED_DEPTH => return None,
+            Value::Array(items) => open.extend(items.iter().map(|item| (inner, item))),
+            Value::Object(members) => open.extend(members.values().map(|item| (inner, item))),
+            leaf => is_whole(leaf).then_some(())?,
+        }
+    }
+    match parse(&bytes(&Value::Object(object.clone()))) {
+        Ok(Value::Object(settled)) => Some(settled),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn is_safe(number: &Value) -> bool {
+    let size = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+    size.is_some_and(|size| size <= MAX_WHOLE)
+}
+
 /// The digest of a value's canonical bytes.
 pub fn digest(value: &Value) -> Digest {
     Digest::of(&bytes(value))
@@ -89,12 +118,14 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        let value = Value::from(value);
+        if is_safe(&value) { Ok(value) } else { Err(E::custom("whole number beyond 2^53 - 1")) }
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        let value = Value::from(value);
+        if is_safe(&value) { Ok(value) } else { Err(E::custom("whole number beyond 2^53 - 1")) }
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {

@@ -5,6 +5,8 @@
 //! SHA-256 does.
 
 mod sign;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use sign::{KeyError, Minted, Signer};

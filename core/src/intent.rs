@@ -12,7 +12,7 @@ use crate::time::Span;
 pub const MAX_DURATION: Span = Span::hours(7 * 24);
 
 /// What somebody is about to do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     kind: String,
     environment: String,
@@ -57,7 +57,7 @@ impl UnverifiedIntent {
     ///
     /// # Errors
     /// Each [`IntentFault`] there is; never an empty list.
-    pub fn verify(self) -> Result<Intent, Vec<IntentFault>> {
+    pub fn verify(mut self) -> Result<Intent, Vec<IntentFault>> {
         let mut faults = Vec::new();
         let mut fault = |field: &str, problem: &str| {
             faults.push(IntentFault { field: field.to_owned(), problem: problem.to_owned() });
@@ -80,11 +80,16 @@ impl UnverifiedIntent {
         if self.reason.trim().is_empty() || self.reason.len() > 2_000 {
             fault("reason", "say why, in 1 to 2000 bytes");
         }
+        match canonical::settled(&self.context) {
+            Some(context) => self.context = context,
+            None => fault("context", "at most 32 levels, and whole numbers to 2^53 - 1 (RFC 7493)"),
+        }
         if canonical::bytes(&Value::Object(self.context.clone())).len() > 65_536 {
             fault("context", "at most 64 KiB of canonical JSON");
         }
-        if self.duration.is_some_and(|d| d == Span::ZERO || d > MAX_DURATION) {
-            fault("duration", "expected 1s to 7d");
+        let whole = |d: Span| Span::seconds(d.as_seconds()) == d;
+        if self.duration.is_some_and(|d| d == Span::ZERO || d > MAX_DURATION || !whole(d)) {
+            fault("duration", "expected 1s to 7d in whole seconds");
         }
         if !faults.is_empty() {
             return Err(faults);

@@ -10,6 +10,8 @@ pub mod condition;
 pub mod document;
 pub mod quorum;
 pub mod ruling;
+#[cfg(test)]
+mod tests;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -141,6 +143,10 @@ impl Policy {
                 Effect::Deny { .. } | Effect::Require { .. } => Vec::new(),
             })
             .collect();
+        // A deny that cannot be settled refuses, whoever waives it.
+        let stands = |rule: &Rule| {
+            matches!(rule.effect, Effect::Deny { .. }) && truth(rule) == Truth::Unknown
+        };
         let account = |rule: &Rule| Account {
             rule: rule.id.clone(),
             effect: match rule.effect {
@@ -149,7 +155,7 @@ impl Policy {
                 Effect::Allow { .. } => "allow",
             },
             truth: truth(rule),
-            waived: waived.contains(&rule.id),
+            waived: waived.contains(&rule.id) && !stands(rule),
             conditions: rule.when.iter().map(|condition| explain_one(condition, &facts)).collect(),
         };
         self.rules.iter().map(account).collect()
@@ -192,22 +198,36 @@ impl Index {
 struct Said<'a> {
     denies: BTreeMap<&'a str, (&'a str, bool)>,
     undecided: BTreeSet<&'a str>,
-    requires: BTreeMap<&'a str, (&'a [Stage], Option<Span>, &'a document::Limits)>,
+    requires: BTreeMap<&'a str, Asked<'a>>,
     allows: BTreeMap<&'a str, &'a document::Limits>,
+    /// Limits of allows that cannot be settled: they permit nothing, but narrow what is.
+    hints: Vec<&'a document::Limits>,
     waived: BTreeSet<&'a str>,
+}
+
+/// What one require asks for.
+struct Asked<'a> {
+    stages: &'a [Stage],
+    expires_after: Option<Span>,
+    limits: &'a document::Limits,
+    /// Whether its conditions hold. One that cannot be settled asks all the same, but what it says
+    /// of limits only narrows: a missing attribute never permits more.
+    settled: bool,
 }
 
 impl<'a> Said<'a> {
     fn hear(&mut self, rule: &'a Rule, truth: Truth) {
         match (&rule.effect, truth) {
-            (_, Truth::False) | (Effect::Allow { .. }, Truth::Unknown) => {}
+            (_, Truth::False) => {}
             (Effect::Deny { .. }, Truth::Unknown) => drop(self.undecided.insert(&rule.id)),
             (Effect::Deny { message, waivable }, Truth::True) => {
                 self.denies.insert(&rule.id, (message, *waivable));
             }
             (Effect::Require { stages, expires_after, limits }, Truth::True | Truth::Unknown) => {
-                self.requires.insert(&rule.id, (stages, *expires_after, limits));
+                let (expires_after, settled) = (*expires_after, truth == Truth::True);
+                self.requires.insert(&rule.id, Asked { stages, expires_after, limits, settled });
             }
+            (Effect::Allow { limits, .. }, Truth::Unknown) => self.hints.push(limits),
             (Effect::Allow { waives, limits }, Truth::True) => {
                 self.allows.insert(&rule.id, limits);
                 self.waived.extend(waives.iter().map(String::as_str));
@@ -235,7 +255,7 @@ impl<'a> Said<'a> {
             let rules = self.allows.keys().map(own).collect();
             return Ruling { outcome: Outcome::Permit(terms), rules, policy };
         }
-        let rule = "default-deny".to_owned();
+        let rule = document::DEFAULT_DENY.to_owned();
         let message = "no rule allows this".to_owned();
         let rules = BTreeSet::from([rule.clone()]);
         Ruling { outcome: Outcome::Refuse(vec![Reason { rule, message }]), rules, policy }
@@ -254,36 +274,58 @@ impl<'a> Said<'a> {
     }
 
     fn terms(&self, defaults: &Defaults) -> Terms {
-        let required = self.requires.values().map(|(_, _, limits)| *limits);
-        let limits: Vec<_> = required.chain(self.allows.values().copied()).collect();
-        let least = |pick: fn(&document::Limits) -> Option<Span>, default| {
-            limits.iter().filter_map(|limits| pick(limits)).min().unwrap_or(default)
+        let of_requires = |settled| {
+            self.requires.values().filter(move |a| a.settled == settled).map(|asked| asked.limits)
         };
-        let audiences = limits.iter().filter_map(|limits| limits.audiences.clone());
+        let stated: Vec<_> = of_requires(true).chain(self.allows.values().copied()).collect();
+        let hints: Vec<_> = of_requires(false).chain(self.hints.iter().copied()).collect();
+        let base = document::Limits {
+            max_ttl: Some(defaults.terms.max_ttl),
+            uses: Some(defaults.terms.uses),
+            audiences: defaults.terms.audiences.clone(),
+            grant_window: Some(defaults.terms.grant_window),
+        };
+        let all = stated.iter().chain(&hints);
+        let audiences = all.filter_map(|limits| limits.audiences.clone());
         Terms {
-            max_ttl: least(|l| l.max_ttl, defaults.terms.max_ttl),
-            grant_window: least(|l| l.grant_window, defaults.terms.grant_window),
-            uses: limits.iter().filter_map(|l| l.uses).min().unwrap_or(defaults.terms.uses),
-            audiences: audiences.reduce(|all, more| &all & &more),
+            max_ttl: least(&stated, &hints, |l| l.max_ttl, &base).unwrap_or(Span::ZERO),
+            grant_window: least(&stated, &hints, |l| l.grant_window, &base).unwrap_or(Span::ZERO),
+            uses: least(&stated, &hints, |l| l.uses, &base).unwrap_or(0),
+            audiences: audiences.chain(base.audiences).reduce(|all, more| &all & &more),
         }
     }
 
     fn requirement(&self, defaults: &Defaults, terms: Terms) -> Requirement {
         let mut stages: Vec<Stage> = Vec::new();
-        for (asked, ..) in self.requires.values() {
-            let same = match asked {
-                [alone] => stages.iter_mut().find(|other| asks_the_same(other, alone)),
-                _ => None,
-            };
-            match same {
-                Some(same) => same.rules.extend(asked.iter().flat_map(|s| s.rules.clone())),
-                None => stages.extend(asked.iter().cloned()),
+        // Rules of one stage come last: what they ask for may stand at the beginning of another's.
+        let (alone, many): (Vec<_>, Vec<_>) =
+            self.requires.values().partition(|asked| asked.stages.len() == 1);
+        stages.extend(many.iter().flat_map(|asked| asked.stages).cloned());
+        for stage in alone.iter().flat_map(|asked| asked.stages) {
+            match stages.iter_mut().find(|other| asks_the_same(other, stage)) {
+                Some(same) => same.rules.extend(stage.rules.clone()),
+                None => stages.push(stage.clone()),
             }
         }
-        let spans = self.requires.values().filter_map(|(_, expires_after, _)| *expires_after);
-        let expires_after = spans.min().unwrap_or(defaults.request_expires);
+        let spans = |settled| {
+            let asked = self.requires.values().filter(move |asked| asked.settled == settled);
+            asked.filter_map(|asked| asked.expires_after)
+        };
+        let stated = spans(true).min().unwrap_or(defaults.request_expires);
+        let expires_after = spans(false).chain([stated]).min().unwrap_or(stated);
         Requirement { stages, expires_after, terms }
     }
+}
+
+/// The least that settled rules state, or else the default; what unsettled ones state only narrows.
+fn least<T: Ord + Copy>(
+    stated: &[&document::Limits],
+    hints: &[&document::Limits],
+    pick: fn(&document::Limits) -> Option<T>,
+    defaults: &document::Limits,
+) -> Option<T> {
+    let stated = stated.iter().filter_map(|limits| pick(limits)).min().or(pick(defaults));
+    hints.iter().filter_map(|limits| pick(limits)).chain(stated).min()
 }
 
 /// Whether a rule's only stage is one that another rule asks for too: they count once. The other

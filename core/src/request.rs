@@ -52,6 +52,7 @@ pub struct Request {
     reviews: Vec<Review>,
     state: State,
     credentials: Vec<Issued>,
+    last_at: Timestamp,
 }
 
 /// Where a request stands. Each state owns exactly its own data.
@@ -206,6 +207,13 @@ impl Issued {
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.fingerprint.is_some() && self.ended.is_none() && now < self.expires_at
     }
+
+    /// Whether a token may be handed out for it at this moment, for the first time or again.
+    fn awaits_token(&self, now: Timestamp) -> bool {
+        let abandoned = self.fingerprint.is_none() && now >= self.at.plus(ABANDON_AFTER);
+        let over = self.ended.is_some() || self.redeemed_at.is_some() || now >= self.expires_at;
+        !abandoned && !over
+    }
 }
 
 impl Request {
@@ -289,6 +297,16 @@ impl Request {
         Progress::of(stages, &approvals, &self.requester.behind(), membership)
     }
 
+    /// Whether there is a grant, or credentials of one: a grant whose window passed after some of
+    /// its uses were spent has credentials that can be ended still.
+    pub(crate) fn was_granted(&self) -> bool {
+        match &self.state {
+            State::Approved(_) | State::Consumed(_) => true,
+            State::Expired(_) => !self.credentials.is_empty(),
+            State::Pending(_) | State::Denied(_) | State::Canceled(_) | State::Revoked(_) => false,
+        }
+    }
+
     /// When something will have to be done without anybody asking: a deadline passes.
     pub fn due_at(&self) -> Option<Timestamp> {
         let deadline = match &self.state {
@@ -333,6 +351,10 @@ impl Step {
     pub fn events(&self) -> &[Event] {
         &self.events
     }
+
+    fn spending(&self) -> Option<&Event> {
+        self.events.iter().find(|event| matches!(event.fact, Fact::Consumed { .. }))
+    }
 }
 
 /// Proof that one step is durable.
@@ -340,16 +362,21 @@ impl Step {
 pub struct Receipt {
     request: RequestId,
     version: Version,
+    spent: Option<Event>,
 }
 
 impl Receipt {
     /// For ledgers only, after the commit of exactly this step is durable: the door is marked by a
     /// lint, because a ledger lives in another crate.
     pub fn for_committed(step: &Step) -> Self {
-        Self { request: step.next.id, version: step.next.version }
+        let spent = step.spending().cloned();
+        Self { request: step.next.id, version: step.next.version, spent }
     }
 
+    /// Two steps decided on one version reach the same version, so that alone proves nothing: the
+    /// use itself must be on record.
     pub(crate) fn is_for(&self, step: &Step) -> bool {
-        (self.request, self.version) == (step.next.id, step.next.version)
+        let same = (self.request, self.version) == (step.next.id, step.next.version);
+        same && self.spent.is_some() && self.spent.as_ref() == step.spending()
     }
 }

@@ -62,9 +62,33 @@ impl FromStr for Timestamp {
     type Err = NotATimestamp;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let instant: jiff::Timestamp = text.parse().map_err(|_| NotATimestamp(text.to_owned()))?;
+        let fault = || NotATimestamp(text.chars().take(64).collect());
+        if !is_rfc_3339(text) {
+            return Err(fault());
+        }
+        let instant: jiff::Timestamp = text.parse().map_err(|_| fault())?;
         Ok(Self(instant.as_millisecond()))
     }
+}
+
+/// The form of RFC 3339 section 5.6, with capital `T` and `Z`; jiff reads more than that.
+fn is_rfc_3339(text: &str) -> bool {
+    let fits = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                b'+' => matches!(byte, b'+' | b'-'),
+                other => byte == other,
+            })
+    };
+    let Some((instant, rest)) = text.split_at_checked(19) else { return false };
+    let fraction = rest.strip_prefix('.').map(|rest| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        (digits, rest.split_at_checked(digits).map_or("", |(_, zone)| zone))
+    });
+    let (digits, zone) = fraction.unwrap_or((1, rest));
+    let fraction_fits = (1..=9).contains(&digits);
+    fits(instant, "0000-00-00T00:00:00") && fraction_fits && (zone == "Z" || fits(zone, "+00:00"))
 }
 
 /// A length of time, zero or more, to the millisecond.

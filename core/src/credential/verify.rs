@@ -152,6 +152,12 @@ impl Verifier {
         if claims.issued_at > now.plus(LEEWAY) {
             return Err(Rejection::TooEarly(claims.issued_at));
         }
+        if claims.all.contains_key("nbf") {
+            let from = instant(&claims.all, "nbf")?;
+            if from > now.plus(LEEWAY) {
+                return Err(Rejection::TooEarly(from));
+            }
+        }
         if now >= claims.expires_at {
             return Err(Rejection::Expired(claims.expires_at));
         }

@@ -22,6 +22,7 @@ pub(super) fn compile(documents: &[PolicyDocument]) -> Result<Policy, Vec<Fault>
     let defaults = defaults(&parsed, &mut faults);
     let written: Vec<document::Rule> = parsed.into_iter().flat_map(|(_, doc)| doc.rules).collect();
     check_ids(&written, &mut faults);
+    check_stage_names(&written, &mut faults);
     for rule in &written {
         check_rule(rule, &written, &membership, &mut faults);
     }
@@ -95,6 +96,24 @@ fn check_ids(rules: &[document::Rule], faults: &mut Vec<Fault>) {
             let message =
                 format!("rule `{}` stands already at {}:{}", rule.id, first.file, first.line);
             faults.push(Fault { place: rule.place.clone(), message });
+        }
+    }
+}
+
+/// `RULE/STAGE` must name one stage: with `/` in names, two rules could spell the same.
+fn check_stage_names(rules: &[document::Rule], faults: &mut Vec<Fault>) {
+    let mut seen: BTreeMap<&str, (&str, &Place)> = BTreeMap::new();
+    for rule in rules {
+        let document::Effect::Require { stages, .. } = &rule.effect else { continue };
+        for stage in stages {
+            let first = seen.insert(&stage.name, (&rule.id, &stage.place));
+            if let Some((_, first)) = first.filter(|(other, _)| *other != rule.id) {
+                let message = format!(
+                    "stage `{}` stands already at {}:{}",
+                    stage.name, first.file, first.line
+                );
+                faults.push(Fault { place: stage.place.clone(), message });
+            }
         }
     }
 }

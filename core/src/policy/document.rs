@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use crate::intent::MAX_DURATION;
 use crate::membership::{Approver, is_name_character};
 use crate::policy::condition::{Attribute, Condition, Test};
 use crate::policy::yaml::{self, Key, Node, Yaml};
 use crate::principal::PrincipalId;
 use crate::time::Span;
+
+/// The name under which a ruling refuses when no rule speaks.
+pub(crate) const DEFAULT_DENY: &str = "default-deny";
 
 /// The text of one policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,6 +191,9 @@ impl Reader<'_> {
         let fields = self.fields(node, "rule", &known, &["id"]);
         let id = self.text(fields.get("id")?)?;
         self.name(&node.place, &id);
+        if id == DEFAULT_DENY {
+            self.fault(&node.place, format_args!("`{id}` is what a ruling by no rule is called"));
+        }
         if let Some(description) = fields.get("description") {
             self.text(description);
         }
@@ -274,8 +281,12 @@ impl Reader<'_> {
         let audiences = fields.get("audiences").map(|node| {
             self.texts(node, "audiences").into_iter().map(|(_, audience)| audience).collect()
         });
+        let max_ttl = self.span(fields.get("max_ttl"));
+        if let (Some(node), true) = (fields.get("max_ttl"), max_ttl > Some(MAX_DURATION)) {
+            self.fault(&node.place, format_args!("a credential lives at most {MAX_DURATION}"));
+        }
         Limits {
-            max_ttl: self.span(fields.get("max_ttl")),
+            max_ttl,
             uses: fields.get("uses").and_then(|node| self.count(node, 1, 1000)),
             audiences,
             grant_window: self.span(fields.get("grant_window")),

@@ -32,7 +32,10 @@ impl StageProgress {
 
 /// How far all stages are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress(Vec<StageProgress>);
+pub struct Progress {
+    stages: Vec<StageProgress>,
+    asked: Vec<bool>,
+}
 
 impl Progress {
     /// Counts these approvals. `behind` are the people who never count.
@@ -43,38 +46,44 @@ impl Progress {
         membership: &Membership,
     ) -> Self {
         let people: Vec<&PrincipalId> = approvals.iter().collect();
-        let may_fill = |stage: &Stage, person: &PrincipalId| is_eligible(stage, person, behind, membership);
+        let may_fill = |at: usize, person: &PrincipalId| {
+            stages.get(at).is_some_and(|stage| is_eligible(stage, person, behind, membership))
+        };
         let mut places = Places { people: &people, taken: Vec::new(), may_fill: &may_fill };
         let mut counted: Vec<StageProgress> = Vec::new();
-        for stage in stages {
+        for (at, stage) in stages.iter().enumerate() {
             let is_filled = |name: &String| {
                 counted.iter().any(|before| before.name == *name && before.is_filled())
             };
             let open = stage.after.as_ref().is_none_or(is_filled);
             if open {
-                places.fill(stage);
+                places.fill(at, stage.approvals);
             }
             let (name, needed) = (stage.name.clone(), stage.approvals);
-            let counts = places.taken.iter().filter(|(at, _)| *at == stage);
-            let people = counts.map(|(_, person)| (*person).clone()).collect();
-            counted.push(StageProgress { name, needed, counted: people, open });
+            counted.push(StageProgress { name, needed, counted: places.of(at), open });
         }
         // A later stage may have moved people between the places of earlier ones.
-        for progress in &mut counted {
-            let counts = places.taken.iter().filter(|(at, _)| at.name == progress.name);
-            progress.counted = counts.map(|(_, person)| (*person).clone()).collect();
+        for (at, progress) in counted.iter_mut().enumerate() {
+            progress.counted = places.of(at);
         }
-        Self(counted)
+        let asked = places.asked(&counted);
+        Self { stages: counted, asked }
     }
 
     /// Every stage, in the order of the ruling.
     pub fn stages(&self) -> &[StageProgress] {
-        &self.0
+        &self.stages
+    }
+
+    /// For every stage, in the order of the ruling, whether one more of its people would bring the
+    /// whole nearer: it lacks somebody, or somebody who counts for it could move to one that does.
+    pub fn asked(&self) -> &[bool] {
+        &self.asked
     }
 
     /// Whether every stage is filled.
     pub fn is_met(&self) -> bool {
-        self.0.iter().all(StageProgress::is_filled)
+        self.stages.iter().all(StageProgress::is_filled)
     }
 }
 
@@ -92,24 +101,30 @@ pub fn is_eligible(
 }
 
 /// Who fills which place: a matching of people to places, grown by augmenting paths. A path moves
-/// people between places and never empties one, so a stage once filled stays filled.
+/// people between places and never empties one, so a stage once filled stays filled. A stage is
+/// known by where it stands in the ruling.
 struct Places<'a, F> {
     people: &'a [&'a PrincipalId],
-    taken: Vec<(&'a Stage, &'a PrincipalId)>,
+    taken: Vec<(usize, &'a PrincipalId)>,
     may_fill: &'a F,
 }
 
-impl<'a, F: Fn(&Stage, &PrincipalId) -> bool> Places<'a, F> {
+impl<'a, F: Fn(usize, &PrincipalId) -> bool> Places<'a, F> {
+    fn of(&self, stage: usize) -> BTreeSet<PrincipalId> {
+        let counts = self.taken.iter().filter(|(at, _)| *at == stage);
+        counts.map(|(_, person)| (*person).clone()).collect()
+    }
+
     /// Fills as many places of this stage as these people can.
-    fn fill(&mut self, stage: &'a Stage) {
-        for _ in 0..stage.approvals {
+    fn fill(&mut self, stage: usize, approvals: u32) {
+        for _ in 0..approvals {
             if !self.fill_one(stage, &mut BTreeSet::new()) {
                 return;
             }
         }
     }
 
-    fn fill_one(&mut self, stage: &'a Stage, tried: &mut BTreeSet<&'a PrincipalId>) -> bool {
+    fn fill_one(&mut self, stage: usize, tried: &mut BTreeSet<&'a PrincipalId>) -> bool {
         for &person in self.people {
             if !(self.may_fill)(stage, person) || !tried.insert(person) {
                 continue;
@@ -127,6 +142,25 @@ impl<'a, F: Fn(&Stage, &PrincipalId) -> bool> Places<'a, F> {
             self.taken.push((before, person));
         }
         false
+    }
+
+    /// The stages from which an augmenting path could start, had they one more person.
+    fn asked(&self, stages: &[StageProgress]) -> Vec<bool> {
+        let mut asked: Vec<bool> = stages.iter().map(|s| s.open && !s.is_filled()).collect();
+        loop {
+            let helps = |person: &PrincipalId| {
+                asked.iter().enumerate().any(|(at, asked)| *asked && (self.may_fill)(at, person))
+            };
+            let movable = self.taken.iter().filter(|(_, person)| helps(person));
+            let movable: Vec<usize> = movable.map(|(at, _)| *at).collect();
+            let before = asked.clone();
+            for (at, asked) in asked.iter_mut().enumerate() {
+                *asked = *asked || movable.contains(&at);
+            }
+            if asked == before {
+                return asked;
+            }
+        }
     }
 }
 

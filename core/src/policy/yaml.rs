@@ -155,7 +155,10 @@ impl<'a> Reader<'a> {
             let place = self.place(span);
             let name = match event {
                 Event::MappingEnd => return Ok(members),
-                Event::Scalar(text, ..) => text.into_owned(),
+                Event::Scalar(text, _, 0, None) => text.into_owned(),
+                Event::Scalar(..) => {
+                    return Err(self.fault(span, "a key has neither anchor nor tag in policies"));
+                }
                 Event::Alias(_)
                 | Event::Nothing
                 | Event::StreamStart

@@ -10,7 +10,7 @@ use crate::principal::{Principal, PrincipalId};
 use crate::time::Timestamp;
 
 /// One fact.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The request it is about.
     pub request: RequestId,
@@ -23,7 +23,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// An intent was filed and ruled on.
     Filed {

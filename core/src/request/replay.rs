@@ -55,6 +55,9 @@ impl Request {
         let Fact::Filed { intent, requester, ruling, expires_at } = &event.fact else {
             return Err(ReplayError::NotFiled);
         };
+        if event.by.as_ref() != Some(&requester.id) {
+            return Err(ReplayError::Foreign { version: 1 });
+        }
         Ok(Self::filed(event.request, event.at, intent, requester, ruling, *expires_at))
     }
 
@@ -77,6 +80,7 @@ impl Request {
             reviews: Vec::new(),
             state: State::Pending(Pending { expires_at }),
             credentials: Vec::new(),
+            last_at: at,
         }
     }
 
@@ -85,16 +89,22 @@ impl Request {
         if event.request != self.id {
             return Err(ReplayError::Foreign { version });
         }
-        self.move_state(event, version)?;
+        let next = self.next_state(event, version)?;
         self.move_credentials(event, version)?;
+        // Nothing below can fail: an event is taken whole or not at all.
+        if let Some(next) = next {
+            self.state = next;
+        }
         if let Fact::Reviewed(review) = &event.fact {
             self.reviews.push(review.clone());
         }
         self.version = Version(version);
+        self.last_at = self.last_at.max(event.at);
         Ok(())
     }
 
-    fn move_state(&mut self, event: &Event, version: u64) -> Result<(), ReplayError> {
+    /// The state this event leads to; `None` where it stays.
+    fn next_state(&self, event: &Event, version: u64) -> Result<Option<State>, ReplayError> {
         let at = event.at;
         let state = &self.state;
         let stray = |fact| {
@@ -103,7 +113,10 @@ impl Request {
         let who = || event.by.clone().ok_or(ReplayError::Foreign { version });
         let next = match (&self.state, &event.fact) {
             (_, Fact::Filed { .. }) => return stray("filed"),
-            (State::Pending(_), Fact::Reviewed(_)) => return Ok(()),
+            (State::Pending(_), Fact::Reviewed(review)) => {
+                let says = event.by.as_ref() == Some(&review.reviewer) && review.at == at;
+                return if says { Ok(None) } else { Err(ReplayError::Foreign { version }) };
+            }
             (_, Fact::Reviewed(_)) => return stray("reviewed"),
             (State::Pending(_), Fact::Approved { counted, consume_by, uses }) => {
                 let counted = counted.iter().flat_map(|(_, people)| people.clone()).collect();
@@ -123,7 +136,10 @@ impl Request {
                 State::Canceled(Canceled { at, by: who()?, reason: reason.clone() })
             }
             (_, Fact::Canceled { .. }) => return stray("canceled"),
-            (State::Approved(approved), Fact::Consumed { .. }) => spent(approved, at),
+            (State::Approved(approved), Fact::Consumed { .. }) => match spent(approved, at) {
+                Some(next) => next,
+                None => return stray("consumed"),
+            },
             (_, Fact::Consumed { .. }) => return stray("consumed"),
             (State::Approved(approved), Fact::Completed) => {
                 State::Consumed(Consumed { at, counted: approved.counted.clone() })
@@ -131,8 +147,8 @@ impl Request {
             (State::Approved(_), Fact::Revoked { reason }) => {
                 State::Revoked(Revoked { at, by: who()?, reason: reason.clone() })
             }
-            // A consumed request has reached its end; these end its credentials.
-            (State::Consumed(_), Fact::Completed | Fact::Revoked { .. }) => return Ok(()),
+            // A request that has reached its end stays there; these end its credentials.
+            (_, Fact::Completed | Fact::Revoked { .. }) if self.was_granted() => return Ok(None),
             (_, Fact::Completed) => return stray("completed"),
             (_, Fact::Revoked { .. }) => return stray("revoked"),
             (
@@ -141,35 +157,57 @@ impl Request {
                 | Fact::Redeemed { .. }
                 | Fact::Abandoned { .. }
                 | Fact::CredentialRevoked { .. },
-            ) => return Ok(()),
+            ) => return Ok(None),
         };
-        self.state = next;
-        Ok(())
+        Ok(Some(next))
     }
 
     fn move_credentials(&mut self, event: &Event, version: u64) -> Result<(), ReplayError> {
         let at = event.at;
+        let state = self.state.word();
+        let stray = |fact| Err(ReplayError::OutOfOrder { version, state, fact });
         match &event.fact {
-            Fact::Consumed { credential, audience, expires_at } => self.credentials.push(Issued {
-                id: *credential,
-                audience: audience.clone(),
-                at,
-                expires_at: *expires_at,
-                fingerprint: None,
-                redeemed_at: None,
-                ended: None,
-            }),
+            Fact::Consumed { credential, audience, expires_at } => {
+                if self.credential(*credential).is_some() {
+                    return stray("consumed");
+                }
+                self.credentials.push(Issued {
+                    id: *credential,
+                    audience: audience.clone(),
+                    at,
+                    expires_at: *expires_at,
+                    fingerprint: None,
+                    redeemed_at: None,
+                    ended: None,
+                });
+            }
             Fact::Minted { credential, fingerprint } => {
-                self.issued(*credential, version)?.fingerprint = Some(*fingerprint);
+                let issued = self.issued(*credential, version)?;
+                if issued.ended.is_some() || issued.redeemed_at.is_some() {
+                    return stray("minted");
+                }
+                issued.fingerprint = Some(*fingerprint);
             }
             Fact::Redeemed { credential } => {
-                self.issued(*credential, version)?.redeemed_at = Some(at);
+                let issued = self.issued(*credential, version)?;
+                if !issued.is_live(at) || issued.redeemed_at.is_some() {
+                    return stray("redeemed");
+                }
+                issued.redeemed_at = Some(at);
             }
             Fact::Abandoned { credential } => {
-                self.issued(*credential, version)?.end(at, EndedHow::Abandoned);
+                let issued = self.issued(*credential, version)?;
+                if issued.ended.is_some() || issued.fingerprint.is_some() {
+                    return stray("abandoned");
+                }
+                issued.end(at, EndedHow::Abandoned);
             }
             Fact::CredentialRevoked { credential } => {
-                self.issued(*credential, version)?.end(at, EndedHow::Revoked);
+                let issued = self.issued(*credential, version)?;
+                if issued.ended.is_some() {
+                    return stray("credential_revoked");
+                }
+                issued.end(at, EndedHow::Revoked);
             }
             Fact::Completed => self.end_all(at, EndedHow::Completed),
             Fact::Revoked { .. } => self.end_all(at, EndedHow::Revoked),
@@ -206,11 +244,12 @@ impl Issued {
     }
 }
 
-fn spent(approved: &Approved, at: Timestamp) -> State {
-    let uses_left = approved.uses_left.saturating_sub(1);
+/// `None` where no use was left.
+fn spent(approved: &Approved, at: Timestamp) -> Option<State> {
+    let uses_left = approved.uses_left.checked_sub(1)?;
     if uses_left == 0 {
         let counted: BTreeSet<_> = approved.counted.clone();
-        return State::Consumed(Consumed { at, counted });
+        return Some(State::Consumed(Consumed { at, counted }));
     }
-    State::Approved(Approved { uses_left, ..approved.clone() })
+    Some(State::Approved(Approved { uses_left, ..approved.clone() }))
 }

@@ -9,7 +9,7 @@ use crate::id::{CredentialId, RequestId, ReviewId};
 use crate::intent::Intent;
 use crate::membership::Membership;
 use crate::policy::quorum::{Progress, is_eligible};
-use crate::policy::ruling::{Outcome, Ruling};
+use crate::policy::ruling::{Outcome, Ruling, Stage};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::event::{Denial, Event, Fact, Review, Verdict};
 use crate::request::{ABANDON_AFTER, Approved, Request, State, Step};
@@ -219,6 +219,7 @@ impl Request {
         membership: &Membership,
         now: Timestamp,
     ) -> Result<Step, ReviewError> {
+        let now = self.no_earlier(now);
         self.check_reviewer(reviewer, said.digest, membership, now)?;
         let who = reviewer.id.clone();
         let Said { verdict, digest, comment } = said;
@@ -279,14 +280,12 @@ impl Request {
         Ok(())
     }
 
-    /// The stages that people can fill now.
-    pub fn open_stages(&self, progress: &Progress) -> Vec<&crate::policy::ruling::Stage> {
+    /// The stages whose people can bring it nearer to a grant now. A filled stage is among them
+    /// where one more of its people would free somebody for another.
+    pub fn open_stages(&self, progress: &Progress) -> Vec<&Stage> {
         let stages = self.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
-        let open = |stage: &&crate::policy::ruling::Stage| {
-            let mut progress = progress.stages().iter();
-            progress.any(|p| p.name == stage.name && p.open && !p.is_filled())
-        };
-        stages.iter().filter(open).collect()
+        let asked = stages.iter().zip(progress.asked()).filter(|(_, asked)| **asked);
+        asked.map(|(stage, _)| stage).collect()
     }
 
     /// Why this person's review would not be taken now; `None` where it would.
@@ -296,6 +295,7 @@ impl Request {
         membership: &Membership,
         now: Timestamp,
     ) -> Option<ReviewError> {
+        let now = self.no_earlier(now);
         self.check_reviewer(reviewer, self.digest, membership, now).err()
     }
 
@@ -311,6 +311,7 @@ impl Request {
         membership: &Membership,
         now: Timestamp,
     ) -> Result<SealedGrant, ConsumeError> {
+        let now = self.no_earlier(now);
         let approved = self.check_consume(by, &spend.audience, membership, now)?;
         let Spend { credential, audience, ttl } = spend;
         let limit = self.terms().map_or(Span::ZERO, |terms| terms.max_ttl);
@@ -342,22 +343,27 @@ impl Request {
             let allowed = allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             return Err(ConsumeError::Audience { audience: audience.to_owned(), allowed });
         }
-        let progress = self.progress(membership);
+        // Those who counted are those the credential names, so they and nobody else must still do.
+        let stages = self.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
+        let behind = self.requester.behind();
+        let progress = Progress::of(stages, &approved.counted, &behind, membership);
         match progress.stages().iter().find(|stage| !stage.is_filled()) {
             Some(stage) => Err(ConsumeError::NoLongerApproved { stage: stage.name.clone() }),
             None => Ok(approved),
         }
     }
 
-    /// Records that the token was made. `None` where the use was never spent, or has ended.
+    /// Records that the token was made. `None` where the use was never spent, where the credential
+    /// has ended, expired or been redeemed, and where the time for it has passed.
     pub fn minted(
         &self,
         credential: CredentialId,
         fingerprint: Digest,
         now: Timestamp,
     ) -> Option<Step> {
+        let now = self.no_earlier(now);
         let issued = self.credential(credential)?;
-        if issued.ended.is_some() {
+        if !issued.awaits_token(now) {
             return None;
         }
         let by = Some(self.requester.id.clone());
@@ -373,9 +379,9 @@ impl Request {
         credential: CredentialId,
         now: Timestamp,
     ) -> Option<Grant> {
+        let now = self.no_earlier(now);
         let issued = self.credential(credential)?;
-        let over = issued.ended.is_some() || issued.redeemed_at.is_some();
-        if over || now >= issued.expires_at || by.id != self.requester.id {
+        if !issued.awaits_token(now) || by.id != self.requester.id {
             return None;
         }
         let counted = match &self.state {
@@ -401,6 +407,7 @@ impl Request {
         fingerprint: Digest,
         now: Timestamp,
     ) -> Result<Step, RedeemError> {
+        let now = self.no_earlier(now);
         let issued = self.credential(credential).ok_or(RedeemError::Inactive)?;
         if !issued.is_live(now) || issued.fingerprint != Some(fingerprint) {
             return Err(RedeemError::Inactive);
@@ -421,6 +428,7 @@ impl Request {
         reason: String,
         now: Timestamp,
     ) -> Result<Step, CancelError> {
+        let now = self.no_earlier(now);
         if by.id != self.requester.id {
             return Err(CancelError::NotRequester);
         }
@@ -428,6 +436,7 @@ impl Request {
             State::Pending(pending) if now < pending.expires_at => {
                 Ok(self.step(now, Some(by.id.clone()), Fact::Canceled { reason }))
             }
+            State::Pending(_) => Err(CancelError::NotPending { state: "expired" }),
             other => Err(CancelError::NotPending { state: other.word() }),
         }
     }
@@ -437,15 +446,14 @@ impl Request {
     /// # Errors
     /// [`CompleteError`].
     pub fn complete(&self, by: &Principal, now: Timestamp) -> Result<Step, CompleteError> {
+        let now = self.no_earlier(now);
         if by.id != self.requester.id {
             return Err(CompleteError::NotRequester);
         }
-        match &self.state {
-            State::Approved(_) | State::Consumed(_) => {
-                Ok(self.step(now, Some(by.id.clone()), Fact::Completed))
-            }
-            other => Err(CompleteError::NotGranted { state: other.word() }),
+        if !self.was_granted() {
+            return Err(CompleteError::NotGranted { state: self.state.word() });
         }
+        Ok(self.step(now, Some(by.id.clone()), Fact::Completed))
     }
 
     /// Takes the grant and every credential back.
@@ -460,13 +468,12 @@ impl Request {
         membership: &Membership,
         now: Timestamp,
     ) -> Result<Step, RevokeError> {
+        let now = self.no_earlier(now);
         self.check_revoke(by, standing, membership)?;
-        match &self.state {
-            State::Approved(_) | State::Consumed(_) => {
-                Ok(self.step(now, Some(by.id.clone()), Fact::Revoked { reason }))
-            }
-            other => Err(RevokeError::NotGranted { state: other.word() }),
+        if !self.was_granted() {
+            return Err(RevokeError::NotGranted { state: self.state.word() });
         }
+        Ok(self.step(now, Some(by.id.clone()), Fact::Revoked { reason }))
     }
 
     /// Takes one credential back. `Ok(None)` where it has ended already.
@@ -481,6 +488,7 @@ impl Request {
         membership: &Membership,
         now: Timestamp,
     ) -> Result<Option<Step>, RevokeError> {
+        let now = self.no_earlier(now);
         self.check_revoke(by, standing, membership)?;
         let issued = self.credential(credential).ok_or(RevokeError::NoCredential(credential))?;
         if issued.ended.is_some() || now >= issued.expires_at {
@@ -505,6 +513,7 @@ impl Request {
     /// What the passing of time alone has done: a deadline has passed, or a spent use never became
     /// a token. `None` where nothing is due.
     pub fn lapse(&self, now: Timestamp) -> Option<Step> {
+        let now = self.no_earlier(now);
         let deadline = match &self.state {
             State::Pending(pending) => Some(pending.expires_at),
             State::Approved(approved) => Some(approved.consume_by),
@@ -526,6 +535,11 @@ impl Request {
             step.push(now, fact);
         }
         Some(step)
+    }
+
+    /// A clock that went back makes nothing valid again: time does not run before the last event.
+    fn no_earlier(&self, now: Timestamp) -> Timestamp {
+        now.max(self.last_at)
     }
 
     fn step(&self, at: Timestamp, by: Option<PrincipalId>, fact: Fact) -> Step {

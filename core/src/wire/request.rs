@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::membership::Membership;
+use crate::policy::quorum::{StageProgress, is_eligible};
+use crate::policy::ruling;
 use crate::request::{self, Denial, EndedHow, State};
 use crate::time::Timestamp;
 use crate::wire::{Intent, Principal, Ruling, Verdict};
@@ -160,10 +162,9 @@ fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatu
     let asked = request.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
     let behind = request.requester().behind();
     let reviewed: BTreeSet<_> = request.reviews().iter().map(|review| &review.reviewer).collect();
-    let status = |(stage, progress): (&crate::policy::ruling::Stage, _)| {
-        let progress: &crate::policy::quorum::StageProgress = progress;
+    let status = |((stage, progress), asked): ((&ruling::Stage, &StageProgress), &bool)| {
         let able = membership.people(&stage.from).into_iter().filter(|person| {
-            crate::policy::quorum::is_eligible(stage, person, &behind, membership)
+            is_eligible(stage, person, &behind, membership)
                 && !reviewed.contains(person)
         });
         StageStatus {
@@ -171,14 +172,11 @@ fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatu
             approvals: stage.approvals,
             from: stage.from.iter().map(ToString::to_string).collect(),
             counted: progress.counted.iter().map(ToString::to_string).collect(),
-            awaited: match progress.is_filled() {
-                true => Vec::new(),
-                false => able.map(ToString::to_string).collect(),
-            },
+            awaited: able.filter(|_| *asked).map(ToString::to_string).collect(),
             open: progress.open && request.state().is_open(),
         }
     };
-    asked.iter().zip(progress.stages()).map(status).collect()
+    asked.iter().zip(progress.stages()).zip(progress.asked()).map(status).collect()
 }
 
 fn approved_by(state: &State) -> BTreeSet<String> {

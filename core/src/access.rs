@@ -1,0 +1,297 @@
+//! Access tokens: with what a caller proves to the authority who it is.
+//!
+//! A token is `assent_`, its id, `_`, a secret and a checksum. Only the SHA-256 of the secret is
+//! kept. The checksum tells a mistyped or cut token from an unknown one without asking anybody; it
+//! proves nothing.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::credential::Secret;
+use crate::digest::Digest;
+use crate::id::AccessId;
+use crate::principal::{Principal, PrincipalId};
+use crate::time::{Span, Timestamp};
+
+/// What scanners look for.
+pub const PREFIX: &str = "assent_";
+/// The longest life of a token.
+pub const MAX_LIFE: Span = Span::hours(365 * 24);
+
+/// What an access token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be sent by programs, as a bearer token (RFC 6750).
+    Token,
+    /// To be held by a browser, as a cookie.
+    Session,
+}
+
+impl Purpose {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// The record of an access token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Its id, which is in the token.
+    pub id: AccessId,
+    /// Who presents it.
+    pub principal: Principal,
+    /// Whether it may administer the authority. That never lets anybody approve.
+    pub administrator: bool,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// SHA-256 of the secret.
+    pub fingerprint: Digest,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When it was taken back.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// One change of an access token's record, ready to be committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a step changes nothing until a ledger has committed it"]
+pub struct AccessStep {
+    next: Access,
+    event: Value,
+}
+
+/// Why a presented token is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// Not of the form.
+    #[error("not an Assent access token: it should begin with `assent_` and be whole")]
+    Malformed,
+    /// No such token here.
+    #[error("this server does not know the access token `{0}`; was it made by another server?")]
+    Unknown(AccessId),
+    /// Over.
+    #[error("the access token `{id}` ended at {at}")]
+    Ended {
+        /// Which.
+        id: AccessId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A presented token, read but not yet believed.
+#[derive(PartialEq, Eq)]
+pub struct UnverifiedAccess {
+    /// Which record it claims to be of.
+    pub id: AccessId,
+    fingerprint: Digest,
+}
+
+impl fmt::Debug for UnverifiedAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnverifiedAccess({})", self.id)
+    }
+}
+
+/// What is needed to issue a token.
+#[derive(Debug)]
+pub struct NewAccess {
+    /// Its id.
+    pub id: AccessId,
+    /// Whose it shall be.
+    pub principal: Principal,
+    /// Whether it may administer.
+    pub administrator: bool,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// How long it lives; at most [`MAX_LIFE`].
+    pub life: Span,
+}
+
+impl Access {
+    /// Makes a token of this secret: the step to commit, and the token to hand over once.
+    pub fn issue(
+        new: NewAccess,
+        secret: &Secret,
+        by: &PrincipalId,
+        now: Timestamp,
+    ) -> (AccessStep, Secret) {
+        let token = format!("{PREFIX}{}_{}", bare(new.id), secret.expose());
+        let token = format!("{token}{}", checksum(&token));
+        let next = Self {
+            id: new.id,
+            principal: new.principal,
+            administrator: new.administrator,
+            purpose: new.purpose,
+            fingerprint: Digest::of(secret.expose().as_bytes()),
+            created_at: now,
+            expires_at: now.plus(new.life.min(MAX_LIFE)),
+            revoked_at: None,
+        };
+        let event = next.event("access_issued", by, now);
+        (AccessStep { next, event }, Secret::new(token))
+    }
+
+    /// Takes it back. `None` where that was done before.
+    pub fn revoke(&self, by: &PrincipalId, now: Timestamp) -> Option<AccessStep> {
+        if self.revoked_at.is_some() {
+            return None;
+        }
+        let next = Self { revoked_at: Some(now), ..self.clone() };
+        let event = next.event("access_revoked", by, now);
+        Some(AccessStep { next, event })
+    }
+
+    /// Whether what was presented is this token, now.
+    ///
+    /// # Errors
+    /// [`AccessError`]. A wrong secret reads like an unknown token.
+    pub fn admit(&self, presented: &UnverifiedAccess, now: Timestamp) -> Result<(), AccessError> {
+        let (ours, theirs) = (self.fingerprint.as_bytes(), presented.fingerprint.as_bytes());
+        if aws_lc_rs::constant_time::verify_slices_are_equal(ours, theirs).is_err() {
+            return Err(AccessError::Unknown(self.id));
+        }
+        match self.revoked_at.map_or(self.expires_at, |at| at.min(self.expires_at)) {
+            end if now >= end => Err(AccessError::Ended { id: self.id, at: end }),
+            _ => Ok(()),
+        }
+    }
+
+    fn event(&self, fact: &str, by: &PrincipalId, at: Timestamp) -> Value {
+        json!({
+            "v": 1,
+            "type": fact,
+            "at": at.to_string(),
+            "by": {"iss": by.iss(), "sub": by.sub()},
+            "access": {
+                "id": self.id.to_string(),
+                "iss": self.principal.id.iss(),
+                "sub": self.principal.id.sub(),
+                "purpose": self.purpose.word(),
+                "administrator": self.administrator,
+                "expires_at": self.expires_at.to_string(),
+            },
+        })
+    }
+}
+
+impl AccessStep {
+    /// The record after it.
+    pub fn next(&self) -> &Access {
+        &self.next
+    }
+
+    /// What happened, as it is recorded.
+    pub fn event(&self) -> &Value {
+        &self.event
+    }
+}
+
+impl UnverifiedAccess {
+    /// Reads a presented token.
+    ///
+    /// # Errors
+    /// [`AccessError::Malformed`].
+    pub fn read(token: &str) -> Result<Self, AccessError> {
+        let shape = || AccessError::Malformed;
+        let end = token.len().checked_sub(CHECKSUM).ok_or_else(shape)?;
+        let (body, sum) = token.split_at_checked(end).ok_or_else(shape)?;
+        let (id, secret) = body
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split_once('_'))
+            .ok_or_else(shape)?;
+        if token.len() > 200 || sum != checksum(body) {
+            return Err(shape());
+        }
+        let id = format!("acc_{id}").parse().map_err(|_| shape())?;
+        Ok(Self { id, fingerprint: Digest::of(secret.as_bytes()) })
+    }
+}
+
+fn bare(id: AccessId) -> String {
+    id.to_string().trim_start_matches("acc_").to_owned()
+}
+
+const CHECKSUM: usize = 6;
+
+fn checksum(body: &str) -> String {
+    Digest::of(body.as_bytes()).hex().chars().take(CHECKSUM).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::principal::PrincipalKind;
+
+    fn issued() -> (Access, Secret) {
+        let id = PrincipalId::local("bob").unwrap();
+        let principal = Principal {
+            id: id.clone(),
+            kind: PrincipalKind::Person,
+            groups: Default::default(),
+            acts_for: Default::default(),
+        };
+        let now = Timestamp::from_millis(0);
+        let new = NewAccess {
+            id: AccessId::new(now, [1; 10]),
+            principal,
+            administrator: false,
+            purpose: Purpose::Token,
+            life: Span::hours(1),
+        };
+        let (step, token) = Access::issue(new, &Secret::new("s3cret".repeat(7)), &id, now);
+        (step.next().clone(), token)
+    }
+
+    #[test]
+    fn a_token_admits_until_it_ends_or_is_revoked() {
+        let (access, token) = issued();
+        let presented = UnverifiedAccess::read(token.expose()).unwrap();
+        let at = |minutes| Timestamp::from_millis(0).plus(Span::minutes(minutes));
+        assert_eq!(access.admit(&presented, at(59)), Ok(()));
+        assert!(matches!(access.admit(&presented, at(60)), Err(AccessError::Ended { .. })));
+        let revoked = access.revoke(&access.principal.id, at(5)).unwrap().next().clone();
+        assert!(matches!(revoked.admit(&presented, at(5)), Err(AccessError::Ended { .. })));
+        assert!(revoked.revoke(&access.principal.id, at(6)).is_none());
+    }
+
+    #[test]
+    fn t67_only_the_whole_right_token_reads_and_admits() {
+        let (access, token) = issued();
+        let token = token.expose();
+        for cut in 0..token.len() {
+            assert!(UnverifiedAccess::read(&token[..cut]).is_err());
+        }
+        let other = Access::issue(
+            NewAccess {
+                id: access.id,
+                principal: access.principal.clone(),
+                administrator: false,
+                purpose: Purpose::Token,
+                life: Span::hours(1),
+            },
+            &Secret::new("other".to_owned()),
+            &access.principal.id,
+            access.created_at,
+        );
+        let presented = UnverifiedAccess::read(other.1.expose()).unwrap();
+        let refused = access.admit(&presented, access.created_at);
+        assert_eq!(refused, Err(AccessError::Unknown(access.id)));
+    }
+
+    #[test]
+    fn t66_neither_event_nor_debug_holds_the_secret() {
+        let (access, token) = issued();
+        let event = access.event("access_issued", &access.principal.id, access.created_at);
+        for text in [format!("{access:?}"), event.to_string(), format!("{token:?}")] {
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+    }
+}

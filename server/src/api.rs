@@ -1,0 +1,28 @@
+//! The HTTP API: decode, call the use case, encode. What is asked and answered is in `wire`.
+
+mod access;
+mod audit;
+mod credentials;
+pub mod error;
+mod extract;
+mod openapi;
+mod requests;
+mod routes;
+mod wellknown;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::app::Authority;
+
+/// Every route of the API, beside the pages.
+pub fn router() -> Router<Arc<Authority>> {
+    let mut router = Router::new();
+    for route in routes::ROUTES {
+        router = router.route(route.path, (route.handler)());
+    }
+    router
+}
+
+pub use routes::{Method, ROUTES, Route};

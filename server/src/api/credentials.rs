@@ -1,0 +1,81 @@
+//! Credentials: minted, introspected (RFC 7662), revoked (RFC 7009), redeemed.
+
+use std::sync::Arc;
+
+use assent_core::credential::Secret;
+use assent_core::wire;
+use axum::extract::{Form, Path, State};
+use axum::http::StatusCode;
+use axum::Json as Answer;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::error::ApiError;
+use crate::api::extract::{Change, Known};
+use crate::api::requests::Nothing;
+use crate::app::Authority;
+
+pub(super) async fn mint(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path<String>,
+    change: Change<wire::MintRequest>,
+) -> Result<(StatusCode, Answer<wire::Credential>), ApiError> {
+    let minted = authority.mint(&change.caller, &id, change.body, change.wish).await?;
+    Ok((StatusCode::CREATED, Answer(minted)))
+}
+
+pub(super) async fn show(
+    State(authority): State<Arc<Authority>>,
+    Known(caller): Known,
+    Path(id): Path<String>,
+) -> Result<Answer<wire::CredentialStatus>, ApiError> {
+    Ok(Answer(authority.credential(&caller, &id).await?))
+}
+
+pub(super) async fn revoke(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path<String>,
+    change: Change<Nothing>,
+) -> Result<Answer<Value>, ApiError> {
+    authority.revoke_credential(&change.caller, &id).await?;
+    Ok(Answer(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Redemption {
+    token: String,
+    audience: String,
+}
+
+pub(super) async fn redeem(
+    State(authority): State<Arc<Authority>>,
+    change: Change<Redemption>,
+) -> Result<Answer<wire::Introspection>, ApiError> {
+    let Redemption { token, audience } = change.body;
+    let token = Secret::new(token);
+    Ok(Answer(authority.redeem(&change.caller, &token, &audience, change.wish).await?))
+}
+
+/// RFC 7662 section 2.1 and RFC 7009 section 2.1: a form with the token; hints are ignored.
+#[derive(Deserialize)]
+pub(super) struct Presented {
+    token: String,
+}
+
+pub(super) async fn introspect(
+    State(authority): State<Arc<Authority>>,
+    Known(_): Known,
+    Form(presented): Form<Presented>,
+) -> Result<Answer<wire::Introspection>, ApiError> {
+    Ok(Answer(authority.introspect(&Secret::new(presented.token)).await?))
+}
+
+pub(super) async fn revoke_token(
+    State(authority): State<Arc<Authority>>,
+    Known(caller): Known,
+    Form(presented): Form<Presented>,
+) -> Result<StatusCode, ApiError> {
+    authority.revoke_token(&caller, &Secret::new(presented.token)).await?;
+    Ok(StatusCode::OK)
+}

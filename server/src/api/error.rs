@@ -1,0 +1,190 @@
+//! What callers are told when there is no answer: RFC 9457, two messages, one place.
+
+use assent_core::request::{
+    CancelError, CompleteError, ConsumeError, RedeemError, ReviewError, RevokeError,
+};
+use assent_core::wire::{Problem, ProblemField};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::app::AppError;
+use crate::ledger::LedgerError;
+
+/// An error answer. The private cause goes to the log, once, when the answer is made.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<ProblemField>,
+    private: Option<String>,
+}
+
+impl ApiError {
+    /// An answer of this status and code that says this.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new(), private: None }
+    }
+
+    fn field(field: &str, problem: String) -> Self {
+        let mut error = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "something in what was sent is not right",
+        );
+        error.errors.push(ProblemField { field: field.to_owned(), problem });
+        error
+    }
+
+    fn internal(code: &'static str, detail: &str, private: String) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self { private: Some(private), ..Self::new(status, code, detail) }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What the caller is told.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Each fault with its field.
+    pub fn errors(&self) -> &[ProblemField] {
+        &self.errors
+    }
+
+    /// Writes the private cause to the log.
+    pub fn log(&self) {
+        if let Some(private) = &self.private {
+            tracing::error!(code = self.code, cause = private, "a call could not be answered");
+        }
+    }
+}
+
+impl From<AppError> for ApiError {
+    fn from(error: AppError) -> Self {
+        use StatusCode as S;
+        let text = error.to_string();
+        match error {
+            AppError::Intent(faults) => {
+                let field = |fault: assent_core::intent::IntentFault| ProblemField {
+                    field: format!("intent.{}", fault.field),
+                    problem: fault.problem,
+                };
+                let errors = faults.into_iter().map(field).collect();
+                let detail = "the intent is not one that can be filed";
+                Self { errors, ..Self::new(S::UNPROCESSABLE_ENTITY, "invalid_intent", detail) }
+            }
+            AppError::Field { field, problem } => Self::field(field, problem),
+            AppError::Id(_) => Self::new(S::NOT_FOUND, "not_found", text),
+            AppError::Access(_) => Self::new(S::UNAUTHORIZED, "invalid_token", text),
+            AppError::Anonymous => {
+                let detail = "send an access token: `Authorization: Bearer assent_…`";
+                Self::new(S::UNAUTHORIZED, "no_token", detail)
+            }
+            AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
+            AppError::NotFound { .. } => Self::new(S::NOT_FOUND, "not_found", text),
+            AppError::Review(error) => review(&error, text),
+            AppError::Consume(error) => consume(&error, text),
+            AppError::Cancel(error) => match error {
+                CancelError::NotPending { .. } => Self::new(S::CONFLICT, "not_pending", text),
+                CancelError::NotRequester => Self::new(S::FORBIDDEN, "not_requester", text),
+            },
+            AppError::Complete(error) => match error {
+                CompleteError::NotGranted { .. } => Self::new(S::CONFLICT, "not_granted", text),
+                CompleteError::NotRequester => Self::new(S::FORBIDDEN, "not_requester", text),
+            },
+            AppError::Revoke(error) => match error {
+                RevokeError::NotGranted { .. } => Self::new(S::CONFLICT, "not_granted", text),
+                RevokeError::NotYours => Self::new(S::FORBIDDEN, "not_yours", text),
+                RevokeError::NoCredential(_) => Self::new(S::NOT_FOUND, "not_found", text),
+            },
+            AppError::Redeem(error) => match error {
+                RedeemError::Inactive => Self::new(S::FORBIDDEN, "credential_inactive", text),
+                RedeemError::Spent { .. } => Self::new(S::CONFLICT, "credential_spent", text),
+            },
+            AppError::KeyReused => Self::new(S::UNPROCESSABLE_ENTITY, "key_reused", text),
+            AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
+            AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
+            AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),
+            AppError::Closing => Self::new(S::SERVICE_UNAVAILABLE, "closing", text),
+            AppError::Ledger(error) => ledger(&error),
+            AppError::NoChance(_) | AppError::Key(_) => {
+                Self::internal("no_signature", "the server cannot sign now; try again", text)
+            }
+        }
+    }
+}
+
+fn review(error: &ReviewError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        ReviewError::NotPending { .. } => (S::CONFLICT, "not_pending"),
+        ReviewError::TooLate { .. } => (S::CONFLICT, "too_late"),
+        ReviewError::OtherDigest { .. } => (S::CONFLICT, "other_digest"),
+        ReviewError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
+        ReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
+        ReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
+        ReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
+    };
+    ApiError::new(status, code, text)
+}
+
+fn consume(error: &ConsumeError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        ConsumeError::NotApproved { .. } => (S::CONFLICT, "not_approved"),
+        ConsumeError::TooLate { .. } => (S::CONFLICT, "too_late"),
+        ConsumeError::NotRequester(_) => (S::FORBIDDEN, "not_requester"),
+        ConsumeError::Audience { .. } => (S::FORBIDDEN, "audience_not_allowed"),
+        ConsumeError::NoLongerApproved { .. } => (S::CONFLICT, "no_longer_approved"),
+    };
+    ApiError::new(status, code, text)
+}
+
+fn ledger(error: &LedgerError) -> ApiError {
+    let cause = std::error::Error::source(error).map_or_else(String::new, |e| format!(": {e}"));
+    let private = format!("{error}{cause}");
+    match error {
+        LedgerError::Unavailable(_) => {
+            let detail = "whether it was written is not known; try again with the same key";
+            ApiError::internal("unavailable", detail, private)
+        }
+        LedgerError::Corrupt(_) => {
+            let detail = "what is stored is damaged; the server's operator must look at it";
+            ApiError {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                ..ApiError::internal("corrupt", detail, private)
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.log();
+        let problem = Problem {
+            type_: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            code: self.code.to_owned(),
+            detail: self.detail,
+            errors: self.errors,
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,128 @@
+//! What handlers take: a known caller, strict JSON, the wish behind a key.
+
+use std::sync::Arc;
+
+use assent_core::access::Purpose;
+use assent_core::canonical;
+use axum::body::Bytes;
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use crate::api::error::ApiError;
+use crate::app::{AppError, Authority, Caller, Wish};
+
+/// A caller whose access token was admitted.
+pub(super) struct Known(pub(super) Caller);
+
+impl<S> FromRequestParts<S> for Known
+where
+    Arc<Authority>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let authority = Arc::<Authority>::from_ref(state);
+        let token = bearer(&parts.headers)?;
+        Ok(Self(authority.admit(token, Purpose::Token).await?))
+    }
+}
+
+/// The bearer token (RFC 6750 section 2.1); one header, or none is believed.
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (first, second) = (all.next(), all.next());
+    let text = first.and_then(|value| value.to_str().ok()).filter(|_| second.is_none());
+    let token = text.and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    token.ok_or_else(|| AppError::Anonymous.into())
+}
+
+/// A body of strict JSON: its type said, no member twice, not too deep, no unknown field.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        check_type(request.headers(), "application/json")?;
+        let body = body(request, state).await?;
+        Ok(Self(read(&body)?))
+    }
+}
+
+/// A body of strict JSON that changes something, and the wish it is.
+pub(super) struct Change<T> {
+    pub(super) caller: Caller,
+    pub(super) body: T,
+    pub(super) wish: Wish,
+}
+
+impl<S, T: DeserializeOwned> FromRequest<S> for Change<T>
+where
+    Arc<Authority>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (mut parts, body_stream) = request.into_parts();
+        let Known(caller) = Known::from_request_parts(&mut parts, state).await?;
+        check_type(&parts.headers, "application/json")?;
+        let key = idempotency_key(&parts.headers)?;
+        let route = route(&parts);
+        let bytes = body(Request::from_parts(parts, body_stream), state).await?;
+        let wish = Wish::new(&caller, &route, &key, &bytes);
+        Ok(Self { caller, body: read(&bytes)?, wish })
+    }
+}
+
+/// The whole path, ids and all: a key is good for one thing.
+fn route(parts: &Parts) -> String {
+    format!("{} {}", parts.method, parts.uri.path())
+}
+
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let key = key.filter(|key| (8..=128).contains(&key.len()));
+    key.map(str::to_owned).ok_or_else(|| {
+        let detail = "send an `Idempotency-Key` of 8 to 128 characters: a fresh one for each wish, \
+            the same one when you repeat it";
+        ApiError::new(StatusCode::BAD_REQUEST, "no_idempotency_key", detail)
+    })
+}
+
+fn check_type(headers: &HeaderMap, wanted: &str) -> Result<(), ApiError> {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = sent.and_then(|sent| sent.split(';').next()).unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(wanted) {
+        return Ok(());
+    }
+    let detail = format!("send the body as `Content-Type: {wanted}`");
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_content_type", detail))
+}
+
+async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        let (status, code) = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            _ => (StatusCode::BAD_REQUEST, "body_lost"),
+        };
+        ApiError::new(status, code, rejection.body_text().to_lowercase())
+    })
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let value = canonical::parse(bytes).map_err(|error| {
+        ApiError::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"))
+    })?;
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let place = error.path().to_string();
+        let detail = format!("`{place}`: {}", error.inner());
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
+    })
+}

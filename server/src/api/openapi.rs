@@ -1,0 +1,139 @@
+//! The OpenAPI 3.1 description, made from the table of routes.
+
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use assent_core::wire;
+
+use crate::api::routes::{Method, ROUTES, Route};
+
+/// The document for an authority at this base URL.
+pub(super) fn document(base: &str) -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = "/components/schemas".into();
+    let mut generator = settings.into_generator();
+    let problem = generator.subschema_for::<wire::Problem>();
+    let mut paths = Map::new();
+    for route in ROUTES {
+        paths.insert(route.path.to_owned(), path(route, &mut generator, &problem));
+    }
+    let schemas = generator.take_definitions(true);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Assent",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Just-in-time action approval.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": base}],
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "schemas": schemas,
+        },
+    })
+}
+
+fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Value {
+    let mut operations = Map::new();
+    if let Some(parameters) = parameters(route) {
+        operations.insert("parameters".to_owned(), parameters);
+    }
+    if route.method == Method::GetAndPost {
+        let list = match route.path {
+            "/v1/requests" => generator.subschema_for::<wire::Requests>(),
+            _ => generator.subschema_for::<wire::AccessList>(),
+        };
+        let answer = json!({"200": answer("the list", Some(list)), "default": fault(problem)});
+        let list = json!({"summary": route.summary, "responses": answer});
+        operations.insert("get".to_owned(), list);
+    }
+    let verb = match route.method {
+        Method::Get | Method::Public => "get",
+        Method::GetAndPost | Method::Post | Method::Change | Method::Form | Method::Door => "post",
+    };
+    operations.insert(verb.to_owned(), operation(route, generator, problem));
+    Value::Object(operations)
+}
+
+fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Value {
+    let given = route.gives.map(|shape| shape(generator));
+    let is_new = route.method == Method::GetAndPost
+        || matches!(route.path, "/v1/bootstrap" | "/v1/requests/{id}/credentials");
+    let mut responses = Map::new();
+    if is_new {
+        responses.insert("201".to_owned(), answer("made", given.clone()));
+    }
+    if !is_new || route.path == "/v1/requests" {
+        responses.insert("200".to_owned(), answer("answered", given));
+    }
+    responses.insert("default".to_owned(), fault(problem));
+    let mut operation = Map::new();
+    operation.insert("summary".to_owned(), json!(route.summary));
+    operation.insert("responses".to_owned(), Value::Object(responses));
+    if let Some(body) = body(route, generator) {
+        operation.insert("requestBody".to_owned(), body);
+    }
+    if matches!(route.method, Method::Public | Method::Door) {
+        operation.insert("security".to_owned(), json!([]));
+    }
+    if matches!(route.method, Method::Change | Method::GetAndPost) {
+        let key = json!([{
+            "name": "Idempotency-Key", "in": "header", "required": true,
+            "description": "A fresh one for each wish, the same one when it is repeated.",
+            "schema": {"type": "string", "minLength": 8, "maxLength": 128},
+        }]);
+        operation.insert("parameters".to_owned(), key);
+    }
+    Value::Object(operation)
+}
+
+fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
+    let json_body = |schema: Value| {
+        json!({"required": true, "content": {"application/json": {"schema": schema}}})
+    };
+    match route.method {
+        Method::Get | Method::Public => None,
+        Method::Form => Some(json!({
+            "required": true,
+            "content": {"application/x-www-form-urlencoded": {"schema": {
+                "type": "object",
+                "properties": {"token": {"type": "string"}},
+                "required": ["token"],
+            }}},
+        })),
+        Method::GetAndPost | Method::Post | Method::Change | Method::Door => {
+            let schema = route.takes.map_or_else(
+                || json!({"type": "object"}),
+                |shape| shape(generator).to_value(),
+            );
+            Some(json_body(schema))
+        }
+    }
+}
+
+fn parameters(route: &Route) -> Option<Value> {
+    route.path.contains("{id}").then(|| {
+        json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}])
+    })
+}
+
+fn answer(description: &str, schema: Option<Schema>) -> Value {
+    match schema {
+        Some(schema) => json!({
+            "description": description,
+            "content": {"application/json": {"schema": schema}},
+        }),
+        None => json!({"description": description}),
+    }
+}
+
+fn fault(problem: &Schema) -> Value {
+    json!({
+        "description": "what went wrong, for programs and people (RFC 9457)",
+        "content": {"application/problem+json": {"schema": problem}},
+    })
+}

@@ -1,0 +1,159 @@
+//! `/v1/requests` and `/v1/decisions`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assent_core::request::{Request, Version};
+use assent_core::time::Span;
+use assent_core::wire;
+use axum::Json as Answer;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+
+use crate::api::error::ApiError;
+use crate::api::extract::{Change, Json, Known};
+use crate::app::{AppError, Authority};
+use crate::ledger::States;
+
+type Shown = Result<Answer<wire::Request>, ApiError>;
+
+fn shown(authority: &Authority, request: &Request) -> Answer<wire::Request> {
+    Answer(authority.show(request, &authority.policy()))
+}
+
+pub(super) async fn decide(
+    State(authority): State<Arc<Authority>>,
+    Known(caller): Known,
+    Json(intent): Json<wire::Intent>,
+) -> Result<Answer<wire::Decision>, ApiError> {
+    Ok(Answer(authority.decide(&caller, intent)?))
+}
+
+pub(super) async fn file(
+    State(authority): State<Arc<Authority>>,
+    change: Change<wire::Filing>,
+) -> Result<(StatusCode, Answer<wire::Request>), ApiError> {
+    let filed = authority.file(&change.caller, change.body, change.wish).await?;
+    let status = if filed.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, shown(&authority, &filed.request)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    state: Option<String>,
+    environment: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    State(authority): State<Arc<Authority>>,
+    Known(caller): Known,
+    query: Query<ListQuery>,
+) -> Result<Answer<wire::Requests>, ApiError> {
+    let Query(query) = query;
+    let states = match &query.state {
+        None => States::Any,
+        Some(word) => states(word)?,
+    };
+    let before = query.cursor.map(|cursor| cursor.parse()).transpose().map_err(AppError::Id)?;
+    let limit = query.limit.unwrap_or(50).clamp(1, 200);
+    let page = authority.requests(&caller, states, before, limit).await?;
+    let policy = authority.policy();
+    let here = |request: &&Request| {
+        query.environment.as_ref().is_none_or(|name| request.intent().environment() == name)
+    };
+    let requests = page.requests.iter().filter(here).map(|one| authority.show(one, &policy));
+    Ok(Answer(wire::Requests {
+        requests: requests.collect(),
+        next_cursor: page.next.map(|id| id.to_string()),
+    }))
+}
+
+fn states(word: &str) -> Result<States, ApiError> {
+    const WORDS: [&str; 7] =
+        ["pending", "approved", "denied", "expired", "canceled", "consumed", "revoked"];
+    if word == "open" {
+        return Ok(States::Open);
+    }
+    let known = WORDS.iter().find(|known| **known == word);
+    known.map(|word| States::Only(word)).ok_or_else(|| {
+        let problem = format!("expected open, {}", WORDS.join(", "));
+        AppError::Field { field: "state", problem }.into()
+    })
+}
+
+pub(super) async fn show(
+    State(authority): State<Arc<Authority>>,
+    Known(caller): Known,
+    Path(id): Path<String>,
+) -> Shown {
+    Ok(shown(&authority, &authority.request(&caller, &id).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitQuery {
+    after: Option<u64>,
+    timeout: Option<String>,
+}
+
+pub(super) async fn wait(
+    State(authority): State<Arc<Authority>>,
+    Known(caller): Known,
+    Path(id): Path<String>,
+    Query(query): Query<WaitQuery>,
+) -> Shown {
+    let after = Version(query.after.unwrap_or(0));
+    let timeout = patience(query.timeout.as_deref(), "25s")?;
+    Ok(shown(&authority, &authority.wait(&caller, &id, after, timeout).await?))
+}
+
+/// How long a caller is parked: what it asks, at most a minute.
+pub(super) fn patience(asked: Option<&str>, default: &str) -> Result<Duration, ApiError> {
+    let span: Result<Span, _> = asked.unwrap_or(default).parse();
+    let problem = |error| AppError::Field { field: "timeout", problem: format!("{error}") };
+    Ok(span.map_err(problem)?.min(Span::seconds(60)).into())
+}
+
+pub(super) async fn review(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path<String>,
+    change: Change<wire::NewReview>,
+) -> Shown {
+    let request = authority.review(&change.caller, &id, change.body, change.wish).await?;
+    Ok(shown(&authority, &request))
+}
+
+pub(super) async fn cancel(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path<String>,
+    change: Change<wire::Reason>,
+) -> Shown {
+    let request = authority.cancel(&change.caller, &id, change.body, change.wish).await?;
+    Ok(shown(&authority, &request))
+}
+
+pub(super) async fn revoke(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path<String>,
+    change: Change<wire::Reason>,
+) -> Shown {
+    let request = authority.revoke(&change.caller, &id, change.body, change.wish).await?;
+    Ok(shown(&authority, &request))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+pub(super) async fn complete(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path<String>,
+    change: Change<Nothing>,
+) -> Shown {
+    let request = authority.complete(&change.caller, &id, change.wish).await?;
+    Ok(shown(&authority, &request))
+}

@@ -1,0 +1,124 @@
+//! Every route, once: the router and the OpenAPI document are both made from this table.
+
+use std::sync::Arc;
+
+use assent_core::wire;
+use axum::routing::{MethodRouter, get, post};
+use schemars::{Schema, SchemaGenerator};
+
+use crate::api::{access, audit, credentials, requests, wellknown};
+use crate::app::Authority;
+
+/// One route.
+pub struct Route {
+    /// How it is called.
+    pub method: Method,
+    /// Where; `{id}` stands for one segment.
+    pub path: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// What it takes, if it takes JSON.
+    pub takes: Option<fn(&mut SchemaGenerator) -> Schema>,
+    /// What it gives, if it gives JSON.
+    pub gives: Option<fn(&mut SchemaGenerator) -> Schema>,
+    pub(super) handler: fn() -> MethodRouter<Arc<Authority>>,
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {}", self.method, self.path)
+    }
+}
+
+/// How a route is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// To read.
+    Get,
+    /// To read both lists and to file: two handlers on one path.
+    GetAndPost,
+    /// To ask with a body; changes nothing, or is safe to repeat by itself.
+    Post,
+    /// To change something: needs an `Idempotency-Key`.
+    Change,
+    /// To read, by anybody.
+    Public,
+    /// To send a form (RFC 7662, RFC 7009).
+    Form,
+    /// To come in by a one-time code, without a token.
+    Door,
+}
+
+type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+fn of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+macro_rules! route {
+    ($method:ident $path:literal $summary:literal, $takes:expr, $gives:expr, $handler:expr) => {
+        Route {
+            method: Method::$method,
+            path: $path,
+            summary: $summary,
+            takes: $takes,
+            gives: $gives,
+            handler: || $handler,
+        }
+    };
+}
+
+const REQUEST: Option<Shape> = Some(of::<wire::Request>);
+const NONE: Option<Shape> = None;
+
+/// Every route of the API.
+pub const ROUTES: &[Route] = &[
+    route!(GetAndPost "/v1/requests" "List requests, newest first; file an intent",
+        Some(of::<wire::Filing>), REQUEST, get(requests::list).post(requests::file)),
+    route!(Get "/v1/requests/{id}" "One request", NONE, REQUEST, get(requests::show)),
+    route!(Get "/v1/requests/{id}/wait" "Wait until a request changes",
+        NONE, REQUEST, get(requests::wait)),
+    route!(Change "/v1/requests/{id}/reviews" "Approve or deny exactly what was shown",
+        Some(of::<wire::NewReview>), REQUEST, post(requests::review)),
+    route!(Change "/v1/requests/{id}/cancel" "Withdraw a pending request",
+        Some(of::<wire::Reason>), REQUEST, post(requests::cancel)),
+    route!(Change "/v1/requests/{id}/revoke" "Take a grant and its credentials back",
+        Some(of::<wire::Reason>), REQUEST, post(requests::revoke)),
+    route!(Change "/v1/requests/{id}/complete" "Say that the action is over",
+        NONE, REQUEST, post(requests::complete)),
+    route!(Change "/v1/requests/{id}/credentials" "Mint a credential",
+        Some(of::<wire::MintRequest>), Some(of::<wire::Credential>), post(credentials::mint)),
+    route!(Get "/v1/credentials/{id}" "What is known of a credential",
+        NONE, Some(of::<wire::CredentialStatus>), get(credentials::show)),
+    route!(Change "/v1/credentials/{id}/revoke" "Take one credential back",
+        NONE, NONE, post(credentials::revoke)),
+    route!(Change "/v1/credentials/redeem" "Spend a single-use token, as the service it is for",
+        NONE, Some(of::<wire::Introspection>), post(credentials::redeem)),
+    route!(Post "/v1/decisions" "What policy would say; nothing is stored",
+        Some(of::<wire::Intent>), Some(of::<wire::Decision>), post(requests::decide)),
+    route!(Get "/v1/events" "The audit log as server-sent events",
+        NONE, NONE, get(audit::events)),
+    route!(Get "/v1/audit/checkpoint" "How long the audit log is, and its root",
+        NONE, Some(of::<wire::Checkpoint>), get(audit::checkpoint)),
+    route!(Get "/v1/audit/entries" "Entries of the audit log",
+        NONE, Some(of::<wire::Entries>), get(audit::entries)),
+    route!(Get "/v1/whoami" "Who the caller is", NONE, Some(of::<wire::Whoami>), get(access::whoami)),
+    route!(Door "/v1/bootstrap" "Make the first administrator, with the one-time code",
+        Some(of::<wire::Bootstrap>), Some(of::<wire::FreshAccess>), post(access::bootstrap)),
+    route!(GetAndPost "/v1/access" "List access tokens; make one",
+        Some(of::<wire::NewAccess>), Some(of::<wire::FreshAccess>),
+        get(access::list).post(access::create)),
+    route!(Change "/v1/access/{id}/revoke" "Take an access token back",
+        NONE, Some(of::<wire::Access>), post(access::revoke)),
+    route!(Form "/oauth/introspect" "Whether a credential is good now (RFC 7662)",
+        NONE, Some(of::<wire::Introspection>), post(credentials::introspect)),
+    route!(Form "/oauth/revoke" "Take a credential back by its token (RFC 7009)",
+        NONE, NONE, post(credentials::revoke_token)),
+    route!(Public "/.well-known/jwks.json" "The public keys (RFC 7517)",
+        NONE, NONE, get(wellknown::jwks)),
+    route!(Public "/.well-known/openid-configuration" "The issuer's metadata",
+        NONE, NONE, get(wellknown::discovery)),
+    route!(Public "/v1/openapi.json" "This description", NONE, NONE, get(wellknown::openapi)),
+    route!(Public "/healthz" "Whether the process is alive", NONE, NONE, get(wellknown::alive)),
+    route!(Public "/readyz" "Whether calls can be answered", NONE, NONE, get(wellknown::ready)),
+];

@@ -1,0 +1,51 @@
+//! What anybody may read: keys, metadata, health, and this API's own description.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::api::openapi;
+use crate::app::Authority;
+
+pub(super) async fn jwks(State(authority): State<Arc<Authority>>) -> Answer<Value> {
+    Answer(authority.jwks())
+}
+
+/// OpenID Connect Discovery 1.0 section 3: what verifiers of our credentials read.
+pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer<Value> {
+    let base = authority.base();
+    Answer(json!({
+        "issuer": base,
+        "jwks_uri": format!("{base}/.well-known/jwks.json"),
+        "introspection_endpoint": format!("{base}/oauth/introspect"),
+        "revocation_endpoint": format!("{base}/oauth/revoke"),
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "response_types_supported": ["none"],
+        "subject_types_supported": ["public"],
+        "claims_supported": [
+            "iss", "sub", "aud", "exp", "iat", "jti", "client_id", "request_id", "digest",
+            "environment", "kind", "policy", "approved_by", "authorization_details"
+        ],
+    }))
+}
+
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn ready(State(authority): State<Arc<Authority>>) -> (StatusCode, &'static str) {
+    if authority.closing().is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
+    match authority.ledger().head().await {
+        Ok(_) => (StatusCode::OK, "ok\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the ledger does not answer\n"),
+    }
+}
+
+pub(super) async fn openapi(State(authority): State<Arc<Authority>>) -> Answer<Value> {
+    Answer(openapi::document(authority.base()))
+}

@@ -1,0 +1,265 @@
+//! Who calls, and how a caller comes to be known.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use assent_core::access::{Access, AccessError, NewAccess, Purpose, UnverifiedAccess};
+use assent_core::credential::Secret;
+use assent_core::digest::Digest;
+use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
+use assent_core::time::Span;
+use assent_core::wire;
+
+use crate::app::{AppError, Authority, Caller};
+
+/// How long a browser stays signed in.
+const SESSION: Span = Span::hours(8);
+/// How long a token lives where nothing is said.
+const DEFAULT_LIFE: Span = Span::hours(90 * 24);
+
+/// One-time and development codes: who may come in by which. Only their digests are held, and only
+/// in memory: a restart closes every door.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    bootstrap: Mutex<Option<Digest>>,
+    people: Mutex<HashMap<Digest, PrincipalId>>,
+}
+
+fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn code_digest(code: &str) -> Digest {
+    Digest::of_parts(&[b"assent/code/v1\0", code.as_bytes()])
+}
+
+impl Authority {
+    /// Who presents this token.
+    ///
+    /// # Errors
+    /// [`AppError::Access`] says what is wrong with it.
+    pub async fn admit(&self, token: &str, purpose: Purpose) -> Result<Caller, AppError> {
+        let presented = UnverifiedAccess::read(token)?;
+        let known = self.ledger.access(presented.id).await?;
+        let access = known.ok_or(AccessError::Unknown(presented.id))?;
+        access.admit(&presented, self.clock.now())?;
+        if access.purpose != purpose {
+            return Err(AppError::Access(AccessError::Malformed));
+        }
+        Ok(Caller { access })
+    }
+
+    /// Who the caller is, to this authority.
+    pub fn whoami(&self, caller: &Caller) -> wire::Whoami {
+        let principal = caller.principal();
+        let policy = self.policy();
+        let known = policy.membership().groups_of(&principal.id).map(str::to_owned);
+        wire::Whoami {
+            principal: principal.into(),
+            groups: known.chain(principal.groups.iter().cloned()).collect(),
+            administrator: caller.is_administrator(),
+            expires_at: Some(caller.access.expires_at.to_string()),
+        }
+    }
+
+    /// Makes an access token. Only an administrator may.
+    ///
+    /// # Errors
+    /// [`AppError::NotAdministrator`]; [`AppError::Field`].
+    pub async fn create_access(
+        &self,
+        caller: &Caller,
+        wanted: wire::NewAccess,
+    ) -> Result<wire::FreshAccess, AppError> {
+        if !caller.is_administrator() {
+            return Err(AppError::NotAdministrator);
+        }
+        let life = match &wanted.expires_after {
+            None => DEFAULT_LIFE,
+            Some(text) => text.parse().map_err(|problem| AppError::Field {
+                field: "expires_after",
+                problem: format!("{problem}"),
+            })?,
+        };
+        let kind = match wanted.kind {
+            wire::Kind::Person => PrincipalKind::Person,
+            wire::Kind::Workload => PrincipalKind::Workload,
+        };
+        if kind == PrincipalKind::Person && !wanted.acts_for.is_empty() {
+            let problem = "a person acts for nobody".to_owned();
+            return Err(AppError::Field { field: "acts_for", problem });
+        }
+        let acts_for = wanted.acts_for.iter().map(|sub| local("acts_for", sub));
+        let principal = Principal {
+            id: local("sub", &wanted.sub)?,
+            kind,
+            groups: Default::default(),
+            acts_for: acts_for.collect::<Result<_, _>>()?,
+        };
+        let by = &caller.principal().id;
+        let (access, token) =
+            self.issue(principal, wanted.administrator, Purpose::Token, life, by).await?;
+        Ok(fresh(&access, &token))
+    }
+
+    /// Every access token's record. Only for administrators.
+    ///
+    /// # Errors
+    /// [`AppError::NotAdministrator`].
+    pub async fn access_list(&self, caller: &Caller) -> Result<wire::AccessList, AppError> {
+        if !caller.is_administrator() {
+            return Err(AppError::NotAdministrator);
+        }
+        let all = self.ledger.accesses().await?;
+        Ok(wire::AccessList { tokens: all.iter().map(shown).collect() })
+    }
+
+    /// Takes an access token back: one's own, or any for an administrator.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn revoke_access(&self, caller: &Caller, id: &str) -> Result<wire::Access, AppError> {
+        let missing = || AppError::NotFound { what: "access token", id: id.to_owned() };
+        let found = self.ledger.access(id.parse()?).await?;
+        let access = found.ok_or_else(missing)?;
+        let by = &caller.principal().id;
+        if access.principal.id != *by && !caller.is_administrator() {
+            return Err(missing());
+        }
+        let Some(step) = access.revoke(by, self.clock.now()) else { return Ok(shown(&access)) };
+        let next = step.next().clone();
+        self.ledger.commit_access(step).await?;
+        self.waiters.wake_log();
+        Ok(shown(&next))
+    }
+
+    /// Opens the one-time door for the first administrator, if nobody is known yet.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`].
+    pub async fn open_bootstrap(&self) -> Result<Option<Secret>, AppError> {
+        if !self.ledger.accesses().await?.is_empty() {
+            return Ok(None);
+        }
+        let code = self.chance.secret()?;
+        *open(&self.doors.bootstrap) = Some(code_digest(code.expose()));
+        Ok(Some(code))
+    }
+
+    /// Whether this is the one-time code.
+    pub fn is_bootstrap(&self, code: &str) -> bool {
+        let given = code_digest(code);
+        open(&self.doors.bootstrap).is_some_and(|code| code == given)
+    }
+
+    /// Makes the first administrator. The door closes behind.
+    ///
+    /// # Errors
+    /// [`AppError::WrongCode`].
+    pub async fn bootstrap(&self, code: &str, sub: &str) -> Result<wire::FreshAccess, AppError> {
+        let id = local("sub", sub)?;
+        let given = code_digest(code);
+        {
+            let mut door = open(&self.doors.bootstrap);
+            if *door != Some(given) {
+                return Err(AppError::WrongCode);
+            }
+            *door = None;
+        }
+        let principal = person(id.clone());
+        let issued = self.issue(principal, true, Purpose::Token, DEFAULT_LIFE, &id).await;
+        if issued.is_err() {
+            // Nothing was written that anybody was told of; let them try again.
+            *open(&self.doors.bootstrap) = Some(given);
+        }
+        let (access, token) = issued?;
+        Ok(fresh(&access, &token))
+    }
+
+    /// A person for development, with a token and a code to sign in with.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`].
+    pub async fn seed_person(&self, sub: &str) -> Result<(Secret, Secret), AppError> {
+        let id = local("sub", sub)?;
+        let issued =
+            self.issue(person(id.clone()), false, Purpose::Token, Span::hours(24), &id).await?;
+        let code = self.chance.secret()?;
+        open(&self.doors.people).insert(code_digest(code.expose()), id);
+        Ok((issued.1, code))
+    }
+
+    /// The person of a development code.
+    pub fn person_of(&self, code: &str) -> Option<PrincipalId> {
+        open(&self.doors.people).get(&code_digest(code)).cloned()
+    }
+
+    /// Signs a person in by a development code.
+    ///
+    /// # Errors
+    /// [`AppError::WrongCode`].
+    pub async fn sign_in_by_code(&self, code: &str) -> Result<Secret, AppError> {
+        let id = self.person_of(code).ok_or(AppError::WrongCode)?;
+        let issued =
+            self.issue(person(id.clone()), false, Purpose::Session, SESSION, &id).await?;
+        Ok(issued.1)
+    }
+
+    /// Signs a person in by their access token. The session has its standing and ends no later.
+    ///
+    /// # Errors
+    /// [`AppError::Access`].
+    pub async fn sign_in_by_token(&self, token: &str) -> Result<Secret, AppError> {
+        let caller = self.admit(token.trim(), Purpose::Token).await?;
+        let left = self.clock.now().until(caller.access.expires_at);
+        let (principal, administrator) = (caller.principal().clone(), caller.is_administrator());
+        let by = principal.id.clone();
+        let life = SESSION.min(left);
+        let issued = self.issue(principal, administrator, Purpose::Session, life, &by).await?;
+        Ok(issued.1)
+    }
+
+    async fn issue(
+        &self,
+        principal: Principal,
+        administrator: bool,
+        purpose: Purpose,
+        life: Span,
+        by: &PrincipalId,
+    ) -> Result<(Access, Secret), AppError> {
+        let now = self.clock.now();
+        let id = self.chance.access_id(now)?;
+        let new = NewAccess { id, principal, administrator, purpose, life };
+        let (step, token) = Access::issue(new, &self.chance.secret()?, by, now);
+        let access = step.next().clone();
+        self.ledger.commit_access(step).await?;
+        self.waiters.wake_log();
+        Ok((access, token))
+    }
+}
+
+fn local(field: &'static str, sub: &str) -> Result<PrincipalId, AppError> {
+    let problem = |error| AppError::Field { field, problem: format!("{error}") };
+    PrincipalId::local(sub).map_err(problem)
+}
+
+fn person(id: PrincipalId) -> Principal {
+    let (groups, acts_for) = Default::default();
+    Principal { id, kind: PrincipalKind::Person, groups, acts_for }
+}
+
+fn fresh(access: &Access, token: &Secret) -> wire::FreshAccess {
+    wire::FreshAccess { access: shown(access), token: token.expose().to_owned() }
+}
+
+fn shown(access: &Access) -> wire::Access {
+    wire::Access {
+        id: access.id.to_string(),
+        principal: (&access.principal).into(),
+        administrator: access.administrator,
+        purpose: access.purpose.word().to_owned(),
+        created_at: access.created_at.to_string(),
+        expires_at: access.expires_at.to_string(),
+        revoked_at: access.revoked_at.map(|at| at.to_string()),
+    }
+}

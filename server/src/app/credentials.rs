@@ -1,0 +1,256 @@
+//! Minting, looking at, redeeming and taking back credentials.
+
+use assent_core::credential::{Claims, Minted, Secret, Verifier};
+use assent_core::digest::Digest;
+use assent_core::grant::Grant;
+use assent_core::id::CredentialId;
+use assent_core::request::{Issued, Request, Spend};
+use assent_core::time::Span;
+use assent_core::wire;
+
+use crate::app::requests::standing;
+use crate::app::{AppError, Authority, Caller, Wish};
+use crate::ledger::{Commit, NewCall, Write};
+
+/// How often a step is decided anew because the request has moved on meanwhile.
+const TRIES: usize = 5;
+
+impl Authority {
+    /// Mints a credential: first the spent use is on record, then the token is made.
+    ///
+    /// The same wish again gives the same credential again, as long as it lives: an answer that
+    /// was lost on its way costs nobody a second approval.
+    ///
+    /// # Errors
+    /// [`AppError::Consume`] says why not.
+    pub async fn mint(
+        &self,
+        caller: &Caller,
+        id: &str,
+        wanted: wire::MintRequest,
+        wish: Wish,
+    ) -> Result<wire::Credential, AppError> {
+        let spend = self.spend(wanted)?;
+        if let Some(call) = self.ledger.recall(wish.key).await? {
+            return self.mint_again(caller, call, wish).await;
+        }
+        for _ in 0..TRIES {
+            let request = self.request(caller, id).await?;
+            let policy = self.policy();
+            let now = self.clock.now();
+            let sealed =
+                request.consume(caller.principal(), spend.clone(), policy.membership(), now)?;
+            let credential = Some(spend.credential);
+            let call = Some(NewCall { key: wish.key, asked: wish.asked, credential });
+            let step = sealed.step().clone();
+            match self.ledger.commit(Write { step, call, unless_open: false }).await? {
+                Commit::Done(receipt) => {
+                    self.waiters.wake(request.id());
+                    let grant = sealed.release(&receipt).ok_or(AppError::CredentialOver)?;
+                    return self.sign(&request, grant).await;
+                }
+                Commit::Repeated(call) => return self.mint_again(caller, call, wish).await,
+                Commit::Conflict | Commit::Open(_) => {}
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    fn spend(&self, wanted: wire::MintRequest) -> Result<Spend, AppError> {
+        let field = |field, problem: &str| AppError::Field { field, problem: problem.to_owned() };
+        let wire::MintRequest { audience, ttl } = wanted;
+        if audience.is_empty() || audience.len() > 255 || audience.chars().any(char::is_control) {
+            return Err(field("audience", "name for whom the credential shall be, in 1 to 255 bytes"));
+        }
+        let ttl = match ttl.map(|text| text.parse::<Span>()).transpose() {
+            Ok(Some(Span::ZERO)) => return Err(field("ttl", "a credential of no time")),
+            Ok(ttl) => ttl,
+            Err(problem) => return Err(field("ttl", &problem.to_string())),
+        };
+        Ok(Spend { credential: self.chance.credential_id(self.clock.now())?, audience, ttl })
+    }
+
+    async fn mint_again(
+        &self,
+        caller: &Caller,
+        call: crate::ledger::Call,
+        wish: Wish,
+    ) -> Result<wire::Credential, AppError> {
+        if call.asked != wish.asked {
+            return Err(AppError::KeyReused);
+        }
+        let request = self.current(call.request).await?;
+        let again = |id| request.grant_again(caller.principal(), id, self.clock.now());
+        let grant = call.credential.and_then(again).ok_or(AppError::CredentialOver)?;
+        self.sign(&request, grant).await
+    }
+
+    /// Makes the token, and hands it out once its fingerprint is on record.
+    async fn sign(&self, request: &Request, grant: Grant) -> Result<wire::Credential, AppError> {
+        let minted = self.signer.mint(grant, self.chance.source())?;
+        for _ in 0..TRIES {
+            let request = self.current(request.id()).await?;
+            let (id, fingerprint) = (minted.credential, minted.fingerprint);
+            let step = request.minted(id, fingerprint, self.clock.now());
+            let step = step.ok_or(AppError::CredentialOver)?;
+            if let Commit::Done(_) = self.commit_alone(step).await? {
+                return Ok(handed_out(minted));
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// What the authority says of a presented token: inactive on any doubt (RFC 7662 section 2.2).
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`] only.
+    pub async fn introspect(&self, token: &Secret) -> Result<wire::Introspection, AppError> {
+        let inactive = wire::Introspection { active: false, claims: serde_json::Map::new() };
+        let Some((claims, request)) = self.recognize(token, None).await? else {
+            return Ok(inactive);
+        };
+        let now = self.clock.now();
+        let is_good = |issued: &Issued| {
+            issued.is_live(now)
+                && issued.redeemed_at.is_none()
+                && issued.fingerprint == Some(Digest::of(token.expose().as_bytes()))
+        };
+        match request.credential(claims.id).is_some_and(is_good) {
+            true => Ok(wire::Introspection { active: true, claims: claims.all }),
+            false => Ok(inactive),
+        }
+    }
+
+    /// Spends a token for the service that was shown it; once.
+    ///
+    /// # Errors
+    /// [`AppError::Redeem`].
+    pub async fn redeem(
+        &self,
+        caller: &Caller,
+        token: &Secret,
+        audience: &str,
+        wish: Wish,
+    ) -> Result<wire::Introspection, AppError> {
+        use assent_core::request::RedeemError;
+        let found = self.recognize(token, Some(audience)).await?;
+        let (claims, _) = found.ok_or(AppError::Redeem(RedeemError::Inactive))?;
+        let fingerprint = Digest::of(token.expose().as_bytes());
+        if let Some(call) = self.ledger.recall(wish.key).await? {
+            if call.asked != wish.asked {
+                return Err(AppError::KeyReused);
+            }
+            return Ok(wire::Introspection { active: true, claims: claims.all });
+        }
+        for _ in 0..TRIES {
+            let request = self.current(claims.request).await?;
+            let (by, now) = (&caller.principal().id, self.clock.now());
+            let step = request.redeem(by, claims.id, fingerprint, now)?;
+            let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
+            match self.ledger.commit(Write { step, call, unless_open: false }).await? {
+                Commit::Done(_) | Commit::Repeated(_) => {
+                    self.waiters.wake(request.id());
+                    return Ok(wire::Introspection { active: true, claims: claims.all });
+                }
+                Commit::Conflict | Commit::Open(_) => {}
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// What is known of a credential.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn credential(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<wire::CredentialStatus, AppError> {
+        let (credential, request) = self.request_of(caller, id).await?;
+        let policy = self.policy();
+        let shown = self.show(&request, &policy);
+        let mut all = shown.credentials.into_iter();
+        let found = all.find(|status| status.id == credential.to_string());
+        found.ok_or_else(|| not_found(id))
+    }
+
+    /// Takes one credential back, by its id. Done before is done.
+    ///
+    /// # Errors
+    /// [`AppError::Revoke`].
+    pub async fn revoke_credential(&self, caller: &Caller, id: &str) -> Result<(), AppError> {
+        let (credential, _) = self.request_of(caller, id).await?;
+        for _ in 0..TRIES {
+            let (_, request) = self.request_of(caller, id).await?;
+            let policy = self.policy();
+            let (by, standing) = (caller.principal(), standing(caller));
+            let now = self.clock.now();
+            let step =
+                request.revoke_credential(by, standing, credential, policy.membership(), now)?;
+            let Some(step) = step else { return Ok(()) };
+            if let Commit::Done(_) = self.commit_alone(step).await? {
+                return Ok(());
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// Takes a credential back, by its token (RFC 7009). A token that is nobody's is no fault.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`] only.
+    pub async fn revoke_token(&self, caller: &Caller, token: &Secret) -> Result<(), AppError> {
+        match self.recognize(token, None).await? {
+            Some((claims, _)) => self.revoke_credential(caller, &claims.id.to_string()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// How a request looks to callers at this moment.
+    pub fn show(&self, request: &Request, policy: &assent_core::policy::Policy) -> wire::Request {
+        wire::Request::show(request, policy.membership(), self.clock.now(), &self.base)
+    }
+
+    async fn request_of(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(CredentialId, Request), AppError> {
+        let credential = id.parse()?;
+        let found = self.ledger.request_of(credential).await?;
+        let request = found.ok_or_else(|| not_found(id))?;
+        Ok((credential, self.request(caller, &request.to_string()).await?))
+    }
+
+    /// The claims and the request of a token that this authority signed and that is in time.
+    async fn recognize(
+        &self,
+        token: &Secret,
+        audience: Option<&str>,
+    ) -> Result<Option<(Claims, Request)>, AppError> {
+        let verifier = match audience {
+            Some(audience) => Verifier::new(&self.base, audience),
+            None => Verifier::of_own(&self.base),
+        };
+        let verdict = verifier.verify(token.expose(), &self.keys, self.clock.now());
+        let Ok(claims) = verdict else { return Ok(None) };
+        match self.ledger.load(claims.request, None).await? {
+            Some(request) => Ok(Some((claims, request))),
+            None => Ok(None),
+        }
+    }
+}
+
+fn handed_out(minted: Minted) -> wire::Credential {
+    wire::Credential {
+        id: minted.credential.to_string(),
+        token: minted.token.expose().to_owned(),
+        expires_at: minted.expires_at.to_string(),
+        claims: minted.claims,
+    }
+}
+
+fn not_found(id: &str) -> AppError {
+    AppError::NotFound { what: "credential", id: id.to_owned() }
+}

@@ -1,0 +1,60 @@
+//! Why a use case gave no answer of its kind: a rule of the domain, or nothing to be had now.
+
+use assent_core::access::AccessError;
+use assent_core::credential::KeyError;
+use assent_core::id::NotAnId;
+use assent_core::intent::IntentFault;
+use assent_core::request::{
+    CancelError, CompleteError, ConsumeError, RedeemError, ReviewError, RevokeError,
+};
+
+use crate::chance::NoChance;
+use crate::ledger::LedgerError;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant is the error it holds")]
+pub enum AppError {
+    #[error("{} faults in the intent", .0.len())]
+    Intent(Vec<IntentFault>),
+    #[error("{field}: {problem}")]
+    Field { field: &'static str, problem: String },
+    #[error(transparent)]
+    Id(#[from] NotAnId),
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error("no access token was presented")]
+    Anonymous,
+    #[error("this needs an administrator's token")]
+    NotAdministrator,
+    #[error("there is no {what} `{id}`, or it is not yours to see")]
+    NotFound { what: &'static str, id: String },
+    #[error(transparent)]
+    Review(#[from] ReviewError),
+    #[error(transparent)]
+    Consume(#[from] ConsumeError),
+    #[error(transparent)]
+    Cancel(#[from] CancelError),
+    #[error(transparent)]
+    Complete(#[from] CompleteError),
+    #[error(transparent)]
+    Revoke(#[from] RevokeError),
+    #[error(transparent)]
+    Redeem(#[from] RedeemError),
+    #[error("this idempotency key was used for another call")]
+    KeyReused,
+    #[error("the credential of this call has ended; file a new request")]
+    CredentialOver,
+    #[error("the one-time code is wrong, or was used")]
+    WrongCode,
+    #[error("the request is being changed by others; try again")]
+    Busy,
+    #[error("the server is stopping; try again")]
+    Closing,
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    NoChance(#[from] NoChance),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}

@@ -1,0 +1,386 @@
+//! Filing, looking, waiting, reviewing, ending.
+
+use std::time::Duration;
+
+use assent_core::digest::Digest;
+use assent_core::id::RequestId;
+use assent_core::principal::PrincipalKind;
+use assent_core::request::{Filing, Request, Said, Standing, Step, Version};
+use assent_core::wire;
+
+use crate::app::{AppError, Authority, Caller, Wish};
+use crate::ledger::{Commit, NewCall, States, Write};
+
+/// How often a decision is taken anew because the request has moved on meanwhile.
+const TRIES: usize = 5;
+/// The hints may be lost; the truth is looked at again this often.
+const POLL: Duration = Duration::from_secs(15);
+
+/// What filing gave.
+#[derive(Debug)]
+pub struct Filed {
+    /// The request.
+    pub request: Request,
+    /// Whether it is new, not met again.
+    pub is_new: bool,
+}
+
+/// A page of requests.
+#[derive(Debug)]
+pub struct Listing {
+    /// Newest first.
+    pub requests: Vec<Request>,
+    /// Where the next page begins.
+    pub next: Option<RequestId>,
+}
+
+impl Authority {
+    /// What policy would say. Nothing is stored.
+    ///
+    /// # Errors
+    /// [`AppError::Intent`].
+    pub fn decide(
+        &self,
+        caller: &Caller,
+        intent: wire::Intent,
+    ) -> Result<wire::Decision, AppError> {
+        let intent = intent.verify().map_err(AppError::Intent)?;
+        let policy = self.policy();
+        let ruling = policy.rule(&intent, caller.principal());
+        let accounts = policy.explain(&intent, caller.principal());
+        Ok(wire::Decision {
+            digest: intent.digest().to_string(),
+            ruling: (&ruling).into(),
+            explanation: accounts.iter().map(wire::Account::from).collect(),
+        })
+    }
+
+    /// Files an intent, or meets the open request for it where the caller wants that.
+    ///
+    /// # Errors
+    /// [`AppError::Intent`] with every fault; [`AppError::KeyReused`].
+    pub async fn file(
+        &self,
+        caller: &Caller,
+        filing: wire::Filing,
+        wish: Wish,
+    ) -> Result<Filed, AppError> {
+        let intent = filing.intent.verify().map_err(AppError::Intent)?;
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            let ruling = self.policy().rule(&intent, caller.principal());
+            let step = Request::file(
+                Filing {
+                    id: self.chance.request_id(now)?,
+                    intent: intent.clone(),
+                    requester: caller.principal().clone(),
+                    ruling,
+                },
+                now,
+            );
+            let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
+            let unless_open = filing.reattach;
+            let next = step.next().clone();
+            match self.ledger.commit(Write { step, call, unless_open }).await? {
+                Commit::Done(_) => {
+                    self.waiters.wake(next.id());
+                    return Ok(Filed { request: next, is_new: true });
+                }
+                Commit::Repeated(call) if call.asked == wish.asked => {
+                    let request = self.at_version(call.request, call.version).await?;
+                    return Ok(Filed { request, is_new: true });
+                }
+                Commit::Repeated(_) => return Err(AppError::KeyReused),
+                Commit::Open(id) => {
+                    let request = self.current(id).await?;
+                    if request.state().is_open() {
+                        return Ok(Filed { request, is_new: false });
+                    }
+                }
+                Commit::Conflict => {}
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// A request that the caller may see. People see all; a workload sees its own.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn request(&self, caller: &Caller, id: &str) -> Result<Request, AppError> {
+        let request = self.current(id.parse()?).await?;
+        let principal = caller.principal();
+        let may = principal.kind == PrincipalKind::Person
+            || caller.is_administrator()
+            || request.requester().id == principal.id;
+        if may { Ok(request) } else { Err(not_found(id)) }
+    }
+
+    /// A page of requests that the caller may see.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`].
+    pub async fn requests(
+        &self,
+        caller: &Caller,
+        states: States,
+        before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Listing, AppError> {
+        let mut requests = self.ledger.list(states, before, limit + 1).await?;
+        let next = match requests.len() > limit {
+            true => requests.get(limit.saturating_sub(1)).map(Request::id),
+            false => None,
+        };
+        requests.truncate(limit);
+        let principal = caller.principal();
+        if principal.kind == PrincipalKind::Workload && !caller.is_administrator() {
+            requests.retain(|request| request.requester().id == principal.id);
+        }
+        Ok(Listing { requests, next })
+    }
+
+    /// The newest request with this intent.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn newest_with(&self, caller: &Caller, intent: Digest) -> Result<Request, AppError> {
+        let found = self.ledger.newest_with(intent).await?;
+        let id = found.ok_or_else(|| AppError::NotFound {
+            what: "request for the intent",
+            id: intent.to_string(),
+        })?;
+        self.request(caller, &id.to_string()).await
+    }
+
+    /// Waits until the request has a later version than `after`, or until the timeout, and answers
+    /// with it as it is then.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`]; [`AppError::Closing`] when the server stops meanwhile.
+    pub async fn wait(
+        &self,
+        caller: &Caller,
+        id: &str,
+        after: Version,
+        timeout: Duration,
+    ) -> Result<Request, AppError> {
+        let mut parked = self.waiters.on(id.parse()?);
+        let over = tokio::time::sleep(timeout);
+        tokio::pin!(over);
+        loop {
+            let request = self.request(caller, id).await?;
+            if request.version() > after || over.is_elapsed() {
+                return Ok(request);
+            }
+            let due = request.due_at().map(|at| self.clock.now().until(at).into());
+            let look_again = due.map_or(POLL, |due: Duration| due.min(POLL));
+            tokio::select! {
+                () = parked.hint() => {}
+                () = &mut over => {}
+                () = tokio::time::sleep(look_again.max(Duration::from_millis(5))) => {}
+                () = self.closing.cancelled() => return Err(AppError::Closing),
+            }
+        }
+    }
+
+    /// Waits until there are entries from this index on, or until the timeout.
+    ///
+    /// # Errors
+    /// [`AppError::Closing`] when the server stops meanwhile.
+    pub async fn await_entries(
+        &self,
+        from: u64,
+        limit: usize,
+        timeout: Duration,
+    ) -> Result<Vec<serde_json::Value>, AppError> {
+        let mut hints = self.waiters.on_log();
+        let over = tokio::time::sleep(timeout);
+        tokio::pin!(over);
+        loop {
+            hints.mark_unchanged();
+            let entries = self.ledger.entries(from, limit).await?;
+            if !entries.is_empty() || over.is_elapsed() {
+                return Ok(entries);
+            }
+            tokio::select! {
+                _ = hints.changed() => {}
+                () = &mut over => {}
+                () = self.closing.cancelled() => return Err(AppError::Closing),
+            }
+        }
+    }
+
+    /// Takes a person's review.
+    ///
+    /// # Errors
+    /// [`AppError::Review`] says why not; a denial needs a comment.
+    pub async fn review(
+        &self,
+        caller: &Caller,
+        id: &str,
+        review: wire::NewReview,
+        wish: Wish,
+    ) -> Result<Request, AppError> {
+        let digest = review.digest.parse().map_err(|problem| AppError::Field {
+            field: "digest",
+            problem: format!("{problem}"),
+        })?;
+        let comment = review.comment.trim().to_owned();
+        let silent_denial = review.verdict == wire::Verdict::Deny && comment.is_empty();
+        if silent_denial || comment.len() > 2_000 {
+            let problem = "say why, in at most 2000 bytes".to_owned();
+            return Err(AppError::Field { field: "comment", problem });
+        }
+        let said = Said { verdict: review.verdict.into(), digest, comment };
+        let policy = self.policy();
+        self.change(caller, id, wish, |request| {
+            let now = self.clock.now();
+            let review_id = self.chance.review_id(now)?;
+            let members = policy.membership();
+            Ok(request.review(review_id, caller.principal(), said.clone(), members, now)?)
+        })
+        .await
+    }
+
+    /// Withdraws a pending request.
+    ///
+    /// # Errors
+    /// [`AppError::Cancel`].
+    pub async fn cancel(
+        &self,
+        caller: &Caller,
+        id: &str,
+        reason: wire::Reason,
+        wish: Wish,
+    ) -> Result<Request, AppError> {
+        let reason = checked(reason)?;
+        self.change(caller, id, wish, |request| {
+            Ok(request.cancel(caller.principal(), reason.clone(), self.clock.now())?)
+        })
+        .await
+    }
+
+    /// Says that the action is over.
+    ///
+    /// # Errors
+    /// [`AppError::Complete`].
+    pub async fn complete(
+        &self,
+        caller: &Caller,
+        id: &str,
+        wish: Wish,
+    ) -> Result<Request, AppError> {
+        self.change(caller, id, wish, |request| {
+            Ok(request.complete(caller.principal(), self.clock.now())?)
+        })
+        .await
+    }
+
+    /// Takes a grant and its credentials back.
+    ///
+    /// # Errors
+    /// [`AppError::Revoke`].
+    pub async fn revoke(
+        &self,
+        caller: &Caller,
+        id: &str,
+        reason: wire::Reason,
+        wish: Wish,
+    ) -> Result<Request, AppError> {
+        let reason = checked(reason)?;
+        let policy = self.policy();
+        self.change(caller, id, wish, |request| {
+            let (by, standing) = (caller.principal(), standing(caller));
+            let now = self.clock.now();
+            Ok(request.revoke(by, standing, reason.clone(), policy.membership(), now)?)
+        })
+        .await
+    }
+
+    /// The request as it is, after what the passing of time alone has done to it.
+    pub(super) async fn current(&self, id: RequestId) -> Result<Request, AppError> {
+        for _ in 0..TRIES {
+            let found = self.ledger.load(id, None).await?;
+            let request = found.ok_or_else(|| not_found(&id.to_string()))?;
+            let Some(step) = request.lapse(self.clock.now()) else { return Ok(request) };
+            let next = step.next().clone();
+            if let Commit::Done(_) = self.commit_alone(step).await? {
+                return Ok(next);
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    pub(super) async fn at_version(
+        &self,
+        id: RequestId,
+        version: Version,
+    ) -> Result<Request, AppError> {
+        let found = self.ledger.load(id, Some(version)).await?;
+        found.ok_or_else(|| not_found(&id.to_string()))
+    }
+
+    /// Commits a step that no caller asked for.
+    pub(super) async fn commit_alone(&self, step: Step) -> Result<Commit, AppError> {
+        let id = step.next().id();
+        let commit = self.ledger.commit(Write { step, call: None, unless_open: false }).await?;
+        if matches!(commit, Commit::Done(_)) {
+            self.waiters.wake(id);
+        }
+        Ok(commit)
+    }
+
+    /// Decides on the request as it is and commits; decides anew if it has moved on meanwhile.
+    pub(super) async fn change(
+        &self,
+        caller: &Caller,
+        id: &str,
+        wish: Wish,
+        decide: impl Fn(&Request) -> Result<Step, AppError>,
+    ) -> Result<Request, AppError> {
+        if let Some(call) = self.ledger.recall(wish.key).await? {
+            return self.again(call, wish).await;
+        }
+        for _ in 0..TRIES {
+            let request = self.request(caller, id).await?;
+            let step = decide(&request)?;
+            let next = step.next().clone();
+            let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
+            match self.ledger.commit(Write { step, call, unless_open: false }).await? {
+                Commit::Done(_) => {
+                    self.waiters.wake(next.id());
+                    return Ok(next);
+                }
+                Commit::Repeated(call) => return self.again(call, wish).await,
+                Commit::Conflict | Commit::Open(_) => {}
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// The answer that this call was given before.
+    async fn again(&self, call: crate::ledger::Call, wish: Wish) -> Result<Request, AppError> {
+        if call.asked != wish.asked {
+            return Err(AppError::KeyReused);
+        }
+        self.at_version(call.request, call.version).await
+    }
+}
+
+pub(super) fn standing(caller: &Caller) -> Standing {
+    if caller.is_administrator() { Standing::Administrator } else { Standing::Own }
+}
+
+fn checked(reason: wire::Reason) -> Result<String, AppError> {
+    let reason = reason.reason.trim().to_owned();
+    if reason.len() > 2_000 {
+        let problem = "at most 2000 bytes".to_owned();
+        return Err(AppError::Field { field: "reason", problem });
+    }
+    Ok(reason)
+}
+
+fn not_found(id: &str) -> AppError {
+    AppError::NotFound { what: "request", id: id.to_owned() }
+}

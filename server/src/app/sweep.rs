@@ -1,0 +1,49 @@
+//! What has to be done without anybody asking. Nothing depends on it being on time.
+
+use std::time::Duration;
+
+use crate::app::{AppError, Authority};
+use crate::ledger::CALLS_ARE_KEPT;
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many at a time.
+const AT_ONCE: usize = 256;
+
+impl Authority {
+    /// Sweeps until the server stops.
+    pub async fn sweep_until_closing(&self) {
+        let mut round: u64 = 0;
+        loop {
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "the sweep will be tried again");
+            }
+            if round.is_multiple_of(3600) {
+                let kept = assent_core::time::Span::seconds(CALLS_ARE_KEPT.as_secs());
+                let now = self.clock.now().as_millis();
+                let before = now.saturating_sub(kept.as_seconds() as i64 * 1000);
+                let before = assent_core::time::Timestamp::from_millis(before);
+                if let Err(error) = self.ledger.forget_calls(before).await {
+                    tracing::warn!(%error, "old calls could not be forgotten");
+                }
+            }
+            round += 1;
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = self.closing.cancelled() => return,
+            }
+        }
+    }
+
+    /// Puts on record every deadline that has passed; says of how many requests.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`].
+    pub async fn sweep(&self) -> Result<usize, AppError> {
+        let due = self.ledger.due(self.clock.now(), AT_ONCE).await?;
+        for id in &due {
+            self.current(*id).await?;
+        }
+        Ok(due.len())
+    }
+}

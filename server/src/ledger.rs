@@ -1,0 +1,161 @@
+//! Durable requests and their journal.
+//!
+//! A commit is durable and in the audit log before it is acknowledged, in one transaction. A
+//! ledger writes only what the lifecycle made; it never decides.
+
+mod memory;
+pub mod sqlite;
+
+use std::time::Duration;
+
+use assent_core::access::{Access, AccessStep};
+use assent_core::audit::Frontier;
+use assent_core::digest::Digest;
+use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::request::{Receipt, Request, Step, Version};
+use assent_core::time::Timestamp;
+use async_trait::async_trait;
+use serde_json::Value;
+
+pub use memory::MemoryLedger;
+pub use sqlite::SqliteLedger;
+
+/// Where requests are kept.
+#[async_trait]
+pub trait Ledger: Send + Sync + std::fmt::Debug {
+    /// A request as it is, or as it was at an earlier version.
+    async fn load(&self, id: RequestId, at: Option<Version>)
+    -> Result<Option<Request>, LedgerError>;
+
+    /// Writes a step, its audit leaves and the memory of the call, if the version it was decided
+    /// on still holds.
+    async fn commit(&self, write: Write) -> Result<Commit, LedgerError>;
+
+    /// Writes a change of an access token's record.
+    async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError>;
+
+    /// What a call with this key did before.
+    async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError>;
+
+    /// The newest request with this intent.
+    async fn newest_with(&self, intent: Digest) -> Result<Option<RequestId>, LedgerError>;
+
+    /// The request a credential belongs to.
+    async fn request_of(&self, credential: CredentialId) -> Result<Option<RequestId>, LedgerError>;
+
+    /// Requests in which something is due, longest due first.
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RequestId>, LedgerError>;
+
+    /// Requests, newest first, older than `before`.
+    async fn list(
+        &self,
+        states: States,
+        before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Request>, LedgerError>;
+
+    /// Entries of the audit log from this index on.
+    async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Value>, LedgerError>;
+
+    /// The size and root of the audit log.
+    async fn head(&self) -> Result<Head, LedgerError>;
+
+    /// One access token's record.
+    async fn access(&self, id: AccessId) -> Result<Option<Access>, LedgerError>;
+
+    /// Every access token's record, newest first.
+    async fn accesses(&self) -> Result<Vec<Access>, LedgerError>;
+
+    /// Forgets calls older than this. Their effects stay.
+    async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError>;
+}
+
+/// A step to write, and what else must be written with it or not at all.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The step.
+    pub step: Step,
+    /// The call that asked for it, so that the same call again gives the same answer.
+    pub call: Option<NewCall>,
+    /// For a new request: write it only if its requester has no open one with the same intent.
+    pub unless_open: bool,
+}
+
+/// A call that changes something.
+#[derive(Clone, Debug)]
+pub struct NewCall {
+    /// The digest of caller, route and idempotency key.
+    pub key: Digest,
+    /// The digest of what was asked.
+    pub asked: Digest,
+    /// The credential it gave, where it minted one.
+    pub credential: Option<CredentialId>,
+}
+
+/// A call that was made before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The digest of what was asked then.
+    pub asked: Digest,
+    /// The request it was about.
+    pub request: RequestId,
+    /// The version it led to.
+    pub version: Version,
+    /// The credential it gave.
+    pub credential: Option<CredentialId>,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Commit {
+    /// It is durable.
+    Done(Receipt),
+    /// The request has moved on: load it again and decide again.
+    Conflict,
+    /// The requester has this request open for the same intent.
+    Open(RequestId),
+    /// The same call was made before.
+    Repeated(Call),
+}
+
+/// Which requests to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum States {
+    /// All.
+    Any,
+    /// Those that can still change.
+    Open,
+    /// Those in this state, by its word.
+    Only(&'static str),
+}
+
+/// Where the audit log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// How many entries.
+    pub size: u64,
+    /// The Merkle root over them.
+    pub root: Digest,
+    /// When the last was written.
+    pub at: Timestamp,
+}
+
+impl Head {
+    pub(crate) fn of(frontier: &Frontier, at: Timestamp) -> Self {
+        Self { size: frontier.size(), root: frontier.root(), at }
+    }
+}
+
+/// Why a ledger gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// It cannot now. Whether a commit was written is unknown: ask again with the same key.
+    #[error("the ledger is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is stored is not what was written.
+    #[error("the ledger is corrupt: {0}")]
+    Corrupt(String),
+}
+
+/// How long a call is remembered.
+pub const CALLS_ARE_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -1,0 +1,192 @@
+//! The ledger in memory: the reference for the others, and the double in tests. Not durable.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use assent_core::access::{Access, AccessStep};
+use assent_core::audit::{Frontier, leaf_hash};
+use assent_core::digest::Digest;
+use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::principal::PrincipalId;
+use assent_core::request::{Event, Request, Step, Version};
+use assent_core::time::Timestamp;
+use assent_core::wire;
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::ledger::{Call, Commit, Head, Ledger, LedgerError, NewCall, States, Write};
+
+/// Requests in memory.
+#[derive(Debug, Default)]
+pub struct MemoryLedger(Mutex<Inside>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    requests: BTreeMap<RequestId, (Request, Vec<Event>)>,
+    calls: HashMap<Digest, (Call, Timestamp)>,
+    access: BTreeMap<AccessId, Access>,
+    entries: Vec<Value>,
+    frontier: Frontier,
+    last: Option<Timestamp>,
+}
+
+impl MemoryLedger {
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        // A writer that panicked has written nothing: every write below is whole or not begun.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn append(&mut self, entry: Value, at: Timestamp) {
+        self.frontier.push(leaf_hash(&wire::entry_bytes(&entry)));
+        self.entries.push(entry);
+        self.last = Some(at);
+    }
+
+    fn commit(&mut self, write: &Write) -> Commit {
+        let next = write.step.next();
+        if let Some((call, _)) = write.call.as_ref().and_then(|call| self.calls.get(&call.key)) {
+            return Commit::Repeated(*call);
+        }
+        let stored = self.requests.get(&next.id()).map(|(request, _)| request.version());
+        if stored != write.step.expected() {
+            return Commit::Conflict;
+        }
+        if write.unless_open {
+            if let Some(open) = self.open_with(next.digest(), &next.requester().id) {
+                return Commit::Open(open);
+            }
+        }
+        self.write(&write.step, write.call.as_ref());
+        #[expect(clippy::disallowed_methods, reason = "this ledger has just written the step")]
+        Commit::Done(assent_core::request::Receipt::for_committed(&write.step))
+    }
+
+    fn open_with(&self, intent: Digest, requester: &PrincipalId) -> Option<RequestId> {
+        let requests = self.requests.values().rev().map(|(request, _)| request);
+        let mut same = requests.filter(|r| r.digest() == intent && r.requester().id == *requester);
+        same.find(|request| request.state().is_open()).map(Request::id)
+    }
+
+    fn write(&mut self, step: &Step, call: Option<&NewCall>) {
+        let next = step.next();
+        for event in step.events() {
+            self.append(wire::event_to_json(event), event.at);
+        }
+        let at = step.events().last().map(|event| event.at);
+        if let (Some(new), Some(at)) = (call, at) {
+            let call = Call {
+                asked: new.asked,
+                request: next.id(),
+                version: next.version(),
+                credential: new.credential,
+            };
+            self.calls.insert(new.key, (call, at));
+        }
+        let slot = self.requests.entry(next.id()).or_insert_with(|| (next.clone(), Vec::new()));
+        slot.0 = next.clone();
+        slot.1.extend(step.events().iter().cloned());
+    }
+}
+
+#[async_trait]
+impl Ledger for MemoryLedger {
+    async fn load(
+        &self,
+        id: RequestId,
+        at: Option<Version>,
+    ) -> Result<Option<Request>, LedgerError> {
+        let inside = self.inside();
+        let Some((request, events)) = inside.requests.get(&id) else { return Ok(None) };
+        match at {
+            None => Ok(Some(request.clone())),
+            Some(Version(version)) => {
+                let count = usize::try_from(version).unwrap_or(usize::MAX);
+                let replayed = Request::replay(events.iter().take(count));
+                replayed.map(Some).map_err(|error| LedgerError::Corrupt(error.to_string()))
+            }
+        }
+    }
+
+    async fn commit(&self, write: Write) -> Result<Commit, LedgerError> {
+        Ok(self.inside().commit(&write))
+    }
+
+    async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {
+        let mut inside = self.inside();
+        let next = step.next().clone();
+        let at = next.revoked_at.unwrap_or(next.created_at);
+        inside.append(step.event().clone(), at);
+        inside.access.insert(next.id, next);
+        Ok(())
+    }
+
+    async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {
+        Ok(self.inside().calls.get(&key).map(|(call, _)| *call))
+    }
+
+    async fn newest_with(&self, intent: Digest) -> Result<Option<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let mut newest = inside.requests.values().rev().map(|(request, _)| request);
+        Ok(newest.find(|request| request.digest() == intent).map(Request::id))
+    }
+
+    async fn request_of(&self, credential: CredentialId) -> Result<Option<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let mut requests = inside.requests.values().map(|(request, _)| request);
+        Ok(requests.find(|request| request.credential(credential).is_some()).map(Request::id))
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().map(|(request, _)| request);
+        let due = requests.filter_map(|r| r.due_at().filter(|at| *at <= now).map(|at| (at, r.id())));
+        let mut due: Vec<_> = due.collect();
+        due.sort();
+        Ok(due.into_iter().take(limit).map(|(_, id)| id).collect())
+    }
+
+    async fn list(
+        &self,
+        states: States,
+        before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Request>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().rev().map(|(request, _)| request);
+        let wanted = requests.filter(|request| {
+            before.is_none_or(|before| request.id() < before)
+                && match states {
+                    States::Any => true,
+                    States::Open => request.state().is_open(),
+                    States::Only(word) => request.state().word() == word,
+                }
+        });
+        Ok(wanted.take(limit).cloned().collect())
+    }
+
+    async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Value>, LedgerError> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok(self.inside().entries.iter().skip(from).take(limit).cloned().collect())
+    }
+
+    async fn head(&self) -> Result<Head, LedgerError> {
+        let inside = self.inside();
+        let at = inside.last.unwrap_or(Timestamp::from_millis(0));
+        Ok(Head::of(&inside.frontier, at))
+    }
+
+    async fn access(&self, id: AccessId) -> Result<Option<Access>, LedgerError> {
+        Ok(self.inside().access.get(&id).cloned())
+    }
+
+    async fn accesses(&self) -> Result<Vec<Access>, LedgerError> {
+        Ok(self.inside().access.values().rev().cloned().collect())
+    }
+
+    async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.inside().calls.retain(|_, (_, at)| *at >= before);
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! The ledger in one SQLite file: WAL, `synchronous=FULL`, one writer thread.
+//!
+//! The writer takes whatever steps are waiting, commits them as a group and acknowledges them only
+//! then: one sync to the disk serves many callers, and an idle ledger waits for nobody. Reads go
+//! through a few connections of their own and never wait for the writer.
+
+mod open;
+mod read;
+mod row;
+mod write;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+use assent_core::access::{Access, AccessStep};
+use assent_core::digest::Digest;
+use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::request::{Request, Version};
+use assent_core::time::Timestamp;
+use async_trait::async_trait;
+use rusqlite::Connection;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+pub use open::OpenError;
+pub use write::Grouping;
+
+use crate::ledger::{Call, Commit, Head, Ledger, LedgerError, States, Write};
+
+/// Requests in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteLedger {
+    jobs: mpsc::SyncSender<write::Job>,
+    readers: Arc<Readers>,
+}
+
+#[derive(Debug)]
+struct Readers(Mutex<Vec<Connection>>, std::path::PathBuf);
+
+impl Readers {
+    fn take(&self) -> Result<Connection, LedgerError> {
+        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| open::reader(&self.1).map_err(unavailable), Ok)
+    }
+
+    fn give(&self, reader: Connection) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < 8 {
+            idle.push(reader);
+        }
+    }
+}
+
+impl SqliteLedger {
+    /// Opens the file, creates it if there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`OpenError`]: a newer schema, a file that is something else or damaged, no access.
+    pub fn open(file: &Path) -> Result<Self, OpenError> {
+        Self::open_grouping(file, Grouping::Waiting)
+    }
+
+    /// As [`SqliteLedger::open`], with another way of grouping commits: for measuring.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_grouping(file: &Path, grouping: Grouping) -> Result<Self, OpenError> {
+        let connection = open::writer(file)?;
+        let (jobs, waiting) = mpsc::sync_channel(4096);
+        let writer = write::Writer::new(connection, grouping)?;
+        std::thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || writer.run(&waiting))
+            .map_err(OpenError::Thread)?;
+        let readers = Arc::new(Readers(Mutex::new(Vec::new()), file.to_owned()));
+        Ok(Self { jobs, readers })
+    }
+
+    async fn write<T: Send>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, LedgerError>>) -> write::Job,
+    ) -> Result<T, LedgerError> {
+        let (done, answer) = oneshot::channel();
+        let mut job = job(done);
+        // The queue is full only when thousands of callers wait; yielding lets them drain.
+        loop {
+            match self.jobs.try_send(job) {
+                Ok(()) => break,
+                Err(mpsc::TrySendError::Full(back)) => {
+                    job = back;
+                    tokio::task::yield_now().await;
+                }
+                Err(mpsc::TrySendError::Disconnected(_)) => return Err(gone()),
+            }
+        }
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let readers = Arc::clone(&self.readers);
+        let work = move || {
+            let reader = readers.take()?;
+            let answer = query(&reader);
+            if answer.is_ok() {
+                readers.give(reader);
+            }
+            answer
+        };
+        tokio::task::spawn_blocking(work).await.map_err(unavailable)?
+    }
+}
+
+fn gone() -> LedgerError {
+    unavailable(std::io::Error::other("the ledger's writer has stopped"))
+}
+
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> LedgerError {
+    LedgerError::Unavailable(Box::new(error))
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn load(
+        &self,
+        id: RequestId,
+        at: Option<Version>,
+    ) -> Result<Option<Request>, LedgerError> {
+        self.read(move |db| read::request(db, id, at)).await
+    }
+
+    async fn commit(&self, write: Write) -> Result<Commit, LedgerError> {
+        self.write(|done| write::Job::Step(Box::new(write), done)).await
+    }
+
+    async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Access(Box::new(step), done)).await
+    }
+
+    async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {
+        self.read(move |db| read::call(db, key)).await
+    }
+
+    async fn newest_with(&self, intent: Digest) -> Result<Option<RequestId>, LedgerError> {
+        self.read(move |db| read::newest_with(db, intent)).await
+    }
+
+    async fn request_of(&self, credential: CredentialId) -> Result<Option<RequestId>, LedgerError> {
+        self.read(move |db| read::request_of(db, credential)).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RequestId>, LedgerError> {
+        self.read(move |db| read::due(db, now, limit)).await
+    }
+
+    async fn list(
+        &self,
+        states: States,
+        before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Request>, LedgerError> {
+        self.read(move |db| read::list(db, states, before, limit)).await
+    }
+
+    async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Value>, LedgerError> {
+        self.read(move |db| read::entries(db, from, limit)).await
+    }
+
+    async fn head(&self) -> Result<Head, LedgerError> {
+        self.read(|db| read::head(db).map(|(frontier, at)| Head::of(&frontier, at))).await
+    }
+
+    async fn access(&self, id: AccessId) -> Result<Option<Access>, LedgerError> {
+        self.read(move |db| read::access(db, id)).await
+    }
+
+    async fn accesses(&self) -> Result<Vec<Access>, LedgerError> {
+        self.read(read::accesses).await
+    }
+
+    async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Forget(before, done)).await
+    }
+}

@@ -1,0 +1,144 @@
+//! Opening the file, or saying why not.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+/// `asnt`, so that tools tell what the file is.
+const APPLICATION: i32 = 0x6173_6e74;
+/// Each migration brings the schema from its index to the next number.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_ledger.sql")];
+
+/// Why a ledger's file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A newer Assent wrote it.
+    #[error(
+        "{} has schema {found}, newer than this Assent knows ({known}): use the newer Assent",
+        file.display()
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest known.
+        known: usize,
+    },
+    /// Some other program's database, or no database.
+    #[error("{} is not an Assent ledger", .0.display())]
+    Foreign(PathBuf),
+    /// Its pages or its log do not hold together.
+    #[error("{} is damaged: {problem}; restore it from a backup", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// Another Assent has it.
+    #[error("{} is in use by another Assent", .0.display())]
+    InUse(PathBuf),
+    /// The file system or SQLite refuses.
+    #[error("{} cannot be opened", file.display())]
+    Refused {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// No thread to be had.
+    #[error("no thread for the ledger's writer")]
+    Thread(#[source] std::io::Error),
+}
+
+pub(super) fn reader(file: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
+    let refused = |source| refusal(file, source);
+    let mut connection = Connection::open(file).map_err(refused)?;
+    let is_new = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
+        .map_err(refused)?
+        == 0;
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
+    let found: i64 = pragma("user_version").map_err(refused)?;
+    let application: i64 = pragma("application_id").map_err(refused)?;
+    if !is_new && application != i64::from(APPLICATION) {
+        return Err(OpenError::Foreign(file.to_owned()));
+    }
+    let known = MIGRATIONS.len();
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    if done > known {
+        return Err(OpenError::Newer { file: file.to_owned(), found, known });
+    }
+    prepare(&connection).map_err(refused)?;
+    migrate(&mut connection, done).map_err(refused)?;
+    if !is_new {
+        check(&connection, file)?;
+    }
+    Ok(connection)
+}
+
+/// Durable against power loss, not only against a crash (SQLite documentation, `synchronous`).
+/// The exclusive lock keeps a second authority away from the same file.
+fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "OFF")?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, done: usize) -> Result<(), rusqlite::Error> {
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", index + 1)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn check(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let damaged = |problem| OpenError::Damaged { file: file.to_owned(), problem };
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|source| refusal(file, source))?;
+    if verdict != "ok" {
+        return Err(damaged(verdict));
+    }
+    let sql = "SELECT (SELECT size FROM log_head), (SELECT coalesce(max(seq) + 1, 0) FROM event)";
+    let (promised, found): (i64, i64) = connection
+        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(|source| refusal(file, source))?;
+    if promised != found {
+        return Err(damaged(format!("its log has {found} entries, but {promised} were written")));
+    }
+    Ok(())
+}
+
+fn refusal(file: &Path, source: rusqlite::Error) -> OpenError {
+    use rusqlite::ErrorCode;
+    let file = file.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign(file),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            OpenError::Damaged { file, problem: source.to_string() }
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse(file),
+        _ => OpenError::Refused { file, source },
+    }
+}

@@ -1,0 +1,194 @@
+//! Questions to the file.
+
+use assent_core::access::Access;
+use assent_core::audit::Frontier;
+use assent_core::digest::Digest;
+use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::request::{Event, Request, Version};
+use assent_core::time::Timestamp;
+use assent_core::wire;
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
+use serde_json::Value;
+
+use super::row::{StoredAccess, corrupt, digest, id_bytes};
+use super::unavailable;
+use crate::ledger::{Call, LedgerError, States};
+
+type Answer<T> = Result<T, LedgerError>;
+
+fn one<T>(
+    db: &Connection,
+    sql: &str,
+    parameters: &[&dyn ToSql],
+    read: impl FnOnce(&Row<'_>) -> Result<T, rusqlite::Error>,
+) -> Answer<Option<T>> {
+    let mut statement = db.prepare_cached(sql).map_err(unavailable)?;
+    statement.query_row(parameters, read).optional().map_err(unavailable)
+}
+
+fn many<T>(
+    db: &Connection,
+    sql: &str,
+    parameters: &[&dyn ToSql],
+    read: impl FnMut(&Row<'_>) -> Result<T, rusqlite::Error>,
+) -> Answer<Vec<T>> {
+    let mut statement = db.prepare_cached(sql).map_err(unavailable)?;
+    let rows = statement.query_map(parameters, read).map_err(unavailable)?;
+    rows.collect::<Result<_, _>>().map_err(unavailable)
+}
+
+pub(super) fn request(
+    db: &Connection,
+    id: RequestId,
+    at: Option<Version>,
+) -> Answer<Option<Request>> {
+    let sql = "SELECT head, version FROM request WHERE id = ?1";
+    let found = one(db, sql, &[&id.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some((head, version)): Option<(i64, u64)> = found else { return Ok(None) };
+    let events = history(db, head)?;
+    if events.len() as u64 != version {
+        return Err(corrupt(format!("{id} has {} events, not {version}", events.len())));
+    }
+    let wanted = at.map_or(version, |Version(at)| at.min(version));
+    let events = events.iter().take(usize::try_from(wanted).unwrap_or(usize::MAX));
+    let request = Request::replay(events).map_err(|e| corrupt(format!("{id}: {e}")))?;
+    if request.id() != id {
+        return Err(corrupt(format!("{id} leads to the events of {}", request.id())));
+    }
+    Ok(Some(request))
+}
+
+/// The events of a request, oldest first, from its newest one back.
+fn history(db: &Connection, head: i64) -> Answer<Vec<Event>> {
+    let mut events = Vec::new();
+    let mut next = Some(head);
+    while let Some(seq) = next {
+        let sql = "SELECT prev, body FROM event WHERE seq = ?1";
+        let found = one(db, sql, &[&seq], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let (prev, body) = found.ok_or_else(|| corrupt(format!("entry {seq} is missing")))?;
+        // Each link goes back; one that does not would never end.
+        if matches!(prev, Some(prev) if prev >= seq) {
+            return Err(corrupt(format!("entry {seq} links forward")));
+        }
+        let event = wire::event_from_json(&json(&body, seq)?);
+        events.push(event.map_err(|e| corrupt(format!("entry {seq}: {e}")))?);
+        next = prev;
+    }
+    events.reverse();
+    Ok(events)
+}
+
+fn json(body: &[u8], seq: i64) -> Answer<Value> {
+    serde_json::from_slice(body).map_err(|e| corrupt(format!("entry {seq}: {e}")))
+}
+
+pub(super) fn call(db: &Connection, key: Digest) -> Answer<Option<Call>> {
+    let sql = "SELECT asked, request, version, credential FROM call WHERE key = ?1";
+    let found = one(db, sql, &[key.as_bytes()], |row| {
+        let (asked, request): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let (version, credential): (u64, Option<Vec<u8>>) = (row.get(2)?, row.get(3)?);
+        Ok((asked, request, version, credential))
+    })?;
+    let Some((asked, request, version, credential)) = found else { return Ok(None) };
+    let credential = credential.map(|bytes| id_bytes(&bytes).map(CredentialId::from_bytes));
+    Ok(Some(Call {
+        asked: digest(&asked)?,
+        request: RequestId::from_bytes(id_bytes(&request)?),
+        version: Version(version),
+        credential: credential.transpose()?,
+    }))
+}
+
+fn request_id(found: Option<Vec<u8>>) -> Answer<Option<RequestId>> {
+    found.map(|bytes| id_bytes(&bytes).map(RequestId::from_bytes)).transpose()
+}
+
+pub(super) fn newest_with(db: &Connection, intent: Digest) -> Answer<Option<RequestId>> {
+    let sql = "SELECT request FROM filing WHERE intent = ?1 ORDER BY request DESC LIMIT 1";
+    request_id(one(db, sql, &[intent.as_bytes()], |row| row.get(0))?)
+}
+
+pub(super) fn open_with(
+    db: &Connection,
+    intent: Digest,
+    requester: &[u8],
+) -> Answer<Option<RequestId>> {
+    let sql = "SELECT filing.request FROM filing JOIN request ON request.id = filing.request \
+        WHERE filing.intent = ?1 AND filing.requester = ?2 \
+        AND request.state IN ('pending', 'approved') ORDER BY filing.request DESC LIMIT 1";
+    request_id(one(db, sql, &[intent.as_bytes(), &requester], |row| row.get(0))?)
+}
+
+pub(super) fn request_of(db: &Connection, id: CredentialId) -> Answer<Option<RequestId>> {
+    let sql = "SELECT request FROM credential WHERE id = ?1";
+    request_id(one(db, sql, &[&id.to_bytes()], |row| row.get(0))?)
+}
+
+pub(super) fn due(db: &Connection, now: Timestamp, limit: usize) -> Answer<Vec<RequestId>> {
+    let sql = "SELECT id FROM request WHERE due <= ?1 ORDER BY due LIMIT ?2";
+    let ids = many(db, sql, &[&now.as_millis(), &limit], |row| row.get::<_, Vec<u8>>(0))?;
+    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+}
+
+pub(super) fn list(
+    db: &Connection,
+    states: States,
+    before: Option<RequestId>,
+    limit: usize,
+) -> Answer<Vec<Request>> {
+    let before = before.map_or([255; 16], RequestId::to_bytes);
+    let (wanted, word) = match states {
+        States::Any => ("", ""),
+        States::Open => ("AND state IN ('pending', 'approved')", ""),
+        States::Only(word) => ("AND state = ?3", word),
+    };
+    let sql =
+        format!("SELECT id FROM request WHERE id < ?1 {wanted} ORDER BY id DESC LIMIT ?2");
+    let read = |row: &Row<'_>| row.get::<_, Vec<u8>>(0);
+    let ids = match states {
+        States::Only(_) => many(db, &sql, &[&before, &limit, &word], read)?,
+        States::Any | States::Open => many(db, &sql, &[&before, &limit], read)?,
+    };
+    let load = |bytes: &Vec<u8>| {
+        let id = RequestId::from_bytes(id_bytes(bytes)?);
+        request(db, id, None)?.ok_or_else(|| corrupt(format!("{id} has vanished")))
+    };
+    ids.iter().map(load).collect()
+}
+
+pub(super) fn entries(db: &Connection, from: u64, limit: usize) -> Answer<Vec<Value>> {
+    let from = i64::try_from(from).unwrap_or(i64::MAX);
+    let sql = "SELECT seq, body FROM event WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+    let rows = many(db, sql, &[&from, &limit], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+    })?;
+    rows.iter().map(|(seq, body)| json(body, *seq)).collect()
+}
+
+pub(super) fn head(db: &Connection) -> Answer<(Frontier, Timestamp)> {
+    let sql = "SELECT size, peaks, at FROM log_head";
+    let found = one(db, sql, &[], |row| {
+        Ok((row.get::<_, u64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?))
+    })?;
+    let (size, peaks, at) = found.ok_or_else(|| corrupt("the log has no head"))?;
+    let peaks = peaks.chunks(32).map(digest).collect::<Result<Vec<_>, _>>()?;
+    let frontier = Frontier::from_parts(size, peaks);
+    let frontier = frontier.ok_or_else(|| corrupt("the log's head does not fit its size"))?;
+    Ok((frontier, Timestamp::from_millis(at)))
+}
+
+pub(super) fn access(db: &Connection, id: AccessId) -> Answer<Option<Access>> {
+    let sql = "SELECT body FROM access WHERE id = ?1";
+    let body: Option<String> = one(db, sql, &[&id.to_bytes()], |row| row.get(0))?;
+    body.map(|body| stored_access(&body)).transpose()
+}
+
+pub(super) fn accesses(db: &Connection) -> Answer<Vec<Access>> {
+    let sql = "SELECT body FROM access ORDER BY id DESC LIMIT 1000";
+    let bodies: Vec<String> = many(db, sql, &[], |row| row.get(0))?;
+    bodies.iter().map(|body| stored_access(body)).collect()
+}
+
+fn stored_access(body: &str) -> Answer<Access> {
+    serde_json::from_str::<StoredAccess>(body).map_err(corrupt)?.try_into()
+}

@@ -1,0 +1,76 @@
+//! Domain values as columns, and back.
+
+use assent_core::access::{Access, Purpose};
+use assent_core::digest::Digest;
+use assent_core::principal::PrincipalId;
+use assent_core::time::Timestamp;
+use assent_core::wire;
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::LedgerError;
+
+pub(super) fn corrupt(problem: impl std::fmt::Display) -> LedgerError {
+    LedgerError::Corrupt(problem.to_string())
+}
+
+/// A requester as a key: a digest, so that the length of a subject does not matter.
+pub(super) fn requester_key(id: &PrincipalId) -> Vec<u8> {
+    let digest = Digest::of_parts(&[id.iss().as_bytes(), b"\0", id.sub().as_bytes()]);
+    digest.as_bytes().iter().copied().take(16).collect()
+}
+
+pub(super) fn digest(bytes: &[u8]) -> Result<Digest, LedgerError> {
+    let bytes = bytes.try_into().map_err(|_| corrupt("a digest that is not 32 bytes"))?;
+    Ok(Digest::from_bytes(bytes))
+}
+
+pub(super) fn id_bytes(bytes: &[u8]) -> Result<[u8; 16], LedgerError> {
+    bytes.try_into().map_err(|_| corrupt("an id that is not 16 bytes"))
+}
+
+/// An access token's record as it is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredAccess {
+    id: String,
+    principal: wire::Principal,
+    administrator: bool,
+    session: bool,
+    fingerprint: String,
+    created_at: String,
+    expires_at: String,
+    revoked_at: Option<String>,
+}
+
+impl From<&Access> for StoredAccess {
+    fn from(access: &Access) -> Self {
+        Self {
+            id: access.id.to_string(),
+            principal: (&access.principal).into(),
+            administrator: access.administrator,
+            session: access.purpose == Purpose::Session,
+            fingerprint: access.fingerprint.to_string(),
+            created_at: access.created_at.to_string(),
+            expires_at: access.expires_at.to_string(),
+            revoked_at: access.revoked_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+impl TryFrom<StoredAccess> for Access {
+    type Error = LedgerError;
+
+    fn try_from(stored: StoredAccess) -> Result<Self, LedgerError> {
+        let time = |text: &str| text.parse::<Timestamp>().map_err(corrupt);
+        Ok(Self {
+            id: stored.id.parse().map_err(corrupt)?,
+            principal: stored.principal.try_into().map_err(corrupt)?,
+            administrator: stored.administrator,
+            purpose: if stored.session { Purpose::Session } else { Purpose::Token },
+            fingerprint: stored.fingerprint.parse().map_err(corrupt)?,
+            created_at: time(&stored.created_at)?,
+            expires_at: time(&stored.expires_at)?,
+            revoked_at: stored.revoked_at.as_deref().map(time).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,306 @@
+//! The one writer: a group of steps, one transaction, then the acknowledgements.
+
+use std::sync::mpsc::Receiver;
+
+use assent_core::access::AccessStep;
+use assent_core::audit::{Frontier, leaf_hash};
+use assent_core::request::{Event, Fact, Receipt, Step, Version};
+use assent_core::time::Timestamp;
+use assent_core::wire;
+use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::open::OpenError;
+use super::row::{StoredAccess, requester_key};
+use super::{read, unavailable};
+use crate::ledger::{Commit, LedgerError, NewCall, Write};
+
+type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// Something to write, and whom to tell.
+pub(super) enum Job {
+    Step(Box<Write>, Done<Commit>),
+    Access(Box<AccessStep>, Done<()>),
+    Forget(Timestamp, Done<()>),
+}
+
+/// How many steps share one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    /// Whatever is waiting when the writer is free.
+    Waiting,
+    /// One by one: what group commit is measured against.
+    Single,
+}
+
+/// No group is larger, so that the first in it does not wait for a thousand others.
+const LARGEST_GROUP: usize = 512;
+
+pub(super) struct Writer {
+    connection: Connection,
+    frontier: Frontier,
+    last: Timestamp,
+    grouping: Grouping,
+}
+
+/// An answer that may be given once the transaction is durable.
+type Acknowledge = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
+
+impl Writer {
+    pub(super) fn new(connection: Connection, grouping: Grouping) -> Result<Self, OpenError> {
+        let head = read::head(&connection);
+        let (frontier, last) = head.map_err(|error| OpenError::Damaged {
+            file: connection.path().unwrap_or_default().into(),
+            problem: error.to_string(),
+        })?;
+        Ok(Self { connection, frontier, last, grouping })
+    }
+
+    pub(super) fn run(mut self, waiting: &Receiver<Job>) {
+        while let Ok(first) = waiting.recv() {
+            let mut group = vec![first];
+            if self.grouping == Grouping::Waiting {
+                group.extend(waiting.try_iter().take(LARGEST_GROUP - 1));
+            }
+            self.write(group);
+        }
+    }
+
+    /// Writes a group. Until the commit has returned, nobody is told anything; if it fails, nothing
+    /// of the group is written and each caller is told that the outcome is not known.
+    fn write(&mut self, group: Vec<Job>) {
+        let before = (self.frontier.clone(), self.last);
+        match self.try_write(group) {
+            Ok(acknowledgements) => {
+                for acknowledge in acknowledgements {
+                    acknowledge(Ok(()));
+                }
+            }
+            Err((error, acknowledgements)) => {
+                tracing::error!(%error, "a group of steps could not be written");
+                (self.frontier, self.last) = before;
+                for acknowledge in acknowledgements {
+                    let cause = std::io::Error::other(error.to_string());
+                    acknowledge(Err(unavailable(cause)));
+                }
+            }
+        }
+    }
+
+    fn try_write(
+        &mut self,
+        group: Vec<Job>,
+    ) -> Result<Vec<Acknowledge>, (LedgerError, Vec<Acknowledge>)> {
+        let mut acknowledgements = Vec::with_capacity(group.len());
+        let begun =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
+        let transaction = match begun.map_err(unavailable) {
+            Ok(transaction) => Some(transaction),
+            Err(error) => return Err((error, group.into_iter().map(Job::unwritten).collect())),
+        };
+        let mut pen = Pen { db: &self.connection, frontier: &mut self.frontier, last: self.last };
+        let mut fault = None;
+        for job in group {
+            if fault.is_some() {
+                acknowledgements.push(job.unwritten());
+                continue;
+            }
+            let (written, acknowledge) = job.write(&mut pen);
+            acknowledgements.push(acknowledge);
+            fault = written.err();
+        }
+        let last = pen.last;
+        let written = match fault {
+            Some(fault) => Err(fault),
+            None => pen.head(),
+        };
+        let committed = match (written, transaction) {
+            (Ok(()), Some(transaction)) => transaction.commit().map_err(unavailable),
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => Ok(()),
+        };
+        match committed {
+            Ok(()) => {
+                self.last = last;
+                Ok(acknowledgements)
+            }
+            Err(error) => Err((error, acknowledgements)),
+        }
+    }
+}
+
+impl Job {
+    fn unwritten(self) -> Acknowledge {
+        match self {
+            Self::Step(_, done) => acknowledge(done, None),
+            Self::Access(_, done) | Self::Forget(_, done) => acknowledge(done, None),
+        }
+    }
+
+    fn write(self, pen: &mut Pen<'_>) -> (Result<(), LedgerError>, Acknowledge) {
+        match self {
+            Self::Step(write, done) => settle(pen.commit(&write), done),
+            Self::Access(step, done) => settle(pen.access(&step), done),
+            Self::Forget(before, done) => settle(pen.forget(before), done),
+        }
+    }
+}
+
+fn settle<T: Send + 'static>(
+    written: Result<T, LedgerError>,
+    done: Done<T>,
+) -> (Result<(), LedgerError>, Acknowledge) {
+    match written {
+        Ok(answer) => (Ok(()), acknowledge(done, Some(answer))),
+        Err(error) => (Err(error), acknowledge(done, None)),
+    }
+}
+
+fn acknowledge<T: Send + 'static>(done: Done<T>, answer: Option<T>) -> Acknowledge {
+    Box::new(move |durable| {
+        let answer = match (durable, answer) {
+            (Ok(()), Some(answer)) => Ok(answer),
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => Err(unavailable(std::io::Error::other("nothing was written"))),
+        };
+        // A caller that has gone away needs no answer.
+        let _ = done.send(answer);
+    })
+}
+
+/// Writes inside the group's transaction.
+struct Pen<'a> {
+    db: &'a Connection,
+    frontier: &'a mut Frontier,
+    last: Timestamp,
+}
+
+impl Pen<'_> {
+    fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<usize, LedgerError> {
+        let mut statement = self.db.prepare_cached(sql).map_err(unavailable)?;
+        statement.execute(parameters).map_err(unavailable)
+    }
+
+    fn commit(&mut self, write: &Write) -> Result<Commit, LedgerError> {
+        if let Some(call) = &write.call {
+            if let Some(before) = read::call(self.db, call.key)? {
+                return Ok(Commit::Repeated(before));
+            }
+        }
+        let moved = match write.step.expected() {
+            None => self.begin(write)?,
+            Some(version) => self.advance(&write.step, version)?,
+        };
+        if let Some(stopped) = moved {
+            return Ok(stopped);
+        }
+        if let Some(call) = &write.call {
+            self.remember(call, &write.step)?;
+        }
+        #[expect(clippy::disallowed_methods, reason = "acknowledged only after the commit")]
+        Ok(Commit::Done(Receipt::for_committed(&write.step)))
+    }
+
+    fn begin(&mut self, write: &Write) -> Result<Option<Commit>, LedgerError> {
+        let next = write.step.next();
+        let requester = requester_key(&next.requester().id);
+        if write.unless_open {
+            if let Some(open) = read::open_with(self.db, next.digest(), &requester)? {
+                return Ok(Some(Commit::Open(open)));
+            }
+        }
+        let id = next.id().to_bytes();
+        let head = self.events(&write.step, None)?;
+        let due = next.due_at().map(Timestamp::as_millis);
+        let sql = "INSERT INTO request (id, version, state, head, due) VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due])?;
+        let sql = "INSERT INTO filing (intent, request, requester) VALUES (?1, ?2, ?3)";
+        self.execute(sql, &[next.digest().as_bytes(), &id, &requester])?;
+        Ok(None)
+    }
+
+    /// Compare and set: the row moves only from the version the step was decided on.
+    fn advance(&mut self, step: &Step, expected: Version) -> Result<Option<Commit>, LedgerError> {
+        let next = step.next();
+        let id = next.id().to_bytes();
+        let sql = "SELECT head FROM request WHERE id = ?1 AND version = ?2";
+        let mut statement = self.db.prepare_cached(sql).map_err(unavailable)?;
+        let parameters: [&dyn ToSql; 2] = [&id, &expected.0];
+        let head: Option<i64> = statement
+            .query_row(parameters, |row| row.get(0))
+            .optional()
+            .map_err(unavailable)?;
+        let Some(head) = head else { return Ok(Some(Commit::Conflict)) };
+        let head = self.events(step, Some(head))?;
+        let due = next.due_at().map(Timestamp::as_millis);
+        let sql = "UPDATE request SET version = ?2, state = ?3, head = ?4, due = ?5 WHERE id = ?1";
+        self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due])?;
+        Ok(None)
+    }
+
+    fn events(&mut self, step: &Step, before: Option<i64>) -> Result<i64, LedgerError> {
+        let mut prev = before;
+        for event in step.events() {
+            let seq = self.append(&wire::event_to_json(event), prev, event.at)?;
+            prev = Some(seq);
+            self.credential(event)?;
+        }
+        prev.ok_or_else(|| unavailable(std::io::Error::other("a step without events")))
+    }
+
+    fn credential(&self, event: &Event) -> Result<(), LedgerError> {
+        if let Fact::Consumed { credential, .. } = &event.fact {
+            let sql = "INSERT INTO credential (id, request) VALUES (?1, ?2)";
+            self.execute(sql, &[&credential.to_bytes(), &event.request.to_bytes()])?;
+        }
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        entry: &Value,
+        prev: Option<i64>,
+        at: Timestamp,
+    ) -> Result<i64, LedgerError> {
+        let seq = i64::try_from(self.frontier.size()).unwrap_or(i64::MAX);
+        let body = wire::entry_bytes(entry);
+        let sql = "INSERT INTO event (seq, prev, body) VALUES (?1, ?2, ?3)";
+        self.execute(sql, &[&seq, &prev, &body])?;
+        self.frontier.push(leaf_hash(&body));
+        self.last = self.last.max(at);
+        Ok(seq)
+    }
+
+    fn remember(&self, call: &NewCall, step: &Step) -> Result<(), LedgerError> {
+        let next = step.next();
+        let credential = call.credential.map(|id| id.to_bytes());
+        let at = step.events().last().map_or(0, |event| event.at.as_millis());
+        let sql = "INSERT INTO call (key, asked, request, version, credential, at) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (key, asked) = (call.key.as_bytes(), call.asked.as_bytes());
+        let (id, version) = (next.id().to_bytes(), next.version().0);
+        self.execute(sql, &[key, asked, &id, &version, &credential, &at]).map(drop)
+    }
+
+    fn access(&mut self, step: &AccessStep) -> Result<(), LedgerError> {
+        let next = step.next();
+        let stored = serde_json::to_string(&StoredAccess::from(next)).map_err(unavailable)?;
+        let sql = "INSERT INTO access (id, body) VALUES (?1, ?2) \
+            ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+        self.execute(sql, &[&next.id.to_bytes(), &stored])?;
+        let at = next.revoked_at.unwrap_or(next.created_at);
+        self.append(step.event(), None, at).map(drop)
+    }
+
+    fn forget(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.execute("DELETE FROM call WHERE at < ?1", &[&before.as_millis()]).map(drop)
+    }
+
+    fn head(&self) -> Result<(), LedgerError> {
+        let peaks: Vec<u8> = self.frontier.peaks().iter().flat_map(|d| *d.as_bytes()).collect();
+        let sql = "UPDATE log_head SET size = ?1, peaks = ?2, at = ?3";
+        let size = self.frontier.size();
+        self.execute(sql, &[&size, &peaks, &self.last.as_millis()]).map(drop)
+    }
+}

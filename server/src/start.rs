@@ -1,0 +1,220 @@
+//! Starting: from what was configured to an authority that answers.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use assent_core::credential::Secret;
+use assent_core::policy::Policy;
+use assent_core::policy::document::Fault;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::app::{AppError, Authority, Parts};
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::ledger::sqlite::OpenError;
+use crate::ledger::{Ledger, LedgerError, SqliteLedger};
+use crate::{dev, keys, policy};
+
+/// How an authority is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The URL under which callers reach it; where it listens, if nothing is said.
+    pub public_url: Option<Url>,
+    /// The directory of ledger and signing key.
+    pub data: PathBuf,
+    /// The directory of policy documents. Without one, everything is refused.
+    pub policy: Option<PathBuf>,
+    /// Whether people to try things with are seeded. Loopback only.
+    pub dev: bool,
+}
+
+/// What whoever started the server should be told. Nothing here is ever logged.
+#[derive(Debug)]
+pub enum Announcement {
+    /// It answers here.
+    Listening {
+        /// The base URL.
+        url: String,
+    },
+    /// It rules by this.
+    Policy {
+        /// How many rules.
+        rules: usize,
+        /// The revision.
+        revision: String,
+    },
+    /// The first administrator comes in by this, once.
+    Bootstrap {
+        /// To open in a browser.
+        link: String,
+        /// For `assent admin init`.
+        code: Secret,
+    },
+    /// A person to try things with signs in by this.
+    DevLogin {
+        /// Who.
+        name: String,
+        /// To open in a browser.
+        link: String,
+    },
+    /// A person to try things with calls by this.
+    DevToken {
+        /// Who.
+        name: String,
+        /// The access token.
+        token: Secret,
+    },
+}
+
+/// Why an authority did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `--dev` elsewhere than on loopback.
+    #[error("--dev listens on loopback only, not on {0}: its people have no passwords")]
+    DevNotLoopback(SocketAddr),
+    /// The public URL is none that credentials can be issued under.
+    #[error("`{0}` cannot be the public URL: it must be https (or http to loopback) without query or fragment")]
+    PublicUrl(Url),
+    /// The data directory.
+    #[error("the data directory {} cannot be used", path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
+    /// The ledger, once open.
+    #[error(transparent)]
+    Read(#[from] LedgerError),
+    /// The policy directory.
+    #[error("the policy directory cannot be read")]
+    PolicyDirectory(#[source] std::io::Error),
+    /// The policy.
+    #[error("the policy has {} faults", .0.len())]
+    Policy(Vec<Fault>),
+    /// The address.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The signing key.
+    #[error("the signing key cannot be used")]
+    Key(#[source] std::io::Error),
+    /// Seeding or bootstrap.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+/// Starts an authority and answers until `shutdown`.
+///
+/// # Errors
+/// [`StartError`]: nothing was answered then.
+pub async fn run(
+    config: Config,
+    shutdown: CancellationToken,
+    announce: &mut (dyn FnMut(Announcement) + Send),
+) -> Result<(), StartError> {
+    if config.dev && !config.listen.ip().is_loopback() {
+        return Err(StartError::DevNotLoopback(config.listen));
+    }
+    let policy = load_policy(&config)?;
+    let unusable = |source| StartError::Data { path: config.data.clone(), source };
+    make_private(&config.data).map_err(unusable)?;
+    let ledger = SqliteLedger::open(&config.data.join("ledger.sqlite"))?;
+    let refused = |source| StartError::Listen { address: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
+    let base = base(&config, listener.local_addr().map_err(refused)?)?;
+    let chance = Chance::default();
+    let key = config.data.join("signing-key.p8");
+    let signer = keys::signer(&key, &base, &chance).map_err(StartError::Key)?;
+    let clock = Clock::system();
+    clock.has_been(ledger.head().await?.at);
+    announce(Announcement::Policy {
+        rules: policy.rule_count(),
+        revision: policy.revision().to_string(),
+    });
+    let ledger = Arc::new(ledger);
+    let closing = shutdown.clone();
+    let parts = Parts { ledger, policy, signer, clock, base, closing };
+    let authority = Arc::new(Authority::new(parts));
+    open_doors(&authority, config.dev, announce).await?;
+    announce(Announcement::Listening { url: authority.base().to_owned() });
+    let sweeper = Arc::clone(&authority);
+    let (served, ()) =
+        tokio::join!(crate::serve(listener, authority), sweeper.sweep_until_closing());
+    served.map_err(refused)
+}
+
+fn load_policy(config: &Config) -> Result<Policy, StartError> {
+    let documents = match &config.policy {
+        Some(directory) => {
+            policy::read_directory(directory).map_err(StartError::PolicyDirectory)?
+        }
+        None if config.dev => vec![dev::policy()],
+        None => return Ok(Policy::refuse_all()),
+    };
+    Policy::compile(&documents).map_err(StartError::Policy)
+}
+
+async fn open_doors(
+    authority: &Authority,
+    is_dev: bool,
+    announce: &mut (dyn FnMut(Announcement) + Send),
+) -> Result<(), StartError> {
+    let base = authority.base();
+    if !is_dev {
+        if let Some(code) = authority.open_bootstrap().await? {
+            let link = format!("{base}/bootstrap/{}", code.expose());
+            announce(Announcement::Bootstrap { link, code });
+        }
+        return Ok(());
+    }
+    for name in dev::PEOPLE {
+        let (token, code) = authority.seed_person(name).await?;
+        let link = format!("{base}/login/{}", code.expose());
+        announce(Announcement::DevLogin { name: name.to_owned(), link });
+        announce(Announcement::DevToken { name: name.to_owned(), token });
+    }
+    Ok(())
+}
+
+fn base(config: &Config, listening: SocketAddr) -> Result<String, StartError> {
+    let Some(url) = &config.public_url else { return Ok(format!("http://{listening}")) };
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    let fits = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+    let plain = url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.path() == "/";
+    if !fits || !plain {
+        return Err(StartError::PublicUrl(url.clone()));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn make_private(directory: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}

@@ -1,11 +1,56 @@
-//! The pages.
+//! The pages: server-rendered, readable without JavaScript, the same use cases as the API.
+//!
+//! Every page is under a policy that lets it load nothing from elsewhere and run no script; every
+//! form carries a token that only its own session knows.
+
+mod csrf;
+mod pages;
+mod session;
+mod text;
+mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::Authority;
 
+const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'none'";
+
 pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
+    let header = |name: &'static str, value: &'static str| {
+        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
+        SetResponseHeaderLayer::overriding(name, value)
+    };
     Router::new()
+        .route("/", get(pages::inbox))
+        .route("/history", get(pages::history))
+        .route("/requests/{id}", get(pages::request))
+        .route("/requests/{id}/review", post(pages::review))
+        .route("/intents/{digest}", get(pages::intent))
+        .route("/login", get(session::login_page).post(session::login))
+        .route("/login/{code}", get(session::door_page).post(session::enter))
+        .route("/bootstrap/{code}", get(session::bootstrap_page).post(session::bootstrap))
+        .route("/logout", post(session::logout))
+        .layer(header("content-security-policy", CSP))
+        .layer(header("x-frame-options", "DENY"))
+        .layer(header("x-content-type-options", "nosniff"))
+        .layer(header("referrer-policy", "no-referrer"))
+        .layer(header("cross-origin-opener-policy", "same-origin"))
+        .layer(header("cache-control", "no-store"))
+        .route("/static/assent.css", get(style))
+}
+
+async fn style() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, include_str!("../static/assent.css"))
 }

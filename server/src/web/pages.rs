@@ -1,0 +1,243 @@
+//! Inbox, history, one request.
+
+use std::sync::Arc;
+
+use askama::Template;
+use assent_core::digest::Digest;
+use assent_core::request::{Request, ReviewError};
+use assent_core::wire;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use crate::app::{AppError, Authority, Wish};
+use crate::ledger::States;
+use crate::web::csrf;
+use crate::web::session::{SignedIn, foreign_form};
+use crate::web::text::plain;
+use crate::web::view::{self, Line, Page};
+
+/// How many requests a page lists.
+const PAGE: usize = 50;
+
+impl SignedIn {
+    fn page(&self, title: &str) -> Page {
+        Page {
+            title: title.to_owned(),
+            person: Some(self.caller.principal().id.to_string()),
+            csrf: csrf::token(&self.cookie),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "inbox.html")]
+struct InboxPage {
+    page: Page,
+    mine: Vec<Line>,
+    asked: Vec<Line>,
+    others: Vec<Line>,
+}
+
+pub(super) async fn inbox(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
+    let page = match authority.requests(&me.caller, States::Open, None, PAGE).await {
+        Ok(page) => page,
+        Err(error) => return view::fault(error),
+    };
+    let policy = authority.policy();
+    let now = authority.clock().now();
+    let (mut mine, mut asked, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for request in &page.requests {
+        let line = Line::from(&authority.show(request, &policy));
+        let principal = me.caller.principal();
+        if request.may_review(principal, policy.membership(), now).is_none() {
+            mine.push(line);
+        } else if request.requester().behind().contains(&principal.id) {
+            asked.push(line);
+        } else {
+            others.push(line);
+        }
+    }
+    view::html(&InboxPage { page: me.page("Inbox"), mine, asked, others })
+}
+
+#[derive(Deserialize)]
+pub(super) struct HistoryQuery {
+    before: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "history.html")]
+struct HistoryPage {
+    page: Page,
+    lines: Vec<Line>,
+    next: Option<String>,
+}
+
+pub(super) async fn history(
+    State(authority): State<Arc<Authority>>,
+    me: SignedIn,
+    Query(query): Query<HistoryQuery>,
+) -> Response {
+    let before = match query.before.map(|id| id.parse()).transpose() {
+        Ok(before) => before,
+        Err(error) => return view::fault(AppError::Id(error)),
+    };
+    let listing = match authority.requests(&me.caller, States::Any, before, PAGE).await {
+        Ok(listing) => listing,
+        Err(error) => return view::fault(error),
+    };
+    let policy = authority.policy();
+    let line = |request: &Request| Line::from(&authority.show(request, &policy));
+    view::html(&HistoryPage {
+        page: me.page("History"),
+        lines: listing.requests.iter().map(line).collect(),
+        next: listing.next.map(|id| id.to_string()),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "request.html")]
+struct RequestPage {
+    page: Page,
+    request: wire::Request,
+    sentence: String,
+    reason: String,
+    requester: String,
+    fields: Vec<(String, String)>,
+    context: Option<String>,
+    hides: bool,
+    filed_at: String,
+    expires_at: Option<String>,
+    rules: String,
+    reviews: Vec<ReviewLine>,
+    ending: Option<String>,
+    may_review: bool,
+    why_not: Option<String>,
+}
+
+struct ReviewLine {
+    reviewer: String,
+    approves: bool,
+    comment: String,
+    at: String,
+}
+
+pub(super) async fn request(
+    State(authority): State<Arc<Authority>>,
+    me: SignedIn,
+    Path(id): Path<String>,
+) -> Response {
+    match authority.request(&me.caller, &id).await {
+        Ok(request) => view::html(&request_page(&authority, &me, &request)),
+        Err(error) => view::fault(error),
+    }
+}
+
+fn request_page(authority: &Authority, me: &SignedIn, request: &Request) -> RequestPage {
+    let policy = authority.policy();
+    let now = authority.clock().now();
+    let objection = request.may_review(me.caller.principal(), policy.membership(), now);
+    let shown = authority.show(request, &policy);
+    let review = |review: &wire::Review| ReviewLine {
+        reviewer: review.reviewer.clone(),
+        approves: review.verdict == wire::Verdict::Approve,
+        comment: plain(&review.comment),
+        at: view::clock(&review.at),
+    };
+    let ended = |ending: &wire::Ending| {
+        let by = ending.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let at = view::clock(&ending.at);
+        format!("{}{by}, {at}: {}", shown.state, plain(&ending.reason))
+    };
+    RequestPage {
+        page: me.page(&view::sentence(&shown.intent)),
+        sentence: view::sentence(&shown.intent),
+        reason: plain(&shown.intent.reason),
+        requester: view::who(&shown.requester),
+        fields: view::fields(&shown.intent),
+        context: view::context(&shown.intent),
+        hides: view::has_hidden(&shown.intent),
+        filed_at: view::clock(&shown.filed_at),
+        expires_at: shown.expires_at.as_deref().map(view::clock),
+        rules: shown.ruling.rules.iter().cloned().collect::<Vec<_>>().join(", "),
+        reviews: shown.reviews.iter().map(review).collect(),
+        ending: shown.ending.as_ref().map(ended),
+        may_review: objection.is_none(),
+        why_not: objection.and_then(|objection| why_not(&objection)),
+        request: shown,
+    }
+}
+
+/// Why this person is not asked, where that is not plain from the page.
+fn why_not(objection: &ReviewError) -> Option<String> {
+    match objection {
+        ReviewError::NotPending { .. } | ReviewError::OtherDigest { .. } => None,
+        ReviewError::TooLate { .. }
+        | ReviewError::NotAPerson(_)
+        | ReviewError::OwnRequest(_)
+        | ReviewError::Twice(_)
+        | ReviewError::NotAsked { .. } => Some(objection.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReviewForm {
+    csrf: String,
+    digest: String,
+    verdict: String,
+    #[serde(default)]
+    comment: String,
+}
+
+pub(super) async fn review(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<ReviewForm>,
+) -> Response {
+    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
+        return foreign_form();
+    }
+    let verdict = match form.verdict.as_str() {
+        "approve" => wire::Verdict::Approve,
+        "deny" => wire::Verdict::Deny,
+        _ => return foreign_form(),
+    };
+    // The same form sent twice is one wish: a person presses a button again when nothing happens.
+    let body = format!("{}\n{}\n{}", form.verdict, form.digest, form.comment);
+    let key = Digest::of(format!("{id}\n{}", me.caller.access().id).as_bytes()).hex();
+    let wish = Wish::new(&me.caller, "page review", &key, body.as_bytes());
+    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest };
+    match authority.review(&me.caller, &id, review, wish).await {
+        Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
+        Err(error) => view::fault(error),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "intent.html")]
+struct IntentPage {
+    page: Page,
+    digest: String,
+}
+
+/// The link that is known before anything is filed: it leads to the newest request for the intent.
+pub(super) async fn intent(
+    State(authority): State<Arc<Authority>>,
+    me: SignedIn,
+    Path(hex): Path<String>,
+) -> Response {
+    let missing = || AppError::NotFound { what: "intent", id: hex.chars().take(80).collect() };
+    let Ok(digest) = Digest::from_hex(&hex) else { return view::fault(missing()) };
+    match authority.newest_with(&me.caller, digest).await {
+        Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
+        Err(AppError::NotFound { .. }) => view::html(&IntentPage {
+            page: me.page("Not filed yet"),
+            digest: digest.to_string(),
+        }),
+        Err(error) => view::fault(error),
+    }
+}

@@ -1,0 +1,225 @@
+//! Signing in and out.
+
+use std::sync::Arc;
+
+use askama::Template;
+use assent_core::access::Purpose;
+use assent_core::credential::Secret;
+use axum::extract::{Form, FromRef, FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use crate::api::error::ApiError;
+use crate::app::{AppError, Authority, Caller};
+use crate::web::csrf;
+use crate::web::view::{self, Page};
+
+/// A signed-in browser.
+pub(super) struct SignedIn {
+    pub(super) caller: Caller,
+    pub(super) cookie: Secret,
+}
+
+impl<S> FromRequestParts<S> for SignedIn
+where
+    Arc<Authority>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let authority = Arc::<Authority>::from_ref(state);
+        let cookie = cookie(&parts.headers, cookie_name(&authority)).ok_or_else(to_login)?;
+        match authority.admit(cookie.expose(), Purpose::Session).await {
+            Ok(caller) => Ok(Self { caller, cookie }),
+            Err(AppError::Access(_)) => Err(to_login()),
+            Err(error) => Err(view::fault(error)),
+        }
+    }
+}
+
+fn to_login() -> Response {
+    Redirect::to("/login").into_response()
+}
+
+/// `__Host-` cookies are never sent elsewhere or set from a subdomain (RFC 6265bis section 4.1.3),
+/// but need https; on loopback without it the plain name must do.
+fn cookie_name(authority: &Authority) -> &'static str {
+    match authority.base().starts_with("https:") {
+        true => "__Host-assent",
+        false => "assent",
+    }
+}
+
+fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
+    let found = pairs.find(|(key, _)| key.trim() == name)?;
+    Some(Secret::new(found.1.trim().to_owned()))
+}
+
+fn set_cookie(authority: &Authority, value: &str, max_age: u32) -> Option<HeaderValue> {
+    let secure = if authority.base().starts_with("https:") { "; Secure" } else { "" };
+    let name = cookie_name(authority);
+    let text =
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}");
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn signed_in(authority: &Authority, session: &Secret) -> Response {
+    let mut response = Redirect::to("/").into_response();
+    if let Some(cookie) = set_cookie(authority, session.expose(), 8 * 3600) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    page: Page,
+    fault: Option<String>,
+}
+
+pub(super) async fn login_page() -> Response {
+    view::html(&LoginPage { page: Page::anonymous("Sign in"), fault: None })
+}
+
+#[derive(Deserialize)]
+pub(super) struct LoginForm {
+    token: String,
+}
+
+pub(super) async fn login(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    Form(form): Form<LoginForm>,
+) -> Response {
+    if !csrf::is_own(&headers, authority.base()) {
+        return foreign_form();
+    }
+    let token = Secret::new(form.token);
+    match authority.sign_in_by_token(token.expose()).await {
+        Ok(session) => signed_in(&authority, &session),
+        Err(error) => {
+            let error = ApiError::from(error);
+            error.log();
+            let fault = Some(error.detail().to_owned());
+            let page = LoginPage { page: Page::anonymous("Sign in"), fault };
+            (error.status(), view::html(&page)).into_response()
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "door.html")]
+struct DoorPage {
+    page: Page,
+    name: String,
+}
+
+/// A link alone signs nobody in: previews and scanners follow links, they do not press buttons.
+pub(super) async fn door_page(
+    State(authority): State<Arc<Authority>>,
+    Path(code): Path<String>,
+) -> Response {
+    match authority.person_of(&code) {
+        Some(id) => view::html(&DoorPage {
+            page: Page::anonymous("Sign in"),
+            name: id.to_string(),
+        }),
+        None => view::fault(AppError::WrongCode),
+    }
+}
+
+pub(super) async fn enter(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    Path(code): Path<String>,
+) -> Response {
+    if !csrf::is_own(&headers, authority.base()) {
+        return foreign_form();
+    }
+    match authority.sign_in_by_code(&code).await {
+        Ok(session) => signed_in(&authority, &session),
+        Err(error) => view::fault(error),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "bootstrap.html")]
+struct BootstrapPage {
+    page: Page,
+    token: Option<String>,
+}
+
+pub(super) async fn bootstrap_page(
+    State(authority): State<Arc<Authority>>,
+    Path(code): Path<String>,
+) -> Response {
+    match authority.is_bootstrap(&code) {
+        true => view::html(&BootstrapPage {
+            page: Page::anonymous("First administrator"),
+            token: None,
+        }),
+        false => view::fault(AppError::WrongCode),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct BootstrapForm {
+    sub: String,
+}
+
+pub(super) async fn bootstrap(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    Path(code): Path<String>,
+    Form(form): Form<BootstrapForm>,
+) -> Response {
+    if !csrf::is_own(&headers, authority.base()) {
+        return foreign_form();
+    }
+    match authority.bootstrap(&code, form.sub.trim()).await {
+        Ok(fresh) => view::html(&BootstrapPage {
+            page: Page::anonymous("First administrator"),
+            token: Some(fresh.token),
+        }),
+        Err(error) => view::fault(error),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct LogoutForm {
+    csrf: String,
+}
+
+pub(super) async fn logout(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    signed_in: SignedIn,
+    Form(form): Form<LogoutForm>,
+) -> Response {
+    if !csrf::holds(&signed_in.cookie, &form.csrf, &headers, authority.base()) {
+        return foreign_form();
+    }
+    let id = signed_in.caller.access().id.to_string();
+    if let Err(error) = authority.revoke_access(&signed_in.caller, &id).await {
+        return view::fault(error);
+    }
+    let mut response = to_login();
+    if let Some(cookie) = set_cookie(&authority, "", 0) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The answer to a form that none of our pages sent.
+pub(super) fn foreign_form() -> Response {
+    let detail = "this form did not come from a page of yours; open the page again";
+    view::refused(&ApiError::new(StatusCode::FORBIDDEN, "foreign_form", detail))
+}

@@ -1,0 +1,34 @@
+//! Untrusted text for people's eyes: nothing hides, nothing reorders.
+
+use assent_core::principal::is_visible;
+
+/// The text with every character that does not show itself written out. Line ends stay.
+pub(super) fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_visible(c) || c == '\n' {
+            shown.push(c);
+        } else {
+            shown.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+        }
+    }
+    shown
+}
+
+/// Whether a text holds characters that do not show themselves.
+pub(super) fn hides(text: &str) -> bool {
+    text.chars().any(|c| !is_visible(c) && c != '\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t37_what_hides_is_written_out() {
+        let text = "pay\u{202e}dc\u{200b}\u{1b}[31m";
+        assert_eq!(plain(text), "pay\\u{202e}dc\\u{200b}\\u{1b}[31m");
+        assert!(hides(text));
+        assert!(!hides("two\nlines, déjà vu"));
+    }
+}

@@ -1,0 +1,135 @@
+//! What the templates show, made from what callers are shown.
+
+use askama::Template;
+use assent_core::wire;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::api::error::ApiError;
+use crate::app::AppError;
+use crate::web::text::{hides, plain};
+
+/// What every page has.
+pub(super) struct Page {
+    pub(super) title: String,
+    pub(super) person: Option<String>,
+    pub(super) csrf: String,
+}
+
+impl Page {
+    pub(super) fn anonymous(title: &str) -> Self {
+        Self { title: title.to_owned(), person: None, csrf: String::new() }
+    }
+}
+
+pub(super) fn html(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made\n").into_response()
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "fault.html")]
+struct FaultPage {
+    page: Page,
+    detail: String,
+    errors: Vec<String>,
+}
+
+pub(super) fn fault(error: AppError) -> Response {
+    refused(&ApiError::from(error))
+}
+
+pub(super) fn refused(error: &ApiError) -> Response {
+    error.log();
+    let errors = error.errors().iter().map(|e| format!("{}: {}", e.field, e.problem));
+    let page = FaultPage {
+        page: Page::anonymous("That did not work"),
+        detail: plain(error.detail()),
+        errors: errors.map(|text| plain(&text)).collect(),
+    };
+    (error.status(), html(&page)).into_response()
+}
+
+/// A request in a list.
+pub(super) struct Line {
+    pub(super) id: String,
+    pub(super) state: String,
+    pub(super) sentence: String,
+    pub(super) reason: String,
+    pub(super) requester: String,
+    pub(super) filed_at: String,
+    pub(super) progress: String,
+}
+
+impl From<&wire::Request> for Line {
+    fn from(request: &wire::Request) -> Self {
+        let counted: usize = request.stages.iter().map(|stage| stage.counted.len()).sum();
+        let needed: u32 = request.stages.iter().map(|stage| stage.approvals).sum();
+        Self {
+            id: request.id.clone(),
+            state: request.state.clone(),
+            sentence: sentence(&request.intent),
+            reason: plain(&request.intent.reason),
+            requester: who(&request.requester),
+            filed_at: clock(&request.filed_at),
+            progress: if needed == 0 { String::new() } else { format!("{counted} of {needed}") },
+        }
+    }
+}
+
+/// What will happen, in one sentence.
+pub(super) fn sentence(intent: &wire::Intent) -> String {
+    let target: Vec<_> = intent.target.iter().map(|(k, v)| format!("{k} {}", plain(v))).collect();
+    let on = if target.is_empty() { String::new() } else { format!(" on {}", target.join(", ")) };
+    format!("{} in {}{on}", intent.kind, intent.environment)
+}
+
+pub(super) fn who(principal: &wire::Principal) -> String {
+    let name = match principal.iss == assent_core::principal::LOCAL_ISSUER {
+        true => principal.sub.clone(),
+        false => format!("{}#{}", principal.iss, principal.sub),
+    };
+    let people: Vec<_> = principal.acts_for.iter().map(|id| id.sub.clone()).collect();
+    match people.is_empty() {
+        true => name,
+        false => format!("{name}, for {}", people.join(", ")),
+    }
+}
+
+/// `2026-11-20 21:31 UTC`.
+pub(super) fn clock(text: &str) -> String {
+    let (date, time) = text.split_once('T').unwrap_or((text, ""));
+    format!("{date} {} UTC", time.get(..5).unwrap_or(time))
+}
+
+/// Everything the requester wrote, to see whether any of it hides something.
+pub(super) fn has_hidden(intent: &wire::Intent) -> bool {
+    let context = serde_json::Value::Object(intent.context.clone()).to_string();
+    hides(&intent.reason)
+        || hides(&context)
+        || intent.target.iter().any(|(key, value)| hides(key) || hides(value))
+}
+
+/// The fields of an intent, in the order in which people read them.
+pub(super) fn fields(intent: &wire::Intent) -> Vec<(String, String)> {
+    let mut fields = vec![
+        ("kind".to_owned(), intent.kind.clone()),
+        ("environment".to_owned(), intent.environment.clone()),
+    ];
+    fields.extend(intent.target.iter().map(|(key, value)| (format!("target {key}"), plain(value))));
+    fields.extend(intent.digest.iter().map(|digest| ("exact thing".to_owned(), digest.clone())));
+    fields.extend(intent.duration.iter().map(|span| ("for".to_owned(), span.clone())));
+    fields
+}
+
+/// The requester's free JSON, as it is digested.
+pub(super) fn context(intent: &wire::Intent) -> Option<String> {
+    let value = serde_json::Value::Object(intent.context.clone());
+    let text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    (!intent.context.is_empty()).then(|| plain(&text))
+}

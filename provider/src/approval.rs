@@ -174,8 +174,7 @@ mod tests {
             ("timeouts", timeouts),
         ]);
         let faults = validate(&config);
-        let paths: Vec<_> =
-            faults.list().iter().filter_map(|fault| fault.path.as_ref()).collect();
+        let paths: Vec<_> = faults.list().iter().filter_map(|fault| fault.path.as_ref()).collect();
         assert_eq!(paths[0].to_string(), "timeouts.create");
     }
 

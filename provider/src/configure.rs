@@ -44,15 +44,6 @@ pub(crate) fn schema() -> Schema {
     )
 }
 
-/// The server, and the way to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Server {
-    /// Calls it.
-    pub(crate) client: Client,
-    /// Its address, without a slash at the end.
-    pub(crate) url: String,
-}
-
 /// Which server the provider is configured for.
 #[derive(Clone, Debug)]
 pub(crate) enum Reach {
@@ -61,7 +52,7 @@ pub(crate) enum Reach {
     /// The provider block holds something that is known only at apply.
     NotYetKnown,
     /// This one.
-    Known(Server),
+    Known(Client),
 }
 
 /// What the provider block says.
@@ -77,11 +68,11 @@ impl Configured {
     /// Before Terraform has said anything.
     pub(crate) const NOT_YET: Self = Self { reach: Reach::Unconfigured, applying: None };
 
-    /// The server, for calls that make no sense without one.
+    /// The way to the server, for calls that make no sense without one.
     ///
     /// # Errors
     /// What to do when there is none.
-    pub(crate) fn server(&self) -> Result<&Server, Diagnostic> {
+    pub(crate) fn server(&self) -> Result<&Client, Diagnostic> {
         match &self.reach {
             Reach::Known(server) => Ok(server),
             Reach::Unconfigured => Err(Diagnostic::error(
@@ -131,8 +122,8 @@ pub(crate) fn configure(config: &Value, defaults: &Defaults) -> Result<Configure
     Ok(Configured { reach: Reach::Known(server), applying })
 }
 
-/// The server at this address, for the holder of this token.
-fn connect(url: Option<String>, token: Option<Secret>) -> Result<Server, Diagnostics> {
+/// The way to the server at this address, for the holder of this token.
+fn connect(url: Option<String>, token: Option<Secret>) -> Result<Client, Diagnostics> {
     let mut faults = Diagnostics::default();
     let address = url.ok_or_else(missing_url).and_then(|url| address(&url));
     let address = address.map_err(|fault| faults.push(fault.at(Path::attribute("url")))).ok();
@@ -142,15 +133,11 @@ fn connect(url: Option<String>, token: Option<Secret>) -> Result<Server, Diagnos
     let (Some(address), false) = (address, faults.has_errors()) else {
         return Err(faults);
     };
-    let url = address.as_str().trim_end_matches('/').to_owned();
     let settings = Settings { url: address, token, user_agent: USER_AGENT.to_owned() };
-    match Client::new(settings) {
-        Ok(client) => Ok(Server { client, url }),
-        Err(error) => {
-            let detail = sentence(&error.to_string());
-            Err(Diagnostic::error("The client cannot be set up", detail).into())
-        }
-    }
+    Client::new(settings).map_err(|error| {
+        let detail = sentence(&error.to_string());
+        Diagnostic::error("Invalid server address", detail).at(Path::attribute("url")).into()
+    })
 }
 
 /// The address of a server.
@@ -212,7 +199,7 @@ mod tests {
             token: Some(Secret::new("secret".to_owned())),
         };
         let configured = configure(&block(Value::Null, Value::Null), &defaults).unwrap();
-        assert_eq!(configured.server().unwrap().url, "http://127.0.0.1:8420");
+        assert_eq!(configured.server().unwrap().base(), "http://127.0.0.1:8420");
         assert_eq!(configured.applying, Some(false));
         assert!(!format!("{configured:?}").contains("secret"));
     }
@@ -221,6 +208,14 @@ mod tests {
     fn all_that_is_missing_is_told_at_once() {
         let faults = configure(&block(Value::Null, Value::Null), &Defaults::default());
         assert_eq!(paths(&faults.unwrap_err()), ["url", "token"]);
+    }
+
+    #[test]
+    fn a_token_is_not_sent_in_the_clear() {
+        let block = block(Value::text("http://assent.example.com"), Value::text("hunter2"));
+        let faults = configure(&block, &Defaults::default()).unwrap_err();
+        assert_eq!(paths(&faults), ["url"]);
+        assert!(!format!("{faults:?}").contains("hunter2"));
     }
 
     #[test]

@@ -9,11 +9,14 @@
 
 mod open;
 
-use assent_client::{IdempotencyKey, wire};
+use std::fmt;
 
-use crate::configure::Server;
+use assent_client::{Client, IdempotencyKey, wire};
+use assent_core::time::{Span, Timestamp};
+
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::intent::sentence;
+use crate::log::{Level, log};
 use crate::schema::{Attribute, Schema};
 use crate::session::Session;
 use crate::value::{Type, Value};
@@ -68,12 +71,19 @@ pub(crate) fn schema() -> Schema {
 }
 
 /// An opened credential, or what stands for one at plan.
-#[derive(Debug)]
 pub(crate) struct Opened {
-    /// The value for Terraform; the only thing here that holds the token.
+    /// The value for Terraform. It holds the token, so this struct does not show it.
     pub(crate) result: Value,
-    /// What Close needs: the credential's id.
+    /// When Terraform should ask whether it is still good.
+    pub(crate) renew_at: Option<Timestamp>,
+    /// What Renew and Close need: the credential's id.
     pub(crate) private: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("renew_at", &self.renew_at).finish_non_exhaustive()
+    }
 }
 
 /// Checks a configuration as far as it is known; all faults at once.
@@ -119,24 +129,26 @@ pub(crate) async fn open(session: &Session, config: Value) -> Result<Opened, Dia
 fn promised(config: Value) -> Opened {
     let result =
         FOUND_OUT.into_iter().fold(config, |config, name| config.with(name, Value::Unknown));
-    Opened { result, private: None }
+    Opened { result, renew_at: None, private: None }
 }
 
 /// Mints a credential and notes it as open.
 ///
 /// Minting is seen through even if the call is dropped: a credential that the
 /// server made but nobody noted could not be revoked.
-async fn mint(session: &Session, server: Server, config: Value) -> Result<Opened, Diagnostics> {
+async fn mint(session: &Session, server: Client, config: Value) -> Result<Opened, Diagnostics> {
     let text = |name: &str| config.attribute(name).as_text().given();
     let approval = text("approval_id").unwrap_or_default();
-    let ttl = text("ttl").map(|text| duration::span(&text).map(|span| span.to_string())).transpose();
-    let ttl = ttl.map_err(|error| Diagnostic::error("Invalid `ttl`", sentence(&error.to_string())))?;
+    let ttl =
+        text("ttl").map(|text| duration::span(&text).map(|span| span.to_string())).transpose();
+    let ttl =
+        ttl.map_err(|error| Diagnostic::error("Invalid `ttl`", sentence(&error.to_string())))?;
     let asked = wire::MintRequest { audience: text("audience").unwrap_or_default(), ttl };
     let open = session.credentials.clone();
     let minted = session
         .see_through(|_| async move {
-            let minted = server.client.mint(&approval, &asked, &IdempotencyKey::new()).await;
-            minted.inspect(|credential| open.note(&credential.id, &server.client))
+            let minted = server.mint(&approval, &asked, &IdempotencyKey::fresh()).await;
+            minted.inspect(|credential| open.note(&credential.id, &server))
         })
         .await
         .ok_or_else(|| failure::ours("minting a credential"))?
@@ -147,19 +159,44 @@ async fn mint(session: &Session, server: Server, config: Value) -> Result<Opened
 /// A minted credential as Terraform gets it.
 fn handed_out(config: Value, minted: wire::Credential) -> Opened {
     let private = minted.id.clone().into_bytes();
+    let renew_at = look_at(&minted);
     let result = config
         .with("token", Value::String(minted.token))
         .with("expires_at", Value::String(minted.expires_at))
         .with("credential_id", Value::String(minted.id))
         .with("claims", Value::String(minted.claims.to_string()));
-    Opened { result, private: Some(private) }
+    Opened { result, renew_at, private: Some(private) }
 }
 
-/// Refuses to renew: a signed token ends when it says, and Terraform could not
-/// pass another one on. Open asks for no renewal, so Terraform does not try.
-pub(crate) fn renew() -> Diagnostic {
-    let detail = "A credential ends when its token says; raise `ttl` if that is too soon.";
-    Diagnostic::error("A credential is not renewed", detail)
+/// When to look at a credential again: after two thirds of its life, by the
+/// server's own account of its beginning and end.
+fn look_at(minted: &wire::Credential) -> Option<Timestamp> {
+    let end: Timestamp = minted.expires_at.parse().ok()?;
+    let beginning = minted.claims.get("iat")?.as_i64()?;
+    let beginning = Timestamp::from_millis(beginning.checked_mul(1000)?);
+    let life = beginning.until(end).as_seconds();
+    (life > 0).then(|| beginning.plus(Span::seconds(life - life / 3)))
+}
+
+/// Looks whether a credential is still good. A signed token ends when it says,
+/// so its life is not made longer; but whoever reads the log learns that it was
+/// taken back. Terraform itself passes over what Renew tells.
+///
+/// # Errors
+/// The credential ended, or the server could not be asked.
+pub(crate) async fn renew(session: &Session, private: Option<&[u8]>) -> Result<(), Diagnostics> {
+    let Some(id) = noted(private) else { return Ok(()) };
+    let ended = |why: String| {
+        log(Level::Error, format!("credential {id}: {why}"));
+        Diagnostic::error(format!("Credential {id} is no longer good"), why).into()
+    };
+    match session.credentials.look_at(&id).await {
+        Ok(Some(status)) if status.status != "live" => {
+            Err(ended(format!("It is {}.", status.status)))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(ended(failure::why(&error))),
+    }
 }
 
 /// Closes a credential: it is good for nothing from now on.
@@ -221,11 +258,14 @@ mod tests {
             id: "crd_1".into(),
             token: "secret".into(),
             expires_at: "2026-11-20T21:31:26.000Z".into(),
-            claims: serde_json::json!({"aud": "postgres://orders"}),
+            claims: serde_json::json!({"aud": "postgres://orders", "iat": 1_795_209_986}),
         };
         let opened = handed_out(config("5m"), minted);
         assert_eq!(noted(opened.private.as_deref()).as_deref(), Some("crd_1"));
         assert_eq!(opened.result.attribute("token"), &Value::text("secret"));
+        assert!(!format!("{opened:?}").contains("secret"));
+        let renew_at = opened.renew_at.unwrap().to_string();
+        assert_eq!(renew_at, "2026-11-20T21:29:46.000Z");
         assert_eq!(noted(Some(b"")), None);
         assert_eq!(noted(Some(&[0xff])), None);
     }

@@ -69,7 +69,7 @@ pub(crate) async fn read(session: &Session, config: Value) -> Result<Value, Diag
     })?;
     let filing = wire::Filing { intent: wire::Intent::from(&intent), reattach: false };
     let configured = session.configured();
-    let decision = configured.server()?.client.decide(&filing).await;
+    let decision = configured.server()?.decide(&filing).await;
     let decision = decision.map_err(|error| failure::told(&error, "Policy cannot be asked"))?;
     Ok(with_ruling(config, &decision.ruling))
 }

@@ -154,11 +154,6 @@ impl Diagnostics {
         self.0.push(diagnostic);
     }
 
-    /// Adds all of another call's.
-    pub(crate) fn extend(&mut self, others: Self) {
-        self.0.extend(others.0);
-    }
-
     /// Whether one of them is a failure.
     pub(crate) fn has_errors(&self) -> bool {
         self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
@@ -206,8 +201,7 @@ mod tests {
         path.prepend(Step::Key("approved_by".into()));
         let steps: Vec<_> =
             path.to_wire().steps.into_iter().filter_map(|step| step.selector).collect();
-        let expected =
-            [Selector::AttributeName("approved_by".into()), Selector::ElementKeyInt(3)];
+        let expected = [Selector::AttributeName("approved_by".into()), Selector::ElementKeyInt(3)];
         assert_eq!(steps, expected);
     }
 

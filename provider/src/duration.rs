@@ -10,7 +10,9 @@ use assent_core::time::Span;
 
 /// The text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a duration; write numbers with units (d, h, m, s, ms), such as 30m, 1h30m or 90s")]
+#[error(
+    "`{0}` is not a duration; write numbers with units (d, h, m, s, ms), such as 30m, 1h30m or 90s"
+)]
 pub(crate) struct NotADuration(String);
 
 impl NotADuration {
@@ -111,8 +113,23 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         let cases = [
-            "", "0s", "m", "10", "-1m", "+1m", "1.h", ".5h", "1..5h", "1 h", "1H", "1w", "٣m",
-            "1h30", "9999999999999h", "99999999999d", "1h٣m",
+            "",
+            "0s",
+            "m",
+            "10",
+            "-1m",
+            "+1m",
+            "1.h",
+            ".5h",
+            "1..5h",
+            "1 h",
+            "1H",
+            "1w",
+            "٣m",
+            "1h30",
+            "9999999999999h",
+            "99999999999d",
+            "1h٣m",
         ];
         for text in cases {
             assert!(parse(text).is_err(), "{text}");

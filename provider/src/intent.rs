@@ -211,11 +211,17 @@ fn at_argument(found: &IntentFault) -> Diagnostic {
     }
 }
 
-/// A problem, written as Terraform writes details.
+/// A problem, written as Terraform writes details. What is no plain word, such as
+/// an address, keeps its first letter.
 pub(crate) fn sentence(problem: &str) -> String {
+    let word = problem.split(' ').next().unwrap_or_default();
     let mut letters = problem.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+    match letters.next() {
+        Some(first) if word.chars().all(char::is_alphabetic) => {
+            format!("{}{}.", first.to_uppercase(), letters.as_str())
+        }
+        Some(_) | None => format!("{problem}."),
+    }
 }
 
 #[cfg(test)]
@@ -304,6 +310,12 @@ mod tests {
             let config = config([(name, value)]);
             assert_eq!(Stated::of(&config).intent(), Ok(None), "{name}");
         }
+    }
+
+    #[test]
+    fn a_problem_becomes_a_sentence() {
+        assert_eq!(sentence("the text is not JSON"), "The text is not JSON.");
+        assert_eq!(sentence("http://a is not https"), "http://a is not https.");
     }
 
     #[test]

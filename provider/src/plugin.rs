@@ -12,10 +12,13 @@ mod handshake;
 mod lifetime;
 mod tls;
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -39,7 +42,9 @@ pub(crate) enum StartError {
     )]
     NotTerraform,
     /// Terraform is too old for this provider.
-    #[error("terraform speaks plugin protocol {0}, this provider speaks 6; use terraform 1.10 or later")]
+    #[error(
+        "terraform speaks plugin protocol {0}, this provider speaks 6; use terraform 1.10 or later"
+    )]
     Protocol(String),
     /// Mutual TLS could not be set up.
     #[error("mutual TLS cannot be set up: {0}")]
@@ -61,8 +66,7 @@ pub(crate) async fn serve(
     handshake::check(environment)?;
     let identity = environment.client_certificate.as_deref().map(tls::Identity::facing);
     let identity = identity.transpose().map_err(StartError::Tls)?;
-    // The directory is private to this user and goes when the value does.
-    let directory = tempfile::Builder::new().prefix("assent-provider").tempdir()?;
+    let directory = private_directory()?;
     let socket = directory.path().join("socket");
     let listener = UnixListener::bind(&socket)?;
     handshake::announce(
@@ -76,12 +80,18 @@ pub(crate) async fn serve(
     }
     let acceptor = identity.map(|identity| identity.acceptor());
     let incoming = connection::accept(listener, acceptor, Arc::clone(&lifetime));
-    let server = Server::builder().add_routes(routes).serve_with_incoming_shutdown(
-        incoming,
-        lifetime.ended(),
-    );
+    let server = Server::builder()
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, lifetime.ended());
     run_out(server, &lifetime).await;
     Ok(())
+}
+
+/// A fresh directory that only this user may enter, and that goes when the value
+/// does. Whoever can reach the socket can at least try to connect.
+fn private_directory() -> io::Result<TempDir> {
+    let only_ours = Permissions::from_mode(0o700);
+    tempfile::Builder::new().prefix("assent-provider").permissions(only_ours).tempdir()
 }
 
 /// Runs the server to its end, and not much longer than it is asked to.
@@ -100,5 +110,17 @@ async fn run_out(
             }
         }
         () = overdue => log(Level::Debug, "calls were still open at the end"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_user_may_enter_the_directory() {
+        let directory = private_directory().unwrap();
+        let mode = directory.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 }

@@ -23,11 +23,23 @@ use plugin_pb::grpc_stdio_server::GrpcStdioServer;
 use schemas::Schemas;
 
 /// Terraform's provider protocol, version 6.
+#[expect(
+    unreachable_pub,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "the code is generated"
+)]
 pub(crate) mod pb {
     tonic::include_proto!("tfplugin6");
 }
 
 /// The services of a plugin process.
+#[expect(
+    unreachable_pub,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "the code is generated"
+)]
 pub(crate) mod plugin_pb {
     tonic::include_proto!("plugin");
 }
@@ -38,8 +50,7 @@ const LARGEST_MESSAGE: usize = 256 * 1024 * 1024;
 
 /// The services of this process.
 pub(crate) fn routes(session: &Arc<Session>, trace: &Trace) -> Routes {
-    let rpc =
-        Rpc { session: Arc::clone(session), schemas: Schemas::new(), trace: trace.clone() };
+    let rpc = Rpc { session: Arc::clone(session), schemas: Schemas::new(), trace: trace.clone() };
     let provider = ProviderServer::new(rpc)
         .max_decoding_message_size(LARGEST_MESSAGE)
         .max_encoding_message_size(LARGEST_MESSAGE);
@@ -65,26 +76,26 @@ type Answer<T> = Result<Response<T>, Status>;
 impl Provider for Rpc {
     async fn get_provider_schema(
         &self,
-        _: Request<pb::get_provider_schema::Request>,
-    ) -> Answer<pb::get_provider_schema::Response> {
+        _: Request<pb::GetProviderSchemaRequest>,
+    ) -> Answer<pb::GetProviderSchemaResponse> {
         self.trace.note("GetProviderSchema", None);
         Ok(Response::new(self.schemas.to_wire()))
     }
 
     async fn validate_provider_config(
         &self,
-        request: Request<pb::validate_provider_config::Request>,
-    ) -> Answer<pb::validate_provider_config::Response> {
+        request: Request<pb::ValidateProviderConfigRequest>,
+    ) -> Answer<pb::ValidateProviderConfigResponse> {
         self.trace.note("ValidateProviderConfig", None);
         let config = self.schemas.provider(request.into_inner().config.as_ref());
         let diagnostics = told(config.map(|config| configure::validate(&config)));
-        Ok(Response::new(pb::validate_provider_config::Response { diagnostics }))
+        Ok(Response::new(pb::ValidateProviderConfigResponse { diagnostics }))
     }
 
     async fn configure_provider(
         &self,
-        request: Request<pb::configure_provider::Request>,
-    ) -> Answer<pb::configure_provider::Response> {
+        request: Request<pb::ConfigureProviderRequest>,
+    ) -> Answer<pb::ConfigureProviderResponse> {
         self.trace.note("ConfigureProvider", None);
         let config = self.schemas.provider(request.into_inner().config.as_ref());
         let configured =
@@ -93,58 +104,58 @@ impl Provider for Rpc {
             self.session.configure(configured);
             Diagnostics::default()
         }));
-        Ok(Response::new(pb::configure_provider::Response { diagnostics }))
+        Ok(Response::new(pb::ConfigureProviderResponse { diagnostics }))
     }
 
     async fn validate_resource_config(
         &self,
-        request: Request<pb::validate_resource_config::Request>,
-    ) -> Answer<pb::validate_resource_config::Response> {
+        request: Request<pb::ValidateResourceConfigRequest>,
+    ) -> Answer<pb::ValidateResourceConfigResponse> {
         let request = request.into_inner();
         self.trace.note("ValidateResourceConfig", Some(&request.type_name));
         let config = self.schemas.resource(&request.type_name, request.config.as_ref());
         let diagnostics = told(config.map(|config| approval::validate(&config)));
-        Ok(Response::new(pb::validate_resource_config::Response { diagnostics }))
+        Ok(Response::new(pb::ValidateResourceConfigResponse { diagnostics }))
     }
 
     async fn validate_data_resource_config(
         &self,
-        request: Request<pb::validate_data_resource_config::Request>,
-    ) -> Answer<pb::validate_data_resource_config::Response> {
+        request: Request<pb::ValidateDataResourceConfigRequest>,
+    ) -> Answer<pb::ValidateDataResourceConfigResponse> {
         let request = request.into_inner();
         self.trace.note("ValidateDataResourceConfig", Some(&request.type_name));
         let config = self.schemas.data_source(&request.type_name, request.config.as_ref());
         let diagnostics = told(config.map(|config| decision::validate(&config)));
-        Ok(Response::new(pb::validate_data_resource_config::Response { diagnostics }))
+        Ok(Response::new(pb::ValidateDataResourceConfigResponse { diagnostics }))
     }
 
     async fn validate_ephemeral_resource_config(
         &self,
-        request: Request<pb::validate_ephemeral_resource_config::Request>,
-    ) -> Answer<pb::validate_ephemeral_resource_config::Response> {
+        request: Request<pb::ValidateEphemeralResourceConfigRequest>,
+    ) -> Answer<pb::ValidateEphemeralResourceConfigResponse> {
         let request = request.into_inner();
         self.trace.note("ValidateEphemeralResourceConfig", Some(&request.type_name));
         let config = self.schemas.ephemeral(&request.type_name, request.config.as_ref());
         let diagnostics = told(config.map(|config| credential::validate(&config)));
-        Ok(Response::new(pb::validate_ephemeral_resource_config::Response { diagnostics }))
+        Ok(Response::new(pb::ValidateEphemeralResourceConfigResponse { diagnostics }))
     }
 
     async fn upgrade_resource_state(
         &self,
-        request: Request<pb::upgrade_resource_state::Request>,
-    ) -> Answer<pb::upgrade_resource_state::Response> {
+        request: Request<pb::UpgradeResourceStateRequest>,
+    ) -> Answer<pb::UpgradeResourceStateResponse> {
         let request = request.into_inner();
         self.trace.note("UpgradeResourceState", Some(&request.type_name));
         let raw = request.raw_state.unwrap_or_default();
         let upgraded = self.schemas.raw_resource(&request.type_name, &raw.json);
         let (upgraded_state, diagnostics) = state(upgraded.map(|value| (value, None)))?;
-        Ok(Response::new(pb::upgrade_resource_state::Response { upgraded_state, diagnostics }))
+        Ok(Response::new(pb::UpgradeResourceStateResponse { upgraded_state, diagnostics }))
     }
 
     async fn read_resource(
         &self,
-        request: Request<pb::read_resource::Request>,
-    ) -> Answer<pb::read_resource::Response> {
+        request: Request<pb::ReadResourceRequest>,
+    ) -> Answer<pb::ReadResourceResponse> {
         let request = request.into_inner();
         self.trace.note("ReadResource", Some(&request.type_name));
         let read = match self.schemas.resource(&request.type_name, request.current_state.as_ref()) {
@@ -154,14 +165,14 @@ impl Provider for Rpc {
         let (new_state, diagnostics) = state(read)?;
         let private = request.private;
         let answer =
-            pb::read_resource::Response { new_state, diagnostics, private, ..Default::default() };
+            pb::ReadResourceResponse { new_state, diagnostics, private, ..Default::default() };
         Ok(Response::new(answer))
     }
 
     async fn plan_resource_change(
         &self,
-        request: Request<pb::plan_resource_change::Request>,
-    ) -> Answer<pb::plan_resource_change::Response> {
+        request: Request<pb::PlanResourceChangeRequest>,
+    ) -> Answer<pb::PlanResourceChangeResponse> {
         let request = request.into_inner();
         self.trace.note("PlanResourceChange", Some(&request.type_name));
         let planned = match self.schemas.change_to_plan(&request) {
@@ -176,7 +187,7 @@ impl Provider for Rpc {
             Err(faults) => (Err(faults), Vec::new()),
         };
         let (planned_state, diagnostics) = state(planned)?;
-        Ok(Response::new(pb::plan_resource_change::Response {
+        Ok(Response::new(pb::PlanResourceChangeResponse {
             planned_state,
             requires_replace,
             planned_private: request.prior_private,
@@ -187,8 +198,8 @@ impl Provider for Rpc {
 
     async fn apply_resource_change(
         &self,
-        request: Request<pb::apply_resource_change::Request>,
-    ) -> Answer<pb::apply_resource_change::Response> {
+        request: Request<pb::ApplyResourceChangeRequest>,
+    ) -> Answer<pb::ApplyResourceChangeResponse> {
         let request = request.into_inner();
         self.trace.note("ApplyResourceChange", Some(&request.type_name));
         let applied = match self.schemas.change_to_apply(&request) {
@@ -200,7 +211,7 @@ impl Provider for Rpc {
         // state together with its private data.
         let (new_state, diagnostics) = state(applied.map(messages::with))?;
         let private = request.planned_private;
-        let answer = pb::apply_resource_change::Response {
+        let answer = pb::ApplyResourceChangeResponse {
             new_state,
             private,
             diagnostics,
@@ -211,8 +222,8 @@ impl Provider for Rpc {
 
     async fn import_resource_state(
         &self,
-        request: Request<pb::import_resource_state::Request>,
-    ) -> Answer<pb::import_resource_state::Response> {
+        request: Request<pb::ImportResourceStateRequest>,
+    ) -> Answer<pb::ImportResourceStateResponse> {
         let request = request.into_inner();
         self.trace.note("ImportResourceState", Some(&request.type_name));
         let imported = match self.schemas.known_resource(&request.type_name) {
@@ -221,12 +232,12 @@ impl Provider for Rpc {
         };
         let (state, diagnostics) = state(imported.map(|value| (value, None)))?;
         let type_name = request.type_name;
-        let imported = state.map(|state| pb::import_resource_state::ImportedResource {
+        let imported = state.map(|state| pb::ImportedResource {
             type_name,
             state: Some(state),
             private: Vec::new(),
         });
-        Ok(Response::new(pb::import_resource_state::Response {
+        Ok(Response::new(pb::ImportResourceStateResponse {
             imported_resources: imported.into_iter().collect(),
             diagnostics,
             ..Default::default()
@@ -235,8 +246,8 @@ impl Provider for Rpc {
 
     async fn read_data_source(
         &self,
-        request: Request<pb::read_data_source::Request>,
-    ) -> Answer<pb::read_data_source::Response> {
+        request: Request<pb::ReadDataSourceRequest>,
+    ) -> Answer<pb::ReadDataSourceResponse> {
         let request = request.into_inner();
         self.trace.note("ReadDataSource", Some(&request.type_name));
         let read = match self.schemas.data_source(&request.type_name, request.config.as_ref()) {
@@ -244,27 +255,28 @@ impl Provider for Rpc {
             Err(faults) => Err(faults),
         };
         let (state, diagnostics) = state(read.map(|value| (value, None)))?;
-        let answer = pb::read_data_source::Response { state, diagnostics, ..Default::default() };
+        let answer = pb::ReadDataSourceResponse { state, diagnostics, ..Default::default() };
         Ok(Response::new(answer))
     }
 
     async fn open_ephemeral_resource(
         &self,
-        request: Request<pb::open_ephemeral_resource::Request>,
-    ) -> Answer<pb::open_ephemeral_resource::Response> {
+        request: Request<pb::OpenEphemeralResourceRequest>,
+    ) -> Answer<pb::OpenEphemeralResourceResponse> {
         let request = request.into_inner();
         self.trace.note("OpenEphemeralResource", Some(&request.type_name));
         let opened = match self.schemas.ephemeral(&request.type_name, request.config.as_ref()) {
             Ok(config) => credential::open(&self.session, config).await,
             Err(faults) => Err(faults),
         };
-        let (opened, private) = match opened {
-            Ok(opened) => (Ok((opened.result, None)), opened.private),
-            Err(faults) => (Err(faults), None),
+        let (opened, renew_at, private) = match opened {
+            Ok(opened) => (Ok((opened.result, None)), opened.renew_at, opened.private),
+            Err(faults) => (Err(faults), None, None),
         };
         let (result, diagnostics) = state(opened)?;
-        Ok(Response::new(pb::open_ephemeral_resource::Response {
+        Ok(Response::new(pb::OpenEphemeralResourceResponse {
             diagnostics,
+            renew_at: renew_at.map(messages::instant),
             result,
             private,
             ..Default::default()
@@ -273,34 +285,35 @@ impl Provider for Rpc {
 
     async fn renew_ephemeral_resource(
         &self,
-        request: Request<pb::renew_ephemeral_resource::Request>,
-    ) -> Answer<pb::renew_ephemeral_resource::Response> {
+        request: Request<pb::RenewEphemeralResourceRequest>,
+    ) -> Answer<pb::RenewEphemeralResourceResponse> {
         let request = request.into_inner();
         self.trace.note("RenewEphemeralResource", Some(&request.type_name));
-        let diagnostics = Diagnostics::from(credential::renew()).into_wire();
         let private = request.private;
+        let renewed = credential::renew(&self.session, private.as_deref()).await;
+        let diagnostics = told(renewed.map(|()| Diagnostics::default()));
         let answer =
-            pb::renew_ephemeral_resource::Response { diagnostics, private, ..Default::default() };
+            pb::RenewEphemeralResourceResponse { diagnostics, private, ..Default::default() };
         Ok(Response::new(answer))
     }
 
     async fn close_ephemeral_resource(
         &self,
-        request: Request<pb::close_ephemeral_resource::Request>,
-    ) -> Answer<pb::close_ephemeral_resource::Response> {
+        request: Request<pb::CloseEphemeralResourceRequest>,
+    ) -> Answer<pb::CloseEphemeralResourceResponse> {
         let request = request.into_inner();
         self.trace.note("CloseEphemeralResource", Some(&request.type_name));
         let closed = credential::close(&self.session, request.private.as_deref()).await;
         let diagnostics = told(closed.map(|()| Diagnostics::default()));
-        Ok(Response::new(pb::close_ephemeral_resource::Response { diagnostics }))
+        Ok(Response::new(pb::CloseEphemeralResourceResponse { diagnostics }))
     }
 
     async fn stop_provider(
         &self,
-        _: Request<pb::stop_provider::Request>,
-    ) -> Answer<pb::stop_provider::Response> {
+        _: Request<pb::StopProviderRequest>,
+    ) -> Answer<pb::StopProviderResponse> {
         self.trace.note("StopProvider", None);
         self.session.interrupts.stop();
-        Ok(Response::new(pb::stop_provider::Response::default()))
+        Ok(Response::new(pb::StopProviderResponse::default()))
     }
 }

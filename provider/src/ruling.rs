@@ -71,7 +71,8 @@ pub(crate) mod tests {
             a_stage(2, &["group:release-managers"]),
             a_stage(1, &["group:dba", "person:dave"]),
         ];
-        let words = "2 of release-managers (rule prod-apply); and 1 of dba or dave (rule prod-apply)";
+        let words =
+            "2 of release-managers (rule prod-apply); and 1 of dba or dave (rule prod-apply)";
         assert_eq!(asked(&asked_for), words);
     }
 
@@ -79,7 +80,8 @@ pub(crate) mod tests {
     fn every_reason_is_said() {
         let mut refusal = ruling(Said::Refuse);
         assert_eq!(refused(&refusal), "no rule allows it");
-        let reason = RefusalReason { rule: "freeze".into(), message: "No changes on Friday.".into() };
+        let reason =
+            RefusalReason { rule: "freeze".into(), message: "No changes on Friday.".into() };
         refusal.reasons = vec![reason];
         assert_eq!(refused(&refusal), "No changes on Friday (rule freeze)");
     }

@@ -72,12 +72,7 @@ impl Attribute {
         Self { sensitive: true, ..self }
     }
 
-    fn new(
-        name: &'static str,
-        shape: Shape,
-        source: Source,
-        description: &'static str,
-    ) -> Self {
+    fn new(name: &'static str, shape: Shape, source: Source, description: &'static str) -> Self {
         Self { name, shape, source, sensitive: false, description }
     }
 

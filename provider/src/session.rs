@@ -1,6 +1,9 @@
 //! What one provider process holds between calls.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::configure::Configured;
 use crate::credential::OpenCredentials;
@@ -12,7 +15,10 @@ use crate::plugin::{Farewell, Lifetime};
 /// How long the last duties may take: withdrawing requests and revoking
 /// credentials. Terraform waits for them without a limit of its own, so this is
 /// how long a person looks at a run that is already over.
-const LAST_DUTIES: std::time::Duration = std::time::Duration::from_secs(8);
+const LAST_DUTIES: Duration = Duration::from_secs(8);
+
+/// How much of that what is under way may take.
+const LAST_WORK: Duration = Duration::from_secs(6);
 
 /// The state of this process.
 #[derive(Debug)]
@@ -55,7 +61,7 @@ impl Session {
     /// and of an interrupt, through its token, and must then end soon.
     pub(crate) async fn see_through<T, F>(
         &self,
-        operation: impl FnOnce(tokio_util::sync::CancellationToken) -> F,
+        operation: impl FnOnce(CancellationToken) -> F,
     ) -> Option<T>
     where
         T: Send + 'static,
@@ -65,15 +71,17 @@ impl Session {
         let dropped = token.clone().drop_guard();
         let result = self.lifetime.work().spawn(operation(token)).await;
         drop(dropped);
-        result.map_err(|error| log(Level::Error, format!("an operation failed: {error}"))).ok()
+        // What a panic says is not repeated: it is not known what it holds.
+        result.map_err(|_| log(Level::Error, "an operation ended without an answer")).ok()
     }
 
     /// Withdraws what is still asked and revokes what is still open.
     pub(crate) async fn conclude(&self) {
         self.interrupts.stop();
-        // What is under way may still open a credential: end that first.
         let duties = async {
-            self.lifetime.finish_work(LAST_DUTIES).await;
+            // What hangs must not keep what is open from being revoked; what was
+            // under way may have opened one more.
+            tokio::join!(self.credentials.revoke_all(), self.lifetime.finish_work(LAST_WORK));
             self.credentials.revoke_all().await;
         };
         if tokio::time::timeout(LAST_DUTIES, duties).await.is_err() {
@@ -86,5 +94,53 @@ impl Session {
 impl Farewell for Session {
     async fn say(&self) {
         self.conclude().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn session() -> Arc<Session> {
+        Arc::new(Session::new(Defaults::default(), Arc::new(Lifetime::default())))
+    }
+
+    /// An operation that goes on until it is stopped, and then says so.
+    async fn until_stopped(stop: CancellationToken, said: oneshot::Sender<()>) {
+        stop.cancelled().await;
+        let _ = said.send(());
+    }
+
+    #[tokio::test]
+    async fn an_operation_hears_that_its_call_was_dropped() {
+        let session = session();
+        let (said, heard) = oneshot::channel();
+        let call = session.see_through(|stop| until_stopped(stop, said));
+        assert!(tokio::time::timeout(Duration::from_millis(10), call).await.is_err());
+        heard.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_is_done_is_not_stopped() {
+        assert_eq!(session().see_through(|_| async { 7 }).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_fault_in_an_operation_is_no_answer() {
+        assert_eq!(session().see_through(|_| async { panic!("a fault") }).await, None::<()>);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_waits_for_what_is_under_way_but_not_for_ever() {
+        let session = session();
+        let (said, heard) = oneshot::channel();
+        let other = Arc::clone(&session);
+        tokio::spawn(async move { other.see_through(|stop| until_stopped(stop, said)).await });
+        session.lifetime.work().spawn(std::future::pending::<()>());
+        tokio::task::yield_now().await;
+        session.conclude().await;
+        heard.await.unwrap();
     }
 }

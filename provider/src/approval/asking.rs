@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
-use assent_client::{Client, ClientError, IdempotencyKey, wire};
+use assent_client::{Client, ClientError, IdempotencyKey, Progress, wire};
+use assent_core::digest::Digest;
+use assent_core::time::Span;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::standing::{Standing, State};
-use crate::configure::Server;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::failure;
 use crate::intent::Stated;
@@ -31,6 +32,8 @@ const WITHDRAWAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 struct Question {
     filing: wire::Filing,
+    /// The digest of the intent: the answer must be about exactly that.
+    digest: Digest,
     wait: bool,
     timeout: Duration,
 }
@@ -87,20 +90,35 @@ impl Question {
         };
         let filing = wire::Filing { intent: wire::Intent::from(&intent), reattach: true };
         let wait = planned.attribute("wait").as_bool().given().unwrap_or(true);
-        Ok(Self { filing, wait, timeout })
+        Ok(Self { filing, digest: intent.digest(), wait, timeout })
+    }
+}
+
+impl Question {
+    /// Where the request stands that answers this question. An approval of
+    /// anything else is none.
+    fn answer(&self, request: &wire::Request) -> Result<Standing, Diagnostic> {
+        if request.digest == self.digest.to_string() {
+            return Standing::of(request);
+        }
+        let detail = format!(
+            "Request {} is about {}, but what is asked is {}. Nothing was approved; check that \
+             server and provider are of the same version.\n\n{}",
+            request.id, request.digest, self.digest, request.url,
+        );
+        Err(Diagnostic::error("The server answered for another intent", detail))
     }
 }
 
 /// Files, and waits if there is something to wait for.
 async fn ask(
-    server: &Server,
+    server: &Client,
     question: Question,
     stop: CancellationToken,
 ) -> Result<Outcome, Diagnostics> {
     let deadline = Instant::now() + question.timeout;
-    let filed = server.client.file(&question.filing, &IdempotencyKey::new()).await;
-    let filed = filed.map_err(|error| failure::told(&error, "The request cannot be filed"))?;
-    let standing = Standing::of(&filed)?;
+    let filed = file(server, &question.filing, &stop).await?;
+    let standing = question.answer(&filed)?;
     log(Level::Info, format!("request {} is {}", standing.id, standing.state));
     if standing.state != State::Pending || !question.wait {
         return Ok(Outcome::Settled(standing));
@@ -108,15 +126,35 @@ async fn ask(
     tokio::select! {
         // An approval that came in together with the stop is not thrown away.
         biased;
-        settled = settle(&server.client, &standing.id, deadline) => match settled {
-            Ok(Some(settled)) => Ok(Outcome::Settled(Standing::of(&settled)?)),
+        settled = settle(server, &standing.id, deadline) => match settled {
+            Ok(Some(settled)) => Ok(Outcome::Settled(question.answer(&settled)?)),
             Ok(None) => Ok(Outcome::TimedOut(standing)),
-            Err(error) => Err(failure::told(&error, "Waiting for approval failed").into()),
+            Err(error) => Err(lost(&standing, &error).into()),
         },
         () = stop.cancelled() => {
-            let withdrawn = withdraw(&server.client, &standing.id).await;
+            let withdrawn = withdraw(server, &standing.id).await;
             Ok(Outcome::Stopped(standing, withdrawn))
         }
+    }
+}
+
+/// Files, also when Terraform is stopped meanwhile: only a request whose id is
+/// known can be withdrawn. It then has no longer than the withdrawal.
+async fn file(
+    client: &Client,
+    filing: &wire::Filing,
+    stop: &CancellationToken,
+) -> Result<wire::Request, Diagnostics> {
+    let key = IdempotencyKey::fresh();
+    let late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(WITHDRAWAL).await;
+    };
+    tokio::select! {
+        filed = client.file(filing, &key) => {
+            filed.map_err(|error| failure::told(&error, "The request cannot be filed").into())
+        }
+        () = late => Err(stopped_unheard().into()),
     }
 }
 
@@ -127,18 +165,27 @@ async fn settle(
     id: &str,
     deadline: Instant,
 ) -> Result<Option<wire::Request>, ClientError> {
-    let settled = client.until_settled(id, None, |progress| {
-        log(Level::Info, format!("waiting for approval: {progress:?}"));
-    });
+    let settled = client.until_settled(id, None, note);
     match tokio::time::timeout_at(deadline, settled).await {
         Ok(settled) => settled.map(Some),
         Err(_) => Ok(None),
     }
 }
 
+/// Puts what happens during a wait into the log.
+fn note(progress: Progress<'_>) {
+    match progress {
+        Progress::Changed(request) => {
+            let (id, state, version) = (&request.id, &request.state, request.version);
+            log(Level::Info, format!("request {id} is {state} at version {version}"));
+        }
+        Progress::Lost(error) => log(Level::Warn, failure::why(error)),
+    }
+}
+
 /// Withdraws a request, or says why that failed.
 async fn withdraw(client: &Client, id: &str) -> Result<(), String> {
-    let key = IdempotencyKey::new();
+    let key = IdempotencyKey::fresh();
     let canceled = client.cancel(id, "terraform was stopped", &key);
     match tokio::time::timeout(WITHDRAWAL, canceled).await {
         Ok(Ok(_)) => Ok(()),
@@ -150,14 +197,22 @@ async fn withdraw(client: &Client, id: &str) -> Result<(), String> {
 /// Nobody decided in time.
 fn timed_out(standing: &Standing, timeout: Duration) -> Diagnostic {
     let detail = format!(
-        "Nobody decided request {} within {} s. It is left open: once it is approved, run \
+        "Nobody decided request {} within {}. It is left open: once it is approved, run \
          terraform apply again, which continues with the same request. To wait longer, raise \
          `timeouts.create`.\n\n{}",
         standing.id,
-        timeout.as_secs(),
+        Span::seconds(timeout.as_secs()),
         standing.url,
     );
     Diagnostic::error("Approval timed out", detail)
+}
+
+/// The server does not let the wait go on.
+fn lost(standing: &Standing, error: &ClientError) -> Diagnostic {
+    let mut told = failure::told(error, "Waiting for approval failed");
+    let note = format!("Request {} is left open; the next apply continues with it.", standing.id);
+    told.detail = format!("{} {note}\n\n{}", told.detail, standing.url);
+    told
 }
 
 /// Terraform was stopped.
@@ -175,4 +230,62 @@ fn stopped(standing: &Standing, withdrawn: Result<(), String>) -> Diagnostic {
         "Approval wait cancelled",
         format!("Terraform was stopped while it waited for approval. {rest}"),
     )
+}
+
+/// Terraform was stopped before the server answered.
+fn stopped_unheard() -> Diagnostic {
+    Diagnostic::error(
+        "Approval wait cancelled",
+        "Terraform was stopped before the server answered. If it filed a request, that stays open \
+         until it expires, and the next apply continues with it.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::standing::tests::request;
+
+    /// The planned state of a question with this timeout.
+    fn planned(create: Value) -> Value {
+        Value::object([
+            ("environment", Value::text("production")),
+            ("reason", Value::text("resize")),
+            ("timeouts", Value::object([("create", create)])),
+        ])
+    }
+
+    #[test]
+    fn people_have_half_an_hour_and_are_waited_for() {
+        let question = Question::of(&planned(Value::Null)).unwrap();
+        assert_eq!((question.timeout, question.wait), (DEFAULT_TIMEOUT, true));
+        let question = Question::of(&planned(Value::text("1h30m"))).unwrap();
+        assert_eq!(question.timeout, Duration::from_secs(5400));
+        assert!(Question::of(&planned(Value::text("soon"))).is_err());
+    }
+
+    #[test]
+    fn what_is_still_unknown_is_not_asked() {
+        let planned = planned(Value::Null).with("reason", Value::Unknown);
+        assert!(Question::of(&planned).is_err());
+    }
+
+    #[test]
+    fn an_approval_of_something_else_is_none() {
+        let question = Question::of(&planned(Value::Null)).unwrap();
+        let mut approved = request("approved");
+        assert!(question.answer(&approved).is_err());
+        approved.digest = question.digest.to_string();
+        assert!(question.answer(&approved).unwrap().is_granted());
+    }
+
+    #[test]
+    fn a_stop_says_whether_the_request_is_gone() {
+        let standing = Standing::of(&request("pending")).unwrap();
+        assert!(stopped(&standing, Ok(())).detail.contains("req_1 was withdrawn"));
+        let failed = stopped(&standing, Err("The server did not answer in time.".to_owned()));
+        assert!(failed.detail.contains("`assent cancel req_1`"));
+        let late = timed_out(&standing, DEFAULT_TIMEOUT);
+        assert!(late.detail.contains("within 30m. It is left open"));
+    }
 }

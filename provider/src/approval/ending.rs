@@ -27,12 +27,12 @@ pub(crate) async fn read(
         Reach::NotYetKnown => return Ok((current, Diagnostics::default())),
         Reach::Known(_) | Reach::Unconfigured => configured.server()?,
     };
-    match server.client.request(&id).await {
+    match server.request(&id).await {
         Ok(request) => {
             let refreshed = Standing::of(&request)?.refresh(current);
             Ok((refreshed, Diagnostics::default()))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok((Value::Null, lost(&id).into())),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok((Value::Null, lost(&id).into())),
         Err(error) => {
             let summary = format!("Request {id} cannot be looked up");
             Err(failure::told(&error, &summary).into())
@@ -57,17 +57,17 @@ fn lost(id: &str) -> Diagnostic {
 pub(super) async fn delete(session: &Session, prior: &Value) -> Result<(), Diagnostics> {
     let Some(id) = prior.attribute("id").as_text().given() else { return Ok(()) };
     let configured = session.configured();
-    let client = &configured.server()?.client;
-    let key = IdempotencyKey::new();
+    let server = configured.server()?;
+    let key = IdempotencyKey::fresh();
     let pending = prior.attribute("state") == &Value::text("pending");
     let ended = if pending {
-        client.cancel(&id, "removed from the configuration", &key).await
+        server.cancel(&id, "removed from the configuration", &key).await
     } else {
-        client.complete(&id, &key).await
+        server.complete(&id, &key).await
     };
     match ended {
         Ok(_) => Ok(()),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => Ok(()),
+        Err(error) if failure::is_over(&error) => Ok(()),
         Err(error) => {
             // Terraform adds no place to the diagnostics of a delete.
             let summary = format!("{} {id} cannot be completed", super::NAME);

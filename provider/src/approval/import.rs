@@ -13,7 +13,7 @@ use crate::value::Value;
 pub(crate) async fn import(session: &Session, id: &str) -> Result<Value, Diagnostics> {
     let configured = session.configured();
     let server = configured.server()?;
-    let request = server.client.request(id).await.map_err(|error| {
+    let request = server.request(id).await.map_err(|error| {
         let summary = format!("Request {id} cannot be imported");
         Diagnostics::from(failure::told(&error, &summary))
     })?;
@@ -23,7 +23,7 @@ pub(crate) async fn import(session: &Session, id: &str) -> Result<Value, Diagnos
         Diagnostic::error(format!("Request {id} cannot be imported"), detail)
     })?;
     let arguments = crate::intent::arguments(&intent);
-    let url = format!("{}/intents/{}", server.url, intent.digest().hex());
+    let url = format!("{}/intents/{}", server.base(), intent.digest().hex());
     let state = Value::object(arguments)
         .with("wait", Value::Bool(true))
         .with("timeouts", Value::Null)

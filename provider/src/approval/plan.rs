@@ -52,14 +52,13 @@ pub(crate) async fn plan(session: &Session, change: Change) -> Result<Planned, D
     if prior.is_null() {
         return plan_create(session, state).await;
     }
-    let changed = ARGUMENTS.into_iter().filter(|name| state.attribute(name) != prior.attribute(name));
+    let changed =
+        ARGUMENTS.into_iter().filter(|name| state.attribute(name) != prior.attribute(name));
     let requires_replace: Vec<_> = changed.map(Path::attribute).collect();
     if requires_replace.is_empty() {
         return Ok(Planned::quiet(state));
     }
-    // Terraform plans the replacement once more as a create, which tells what will be asked.
-    let state = to_be_found_out(state, session)?;
-    Ok(Planned { state, requires_replace, diagnostics: Diagnostics::default() })
+    Ok(Planned { requires_replace, ..plan_create(session, state).await? })
 }
 
 impl Planned {
@@ -70,6 +69,9 @@ impl Planned {
 }
 
 /// Plans a create, and says what will be asked.
+///
+/// For a replacement Terraform asks twice, first with the prior state and then
+/// without it, and shows only the warnings of the first answer.
 async fn plan_create(session: &Session, state: Value) -> Result<Planned, Diagnostics> {
     let state = to_be_found_out(state, session)?;
     let diagnostics = foresee(session, &state).await?;
@@ -81,9 +83,9 @@ async fn plan_create(session: &Session, state: Value) -> Result<Planned, Diagnos
 /// Terraform proposes the prior value for them; a removed argument must go back
 /// to its default instead.
 fn with_defaults(proposed: Value, config: &Value) -> Value {
-    let or = |name: &str, default: Value| match config.attribute(name) {
-        Value::Null => default,
-        set => set.clone(),
+    let or = |name: &str, default: Value| {
+        let set = config.attribute(name);
+        if set.is_null() { default } else { set.clone() }
     };
     let kind = or("kind", Value::text(DEFAULT_KIND));
     let wait = or("wait", Value::Bool(true));
@@ -99,7 +101,7 @@ fn to_be_found_out(state: Value, session: &Session) -> Result<Value, Diagnostics
     let state = state.with("intent_digest", Value::text(digest.to_string()));
     match &session.configured().reach {
         Reach::Known(server) => {
-            let url = format!("{}/intents/{}", server.url, digest.hex());
+            let url = format!("{}/intents/{}", server.base(), digest.hex());
             Ok(state.with("url", Value::String(url)))
         }
         Reach::NotYetKnown | Reach::Unconfigured => Ok(state),
@@ -121,7 +123,7 @@ async fn foresee(session: &Session, state: &Value) -> Result<Diagnostics, Diagno
     };
     let filing = wire::Filing { intent: wire::Intent::from(&intent), reattach: true };
     let url = state.attribute("url").as_text().given().unwrap_or_default();
-    let told = match server.client.decide(&filing).await {
+    let told = match server.decide(&filing).await {
         Ok(decision) => tell(&decision.ruling, &url),
         Err(error) => Some(cannot_foresee(&failure::why(&error))),
     };

@@ -25,13 +25,12 @@ fn config() -> Value {
 
 /// The change that Terraform proposes from a prior state to a configuration.
 fn change(prior: Value, config: Value) -> Change {
-    let kept = |name: &str| prior.attribute(name).clone();
-    let proposed = match &prior {
-        Value::Null => FOUND_OUT.into_iter().fold(config.clone(), |state, name| {
-            state.with(name, Value::Unknown)
-        }),
-        _ => FOUND_OUT.into_iter().fold(config.clone(), |state, name| state.with(name, kept(name))),
+    let kept = |name: &str| match prior.is_null() {
+        true => Value::Unknown,
+        false => prior.attribute(name).clone(),
     };
+    let proposed =
+        FOUND_OUT.into_iter().fold(config.clone(), |state, name| state.with(name, kept(name)));
     Change { prior, proposed, config }
 }
 

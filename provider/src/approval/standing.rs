@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use assent_client::wire;
 use crate::diagnostic::Diagnostic;
 use crate::value::Value;
+use assent_client::wire;
 
 /// The states of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,14 +174,16 @@ fn because(ending: &wire::Ending) -> String {
 /// Who is still to be heard: ` (awaited: 1 of bob, carol)`.
 fn awaited(request: &wire::Request) -> String {
     let stages = request.stages.iter().filter(|stage| stage.open && !stage.awaited.is_empty());
-    let stages: Vec<_> = stages.map(|stage| {
-        let counted = u32::try_from(stage.counted.len()).unwrap_or(u32::MAX);
-        let missing = stage.approvals.saturating_sub(counted);
-        format!("{missing} of {}", stage.awaited.join(", "))
-    }).collect();
+    let stages: Vec<_> = stages
+        .map(|stage| {
+            let counted = u32::try_from(stage.counted.len()).unwrap_or(u32::MAX);
+            let missing = stage.approvals.saturating_sub(counted);
+            format!("{missing} of {}", stage.awaited.join(", "))
+        })
+        .collect();
     if stages.is_empty() { String::new() } else { format!(" (awaited: {})", stages.join("; ")) }
 }
 
 #[cfg(test)]
 #[path = "standing_tests.rs"]
-mod tests;
+pub(super) mod tests;

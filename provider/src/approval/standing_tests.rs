@@ -4,7 +4,7 @@ use super::*;
 use crate::ruling::tests::ruling;
 
 /// A request in this state.
-fn request(state: &str) -> wire::Request {
+pub(in crate::approval) fn request(state: &str) -> wire::Request {
     wire::Request {
         id: "req_1".into(),
         state: state.into(),

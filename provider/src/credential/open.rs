@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use assent_client::{Client, ClientError, ErrorKind, IdempotencyKey};
+use assent_client::{Client, ClientError, IdempotencyKey, wire};
 use tokio::task::JoinSet;
 
 use crate::failure;
@@ -24,6 +24,21 @@ impl OpenCredentials {
         self.entries().insert(id.to_owned(), client.clone());
     }
 
+    /// Looks whether one is still good. What this process did not open is not looked at.
+    ///
+    /// # Errors
+    /// It ended, or the server could not be asked.
+    pub(super) async fn look_at(
+        &self,
+        id: &str,
+    ) -> Result<Option<wire::CredentialStatus>, ClientError> {
+        let client = self.entries().get(id).cloned();
+        match client {
+            Some(client) => client.credential(id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Revokes one. What this process did not open, or closed already, is left alone.
     ///
     /// # Errors
@@ -31,10 +46,10 @@ impl OpenCredentials {
     pub(super) async fn revoke(&self, id: &str) -> Result<(), ClientError> {
         let client = self.entries().get(id).cloned();
         let Some(client) = client else { return Ok(()) };
-        match client.revoke_credential(id, &IdempotencyKey::new()).await {
-            Ok(_) => {}
+        match client.revoke_credential(id, &IdempotencyKey::fresh()).await {
+            Ok(()) => {}
             // It ended by itself, or with its request.
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => {}
+            Err(error) if failure::is_over(&error) => {}
             Err(error) => return Err(error),
         }
         self.entries().remove(id);

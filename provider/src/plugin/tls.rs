@@ -10,9 +10,7 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{
-    CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -116,8 +114,7 @@ impl Identity {
 
 /// The one certificate in this PEM text.
 fn only_certificate(pem: &str) -> Result<CertificateDer<'static>, String> {
-    let certificates: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     match certificates.map_err(|error| format!("`PLUGIN_CLIENT_CERT`: {error}"))?.as_slice() {
         [only] => Ok(only.clone()),
         others => Err(format!("`PLUGIN_CLIENT_CERT` holds {} certificates, not 1", others.len())),

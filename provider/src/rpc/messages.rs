@@ -1,5 +1,6 @@
 //! Values and diagnostics in the protocol's messages.
 
+use assent_core::time::Timestamp;
 use tonic::Status;
 
 use super::pb;
@@ -50,6 +51,11 @@ pub(super) fn with((value, diagnostics): (Value, Diagnostics)) -> (Value, Option
 /// The diagnostics of an answer that has nothing else.
 pub(super) fn told(outcome: Result<Diagnostics, Diagnostics>) -> Vec<pb::Diagnostic> {
     outcome.unwrap_or_else(|faults| faults).into_wire()
+}
+
+/// An instant in the protocol's form.
+pub(super) fn instant(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.as_seconds(), nanos: 0 }
 }
 
 #[cfg(test)]

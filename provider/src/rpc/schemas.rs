@@ -63,8 +63,8 @@ impl Schemas {
     /// All of them in the protocol's form.
     ///
     /// Terraform may skip asking for them in later processes of one command.
-    pub(super) fn to_wire(&self) -> pb::get_provider_schema::Response {
-        pb::get_provider_schema::Response {
+    pub(super) fn to_wire(&self) -> pb::GetProviderSchemaResponse {
+        pb::GetProviderSchemaResponse {
             provider: Some(self.provider.schema.to_wire()),
             resource_schemas: self.approval.to_wire(),
             data_source_schemas: self.decision.to_wire(),
@@ -122,7 +122,7 @@ impl Schemas {
     /// The change that Terraform wants planned.
     pub(super) fn change_to_plan(
         &self,
-        request: &pb::plan_resource_change::Request,
+        request: &pb::PlanResourceChangeRequest,
     ) -> Result<Change, Diagnostics> {
         let of = self.approval.named(&request.type_name)?;
         Ok(Change {
@@ -135,7 +135,7 @@ impl Schemas {
     /// The prior and the planned state of the change that Terraform wants made.
     pub(super) fn change_to_apply(
         &self,
-        request: &pb::apply_resource_change::Request,
+        request: &pb::ApplyResourceChangeRequest,
     ) -> Result<(Value, Value), Diagnostics> {
         let of = self.approval.named(&request.type_name)?;
         let prior = read(request.prior_state.as_ref(), of)?;

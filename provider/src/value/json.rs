@@ -44,9 +44,10 @@ fn fit_number(number: &serde_json::Number) -> Number {
 
 /// A list, each element of one type.
 fn fit_list(elements: Vec<Json>, of: &Type) -> Result<Value, DecodeError> {
-    let fitted = elements.into_iter().enumerate().map(|(index, element)| {
-        fit(element, of).map_err(|error| error.within(Step::Index(index)))
-    });
+    let fitted = elements
+        .into_iter()
+        .enumerate()
+        .map(|(index, element)| fit(element, of).map_err(|error| error.within(Step::Index(index))));
     Ok(Value::List(fitted.collect::<Result<_, _>>()?))
 }
 

@@ -1,0 +1,178 @@
+//! What was typed. Nothing here knows what it means.
+
+mod admin;
+mod audit;
+mod credential;
+mod intent;
+mod policy;
+mod requests;
+mod serve;
+
+use std::convert::Infallible;
+
+use assent_client::Secret;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+pub(crate) use admin::{AdminCommand, InitArgs, TokenCommand, TokenCreateArgs};
+pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
+pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyTokenArgs};
+pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
+pub(crate) use policy::{CheckArgs, ExplainArgs, PolicyCommand};
+pub(crate) use requests::{
+    ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, RevokeArgs, ShowArgs, WaitArgs,
+    WatchArgs,
+};
+pub(crate) use serve::ServeArgs;
+
+/// Approval of one exact action, just in time.
+///
+/// State what is about to be done; policy refuses it, permits it or asks people. Once they have
+/// approved exactly that, a short-lived credential for it can be minted.
+#[derive(Debug, Parser)]
+#[command(name = "assent", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 granted or done, 1 refused, denied, expired or still \
+    pending, 2 wrong usage or bad input, 3 it could not be found out.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which server, and as whom. Without these, the saved login counts.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct ServerArgs {
+    /// The server's URL; without it, the saved login's
+    #[arg(long, global = true, env = "ASSENT_URL", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// The access token; better given in the environment, where other users cannot see it
+    #[arg(long, global = true, env = "ASSENT_TOKEN", hide_env_values = true, value_parser = secret)]
+    pub(crate) token: Option<Secret>,
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+/// What every command that prints data takes.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Printing {
+    /// How to print the data
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+impl Printing {
+    pub(crate) fn is_json(self) -> bool {
+        self.output == Format::Json
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(ServeArgs),
+    /// Ask for approval of one exact action
+    Request(RequestArgs),
+    /// List requests, newest first
+    List(ListArgs),
+    /// Show one request
+    Show(ShowArgs),
+    /// Wait until a request is decided
+    Wait(WaitArgs),
+    /// Follow what happens, one line per event
+    Watch(WatchArgs),
+    /// Approve exactly what a request asks for
+    Approve(ApproveArgs),
+    /// Deny a request
+    Deny(DenyArgs),
+    /// Withdraw a pending request of one's own
+    Cancel(CancelArgs),
+    /// Take a grant and its credentials back
+    Revoke(RevokeArgs),
+    /// Say that the action is over; its credentials end
+    Complete(CompleteArgs),
+    /// Request, wait, mint, and run a command with the credential
+    Run(RunArgs),
+    /// Mint and check credentials
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+    /// Check policy files and explain what they say
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Verify and export the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Administer the server
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Save a server and an access token, after checking them
+    ///
+    /// The token is taken from --token, ASSENT_TOKEN or a line on stdin.
+    Login,
+    /// Forget the saved login
+    Logout,
+    /// Show who the server takes you for
+    Whoami(Printing),
+    /// Print a completion script
+    Completions {
+        /// The shell it is for
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Reads the command line.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    Cli::try_parse()
+}
+
+/// The whole command, for completion scripts.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Takes a secret in without ever failing, so that no error can print it.
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn server_and_token_may_stand_anywhere() {
+        for line in [
+            ["assent", "--server", "http://localhost:1", "whoami"],
+            ["assent", "whoami", "--server", "http://localhost:1"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert_eq!(cli.server.server.as_deref(), Some("http://localhost:1"));
+        }
+    }
+
+    #[test]
+    fn wrong_usage_exits_with_2() {
+        for line in [
+            &["assent", "deny", "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z"][..],
+            &["assent", "show", "nonsense"],
+            &["assent", "request", "--kind", "a.b"],
+            &["assent", "run", "--kind", "a.b", "--environment", "e"],
+            &["assent", "fly"],
+        ] {
+            assert_eq!(Cli::try_parse_from(line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+    }
+}

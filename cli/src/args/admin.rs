@@ -1,0 +1,75 @@
+//! Administration, as it is typed.
+
+use assent_client::Secret;
+use assent_core::id::AccessId;
+use assent_core::time::Span;
+use clap::{ArgGroup, Args, Subcommand};
+
+use crate::args::{Printing, secret};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Make the first administrator, with the code that the server's first start printed
+    Init(InitArgs),
+    /// Make, list and revoke access tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The administrator's name to the server
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The one-time code; without it, a line on stdin
+    #[arg(long, value_name = "CODE", value_parser = secret)]
+    pub(crate) code: Option<Secret>,
+    /// Save the new token as the login instead of printing it
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) save: bool,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make an access token and print it, once
+    Create(TokenCreateArgs),
+    /// List access tokens, newest first
+    List(Printing),
+    /// Take an access token back
+    Revoke(TokenIdArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("kind").required(true).args(["person", "workload"]))]
+pub(crate) struct TokenCreateArgs {
+    /// The holder's name to the server
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The holder is a person
+    #[arg(long)]
+    pub(crate) person: bool,
+    /// The holder is a program
+    #[arg(long)]
+    pub(crate) workload: bool,
+    /// A person the program acts for, who then never counts; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "person")]
+    pub(crate) acts_for: Vec<String>,
+    /// The holder may administer the server
+    #[arg(long)]
+    pub(crate) administrator: bool,
+    /// How long it lives: 90d, at most 365d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_after: Option<Span>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenIdArgs {
+    /// The token's id, never the token
+    pub(crate) id: AccessId,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}

@@ -1,0 +1,82 @@
+//! Credentials, as they are asked for and presented on the command line.
+
+use assent_client::Secret;
+use assent_core::id::RequestId;
+use assent_core::time::Span;
+use clap::{Args, Subcommand};
+
+use crate::args::{Printing, secret};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialCommand {
+    /// Mint a credential of a granted request and print its token
+    Mint(MintArgs),
+    /// Print what a token says, without checking it
+    Inspect(InspectArgs),
+    /// Check a token: its signature, its claims and whether it was taken back
+    Verify(VerifyTokenArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MintArgs {
+    /// The granted request
+    #[arg(long, value_name = "ID")]
+    pub(crate) request: RequestId,
+    /// For whom it shall be good
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(crate) audience: String,
+    /// How long it shall be good: 10m
+    #[arg(long, value_name = "TIME")]
+    pub(crate) ttl: Option<Span>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    // Not named `token`: the access token is, and clap would take the one for the other.
+    /// The token; `-` reads it from stdin
+    #[arg(value_name = "TOKEN", env = "ASSENT_CREDENTIAL", hide_env_values = true)]
+    #[arg(value_parser = secret)]
+    pub(crate) credential: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exits 0 when the token is good, 1 when it is not, 3 when it could not be \
+    found out.")]
+pub(crate) struct VerifyTokenArgs {
+    // Not named `token`: the access token is, and clap would take the one for the other.
+    /// The token; `-` reads it from stdin
+    #[arg(value_name = "TOKEN", env = "ASSENT_CREDENTIAL", hide_env_values = true)]
+    #[arg(value_parser = secret)]
+    pub(crate) credential: Option<Secret>,
+    /// The audience it must be for; without it, any
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(crate) audience: Option<String>,
+    /// Check signature and claims by the server's public keys only; revocation is not seen
+    #[arg(long, conflicts_with = "redeem")]
+    pub(crate) offline: bool,
+    /// Spend it: the next one who redeems it is refused
+    #[arg(long)]
+    pub(crate) redeem: bool,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::args::Cli;
+
+    #[test]
+    fn a_credential_is_never_taken_for_the_access_token() {
+        for verb in ["inspect", "verify"] {
+            let line = ["assent", "--token", "access", "credential", verb, "presented"];
+            let token = Cli::try_parse_from(line).unwrap().server.token;
+            assert_eq!(token.unwrap().expose(), "access", "{verb}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Looking at requests and deciding them, as it is typed.
+
+use assent_core::id::RequestId;
+use assent_core::time::Span;
+use clap::{Args, ValueEnum};
+
+use crate::args::Printing;
+
+/// The states, in the words they have everywhere, and those that are not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lowercase")]
+pub(crate) enum StateWord {
+    /// Pending or approved
+    Open,
+    Pending,
+    Approved,
+    Denied,
+    Expired,
+    Canceled,
+    Consumed,
+    Revoked,
+}
+
+impl StateWord {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Canceled => "canceled",
+            Self::Consumed => "consumed",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only those in this state
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<StateWord>,
+    /// Only those for this environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Only one's own
+    #[arg(long)]
+    pub(crate) mine: bool,
+    /// At most so many
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exits 0 when it is granted, 1 when it is denied, expired, canceled, revoked \
+    or still pending at the timeout."
+)]
+pub(crate) struct WaitArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    /// How long at most; without it, until it is decided
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<Span>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Begin with this entry of the audit log instead of the next one
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) from: Option<u64>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The approval names the digest of what is shown, so it never counts for \
+    anything else.")]
+pub(crate) struct ApproveArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    /// A remark for the record
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) comment: String,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DenyArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    /// Why, for the requester and the record
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) comment: String,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompleteArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}

@@ -1,0 +1,35 @@
+//! Running the server, as it is typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use url::Url;
+
+use crate::args::Printing;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without arguments it keeps everything in the platform's data directory and \
+    listens on loopback only. ASSENT_LOG filters the log (`info`, `debug`, `assent_server=trace`); \
+    ASSENT_LOG_FORMAT=json writes it as JSON, as it is when stderr is no terminal."
+)]
+pub(crate) struct ServeArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8420")]
+    pub(crate) listen: SocketAddr,
+    /// Where ledger and keys are kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The directory of policy files; without one, everything is refused
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The URL under which others reach this server
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<Url>,
+    /// Try it out: three people with printed login links and tokens; loopback only
+    #[arg(long)]
+    pub(crate) dev: bool,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}

@@ -1,0 +1,69 @@
+//! What is done: one command, one file, one function.
+
+mod admin;
+mod approve;
+mod audit;
+mod cancel;
+mod complete;
+mod completions;
+mod credential;
+mod deny;
+mod list;
+mod login;
+mod logout;
+mod policy;
+mod request;
+mod revoke;
+mod run;
+mod serve;
+mod show;
+mod wait;
+mod watch;
+mod whoami;
+
+use assent_client::wire::Request;
+
+use crate::args::{Cli, Command, Printing};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::settings::{Environment, Server};
+
+/// Does what was typed.
+pub(crate) async fn dispatch(
+    cli: Cli,
+    environment: &Environment,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let client = || Server::settle(&cli.server, environment)?.client();
+    match cli.command {
+        Command::Serve(args) => serve::run(args, environment, output).await,
+        Command::Request(args) => request::run(args, &client()?, output).await,
+        Command::List(args) => list::run(args, &client()?, output).await,
+        Command::Show(args) => show::run(args, &client()?, output).await,
+        Command::Wait(args) => wait::run(args, &client()?, output).await,
+        Command::Watch(args) => watch::run(args, &client()?, output).await,
+        Command::Approve(args) => approve::run(args, &client()?, output).await,
+        Command::Deny(args) => deny::run(args, &client()?, output).await,
+        Command::Cancel(args) => cancel::run(args, &client()?, output).await,
+        Command::Revoke(args) => revoke::run(args, &client()?, output).await,
+        Command::Complete(args) => complete::run(args, &client()?, output).await,
+        Command::Run(args) => run::run(args, &client()?, output).await,
+        Command::Credential(command) => credential::run(command, client, output).await,
+        Command::Policy(command) => policy::run(command, output),
+        Command::Audit(command) => audit::run(command, client, output).await,
+        Command::Admin(command) => admin::run(command, &cli.server, environment, output).await,
+        Command::Login => login::run(&cli.server, environment, output).await,
+        Command::Logout => logout::run(environment, output),
+        Command::Whoami(printing) => whoami::run(printing, &client()?, output).await,
+        Command::Completions { shell } => completions::run(shell, output),
+    }
+}
+
+/// Prints how a request stands after a command has moved it.
+fn print_moved(request: &Request, printing: Printing, output: &Output) -> Result<(), Failure> {
+    match printing.is_json() {
+        true => output.json(request),
+        false if request.state == "pending" => output.data(crate::show::progress(request)),
+        false => output.data(crate::show::ending(request)),
+    }
+}

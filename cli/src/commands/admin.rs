@@ -1,0 +1,25 @@
+//! `assent admin`
+
+mod init;
+mod token;
+
+use crate::args::{AdminCommand, ServerArgs};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::settings::{Environment, Server};
+
+/// Makes the first administrator, or deals with access tokens.
+pub(crate) async fn run(
+    command: AdminCommand,
+    server: &ServerArgs,
+    environment: &Environment,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    match command {
+        AdminCommand::Init(args) => init::run(args, server, environment, output).await,
+        AdminCommand::Token(command) => {
+            let client = Server::settle(server, environment)?.client()?;
+            token::run(command, &client, output).await
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `assent policy`
+
+mod check;
+mod explain;
+
+use std::path::Path;
+
+use assent_core::policy::Policy;
+use assent_core::policy::document::{Fault, PolicyDocument};
+
+use crate::args::PolicyCommand;
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, Paint, clean};
+
+/// Checks or explains. No server is asked.
+pub(crate) fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
+    match command {
+        PolicyCommand::Check(args) => check::run(&args, output),
+        PolicyCommand::Explain(args) => explain::run(&args, output),
+    }
+}
+
+/// The documents of a directory: at least one.
+fn documents(directory: &Path) -> Result<Vec<PolicyDocument>, Failure> {
+    let documents = assent_server::policy::read_directory(directory);
+    let documents = documents.map_err(|error| Failure::file(directory, &error))?;
+    if documents.is_empty() {
+        let directory = directory.display();
+        return Err(Failure::usage(format!("`{directory}` holds no .yaml or .yml file")));
+    }
+    Ok(documents)
+}
+
+/// The policy, or a failure after every fault was told.
+fn compiled(documents: &[PolicyDocument], output: &Output) -> Result<Policy, Failure> {
+    Policy::compile(documents).map_err(|faults| {
+        tell_each(&faults, documents, output);
+        let count = faults.len();
+        let things = if count == 1 { "fault" } else { "faults" };
+        Failure::usage(format!("the policy has {count} {things}"))
+    })
+}
+
+/// Tells of faults that a server has found in this directory.
+pub(crate) fn tell_faults(faults: &[Fault], directory: &Path, output: &Output) {
+    // A directory that can no longer be read leaves the faults without their lines.
+    let documents = assent_server::policy::read_directory(directory).unwrap_or_default();
+    tell_each(faults, &documents, output);
+}
+
+fn tell_each(faults: &[Fault], documents: &[PolicyDocument], output: &Output) {
+    for fault in faults {
+        output.talk(fault_text(fault, documents, output.talk_paint()));
+    }
+}
+
+/// `file:line:column: message`, the line, and a caret below the place.
+fn fault_text(fault: &Fault, documents: &[PolicyDocument], paint: Paint) -> String {
+    let place = &fault.place;
+    let at = format!("{}:{}:{}:", clean(&place.file), place.line, place.column);
+    let head = format!("{} {}", paint.strong(&at), clean(&fault.message));
+    let document = documents.iter().find(|document| document.file == place.file);
+    let line = document.and_then(|document| document.text.lines().nth(place.line.checked_sub(1)?));
+    let Some(line) = line else { return head };
+    let number = place.line.to_string();
+    let margin = " ".repeat(number.len());
+    let before = place.column.saturating_sub(1);
+    // What stands before the place is cleaned as the line is, so that the caret stands below it.
+    let before: String = line.chars().take(before).collect();
+    let indent = " ".repeat(clean(&before).chars().count());
+    format!("{head}\n {number} | {}\n {margin} | {indent}{}", clean(line), paint.bad("^"))
+}
+
+#[cfg(test)]
+mod tests {
+    use assent_core::policy::document::Place;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_stands_below_its_place() {
+        let file = "policy/a.yaml".to_owned();
+        let text = "rules:\n  - id: x\n\tbad: 1\n".to_owned();
+        let documents = [PolicyDocument { file: file.clone(), text }];
+        let fault = |line, column| Fault {
+            place: Place { file: file.clone(), line, column },
+            message: "unknown key `id`".to_owned(),
+        };
+        let text = |line, column| fault_text(&fault(line, column), &documents, Paint::new(false));
+        let wanted = "policy/a.yaml:2:5: unknown key `id`\n 2 |   - id: x\n   |     ^";
+        assert_eq!(text(2, 5), wanted);
+        assert!(text(3, 2).ends_with("|  bad: 1\n   |  ^"));
+        assert_eq!(text(9, 1), "policy/a.yaml:9:1: unknown key `id`");
+    }
+}

@@ -1,0 +1,37 @@
+//! `assent request`
+
+use assent_client::{Client, IdempotencyKey};
+
+use crate::args::RequestArgs;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::standing::Standing;
+use crate::{settings, show, waiting};
+
+/// Files an intent, and waits for the decision if that is wished.
+pub(crate) async fn run(
+    args: RequestArgs,
+    client: &Client,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let RequestArgs { intent, reason, reattach, wait, printing } = args;
+    let filing = settings::filing(intent, reason, reattach)?;
+    let mut request = client.file(&filing, &IdempotencyKey::fresh()).await?;
+    if Standing::of(&request)? == Standing::Pending
+        && let Some(limit) = wait
+    {
+        // Whoever waits wants to know at once where to send those who decide.
+        output.talk(show::brief(&request, output.talk_paint()));
+        request = waiting::until_settled(client, &request.id, limit, output).await?;
+    }
+    match printing.is_json() {
+        true => output.json(&request)?,
+        false => output.data(show::brief(&request, output.data_paint()))?,
+    }
+    let standing = Standing::of(&request)?;
+    match (standing, wait) {
+        (Standing::Pending, None) => Ok(Exit::Granted),
+        (Standing::Pending, Some(_)) => Err(super::wait::still_pending(&request)),
+        (Standing::Granted | Standing::Ended, _) => Ok(standing.exit()),
+    }
+}

@@ -1,0 +1,202 @@
+//! `assent run`: request, wait, mint, run a command with the credential, and end it afterwards.
+
+mod audience;
+mod child;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+
+use assent_client::wire::{Credential, Filing, MintRequest, Request};
+use assent_client::{Client, ErrorKind, IdempotencyKey};
+use assent_core::time::Span;
+
+use crate::args::RunArgs;
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, clean};
+use crate::signals::{Ask, Signals};
+use crate::standing::Standing;
+use crate::{settings, show, waiting};
+
+/// How long an interrupted program still takes for a call that is under way.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs a command under approval.
+pub(crate) async fn run(args: RunArgs, client: &Client, output: &Output) -> Result<Exit, Failure> {
+    let RunArgs { intent, reason, audience, timeout, command } = args;
+    let reason = reason.unwrap_or_else(|| default_reason(&command));
+    let filing = settings::filing(intent, reason, false)?;
+    let mut signals = Signals::catch()?;
+    // Whom the credential is for must be clear before anybody is asked to approve.
+    let audience = match audience {
+        Some(audience) => audience,
+        None => audience::find(&filing, client).await?,
+    };
+    let request = match file(&filing, client, &mut signals, output).await? {
+        Filed::Request(request) => *request,
+        Filed::Interrupted(exit) => return Ok(exit),
+    };
+    let request = match decided(request, timeout, client, &mut signals, output).await? {
+        Decided::Granted(request) => *request,
+        Decided::Over(exit) => return Ok(exit),
+    };
+    let credential = match mint(&request, audience, client).await {
+        Ok(credential) => credential,
+        Err(failure) => {
+            end(&request, "no credential could be minted", client, output).await;
+            return Err(failure);
+        }
+    };
+    if let Some(ask) = signals.pending().await {
+        end(&request, "it was interrupted before the command ran", client, output).await;
+        return Ok(ask.exit());
+    }
+    let environment = child::Environment { request: &request, credential: &credential, client };
+    let ended = child::run(&command, &environment, &mut signals).await;
+    match ended.failed {
+        None => complete(&request, client, output).await,
+        Some(reason) => end(&request, &reason, client, output).await,
+    }
+    match ended.failure {
+        Some(failure) => Err(failure),
+        None => Ok(ended.exit),
+    }
+}
+
+/// The name of the program alone: arguments may hold secrets, and reasons are kept.
+fn default_reason(command: &[OsString]) -> String {
+    let program = command.first().and_then(|program| Path::new(program).file_name());
+    let program = program.unwrap_or_default().to_string_lossy();
+    format!("run {}", clean(&program))
+}
+
+enum Filed {
+    Request(Box<Request>),
+    Interrupted(Exit),
+}
+
+/// Files the intent. An interrupt waits a moment for the answer, so that what was filed can be
+/// canceled.
+async fn file(
+    filing: &Filing,
+    client: &Client,
+    signals: &mut Signals,
+    output: &Output,
+) -> Result<Filed, Failure> {
+    let key = IdempotencyKey::fresh();
+    let mut filed = pin!(client.file(filing, &key));
+    let ask = tokio::select! {
+        filed = &mut filed => return Ok(Filed::Request(Box::new(filed?))),
+        ask = signals.next() => ask,
+    };
+    match tokio::time::timeout(GRACE, filed).await {
+        Ok(Ok(request)) => cancel(&request, client, output).await,
+        Ok(Err(_)) => {}
+        Err(_) => output.talk("interrupted; a request may have been filed and is not canceled"),
+    }
+    Ok(Filed::Interrupted(ask.exit()))
+}
+
+enum Decided {
+    Granted(Box<Request>),
+    Over(Exit),
+}
+
+/// Waits until it is decided. An interrupt or the end of the time cancels it.
+async fn decided(
+    request: Request,
+    timeout: Option<Span>,
+    client: &Client,
+    signals: &mut Signals,
+    output: &Output,
+) -> Result<Decided, Failure> {
+    output.talk(show::brief(&request, output.talk_paint()));
+    let mut settled = request;
+    if Standing::of(&settled)? == Standing::Pending {
+        let id = settled.id.clone();
+        let waiting = waiting::until_settled(client, &id, timeout, output);
+        match unless_asked_to_end(waiting, signals).await {
+            Ok(waited) => settled = waited?,
+            Err(ask) => {
+                cancel(&settled, client, output).await;
+                return Ok(Decided::Over(ask.exit()));
+            }
+        }
+    }
+    match Standing::of(&settled)? {
+        Standing::Granted => Ok(Decided::Granted(Box::new(settled))),
+        Standing::Ended => {
+            output.talk(show::ending(&settled));
+            Ok(Decided::Over(Exit::Refused))
+        }
+        Standing::Pending => {
+            cancel(&settled, client, output).await;
+            let problem = format!("the time to wait is over and {} was pending", settled.id);
+            Err(Failure::refused(problem))
+        }
+    }
+}
+
+async fn unless_asked_to_end<T>(
+    work: impl Future<Output = T>,
+    signals: &mut Signals,
+) -> Result<T, Ask> {
+    tokio::select! {
+        done = work => Ok(done),
+        ask = signals.next() => Err(ask),
+    }
+}
+
+async fn mint(request: &Request, audience: String, client: &Client) -> Result<Credential, Failure> {
+    let wanted = MintRequest { audience, ttl: request.intent.duration.clone() };
+    Ok(client.mint(&request.id, &wanted, &IdempotencyKey::fresh()).await?)
+}
+
+/// Withdraws a request that nobody needs any more. If it was approved in the meantime, the grant
+/// is taken back instead.
+async fn cancel(request: &Request, client: &Client, output: &Output) {
+    let reason = "the requester stopped waiting";
+    match client.cancel(&request.id, reason, &IdempotencyKey::fresh()).await {
+        Ok(_) => output.talk(format!("canceled {}", clean(&request.id))),
+        Err(error) if error.kind == ErrorKind::Conflict => {
+            end(request, reason, client, output).await;
+        }
+        Err(error) => not_ended(request, &error.message, output),
+    }
+}
+
+async fn complete(request: &Request, client: &Client, output: &Output) {
+    match client.complete(&request.id, &IdempotencyKey::fresh()).await {
+        Ok(_) => output.talk(format!("completed {}", clean(&request.id))),
+        // It has ended already: revoked while the command ran, say.
+        Err(error) if error.kind == ErrorKind::Conflict => output.talk(clean(&error.message)),
+        Err(error) => not_ended(request, &error.message, output),
+    }
+}
+
+/// Takes the grant and its credential back.
+async fn end(request: &Request, reason: &str, client: &Client, output: &Output) {
+    match client.revoke(&request.id, reason, &IdempotencyKey::fresh()).await {
+        Ok(_) => output.talk(format!("revoked {}: {}", clean(&request.id), clean(reason))),
+        Err(error) if error.kind == ErrorKind::Conflict => output.talk(clean(&error.message)),
+        Err(error) => not_ended(request, &error.message, output),
+    }
+}
+
+fn not_ended(request: &Request, problem: &str, output: &Output) {
+    let (id, problem) = (clean(&request.id), clean(problem));
+    output.talk(format!("{id} could not be ended, and ends at its own time: {problem}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_reason_names_the_program_alone() {
+        let command = ["/usr/bin/psql", "--password=secret"].map(OsString::from);
+        assert_eq!(default_reason(&command), "run psql");
+    }
+}

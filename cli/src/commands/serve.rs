@@ -1,0 +1,88 @@
+//! `assent serve`
+
+mod announce;
+mod log;
+
+use assent_server::{Config, StartError};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::ServeArgs;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::settings::Environment;
+use crate::signals::{Ask, Signals};
+
+/// Runs the server until it is asked to end.
+pub(crate) async fn run(
+    args: ServeArgs,
+    environment: &Environment,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let ServeArgs { listen, data, policy, public_url, dev, printing } = args;
+    let data = match data {
+        Some(data) => data,
+        None => environment.data_directory()?,
+    };
+    log::install(environment, output)?;
+    let documents = policy.clone();
+    let config = Config { listen, public_url, data, policy, dev };
+    let shutdown = stopped_by_signals()?;
+    let mut silent = false;
+    let mut announce = |announcement| {
+        // A server whose announcements nobody reads goes on serving.
+        if !silent {
+            silent = announce::print(announcement, printing, output).is_err();
+        }
+    };
+    match assent_server::run(config, shutdown, &mut announce).await {
+        Ok(()) => Ok(Exit::Granted),
+        Err(error) => {
+            if let (StartError::Policy(faults), Some(directory)) = (&error, &documents) {
+                super::policy::tell_faults(faults, directory, output);
+            }
+            Err(Failure::new(exit(&error), "the server cannot run").because(with_causes(&error)))
+        }
+    }
+}
+
+/// A token that SIGINT and SIGTERM cancel. A hangup is no reason to end a server.
+fn stopped_by_signals() -> Result<CancellationToken, Failure> {
+    let mut signals = Signals::catch()?;
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        while signals.next().await == Ask::Hangup {}
+        stop.cancel();
+    });
+    Ok(shutdown)
+}
+
+/// Whether whoever started it can mend it by what they say.
+fn exit(error: &StartError) -> Exit {
+    match error {
+        StartError::DevNotLoopback(_)
+        | StartError::PublicUrl(_)
+        | StartError::PolicyDirectory(_)
+        | StartError::Policy(_) => Exit::Usage,
+        StartError::Data { .. }
+        | StartError::Ledger(_)
+        | StartError::Read(_)
+        | StartError::Listen { .. }
+        | StartError::Key(_)
+        | StartError::App(_) => Exit::Unknown,
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Some errors repeat their cause in their own text.
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(&format!(": {said}"));
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,94 @@
+//! An entry of the audit log in one line.
+
+use assent_client::wire::{Entry, event_from_json};
+use assent_core::request::{Denial, Event, Fact, Verdict};
+use serde_json::Value;
+
+use crate::output::clean;
+
+/// What happened, to what, when and by whom.
+pub(crate) fn line(entry: &Entry) -> String {
+    match event_from_json(&entry.event) {
+        Ok(event) => of_request(&event),
+        Err(_) => of_server(&entry.event),
+    }
+}
+
+fn of_request(event: &Event) -> String {
+    let by = event.by.as_ref().map(|by| format!(" by {}", clean(&by.to_string())));
+    let by = by.unwrap_or_default();
+    let (word, more) = fact(&event.fact);
+    let more = if more.is_empty() { more } else { format!(": {}", clean(&more)) };
+    format!("{} {} {word}{by}{more}", event.at, event.request)
+}
+
+fn fact(fact: &Fact) -> (&'static str, String) {
+    match fact {
+        Fact::Filed { intent, .. } => {
+            ("filed", format!("{} in {}: {}", intent.kind(), intent.environment(), intent.reason()))
+        }
+        Fact::Reviewed(review) => match review.verdict {
+            Verdict::Approve => ("approving review", review.comment.clone()),
+            Verdict::Deny => ("denying review", review.comment.clone()),
+        },
+        Fact::Approved { consume_by, .. } => ("approved", format!("to be used by {consume_by}")),
+        Fact::Denied(Denial::Refused(reasons)) => {
+            let reasons: Vec<_> =
+                reasons.iter().map(|r| format!("{} ({})", r.message, r.rule)).collect();
+            ("refused by policy", reasons.join("; "))
+        }
+        Fact::Denied(Denial::Reviewed { comment, .. }) => ("denied", comment.clone()),
+        Fact::Expired { deadline } => ("expired", format!("its time was up at {deadline}")),
+        Fact::Canceled { reason } => ("canceled", reason.clone()),
+        Fact::Consumed { credential, audience, expires_at } => {
+            ("grant used", format!("{credential} for {audience} until {expires_at}"))
+        }
+        Fact::Minted { credential, .. } => ("minted", credential.to_string()),
+        Fact::Redeemed { credential } => ("redeemed", credential.to_string()),
+        Fact::Abandoned { credential } => ("never minted", credential.to_string()),
+        Fact::CredentialRevoked { credential } => ("credential revoked", credential.to_string()),
+        Fact::Completed => ("completed", String::new()),
+        Fact::Revoked { reason } => ("revoked", reason.clone()),
+    }
+}
+
+/// An event of the server itself, by the fields that every event has.
+fn of_server(event: &Value) -> String {
+    let text = |name| event.get(name).and_then(Value::as_str).map(clean);
+    let by = event.pointer("/by/sub").and_then(Value::as_str);
+    let by = by.map(|by| format!(" by {}", clean(by))).unwrap_or_default();
+    let at = text("at").unwrap_or_else(|| "at no stated time".to_owned());
+    let what = text("type").unwrap_or_else(|| "an event of no stated type".to_owned());
+    match text("request") {
+        Some(request) => format!("{at} {request} {what}{by}"),
+        None => format!("{at} {what}{by}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_event_is_one_line() {
+        let event = json!({
+            "v": 1,
+            "request": "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z",
+            "at": "2026-11-20T21:00:00.000Z",
+            "by": {"iss": "assent:local", "sub": "alice"},
+            "type": "canceled",
+            "reason": "not\nneeded",
+        });
+        let wanted = "2026-11-20T21:00:00.000Z req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z canceled by alice: \
+                      not needed";
+        assert_eq!(line(&Entry { index: 0, event }), wanted);
+    }
+
+    #[test]
+    fn an_event_of_the_server_is_told_too() {
+        let event = json!({"at": "T", "type": "token_created", "by": {"iss": "i", "sub": "root"}});
+        assert_eq!(line(&Entry { index: 0, event }), "T token_created by root");
+    }
+}

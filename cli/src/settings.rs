@@ -1,0 +1,133 @@
+//! What was typed, the environment and the saved login together: what it all means.
+
+mod environment;
+mod filing;
+mod saved;
+
+use assent_client::{Client, Secret, Settings};
+use url::Url;
+
+pub(crate) use environment::Environment;
+pub(crate) use filing::filing;
+pub(crate) use saved::Login;
+
+use crate::args::ServerArgs;
+use crate::failure::Failure;
+
+/// What calls, in every call's `User-Agent`.
+const USER_AGENT: &str = concat!("assent/", env!("CARGO_PKG_VERSION"));
+
+/// Which server, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) url: Url,
+    pub(crate) token: Option<Secret>,
+}
+
+impl Server {
+    /// What was typed counts first, then the saved login. The saved token is for the saved server
+    /// alone: another server never sees it.
+    pub(crate) fn settle(args: &ServerArgs, environment: &Environment) -> Result<Self, Failure> {
+        let typed = Self::typed(args)?;
+        if let Some(Self { token: Some(_), .. }) = &typed {
+            return typed.ok_or_else(no_server);
+        }
+        let saved = Login::load(&environment.login_file()?)?;
+        match (typed, saved) {
+            (Some(typed), Some(saved)) if typed.url == saved.url => Ok(saved.into()),
+            (Some(typed), _) => Ok(typed),
+            (None, Some(saved)) => {
+                let Self { url, token } = saved.into();
+                Ok(Self { url, token: typed_token(args).or(token) })
+            }
+            (None, None) => Err(no_server()),
+        }
+    }
+
+    /// Only what was typed or stands in the environment.
+    pub(crate) fn typed(args: &ServerArgs) -> Result<Option<Self>, Failure> {
+        let Some(text) = args.server.as_deref().filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        // What was typed is not quoted: a token pasted in the wrong place would end in a log.
+        let url = text.parse().map_err(|e| {
+            Failure::usage("the server is not named by a URL")
+                .because(e)
+                .hint("write the whole URL, such as https://assent.example.com")
+        })?;
+        Ok(Some(Self { url, token: typed_token(args) }))
+    }
+
+    /// A client for it; nothing is sent yet.
+    pub(crate) fn client(self) -> Result<Client, Failure> {
+        let user_agent = USER_AGENT.to_owned();
+        Ok(Client::new(Settings { url: self.url, token: self.token, user_agent })?)
+    }
+}
+
+impl From<Login> for Server {
+    fn from(login: Login) -> Self {
+        Self { url: login.url, token: Some(login.token) }
+    }
+}
+
+fn typed_token(args: &ServerArgs) -> Option<Secret> {
+    args.token.clone().filter(|token| !token.expose().is_empty())
+}
+
+/// Nobody said which server.
+pub(crate) fn no_server() -> Failure {
+    Failure::usage("no server is named")
+        .hint("give --server, set ASSENT_URL, or log in with `assent login`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(server: Option<&str>, token: Option<&str>) -> ServerArgs {
+        let token = token.map(|text| Secret::new(text.to_owned()));
+        ServerArgs { server: server.map(str::to_owned), token }
+    }
+
+    fn settled(args: &ServerArgs, login: Option<(&str, &str)>) -> Result<Server, Failure> {
+        let home = tempfile::tempdir().unwrap();
+        let environment = Environment::in_home(home.path());
+        if let Some((url, token)) = login {
+            let login = Login { url: url.parse().unwrap(), token: Secret::new(token.to_owned()) };
+            login.save(&environment.login_file().unwrap()).unwrap();
+        }
+        Server::settle(args, &environment)
+    }
+
+    fn token(server: &Server) -> Option<&str> {
+        server.token.as_ref().map(Secret::expose)
+    }
+
+    #[test]
+    fn what_is_typed_counts_before_the_saved_login() {
+        let login = Some(("https://a.example/", "saved"));
+        let both = settled(&args(Some("https://b.example"), Some("typed")), login).unwrap();
+        assert_eq!((both.url.as_str(), token(&both)), ("https://b.example/", Some("typed")));
+        let token_alone = settled(&args(None, Some("typed")), login).unwrap();
+        assert_eq!(token_alone.url.as_str(), "https://a.example/");
+        assert_eq!(token(&token_alone), Some("typed"));
+        let neither = settled(&args(Some(""), Some("")), login).unwrap();
+        assert_eq!(token(&neither), Some("saved"));
+    }
+
+    #[test]
+    fn the_saved_token_is_for_the_saved_server_alone() {
+        let login = Some(("https://a.example/", "saved"));
+        let same = settled(&args(Some("https://a.example"), None), login).unwrap();
+        assert_eq!(token(&same), Some("saved"));
+        let other = settled(&args(Some("https://b.example"), None), login).unwrap();
+        assert_eq!(token(&other), None);
+    }
+
+    #[test]
+    fn no_server_is_wrong_usage() {
+        assert!(settled(&args(None, Some("typed")), None).is_err());
+        assert!(settled(&args(Some("not a url"), None), None).is_err());
+    }
+}

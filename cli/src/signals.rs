@@ -1,0 +1,70 @@
+//! The signals that ask a program to end.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::failure::{Exit, Failure};
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Interrupt,
+    Terminate,
+    Hangup,
+}
+
+impl Ask {
+    /// The signal itself.
+    pub(crate) fn signal(self) -> rustix::process::Signal {
+        match self {
+            Self::Interrupt => rustix::process::Signal::INT,
+            Self::Terminate => rustix::process::Signal::TERM,
+            Self::Hangup => rustix::process::Signal::HUP,
+        }
+    }
+
+    /// How a program ends that a signal ended, as shells tell it.
+    pub(crate) fn exit(self) -> Exit {
+        let number = u8::try_from(self.signal().as_raw()).unwrap_or(0);
+        Exit::Of(128 + number)
+    }
+}
+
+/// Catches them, from when it is made. None is lost: one that comes while nobody listens is there
+/// when somebody does.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(crate) fn catch() -> Result<Self, Failure> {
+        let catch = |kind| {
+            signal(kind).map_err(|e| Failure::unknown("signals cannot be caught").because(e))
+        };
+        Ok(Self {
+            interrupt: catch(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+            hangup: catch(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) -> Ask {
+        tokio::select! {
+            _ = self.interrupt.recv() => Ask::Interrupt,
+            _ = self.terminate.recv() => Ask::Terminate,
+            _ = self.hangup.recv() => Ask::Hangup,
+        }
+    }
+
+    /// One that has come already.
+    pub(crate) async fn pending(&mut self) -> Option<Ask> {
+        tokio::select! {
+            biased;
+            ask = self.next() => Some(ask),
+            () = std::future::ready(()) => None,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What only a terminal can do: its width, typing without an echo, and whose it is.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _};
+
+use rustix::process::getpgrp;
+use rustix::termios::{
+    LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+};
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// How many characters fit into a line of stderr.
+pub(crate) fn width() -> usize {
+    let size = tcgetwinsize(io::stderr()).map(|size| usize::from(size.ws_col));
+    size.ok().filter(|columns| *columns > 0).unwrap_or(80)
+}
+
+/// Whether this process's group has the terminal, so that Ctrl-C reaches every process of it.
+pub(crate) fn is_in_foreground() -> bool {
+    let Ok(terminal) = File::open("/dev/tty") else { return false };
+    tcgetpgrp(&terminal).is_ok_and(|group| group == getpgrp())
+}
+
+/// Reads one line of stdin that nobody shall see: on a terminal it is asked for, without an echo.
+pub(crate) fn secret_line(what: &str, output: &Output) -> Result<String, Failure> {
+    let typed = io::stdin().is_terminal();
+    if typed {
+        output.talk(format!("{what}, which will not be shown:"));
+    }
+    let quiet = if typed { Quiet::begin() } else { None };
+    let mut line = String::new();
+    let read = io::stdin().read_line(&mut line);
+    drop(quiet);
+    read.map_err(|e| Failure::usage("stdin cannot be read").because(e))?;
+    match line.trim() {
+        "" => Err(Failure::usage(format!("stdin holds no {what}"))),
+        line => Ok(line.to_owned()),
+    }
+}
+
+/// A terminal that does not echo, until this is dropped.
+struct Quiet {
+    before: Termios,
+}
+
+impl Quiet {
+    fn begin() -> Option<Self> {
+        let before = tcgetattr(io::stdin()).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &quiet).ok()?;
+        Some(Self { before })
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before);
+    }
+}

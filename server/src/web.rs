@@ -40,7 +40,8 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .layer(header("content-security-policy", CSP))
         .layer(header("x-frame-options", "DENY"))
         .layer(header("x-content-type-options", "nosniff"))
-        .layer(header("referrer-policy", "no-referrer"))
+        // Not `no-referrer`: with that a browser sends `Origin: null` with our own forms.
+        .layer(header("referrer-policy", "same-origin"))
         .layer(header("cross-origin-opener-policy", "same-origin"))
         .layer(header("cache-control", "no-store"))
         .route("/static/assent.css", get(style))

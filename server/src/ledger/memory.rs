@@ -53,10 +53,10 @@ impl Inside {
         if stored != write.step.expected() {
             return Commit::Conflict;
         }
-        if write.unless_open {
-            if let Some(open) = self.open_with(next.digest(), &next.requester().id) {
-                return Commit::Open(open);
-            }
+        let requester = &next.requester().id;
+        let open = write.unless_open.then(|| self.open_with(next.digest(), requester));
+        if let Some(open) = open.flatten() {
+            return Commit::Open(open);
         }
         self.write(&write.step, write.call.as_ref());
         #[expect(clippy::disallowed_methods, reason = "this ledger has just written the step")]

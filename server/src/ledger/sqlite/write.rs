@@ -183,10 +183,10 @@ impl Pen<'_> {
     }
 
     fn commit(&mut self, write: &Write) -> Result<Commit, LedgerError> {
-        if let Some(call) = &write.call {
-            if let Some(before) = read::call(self.db, call.key)? {
-                return Ok(Commit::Repeated(before));
-            }
+        if let Some(call) = &write.call
+            && let Some(before) = read::call(self.db, call.key)?
+        {
+            return Ok(Commit::Repeated(before));
         }
         let moved = match write.step.expected() {
             None => self.begin(write)?,
@@ -205,10 +205,10 @@ impl Pen<'_> {
     fn begin(&mut self, write: &Write) -> Result<Option<Commit>, LedgerError> {
         let next = write.step.next();
         let requester = requester_key(&next.requester().id);
-        if write.unless_open {
-            if let Some(open) = read::open_with(self.db, next.digest(), &requester)? {
-                return Ok(Some(Commit::Open(open)));
-            }
+        if write.unless_open
+            && let Some(open) = read::open_with(self.db, next.digest(), &requester)?
+        {
+            return Ok(Some(Commit::Open(open)));
         }
         let id = next.id().to_bytes();
         let head = self.events(&write.step, None)?;

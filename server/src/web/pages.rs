@@ -207,8 +207,8 @@ pub(super) async fn review(
         _ => return foreign_form(),
     };
     // The same form sent twice is one wish: a person presses a button again when nothing happens.
-    let body = format!("{}\n{}\n{}", form.verdict, form.digest, form.comment);
-    let key = Digest::of(format!("{id}\n{}", me.caller.access().id).as_bytes()).hex();
+    let body = format!("{id}\n{}\n{}\n{}", form.verdict, form.digest, form.comment);
+    let key = Digest::of(format!("{}\n{body}", me.caller.access().id).as_bytes()).hex();
     let wish = Wish::new(&me.caller, "page review", &key, body.as_bytes());
     let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest };
     match authority.review(&me.caller, &id, review, wish).await {

@@ -24,6 +24,7 @@ mod whoami;
 use assent_client::wire::Request;
 
 use crate::args::{Cli, Command, Printing};
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::{Environment, Server};
@@ -63,7 +64,9 @@ pub(crate) async fn dispatch(
 fn print_moved(request: &Request, printing: Printing, output: &Output) -> Result<(), Failure> {
     match printing.is_json() {
         true => output.json(request),
-        false if request.state == "pending" => output.data(crate::show::progress(request)),
+        false if request.state == "pending" => {
+            output.data(crate::show::progress(request, clock::now()))
+        }
         false => output.data(crate::show::ending(request)),
     }
 }

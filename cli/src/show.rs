@@ -6,7 +6,7 @@ mod progress;
 use assent_client::wire::{Request, Ruling, Said, Stage};
 
 pub(crate) use facts::{brief, full};
-pub(crate) use progress::{ending, progress, time_left};
+pub(crate) use progress::{ending, progress, situation};
 
 use crate::output::clean;
 

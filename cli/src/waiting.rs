@@ -68,12 +68,12 @@ impl Board {
 
     fn draw(&mut self) {
         let text = match (&self.lost, &self.known) {
-            (Some(lost), _) => format!("{lost}; trying again"),
-            (None, Some(request)) => {
-                let left = show::time_left(request, clock::now());
-                let left = left.map(|left| format!("; {left}")).unwrap_or_default();
-                format!("{}{left}", show::progress(request))
-            }
+            (Some(lost), _) => format!("trying again: {lost}"),
+            // Lines that stay are read later and by themselves, so they say of what they speak.
+            (None, Some(request)) => match self.line.rewrites() {
+                true => show::situation(request, clock::now()),
+                false => show::progress(request, clock::now()),
+            },
             (None, None) => return,
         };
         self.line.show(&text);

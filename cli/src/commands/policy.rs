@@ -23,7 +23,8 @@ pub(crate) fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failu
 /// The documents of a directory: at least one.
 fn documents(directory: &Path) -> Result<Vec<PolicyDocument>, Failure> {
     let documents = assent_server::policy::read_directory(directory);
-    let documents = documents.map_err(|error| Failure::file(directory, &error))?;
+    let documents =
+        documents.map_err(|e| Failure::usage("the policy cannot be read").because(e))?;
     if documents.is_empty() {
         let directory = directory.display();
         return Err(Failure::usage(format!("`{directory}` holds no .yaml or .yml file")));

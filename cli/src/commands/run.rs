@@ -92,7 +92,7 @@ async fn file(
         ask = signals.next() => ask,
     };
     match tokio::time::timeout(GRACE, filed).await {
-        Ok(Ok(request)) => cancel(&request, client, output).await,
+        Ok(Ok(request)) => cancel_soon(&request, client, output).await,
         Ok(Err(_)) => {}
         Err(_) => output.talk("interrupted; a request may have been filed and is not canceled"),
     }
@@ -120,7 +120,7 @@ async fn decided(
         match unless_asked_to_end(waiting, signals).await {
             Ok(waited) => settled = waited?,
             Err(ask) => {
-                cancel(&settled, client, output).await;
+                cancel_soon(&settled, client, output).await;
                 return Ok(Decided::Over(ask.exit()));
             }
         }
@@ -164,6 +164,13 @@ async fn cancel(request: &Request, client: &Client, output: &Output) {
             end(request, reason, client, output).await;
         }
         Err(error) => not_ended(request, &error.message, output),
+    }
+}
+
+/// Withdraws it, but keeps nobody waiting who has asked this program to end.
+async fn cancel_soon(request: &Request, client: &Client, output: &Output) {
+    if tokio::time::timeout(GRACE, cancel(request, client, output)).await.is_err() {
+        not_ended(request, "no answer in time", output);
     }
 }
 

@@ -7,7 +7,7 @@ use assent_client::Client;
 use crate::args::WatchArgs;
 use crate::events;
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, clean};
 
 /// One leg of the long poll.
 const LEG: Duration = Duration::from_secs(25);
@@ -30,7 +30,7 @@ pub(crate) async fn run(
             Ok(entries) => entries,
             Err(error) if error.retryable => {
                 if !is_lost {
-                    output.talk(format!("{error}; trying again"));
+                    output.talk(format!("trying again: {}", clean(&error.message)));
                 }
                 is_lost = true;
                 tokio::time::sleep(PAUSE).await;

@@ -9,11 +9,18 @@ use crate::output::clean;
 /// So many of those awaited are named.
 const NAMED: usize = 5;
 
-/// Who has approved and who is awaited.
-pub(crate) fn progress(request: &Request) -> String {
-    let mut parts = vec![format!("{} {}", clean(&request.id), clean(&request.state))];
+/// How it stands while people are asked.
+pub(crate) fn progress(request: &Request, now: Timestamp) -> String {
+    format!("{} {}", clean(&request.id), situation(request, now))
+}
+
+/// The same without its id, where that has been said: what a short line has room for.
+pub(crate) fn situation(request: &Request, now: Timestamp) -> String {
+    let left = time_left(request, now).map(|left| format!(", {left} left")).unwrap_or_default();
+    let mut parts = vec![format!("{}{left}", clean(&request.state))];
     let mut approved: Vec<_> =
         request.stages.iter().flat_map(|stage| &stage.counted).map(|who| clean(who)).collect();
+    approved.sort();
     approved.dedup();
     if !approved.is_empty() {
         parts.push(format!("approved by {}", approved.join(", ")));
@@ -23,10 +30,9 @@ pub(crate) fn progress(request: &Request) -> String {
     parts.join("; ")
 }
 
-/// How long it still has.
-pub(crate) fn time_left(request: &Request, now: Timestamp) -> Option<String> {
+fn time_left(request: &Request, now: Timestamp) -> Option<String> {
     let expires_at: Timestamp = request.expires_at.as_ref()?.parse().ok()?;
-    Some(format!("{} left", clock::in_words(now.until(expires_at))))
+    Some(clock::in_words(now.until(expires_at)))
 }
 
 fn awaited(stage: &StageStatus) -> Option<String> {
@@ -74,12 +80,11 @@ mod tests {
 
     #[test]
     fn progress_names_who_approved_and_who_is_awaited() {
-        let text = progress(&request("pending"));
-        let wanted = "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z pending; approved by bob; \
+        let now = "2026-11-20T21:45:30Z".parse().unwrap();
+        let text = progress(&request("pending"), now);
+        let wanted = "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z pending, 14m 30s left; approved by bob; \
                       awaiting 1 of group:release-managers (carol, dave)";
         assert_eq!(text, wanted);
-        let now = "2026-11-20T21:45:30Z".parse().unwrap();
-        assert_eq!(time_left(&request("pending"), now).unwrap(), "14m 30s left");
     }
 
     #[test]
@@ -94,6 +99,7 @@ mod tests {
         let mut request = request("pending");
         let crowd = (0..8).map(|n| format!("p{n}"));
         request.stages[0].awaited = crowd.collect();
-        assert!(progress(&request).ends_with("(p0, p1, p2, p3, p4 and 3 others)"));
+        let now = "2026-11-20T21:45:30Z".parse().unwrap();
+        assert!(situation(&request, now).ends_with("(p0, p1, p2, p3, p4 and 3 others)"));
     }
 }

@@ -180,6 +180,16 @@ fn check_stages(stages: &[StageText], membership: &Membership, faults: &mut Vec<
         });
         check_groups(named, &stage.place, membership, faults);
     }
+    let names_all = |stage: &StageText| {
+        !stage.from.is_empty()
+            && stage.from.iter().chain(&stage.exclude).all(|approver| match approver {
+                Approver::Group(group) => membership.members(group).is_some(),
+                Approver::Person(_) => true,
+            })
+    };
+    if !stages.iter().all(names_all) {
+        return; // That was said already; counting would only say it again.
+    }
     let asked: Vec<Stage> = ordered("", stages.to_vec());
     let everybody = membership.people(asked.iter().flat_map(|stage| &stage.from));
     let everybody = everybody.into_iter().cloned().collect();

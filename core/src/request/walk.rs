@@ -14,7 +14,7 @@ use crate::policy::ruling::{Reason, Stage};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::time::{Span, Timestamp};
 
-const WALKS: u64 = 4_000;
+const WALKS: u64 = 2_000;
 const MOVES: u64 = 30;
 
 #[test]
@@ -32,7 +32,7 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
     // A walk that never gets anywhere proves nothing.
     for word in WORDS {
-        assert!(reached.get(word).is_some_and(|times| *times > 100), "{word}: {reached:?}");
+        assert!(reached.get(word).is_some_and(|times| *times > 40), "{word}: {reached:?}");
     }
 }
 
@@ -195,7 +195,7 @@ impl World {
 
     fn step(&mut self) {
         self.now = self.now.plus(Span::from_millis(1 + self.chance.below(20_000)));
-        if self.chance.one_in(12) {
+        if self.chance.one_in(20) {
             self.now = self.now.plus(Span::minutes(self.chance.below(40)));
         }
         if self.chance.one_in(5) {
@@ -212,7 +212,13 @@ impl World {
     fn act(&mut self) {
         let request = self.log.request.clone();
         let (now, members) = (self.clock(), self.members());
-        match self.chance.below(20) {
+        // What is likely is what gets somewhere; now and then it is anything at all.
+        let likely = match request.state() {
+            _ if self.chance.one_in(4) => self.chance.below(20),
+            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 19]),
+            _ => *self.chance.pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19]),
+        };
+        match likely {
             0..=6 => {
                 let reviewer = self.anybody();
                 let said = self.said(&request);
@@ -249,12 +255,15 @@ impl World {
             }
             14 => {
                 let by = self.somebody();
-                if self.chance.one_in(2) {
+                if self.chance.one_in(4) {
                     self.maybe(request.complete(&by, now).ok());
                 }
             }
             15 => {
                 let (by, standing) = (self.anybody(), self.standing());
+                if !self.chance.one_in(4) {
+                    return;
+                }
                 let standing = if is_root(&by.id) { standing } else { Standing::Own };
                 let why = "taken back".to_owned();
                 self.maybe(request.revoke(&by, standing, why, &members, now).ok());
@@ -286,7 +295,7 @@ impl World {
     }
 
     fn said(&mut self, request: &Request) -> Said {
-        let verdict = if self.chance.one_in(12) { Verdict::Deny } else { Verdict::Approve };
+        let verdict = if self.chance.one_in(25) { Verdict::Deny } else { Verdict::Approve };
         let wrong = self.chance.one_in(10);
         let digest = if wrong { Digest::of(b"another intent") } else { request.digest() };
         Said { verdict, digest, comment: "seen".to_owned() }

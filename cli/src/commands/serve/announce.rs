@@ -45,12 +45,16 @@ fn text(announcement: Announcement, paint: Paint) -> String {
         Announcement::Listening { url } => {
             format!("listening on {}", paint.strong(&clean(&url)))
         }
-        Announcement::Bootstrap { link, code } => format!(
-            "nobody administers this server yet; open once:\n  {}\nor run `assent admin init NAME` \
-             with the code\n  {}",
-            clean(&link),
-            clean(code.expose())
-        ),
+        Announcement::Bootstrap { link, code } => {
+            let base = link.split_once("/bootstrap").map_or("URL", |(base, _)| base);
+            format!(
+                "nobody administers this server yet; open once:\n  {}\nor run `assent admin init \
+                 NAME --server {}` with the code\n  {}",
+                clean(&link),
+                clean(base),
+                clean(code.expose())
+            )
+        }
         Announcement::DevLogin { name, link } => {
             format!("{} logs in at {}", paint.strong(&clean(&name)), clean(&link))
         }

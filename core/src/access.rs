@@ -203,10 +203,8 @@ impl UnverifiedAccess {
         let shape = || AccessError::Malformed;
         let end = token.len().checked_sub(CHECKSUM).ok_or_else(shape)?;
         let (body, sum) = token.split_at_checked(end).ok_or_else(shape)?;
-        let (id, secret) = body
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split_once('_'))
-            .ok_or_else(shape)?;
+        let (id, secret) =
+            body.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')).ok_or_else(shape)?;
         if token.len() > 200 || sum != checksum(body) {
             return Err(shape());
         }
@@ -260,6 +258,18 @@ mod tests {
         let revoked = access.revoke(&access.principal.id, at(5)).unwrap().next().clone();
         assert!(matches!(revoked.admit(&presented, at(5)), Err(AccessError::Ended { .. })));
         assert!(revoked.revoke(&access.principal.id, at(6)).is_none());
+    }
+
+    #[test]
+    fn t19_a_revocation_after_the_end_makes_nothing_valid_again() {
+        let (access, token) = issued();
+        let presented = UnverifiedAccess::read(token.expose()).unwrap();
+        let at = |minutes| Timestamp::from_millis(0).plus(Span::minutes(minutes));
+        let revoked = access.revoke(&access.principal.id, at(90)).unwrap().next().clone();
+        assert_eq!(
+            revoked.admit(&presented, at(70)),
+            Err(AccessError::Ended { id: access.id, at: at(60) })
+        );
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub fn bytes(value: &Value) -> Vec<u8> {
 /// This object as it reads back from its canonical bytes; `None` where it would not, so that its
 /// digest would be that of something else.
 pub fn settled(object: &Map<String, Value>) -> Option<Map<String, Value>> {
-    let is_whole = |value: &Value| !value.is_number() || value.is_f64() || is_safe(value);
+    let is_whole = |value: &Value| value.is_f64() || is_safe(value);
     let mut open: Vec<(usize, &Value)> = object.values().map(|value| (1, value)).collect();
     while let Some((depth, value)) = open.pop() {
         let inner = depth + 1;
@@ -67,7 +67,8 @@ pub fn settled(object: &Map<String, Value>) -> Option<Map<String, Value>> {
             Value::Array(_) | Value::Object(_) if depth > MAX_SETTLED_DEPTH => return None,
             Value::Array(items) => open.extend(items.iter().map(|item| (inner, item))),
             Value::Object(members) => open.extend(members.values().map(|item| (inner, item))),
-            leaf => is_whole(leaf).then_some(())?,
+            Value::Null | Value::Bool(_) | Value::String(_) => {}
+            Value::Number(_) => is_whole(value).then_some(())?,
         }
     }
     match parse(&bytes(&Value::Object(object.clone()))) {
@@ -92,13 +93,20 @@ struct Strict {
     depth: usize,
 }
 
+impl Strict {
+    /// For what stands in an array or object at this depth.
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
 impl<'de> serde::de::DeserializeSeed<'de> for Strict {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
-        if self.depth > MAX_DEPTH {
-            return Err(D::Error::custom(format!("nested deeper than {MAX_DEPTH} levels")));
-        }
         reader.deserialize_any(self)
     }
 }
@@ -141,7 +149,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let inner = Self { depth: self.depth + 1 };
+        let inner = self.inner()?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(inner)? {
             list.push(item);
@@ -150,7 +158,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let inner = Self { depth: self.depth + 1 };
+        let inner = self.inner()?;
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if map.contains_key(&name) {
@@ -173,12 +181,15 @@ mod tests {
     fn rfc_8785_section_3_2_3_order_is_by_utf_16() {
         let value = json!({"\u{20ac}": 1, "\r": 2, "\u{fb33}": 3, "1": 4, "\u{1f600}": 5, "\u{80}": 6, "\u{f6}": 7});
         let text = String::from_utf8(bytes(&value)).unwrap();
-        assert_eq!(text, "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}");
+        assert_eq!(
+            text,
+            "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}"
+        );
     }
 
     #[test]
     fn rfc_8785_numbers() {
-        let value = json!([333333333.33333329, 1e30, 4.50, 2e-3, 0.000000000000000000000000001]);
+        let value = json!([333_333_333.333_333_3, 1e30, 4.5, 2e-3, 0.000000000000000000000000001]);
         let text = String::from_utf8(bytes(&value)).unwrap();
         assert_eq!(text, "[333333333.3333333,1e+30,4.5,0.002,1e-27]");
     }
@@ -189,10 +200,43 @@ mod tests {
         assert_eq!((fault.message.as_str(), fault.line), ("duplicate member `a`", 2));
         assert!(parse(b"{} {}").is_err());
         assert!(parse(b"{\"a\":").is_err());
-        assert!(parse("[".repeat(65).as_bytes()).is_err());
+        let deeper = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        assert_eq!(parse(deeper.as_bytes()).unwrap_err().message, "nested deeper than 64 levels");
         let deep = format!("{}{}", "[".repeat(64), "]".repeat(64));
         assert!(parse(deep.as_bytes()).is_ok());
         assert!(parse(b"\"\\ud800\"").is_err(), "a lone surrogate is no Unicode");
+    }
+
+    #[test]
+    fn rfc_7493_whole_numbers_that_a_double_cannot_tell_apart_are_refused() {
+        for (text, fits) in [
+            ("9007199254740991", true),
+            ("-9007199254740991", true),
+            ("9007199254740992", false),
+            ("-9007199254740993", false),
+            ("18446744073709551615", false),
+            ("1e22", true),
+        ] {
+            assert_eq!(parse(text.as_bytes()).is_ok(), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_settled_reads_back_as_itself() {
+        let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
+        let settled = settled(&object(r#"{"a": [1.0, -0.0, {"b": 2.5}]}"#)).unwrap();
+        assert_eq!(settled, object(r#"{"a": [1, 0, {"b": 2.5}]}"#));
+        for bad in [
+            r#"{"a": 9007199254740993}"#,
+            r#"{"a": [[{"b": 9007199254740992}]]}"#,
+            r#"{"a": 1e17}"#,
+        ] {
+            assert_eq!(super::settled(&object(bad)), None, "{bad}");
+        }
+        let nested =
+            |depth| object(&format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth)));
+        assert!(super::settled(&nested(32)).is_some());
+        assert_eq!(super::settled(&nested(33)), None);
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -12,15 +12,42 @@ use crate::time::Timestamp;
 /// twice:
 ///
 /// ```compile_fail,E0382
-/// fn mint_twice(grant: assent_core::grant::Grant) {
-///     let first = grant;
-///     let second = grant;
+/// # use assent_core::grant::Grant;
+/// # fn mint(grant: Grant) {}
+/// fn mint_twice(grant: Grant) {
+///     mint(grant);
+///     mint(grant);
 /// }
 /// ```
 ///
 /// ```compile_fail,E0451
-/// fn out_of_nothing(all: assent_core::grant::Grant) -> assent_core::grant::Grant {
-///     assent_core::grant::Grant { audience: String::new(), ..all }
+/// # use assent_core::grant::Grant;
+/// fn for_another_audience(grant: Grant) -> Grant {
+///     Grant { audience: "postgres://payroll".to_owned(), ..grant }
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use assent_core::grant::Grant;
+/// # fn copy<T: Clone>(what: &T) {}
+/// fn copied(grant: &Grant) {
+///     copy(grant);
+/// }
+/// ```
+///
+/// Each of these fails in the one line that is meant; without it they stand:
+///
+/// ```
+/// # use assent_core::grant::Grant;
+/// # fn mint(grant: Grant) {}
+/// fn mint_once(grant: Grant) {
+///     mint(grant);
+/// }
+/// fn handed_on(grant: Grant) -> Grant {
+///     grant
+/// }
+/// fn looked_at(grant: &Grant) -> assent_core::id::CredentialId {
+///     grant.credential()
 /// }
 /// ```
 #[derive(Debug)]

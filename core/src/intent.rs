@@ -168,7 +168,9 @@ impl Intent {
 fn is_dotted(kind: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
-            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
     };
     kind.len() <= 63 && kind.split('.').all(part)
 }
@@ -205,6 +207,34 @@ pub(crate) mod tests {
         let text = r#"{"environment":"production","kind":"terraform.apply","reason":"because"}"#;
         let wanted = Digest::of(format!("assent/intent/v1\0{text}").as_bytes());
         assert_eq!(intent.digest(), wanted);
+    }
+
+    #[test]
+    fn two_contexts_with_one_canonical_form_are_one_intent_or_none() {
+        let with = |context: &str| {
+            let mut stated = stated("terraform.apply", "production");
+            stated.context = serde_json::from_str(context).unwrap();
+            stated.verify()
+        };
+        assert_eq!(with(r#"{"n": 1.0}"#), with(r#"{"n": 1}"#));
+        let faults = with(r#"{"n": 9007199254740993}"#).unwrap_err();
+        assert_eq!(faults[0].field, "context");
+    }
+
+    #[test]
+    fn a_duration_is_whole_seconds_up_to_a_week() {
+        for (millis, fits) in [
+            (0, false),
+            (999, false),
+            (1_000, true),
+            (1_500, false),
+            (604_800_000, true),
+            (604_801_000, false),
+        ] {
+            let mut stated = stated("terraform.apply", "production");
+            stated.duration = Some(Span::from_millis(millis));
+            assert_eq!(stated.verify().is_ok(), fits, "{millis}");
+        }
     }
 
     #[test]

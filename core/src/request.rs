@@ -6,6 +6,8 @@
 
 pub mod event;
 mod replay;
+#[cfg(test)]
+mod tests;
 mod transition;
 #[cfg(test)]
 mod walk;

@@ -140,7 +140,7 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.as_seconds();
         for (unit, size) in [("d", 86_400), ("h", 3_600), ("m", 60)] {
-            if seconds >= size && seconds % size == 0 {
+            if seconds >= size && seconds.is_multiple_of(size) {
                 return write!(f, "{}{unit}", seconds / size);
             }
         }
@@ -208,7 +208,32 @@ mod tests {
         let instant = Timestamp::from_millis(1_795_210_286_007);
         assert_eq!(instant.to_string(), "2026-11-20T21:31:26.007Z");
         assert_eq!(instant.to_string().parse::<Timestamp>().unwrap(), instant);
-        assert!("yesterday".parse::<Timestamp>().is_err());
+        for same in ["2026-11-20T21:31:26.007Z", "2026-11-20T23:31:26.0070+02:00"] {
+            assert_eq!(same.parse::<Timestamp>().unwrap(), instant);
+        }
+        for text in [
+            "",
+            "yesterday",
+            "2026-11-20",
+            "2026-11-20T21:31:26",
+            "2026-11-20 21:31:26Z",
+            "2026-11-20t21:31:26z",
+            "2026-11-20T21:31Z",
+            "20261120T213126Z",
+            "2026-11-20T21:31:26.Z",
+            "2026-11-20T21:31:26,007Z",
+            "2026-11-20T21:31:26+0200",
+            "2026-11-20T21:31:26Z ",
+            "2026-11-20T21:31:26+02:00[Europe/Berlin]",
+            "+002026-11-20T21:31:26Z",
+            "2026-13-20T21:31:26Z",
+            "2026-02-29T00:00:00Z",
+            "2026-11-20T24:00:00Z",
+            "2026-11-20T21:31:26.0000000000Z",
+            "2026-11-20T21:31:2\u{665}Z",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -60,11 +60,8 @@ impl Intent {
         let subject = subject.transpose().map_err(|e| bad("digest", format!("{e}"))).ok();
         let duration = self.duration.map(|text| text.parse::<Span>());
         let duration = duration.transpose().map_err(|e| bad("duration", e.to_string())).ok();
-        let Self { kind, environment, target, context, reason, .. } = Self {
-            digest: None,
-            duration: None,
-            ..self
-        };
+        let Self { kind, environment, target, context, reason, .. } =
+            Self { digest: None, duration: None, ..self };
         let stated = UnverifiedIntent {
             kind,
             environment,

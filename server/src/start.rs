@@ -151,10 +151,12 @@ pub async fn run(
     let parts = Parts { ledger, policy, signer, clock, base, closing };
     let authority = Arc::new(Authority::new(parts));
     open_doors(&authority, config.dev, announce).await?;
+    tracing::info!(url = authority.base(), "listening");
     announce(Announcement::Listening { url: authority.base().to_owned() });
     let sweeper = Arc::clone(&authority);
     let (served, ()) =
         tokio::join!(crate::serve(listener, authority), sweeper.sweep_until_closing());
+    tracing::info!("stopped");
     served.map_err(refused)
 }
 

@@ -121,7 +121,8 @@ impl Minting {
     /// Whatever the text, signed with the authority's own key.
     fn sign(&self, header: &str, claims: &str) -> String {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.pkcs8).unwrap();
-        let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let input =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let signature = pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
     }
@@ -158,11 +159,14 @@ fn what_is_minted_verifies_and_says_what_was_granted() {
     assert_eq!(Value::Object(claims.all.clone()), minting.minted.claims);
     assert_eq!(claims.all["approved_by"], json!(["bob"]));
     assert_eq!(claims.all["client_id"], json!("alice"));
-    assert_eq!(claims.all["authorization_details"], json!([{
-        "type": "assent_intent", "actions": ["database.session"], "locations": ["production"],
-        "identifier": {"database": "orders"}, "digest": claims.digest,
-        "subject_digest": Digest::of(b"plan").to_string(),
-    }]));
+    assert_eq!(
+        claims.all["authorization_details"],
+        json!([{
+            "type": "assent_intent", "actions": ["database.session"], "locations": ["production"],
+            "identifier": {"database": "orders"}, "digest": claims.digest,
+            "subject_digest": Digest::of(b"plan").to_string(),
+        }])
+    );
     assert_eq!(minting.minted.fingerprint, Digest::of(minting.token().as_bytes()));
     assert!(Verifier::of_own(ISSUER).verify(minting.token(), &minting.keys(), after(10)).is_ok());
 }
@@ -180,7 +184,10 @@ fn every_flipped_bit_of_a_token_is_refused() {
         assert!(verifier.verify(&flipped, &keys, after(10)).is_err(), "bit {at}: {flipped}");
     }
     for end in 0..token.len() {
-        assert!(verifier.verify(&minting.token()[..end], &keys, after(10)).is_err(), "cut at {end}");
+        assert!(
+            verifier.verify(&minting.token()[..end], &keys, after(10)).is_err(),
+            "cut at {end}"
+        );
     }
 }
 
@@ -207,7 +214,10 @@ fn t24_another_audience_or_issuer_is_refused() {
     };
     assert_eq!(verify(ISSUER, "postgres://order"), Err(Rejection::Audience(AUDIENCE.to_owned())));
     assert_eq!(verify(ISSUER, "POSTGRES://orders"), Err(Rejection::Audience(AUDIENCE.to_owned())));
-    assert_eq!(verify("https://assent.example.com/", AUDIENCE), Err(Rejection::Issuer(ISSUER.to_owned())));
+    assert_eq!(
+        verify("https://assent.example.com/", AUDIENCE),
+        Err(Rejection::Issuer(ISSUER.to_owned()))
+    );
     let own = Verifier::of_own("https://other.example.com");
     assert!(own.verify(minting.token(), &minting.keys(), after(10)).is_err());
     let other = Rejection::Issuer("https://evil.example.com".to_owned());
@@ -222,7 +232,12 @@ fn t18_t20_time_is_kept_to_the_second() {
     let minting = mint();
     let at = |seconds| minting.verify_at(minting.token(), after(seconds)).err();
     assert_eq!(at(299), None);
-    assert_eq!(minting.verify_at(minting.token(), Timestamp::from_millis(after(300).as_millis() - 1)).err(), None);
+    assert_eq!(
+        minting
+            .verify_at(minting.token(), Timestamp::from_millis(after(300).as_millis() - 1))
+            .err(),
+        None
+    );
     assert_eq!(at(300), Some(Rejection::Expired(after(300))));
     assert_eq!(at(100_000), Some(Rejection::Expired(after(300))));
     // The issuer's clock may be ahead by a minute.
@@ -236,7 +251,10 @@ fn t18_t20_time_is_kept_to_the_second() {
     assert_eq!(minting.with("nbf", json!("soon")).err(), Some(Rejection::Claim("nbf")));
     let week = 7 * 86_400;
     assert!(minting.with("exp", json!(start().as_seconds() + week)).is_ok());
-    assert_eq!(minting.with("exp", json!(start().as_seconds() + week + 1)).err(), Some(Rejection::Claim("exp")));
+    assert_eq!(
+        minting.with("exp", json!(start().as_seconds() + week + 1)).err(),
+        Some(Rejection::Claim("exp"))
+    );
 }
 
 #[test]
@@ -246,17 +264,37 @@ fn t20_a_claim_that_is_missing_or_of_another_type_is_refused() {
     for name in texts {
         assert_eq!(minting.without(name).err(), Some(Rejection::Claim(name)), "no {name}");
         for value in [json!(1), json!(null), json!(true), json!(["x"]), json!({}), json!("")] {
-            assert_eq!(minting.with(name, value.clone()).err(), Some(Rejection::Claim(name)), "{name}: {value}");
+            assert_eq!(
+                minting.with(name, value.clone()).err(),
+                Some(Rejection::Claim(name)),
+                "{name}: {value}"
+            );
         }
     }
     for name in ["iat", "exp"] {
         assert_eq!(minting.without(name).err(), Some(Rejection::Claim(name)), "no {name}");
         let good = start().as_seconds();
-        for value in [json!(good.to_string()), json!(good as f64 + 0.5), json!(null), json!(-1), json!(1u64 << 40), json!([good])] {
-            assert_eq!(minting.with(name, value.clone()).err(), Some(Rejection::Claim(name)), "{name}: {value}");
+        for value in [
+            json!(good.to_string()),
+            json!(good as f64 + 0.5),
+            json!(null),
+            json!(-1),
+            json!(1u64 << 40),
+            json!([good]),
+        ] {
+            assert_eq!(
+                minting.with(name, value.clone()).err(),
+                Some(Rejection::Claim(name)),
+                "{name}: {value}"
+            );
         }
     }
-    for jti in ["crd_1", "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z", "../etc/passwd", "crd_01JD5K3N7Q8R9S0T1V2W3X4Y5Z\0"] {
+    for jti in [
+        "crd_1",
+        "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z",
+        "../etc/passwd",
+        "crd_01JD5K3N7Q8R9S0T1V2W3X4Y5Z\0",
+    ] {
         assert_eq!(minting.with("jti", json!(jti)).err(), Some(Rejection::Claim("jti")), "{jti}");
     }
 }
@@ -266,7 +304,9 @@ fn t21_the_algorithm_is_ours_and_not_the_tokens() {
     let minting = mint();
     let point = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &minting.pkcs8).unwrap();
     let point = point.public_key().as_ref().to_vec();
-    for algorithm in ["none", "None", "NONE", "HS256", "RS256", "ES384", "EdDSA", "es256", "", "ES256 "] {
+    for algorithm in
+        ["none", "None", "NONE", "HS256", "RS256", "ES384", "EdDSA", "es256", "", "ES256 "]
+    {
         let header = json!({"alg": algorithm, "typ": "at+jwt", "kid": minting.kid()});
         let refused = Err(Rejection::Header("alg is not ES256"));
         assert_eq!(minting.with_header(&header), refused, "{algorithm}");
@@ -295,7 +335,9 @@ fn t21_the_algorithm_is_ours_and_not_the_tokens() {
 fn t23_no_header_steers_the_verifier() {
     let minting = mint();
     let known = "only alg, typ and kid are known";
-    for name in ["jku", "jwk", "x5u", "x5c", "x5t", "crit", "b64", "zip", "cty", "enc", "ALG", "nonce"] {
+    for name in
+        ["jku", "jwk", "x5u", "x5c", "x5t", "crit", "b64", "zip", "cty", "enc", "ALG", "nonce"]
+    {
         let mut header = minting.header();
         header[name] = json!(if name == "jwk" { minting.signer.jwk() } else { json!("x") });
         assert_eq!(minting.with_header(&header), Err(Rejection::Header(known)), "{name}");
@@ -303,7 +345,11 @@ fn t23_no_header_steers_the_verifier() {
     for typ in ["JWT", "jwt", "AT+JWT", "application/at+jwt", "secevent+jwt", ""] {
         let mut header = minting.header();
         header["typ"] = json!(typ);
-        assert_eq!(minting.with_header(&header), Err(Rejection::Header("typ is not at+jwt")), "{typ}");
+        assert_eq!(
+            minting.with_header(&header),
+            Err(Rejection::Header("typ is not at+jwt")),
+            "{typ}"
+        );
     }
     for header in [json!([]), json!("x"), json!(null), json!(1)] {
         assert_eq!(minting.with_header(&header), Err(Rejection::Malformed("not a JSON object")));
@@ -331,13 +377,35 @@ fn hostile_json_is_refused_and_nothing_falls() {
     let deep = format!("{}1{}", "[".repeat(3_000), "]".repeat(3_000));
     let claims = minting.minted.claims.to_string();
     let with = |value: &str| format!("{{\"x\":{value},{}", &claims[1..]);
-    for bad in [with(&deep), with("1e999"), with("9007199254740993"), with("\"\\ud800\""), format!("{claims} {claims}"), format!("{claims}x"), String::new(), "{".to_owned(), "\u{feff}{}".to_owned()] {
-        assert_eq!(minting.with_claims(&bad).err(), Some(Rejection::Malformed("not strict JSON")), "{:.60}", bad);
+    for bad in [
+        with(&deep),
+        with("1e999"),
+        with("9007199254740993"),
+        with("\"\\ud800\""),
+        format!("{claims} {claims}"),
+        format!("{claims}x"),
+        String::new(),
+        "{".to_owned(),
+        "\u{feff}{}".to_owned(),
+    ] {
+        assert_eq!(
+            minting.with_claims(&bad).err(),
+            Some(Rejection::Malformed("not strict JSON")),
+            "{:.60}",
+            bad
+        );
     }
     for bad in ["[]", "null", "\"x\"", "1"] {
-        assert_eq!(minting.with_claims(bad).err(), Some(Rejection::Malformed("not a JSON object")), "{bad}");
+        assert_eq!(
+            minting.with_claims(bad).err(),
+            Some(Rejection::Malformed("not a JSON object")),
+            "{bad}"
+        );
     }
-    assert_eq!(minting.with("x", json!("x".repeat(20_000))).err(), Some(Rejection::Malformed("too long")));
+    assert_eq!(
+        minting.with("x", json!("x".repeat(20_000))).err(),
+        Some(Rejection::Malformed("too long"))
+    );
     // What we do not know stands in the token and decides nothing.
     assert!(minting.with("x", json!({"administrator": true})).is_ok());
 }
@@ -374,7 +442,9 @@ fn t22_of_two_keys_with_one_id_neither_counts() {
     twin["kid"] = minting.kid();
     let own = minting.signer.jwk();
     let verify = |keys: Value| {
-        Verifier::new(ISSUER, AUDIENCE).verify(minting.token(), &KeySet::read(&json!({"keys": keys})), after(10)).err()
+        Verifier::new(ISSUER, AUDIENCE)
+            .verify(minting.token(), &KeySet::read(&json!({"keys": keys})), after(10))
+            .err()
     };
     assert_eq!(verify(json!([own, other.signer.jwk()])), None);
     assert_eq!(verify(json!([own, twin])), Some(Rejection::UnknownKey));
@@ -394,16 +464,30 @@ fn a_key_set_holds_es256_signature_keys_and_no_others() {
     let short = URL_SAFE_NO_PAD.encode([1; 31]);
     let padded = format!("{}=", own["x"].as_str().unwrap());
     let bad = [
-        with("kty", json!("RSA")), with("kty", json!("oct")), with("kty", json!(null)),
-        with("crv", json!("P-384")), with("crv", json!(["P-256"])),
-        with("alg", json!("RS256")), with("alg", json!("none")), with("use", json!("enc")),
-        with("x", json!(short)), with("x", json!("")), with("y", json!(7)), with("x", json!(padded)),
-        with("kid", json!("")), with("kid", json!("k".repeat(257))), with("kid", json!(1)),
-        json!({}), json!([]), json!(null), json!("key"),
+        with("kty", json!("RSA")),
+        with("kty", json!("oct")),
+        with("kty", json!(null)),
+        with("crv", json!("P-384")),
+        with("crv", json!(["P-256"])),
+        with("alg", json!("RS256")),
+        with("alg", json!("none")),
+        with("use", json!("enc")),
+        with("x", json!(short)),
+        with("x", json!("")),
+        with("y", json!(7)),
+        with("x", json!(padded)),
+        with("kid", json!("")),
+        with("kid", json!("k".repeat(257))),
+        with("kid", json!(1)),
+        json!({}),
+        json!([]),
+        json!(null),
+        json!("key"),
     ];
     for key in bad {
         let keys = KeySet::read(&json!({"keys": [key]}));
-        let refused = Verifier::new(ISSUER, AUDIENCE).verify(minting.token(), &keys, after(10)).err();
+        let refused =
+            Verifier::new(ISSUER, AUDIENCE).verify(minting.token(), &keys, after(10)).err();
         assert_eq!(refused, Some(Rejection::UnknownKey), "{key}");
     }
     // A point that is not on the curve verifies nothing.
@@ -411,8 +495,18 @@ fn a_key_set_holds_es256_signature_keys_and_no_others() {
     let keys = KeySet::read(&json!({"keys": [off]}));
     let refused = Verifier::new(ISSUER, AUDIENCE).verify(minting.token(), &keys, after(10)).err();
     assert_eq!(refused, Some(Rejection::Signature));
-    for set in [json!(null), json!([]), json!({}), json!({"keys": {}}), json!({"keys": "x"}), json!({"keys": [[[]]]}), own.clone()] {
-        let refused = Verifier::new(ISSUER, AUDIENCE).verify(minting.token(), &KeySet::read(&set), after(10)).err();
+    for set in [
+        json!(null),
+        json!([]),
+        json!({}),
+        json!({"keys": {}}),
+        json!({"keys": "x"}),
+        json!({"keys": [[[]]]}),
+        own.clone(),
+    ] {
+        let refused = Verifier::new(ISSUER, AUDIENCE)
+            .verify(minting.token(), &KeySet::read(&set), after(10))
+            .err();
         assert_eq!(refused, Some(Rejection::UnknownKey), "{set}");
     }
     // What else stands in a set does not harm its good keys (RFC 7517 section 5).
@@ -428,13 +522,30 @@ fn only_the_one_spelling_of_a_token_is_read() {
     let [header, claims, signature] = parts.as_slice() else { panic!("{token}") };
     let padded = |part: &str| URL_SAFE.encode(URL_SAFE_NO_PAD.decode(part).unwrap());
     let others = [
-        format!("{token}."), format!(".{token}"), format!("{header}..{claims}.{signature}"),
-        format!("{header}.{claims}"), format!("{header}.{claims}.{signature}.x"), header.to_string(),
-        format!("{header}.{claims}.{}", padded(signature)), format!("{}.{claims}.{signature}", padded(header)),
-        format!(" {token}"), format!("{token}\n"), format!("{token} "), format!("Bearer {token}"),
-        format!("{header}.{claims}.{signature}="), format!("{header}.{claims}.{signature}=="),
-        format!("{header}.{claims}.{}", STANDARD.encode(URL_SAFE_NO_PAD.decode(signature).unwrap())),
-        String::new(), ".".to_owned(), "..".to_owned(), "...".to_owned(), "....".to_owned(), "\u{1f600}.\u{1f600}.x".to_owned(),
+        format!("{token}."),
+        format!(".{token}"),
+        format!("{header}..{claims}.{signature}"),
+        format!("{header}.{claims}"),
+        format!("{header}.{claims}.{signature}.x"),
+        header.to_string(),
+        format!("{header}.{claims}.{}", padded(signature)),
+        format!("{}.{claims}.{signature}", padded(header)),
+        format!(" {token}"),
+        format!("{token}\n"),
+        format!("{token} "),
+        format!("Bearer {token}"),
+        format!("{header}.{claims}.{signature}="),
+        format!("{header}.{claims}.{signature}=="),
+        format!(
+            "{header}.{claims}.{}",
+            STANDARD.encode(URL_SAFE_NO_PAD.decode(signature).unwrap())
+        ),
+        String::new(),
+        ".".to_owned(),
+        "..".to_owned(),
+        "...".to_owned(),
+        "....".to_owned(),
+        "\u{1f600}.\u{1f600}.x".to_owned(),
     ];
     for other in others {
         assert!(minting.verify(&other).is_err(), "{other}");
@@ -454,8 +565,15 @@ fn an_unverified_key_id_is_told_only_of_a_header_that_could_be_accepted() {
     let minting = mint();
     assert_eq!(unverified_key_id(minting.token()).map(Value::from), Ok(minting.kid()));
     let claims = minting.minted.claims.to_string();
-    for header in [json!({"alg": "none", "typ": "at+jwt", "kid": "k"}), json!({"alg": "ES256", "typ": "JWT", "kid": "k"}), json!({"alg": "ES256", "typ": "at+jwt", "kid": "k", "jku": "https://evil.example.com"})] {
-        assert!(unverified_key_id(&minting.sign(&header.to_string(), &claims)).is_err(), "{header}");
+    for header in [
+        json!({"alg": "none", "typ": "at+jwt", "kid": "k"}),
+        json!({"alg": "ES256", "typ": "JWT", "kid": "k"}),
+        json!({"alg": "ES256", "typ": "at+jwt", "kid": "k", "jku": "https://evil.example.com"}),
+    ] {
+        assert!(
+            unverified_key_id(&minting.sign(&header.to_string(), &claims)).is_err(),
+            "{header}"
+        );
     }
     for text in ["", "a.b", "a.b.c", "assent_token"] {
         assert!(unverified_key_id(text).is_err(), "{text}");
@@ -467,8 +585,10 @@ fn t66_nothing_that_can_be_printed_holds_a_secret() {
     let minting = mint();
     let signature = minting.token().rsplit_once('.').unwrap().1;
     let printed = [
-        format!("{:?}", minting.minted), format!("{:#?}", minting.minted.token),
-        format!("{:?}", minting.signer), format!("{:?}", Secret::new("hunter2".to_owned())),
+        format!("{:?}", minting.minted),
+        format!("{:#?}", minting.minted.token),
+        format!("{:?}", minting.signer),
+        format!("{:?}", Secret::new("hunter2".to_owned())),
     ];
     let private = URL_SAFE_NO_PAD.encode(&minting.pkcs8);
     for text in printed {

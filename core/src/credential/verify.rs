@@ -202,7 +202,8 @@ impl<'a> Parts<'a> {
     /// token choose its own key or its own rules.
     fn key_id(&self) -> Result<String, Rejection> {
         let header = json_object(self.header)?;
-        let is = |name: &str, wanted: &str| header.get(name).and_then(Value::as_str) == Some(wanted);
+        let is =
+            |name: &str, wanted: &str| header.get(name).and_then(Value::as_str) == Some(wanted);
         if !is("alg", "ES256") {
             return Err(Rejection::Header("alg is not ES256"));
         }

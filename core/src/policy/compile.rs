@@ -13,10 +13,8 @@ use crate::time::Span;
 
 pub(super) fn compile(documents: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
     let mut faults = Vec::new();
-    let mut parsed: Vec<_> = documents
-        .iter()
-        .map(|text| (text, document::read(text, &mut faults)))
-        .collect();
+    let mut parsed: Vec<_> =
+        documents.iter().map(|text| (text, document::read(text, &mut faults))).collect();
     parsed.sort_by(|(one, _), (other, _)| (&one.file, &one.text).cmp(&(&other.file, &other.text)));
     let membership = membership(&parsed, &mut faults);
     let defaults = defaults(&parsed, &mut faults);

@@ -199,7 +199,8 @@ impl Reader<'_> {
         }
         let when = fields.get("when").map(|node| self.conditions(node)).unwrap_or_default();
         let effects = ["deny", "require", "allow"];
-        let written: Vec<_> = effects.iter().filter_map(|e| fields.get(e).map(|n| (*e, n))).collect();
+        let written: Vec<_> =
+            effects.iter().filter_map(|e| fields.get(e).map(|n| (*e, n))).collect();
         let [(effect, body)] = written.as_slice() else {
             let message = "a rule has exactly one of deny, require and allow";
             self.fault(&node.place, format_args!("rule `{id}`: {message}"));
@@ -392,14 +393,18 @@ impl Reader<'_> {
     fn map<'n>(&mut self, node: &'n Node) -> Option<&'n [(Key, Node)]> {
         match &node.value {
             Yaml::Map(members) => Some(members),
-            _ => self.expected(node, "a map"),
+            Yaml::Null | Yaml::Bool(_) | Yaml::Int(_) | Yaml::Text(_) | Yaml::List(_) => {
+                self.expected(node, "a map")
+            }
         }
     }
 
     fn list<'n>(&mut self, node: &'n Node) -> Option<&'n [Node]> {
         match &node.value {
             Yaml::List(items) => Some(items),
-            _ => self.expected(node, "a list"),
+            Yaml::Null | Yaml::Bool(_) | Yaml::Int(_) | Yaml::Text(_) | Yaml::Map(_) => {
+                self.expected(node, "a list")
+            }
         }
     }
 
@@ -415,14 +420,18 @@ impl Reader<'_> {
     fn text(&mut self, node: &Node) -> Option<String> {
         match &node.value {
             Yaml::Text(text) => Some(text.clone()),
-            _ => self.expected(node, "text"),
+            Yaml::Null | Yaml::Bool(_) | Yaml::Int(_) | Yaml::List(_) | Yaml::Map(_) => {
+                self.expected(node, "text")
+            }
         }
     }
 
     fn boolean(&mut self, node: &Node) -> Option<bool> {
         match &node.value {
             Yaml::Bool(value) => Some(*value),
-            _ => self.expected(node, "true or false"),
+            Yaml::Null | Yaml::Int(_) | Yaml::Text(_) | Yaml::List(_) | Yaml::Map(_) => {
+                self.expected(node, "true or false")
+            }
         }
     }
 
@@ -436,7 +445,9 @@ impl Reader<'_> {
                     None
                 }
             },
-            _ => self.expected(node, &what),
+            Yaml::Null | Yaml::Bool(_) | Yaml::Text(_) | Yaml::List(_) | Yaml::Map(_) => {
+                self.expected(node, &what)
+            }
         }
     }
 

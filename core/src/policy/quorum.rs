@@ -233,6 +233,14 @@ mod tests {
     }
 
     #[test]
+    fn two_stages_of_one_name_do_not_fill_each_other() {
+        let members = groups("a: bob; b: carol dave");
+        let stages = [stage("r/s/t", 1, "group:a", None), stage("r/s/t", 2, "group:b", None)];
+        assert!(!met(&stages, "bob carol", "", &members));
+        assert!(met(&stages, "bob carol dave", "", &members));
+    }
+
+    #[test]
     fn the_excluded_do_not_count() {
         let mut stages = [stage("r/a", 1, "group:a", None)];
         stages[0].exclude.insert(Approver::Person(person("bob")));
@@ -263,21 +271,48 @@ mod tests {
         }
 
         #[test]
+        fn a_stage_is_asked_exactly_when_one_more_of_its_people_would_help(
+            groups in prop::collection::vec(prop::collection::btree_set(0usize..6, 0..6), 3),
+            needs in prop::collection::vec(1u32..3, 3),
+            approvals in prop::collection::btree_set(0usize..6, 0..6),
+        ) {
+            let name = |n: &usize| person(&format!("p{n}"));
+            let mut members: std::collections::BTreeMap<_, BTreeSet<_>> = groups.iter().enumerate()
+                .map(|(n, people)| (format!("g{n}"), people.iter().map(name).collect())).collect();
+            let stages: Vec<_> = needs.iter().enumerate()
+                .map(|(n, need)| stage(&format!("r/{n}"), *need, &format!("group:g{n}"), None)).collect();
+            let mut approvals: BTreeSet<_> = approvals.iter().map(name).collect();
+            let all = |approvals: &BTreeSet<PrincipalId>, members: &std::collections::BTreeMap<_, _>| {
+                let progress = Progress::of(&stages, approvals, &BTreeSet::new(), &Membership::new(members.clone()));
+                let counted: usize = progress.stages().iter().map(|stage| stage.counted.len()).sum();
+                (counted, progress)
+            };
+            let (before, progress) = all(&approvals, &members);
+            approvals.insert(person("somebody-new"));
+            for (n, asked) in progress.asked().iter().enumerate() {
+                members.get_mut(&format!("g{n}")).unwrap().insert(person("somebody-new"));
+                prop_assert_eq!(all(&approvals, &members).0 == before + 1, *asked);
+                members.get_mut(&format!("g{n}")).unwrap().remove(&person("somebody-new"));
+            }
+        }
+
+        #[test]
         fn a_quorum_is_met_exactly_when_an_assignment_exists(
-            groups in prop::collection::vec(prop::collection::btree_set(0usize..5, 0..5), 2),
-            needs in prop::collection::vec(1u32..3, 2),
-            approvals in prop::collection::btree_set(0usize..5, 0..5),
+            groups in prop::collection::vec(prop::collection::btree_set(0usize..8, 0..8), 4),
+            needs in prop::collection::vec(1u32..4, 4),
+            approvals in prop::collection::btree_set(0usize..8, 0..8),
         ) {
             let name = |n: &usize| person(&format!("p{n}"));
             let members = Membership::new(groups.iter().enumerate()
                 .map(|(n, people)| (format!("g{n}"), people.iter().map(name).collect())).collect());
             let stages: Vec<_> = needs.iter().enumerate()
                 .map(|(n, need)| stage(&format!("r/{n}"), *need, &format!("group:g{n}"), None)).collect();
-            // Hall's theorem, over all choices of stages.
-            let able = |n: usize| approvals.intersection(&groups[n]).count();
-            let both = approvals.iter().filter(|p| groups[0].contains(p) || groups[1].contains(p)).count();
-            let possible = able(0) >= needs[0] as usize && able(1) >= needs[1] as usize
-                && both >= (needs[0] + needs[1]) as usize;
+            // Hall's theorem: every choice of stages finds as many people as it has places.
+            let possible = (1u32..1 << 4).all(|choice| {
+                let chosen: Vec<usize> = (0..4).filter(|n| choice & 1 << n != 0).collect();
+                let able = approvals.iter().filter(|p| chosen.iter().any(|n| groups[*n].contains(p)));
+                able.count() >= chosen.iter().map(|n| needs[*n] as usize).sum()
+            });
             let approvals = approvals.iter().map(name).collect();
             let progress = Progress::of(&stages, &approvals, &BTreeSet::new(), &members);
             prop_assert_eq!(progress.is_met(), possible);

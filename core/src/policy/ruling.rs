@@ -81,12 +81,8 @@ pub struct Terms {
 
 impl Terms {
     /// What holds where no matching rule says otherwise.
-    pub const DEFAULT: Self = Self {
-        max_ttl: Span::minutes(15),
-        uses: 1,
-        audiences: None,
-        grant_window: Span::hours(1),
-    };
+    pub const DEFAULT: Self =
+        Self { max_ttl: Span::minutes(15), uses: 1, audiences: None, grant_window: Span::hours(1) };
 
     /// The narrower of two, in every respect.
     #[must_use]

@@ -119,42 +119,84 @@ fn production_as_a_person_would_tell_it() {
     let secrets = "secrets/security: 1 of group:security but person:frank; \
         secrets/owner: 1 of person:dave after secrets/security";
     // Nothing is said of the calendar or the workspace, so neither can be ruled out.
-    check(PRODUCTION, "alice asks terraform.apply in production",
-        "[indeterminate:freeze] refuse, `freeze` cannot be settled: something it looks at is missing");
-    check(PRODUCTION, "alice asks terraform.apply in production with calendar=open workspace=orders",
-        &format!("[release] require {two}, in 1d, 2x 30m for aws+gcp within 1h"));
-    check(PRODUCTION, "alice asks helm.upgrade in production with calendar=open workspace=secrets",
-        &format!("[release,secrets] require {secrets}; {two}, in 2h, 2x 10m for aws within 20m"));
-    check(PRODUCTION, "alice asks terraform.apply in production with calendar=frozen",
-        "[freeze] refuse, change freeze");
-    check(PRODUCTION, "alice asks vm.delete in production with calendar=frozen",
-        "[freeze,no-vm-deletes] refuse, change freeze; machines are not deleted by hand");
-    check(PRODUCTION, "alice asks terraform.apply in staging",
-        "[staging] permit, 1x 1h for anybody within 1h");
-    check(PRODUCTION, "alice asks terraform.apply in nowhere",
-        "[default-deny] refuse, no rule allows this");
+    check(
+        PRODUCTION,
+        "alice asks terraform.apply in production",
+        "[indeterminate:freeze] refuse, `freeze` cannot be settled: something it looks at is missing",
+    );
+    check(
+        PRODUCTION,
+        "alice asks terraform.apply in production with calendar=open workspace=orders",
+        &format!("[release] require {two}, in 1d, 2x 30m for aws+gcp within 1h"),
+    );
+    check(
+        PRODUCTION,
+        "alice asks helm.upgrade in production with calendar=open workspace=secrets",
+        &format!("[release,secrets] require {secrets}; {two}, in 2h, 2x 10m for aws within 20m"),
+    );
+    check(
+        PRODUCTION,
+        "alice asks terraform.apply in production with calendar=frozen",
+        "[freeze] refuse, change freeze",
+    );
+    check(
+        PRODUCTION,
+        "alice asks vm.delete in production with calendar=frozen",
+        "[freeze,no-vm-deletes] refuse, change freeze; machines are not deleted by hand",
+    );
+    check(
+        PRODUCTION,
+        "alice asks terraform.apply in staging",
+        "[staging] permit, 1x 1h for anybody within 1h",
+    );
+    check(
+        PRODUCTION,
+        "alice asks terraform.apply in nowhere",
+        "[default-deny] refuse, no rule allows this",
+    );
 }
 
 #[test]
 fn break_glass_waives_what_it_names_and_no_more() {
     let told = "terraform.apply in production with calendar=frozen incident=sev1";
-    check(PRODUCTION, &format!("oscar asks {told} workspace=orders"),
-        "[break-glass] permit, 1x 20m for anybody within 1h");
-    check(PRODUCTION, &format!("alice asks {told} workspace=orders"), "[freeze] refuse, change freeze");
-    check(PRODUCTION, &format!("alice/oncall asks {told} workspace=orders"),
-        "[break-glass] permit, 1x 20m for anybody within 1h");
-    check(PRODUCTION, &format!("oscar asks {told} workspace=secrets"),
+    check(
+        PRODUCTION,
+        &format!("oscar asks {told} workspace=orders"),
+        "[break-glass] permit, 1x 20m for anybody within 1h",
+    );
+    check(
+        PRODUCTION,
+        &format!("alice asks {told} workspace=orders"),
+        "[freeze] refuse, change freeze",
+    );
+    check(
+        PRODUCTION,
+        &format!("alice/oncall asks {told} workspace=orders"),
+        "[break-glass] permit, 1x 20m for anybody within 1h",
+    );
+    check(
+        PRODUCTION,
+        &format!("oscar asks {told} workspace=secrets"),
         "[break-glass,secrets] require secrets/security: 1 of group:security but person:frank; \
-         secrets/owner: 1 of person:dave after secrets/security, in 2h, 1x 10m for aws within 20m");
-    check(PRODUCTION, "oscar asks vm.delete in production with calendar=frozen incident=sev1 workspace=orders",
-        "[no-vm-deletes] refuse, machines are not deleted by hand");
+         secrets/owner: 1 of person:dave after secrets/security, in 2h, 1x 10m for aws within 20m",
+    );
+    check(
+        PRODUCTION,
+        "oscar asks vm.delete in production with calendar=frozen incident=sev1 workspace=orders",
+        "[no-vm-deletes] refuse, machines are not deleted by hand",
+    );
     // What cannot be settled cannot be waived.
-    check(PRODUCTION, "oscar asks terraform.apply in production with incident=sev1 workspace=orders",
-        "[indeterminate:freeze] refuse, `freeze` cannot be settled: something it looks at is missing");
+    check(
+        PRODUCTION,
+        "oscar asks terraform.apply in production with incident=sev1 workspace=orders",
+        "[indeterminate:freeze] refuse, `freeze` cannot be settled: something it looks at is missing",
+    );
 }
 
 fn rules(rules: &str) -> String {
-    format!("apiVersion: assent/v1\nkind: Policy\ngroups:\n  g: [person:bob, person:carol]\n  h: [person:bob, person:dave]\nrules:\n{rules}")
+    format!(
+        "apiVersion: assent/v1\nkind: Policy\ngroups:\n  g: [person:bob, person:carol]\n  h: [person:bob, person:dave]\nrules:\n{rules}"
+    )
 }
 
 #[test]
@@ -162,12 +204,22 @@ fn a_require_that_cannot_be_settled_requires() {
     let text = rules("
   - {id: all, allow: {}}
   - {id: iam, when: {intent.target.iam: touched}, require: {stages: [{approvals: 1, from: [group:g]}], credential: {max_ttl: 5h, uses: 9}}}");
-    check(&text, "alice asks a.b in x with iam=touched",
-        "[all,iam] require iam/1: 1 of group:g, in 1d, 9x 5h for anybody within 1h");
-    check(&text, "alice asks a.b in x with iam=untouched", "[all] permit, 1x 15m for anybody within 1h");
+    check(
+        &text,
+        "alice asks a.b in x with iam=touched",
+        "[all,iam] require iam/1: 1 of group:g, in 1d, 9x 5h for anybody within 1h",
+    );
+    check(
+        &text,
+        "alice asks a.b in x with iam=untouched",
+        "[all] permit, 1x 15m for anybody within 1h",
+    );
     // It asks, but lengthens nothing.
-    check(&text, "alice asks a.b in x",
-        "[all,iam] require iam/1: 1 of group:g, in 1d, 1x 15m for anybody within 1h");
+    check(
+        &text,
+        "alice asks a.b in x",
+        "[all,iam] require iam/1: 1 of group:g, in 1d, 1x 15m for anybody within 1h",
+    );
 }
 
 #[test]
@@ -176,15 +228,21 @@ fn an_allow_that_cannot_be_settled_does_not_allow_but_its_limits_hold() {
   - {id: all, when: {intent.kind: a.b}, allow: {}}
   - {id: tagged, when: {intent.target.tags: only}, allow: {credential: {max_ttl: 5m, audiences: [db]}}}");
     check(&text, "alice asks a.b in x", "[all] permit, 1x 5m for db within 1h");
-    check(&text, "alice asks a.b in x with tags=none", "[all] permit, 1x 15m for anybody within 1h");
+    check(
+        &text,
+        "alice asks a.b in x with tags=none",
+        "[all] permit, 1x 15m for anybody within 1h",
+    );
     check(&text, "alice asks c.d in x", "[default-deny] refuse, no rule allows this");
 }
 
 #[test]
 fn a_false_condition_settles_a_rule_whatever_is_missing() {
-    let text = rules("
+    let text = rules(
+        "
   - {id: all, allow: {}}
-  - {id: no, when: {intent.target.x: y, intent.kind: never.this}, deny: {message: no}}");
+  - {id: no, when: {intent.target.x: y, intent.kind: never.this}, deny: {message: no}}",
+    );
     check(&text, "alice asks a.b in x", "[all] permit, 1x 15m for anybody within 1h");
 }
 
@@ -219,20 +277,25 @@ fn operators() {
 
 #[test]
 fn no_and_on_are_texts() {
-    let text = rules("  - {id: r, when: {intent.environment: no, intent.target.lights: on}, allow: {}}");
+    let text =
+        rules("  - {id: r, when: {intent.environment: no, intent.target.lights: on}, allow: {}}");
     check(&text, "alice asks a.b in no with lights=on", "[r] permit, 1x 15m for anybody within 1h");
 }
 
 #[test]
 fn the_shortest_times_the_fewest_uses_and_the_common_audiences_hold() {
-    let text = rules("
+    let text = rules(
+        "
   - {id: a, allow: {credential: {max_ttl: 2h, uses: 5, audiences: [x, y], grant_window: 10m}}}
   - {id: b, allow: {credential: {max_ttl: 1h, uses: 7, audiences: [y, z]}}}
-  - {id: c, allow: {credential: {grant_window: 30m}}}");
+  - {id: c, allow: {credential: {grant_window: 30m}}}",
+    );
     check(&text, "alice asks a.b in x", "[a,b,c] permit, 5x 1h for y within 10m");
-    let text = rules("
+    let text = rules(
+        "
   - {id: a, allow: {credential: {audiences: [x]}}}
-  - {id: b, allow: {credential: {audiences: [y]}}}");
+  - {id: b, allow: {credential: {audiences: [y]}}}",
+    );
     check(&text, "alice asks a.b in x", "[a,b] permit, 1x 15m for  within 1h");
 }
 
@@ -244,21 +307,33 @@ fn defaults_hold_where_no_rule_that_matches_says_otherwise() {
   - {id: c, when: {intent.environment: [y, z]}, require: {stages: [{approvals: 1, from: [group:h]}]}}
 defaults: {request_expires: 8h, max_ttl: 5m, uses: 3, grant_window: 2h}");
     check(&text, "alice asks a.b in x", "[a] permit, 3x 5m for anybody within 2h");
-    check(&text, "alice asks a.b in z", "[c] require c/1: 1 of group:h, in 8h, 3x 5m for anybody within 2h");
-    check(&text, "alice asks a.b in y",
-        "[b,c] require b/1: 1 of group:g; c/1: 1 of group:h, in 2d, 3x 5m for anybody within 2h");
+    check(
+        &text,
+        "alice asks a.b in z",
+        "[c] require c/1: 1 of group:h, in 8h, 3x 5m for anybody within 2h",
+    );
+    check(
+        &text,
+        "alice asks a.b in y",
+        "[b,c] require b/1: 1 of group:g; c/1: 1 of group:h, in 2d, 3x 5m for anybody within 2h",
+    );
 }
 
 #[test]
 fn equal_stages_of_two_rules_count_once_and_carry_both_ids() {
     let one = "require: {stages: [{approvals: 1, from: [group:g]}]}";
-    let more = "require: {stages: [{approvals: 1, from: [group:g]}, {approvals: 1, from: [group:h]}]}";
+    let more =
+        "require: {stages: [{approvals: 1, from: [group:g]}, {approvals: 1, from: [group:h]}]}";
     let both = |first: &str, second: &str| {
         let text = rules(&format!("  - {{id: a, {first}}}\n  - {{id: b, {second}}}"));
         let ruling = ruled(&compiled(&text), "alice asks a.b in x");
         let Outcome::Require(asked) = ruling.outcome else { panic!("{ruling:?}") };
         let stages = asked.stages.iter().map(|stage| {
-            format!("{} by {}", stage.name, stage.rules.iter().cloned().collect::<Vec<_>>().join("+"))
+            format!(
+                "{} by {}",
+                stage.name,
+                stage.rules.iter().cloned().collect::<Vec<_>>().join("+")
+            )
         });
         stages.collect::<Vec<_>>().join("; ")
     };
@@ -280,24 +355,33 @@ fn explain_names_the_condition_that_decided() {
         let (intent, requester) = asked(told);
         let line = |account: Account| {
             let conditions = account.conditions.iter().filter(|c| c.truth != Truth::True);
-            let conditions = conditions.map(|c| format!("{:?}: {}, found {}", c.truth, c.demand, c.found));
+            let conditions =
+                conditions.map(|c| format!("{:?}: {}, found {}", c.truth, c.demand, c.found));
             let waived = if account.waived { " waived" } else { "" };
             let why = conditions.collect::<Vec<_>>().join(" & ");
             format!("{} {} {:?}{waived} {why}", account.effect, account.rule, account.truth)
         };
         policy.explain(&intent, &requester).into_iter().map(line).collect::<Vec<_>>()
     };
-    let lines = told("oscar asks terraform.apply in production with incident=sev1 workspace=orders");
-    assert_eq!(lines, [
-        "allow break-glass True ",
-        "deny freeze Unknown Unknown: intent.target.calendar one of [frozen], found absent",
-        "deny no-vm-deletes False False: intent.kind one of [vm.delete], found `terraform.apply`",
-        "require release True waived ",
-        "require secrets False False: intent.target.workspace one of [secrets], found `orders`",
-        "allow staging False False: intent.environment one of [staging, test], found `production`",
-    ]);
-    let lines = told("alice/dev asks terraform.apply in production with incident=sev1 calendar=frozen");
-    assert_eq!(lines[0], "allow break-glass False False: requester.groups contains one of [oncall], found [dev]");
+    let lines =
+        told("oscar asks terraform.apply in production with incident=sev1 workspace=orders");
+    assert_eq!(
+        lines,
+        [
+            "allow break-glass True ",
+            "deny freeze Unknown Unknown: intent.target.calendar one of [frozen], found absent",
+            "deny no-vm-deletes False False: intent.kind one of [vm.delete], found `terraform.apply`",
+            "require release True waived ",
+            "require secrets False False: intent.target.workspace one of [secrets], found `orders`",
+            "allow staging False False: intent.environment one of [staging, test], found `production`",
+        ]
+    );
+    let lines =
+        told("alice/dev asks terraform.apply in production with incident=sev1 calendar=frozen");
+    assert_eq!(
+        lines[0],
+        "allow break-glass False False: requester.groups contains one of [oncall], found [dev]"
+    );
     assert_eq!(lines[1], "deny freeze True ");
 }
 
@@ -312,7 +396,10 @@ fn the_empty_policy_refuses_everything() {
 
 #[test]
 fn t48_the_revision_follows_the_texts_and_nothing_else() {
-    let (one, two) = (rules("  - {id: a, allow: {}}"), "apiVersion: assent/v1\nkind: Policy\nrules:\n  - {id: b, allow: {}}\n");
+    let (one, two) = (
+        rules("  - {id: a, allow: {}}"),
+        "apiVersion: assent/v1\nkind: Policy\nrules:\n  - {id: b, allow: {}}\n",
+    );
     let revision = |documents: &[(&str, &str)]| {
         let documents: Vec<_> = documents.iter().map(|(file, text)| document(file, text)).collect();
         Policy::compile(&documents).unwrap().revision()
@@ -342,65 +429,125 @@ fn check_faults_of(documents: &[(&str, &str)], wanted: &[&str]) {
 /// One rule in a whole document; it stands on line 6.
 #[track_caller]
 fn check_rule(rule: &str, wanted: &[&str]) {
-    let head = "apiVersion: assent/v1\nkind: Policy\ngroups:\n  g: [person:bob, person:carol]\nrules:\n";
+    let head =
+        "apiVersion: assent/v1\nkind: Policy\ngroups:\n  g: [person:bob, person:carol]\nrules:\n";
     let text = format!("{head}  - {rule}\n");
     check_faults(&text, wanted);
 }
 
 #[test]
 fn unknown_words_are_named_with_their_place_and_what_is_known() {
-    check_rule("{id: r, whne: {intent.kind: a.b}, allow: {}}",
-        &["p.yaml:6:13: unknown key `whne` in rule; known are id, description, when, deny, require, allow"]);
-    check_rule("{id: r, when: {intent.knid: a.b}, allow: {}}",
-        &["p.yaml:6:20: unknown attribute `intent.knid`; known are intent.kind, intent.environment, intent.target.NAME, requester.iss, requester.sub, requester.groups"]);
-    check_rule("{id: r, when: {intent.target.: a}, allow: {}}",
-        &["p.yaml:6:20: unknown attribute `intent.target.`; known are intent.kind, intent.environment, intent.target.NAME, requester.iss, requester.sub, requester.groups"]);
-    check_rule("{id: r, when: {intent.kind: {matches: a}}, allow: {}}",
-        &["p.yaml:6:34: unknown operator `matches`; known are eq, in, contains, contains_any, contains_all"]);
-    check_rule("{id: r, when: {requester.groups: {contains: x}}, allow: {}}",
-        &["p.yaml:6:5: there is no group `x`; groups are defined under `groups`"]);
-    check_rule("{id: r, require: {stages: [{approvals: 1, from: [group:g], exclude: [group:x]}]}}",
-        &["p.yaml:6:32: there is no group `x`; groups are defined under `groups`"]);
-    check_rule("{id: r, require: {stages: [{approvals: 1, from: [g]}]}}",
-        &["p.yaml:6:54: `g` names nobody; write group:NAME, person:NAME or person:ISSUER#SUBJECT"]);
-    check_rule("{id: r, require: {stages: [{approvals: 1, from: [group:x]}]}}",
-        &["p.yaml:6:32: there is no group `x`; groups are defined under `groups`"]);
+    check_rule(
+        "{id: r, whne: {intent.kind: a.b}, allow: {}}",
+        &[
+            "p.yaml:6:13: unknown key `whne` in rule; known are id, description, when, deny, require, allow",
+        ],
+    );
+    check_rule(
+        "{id: r, when: {intent.knid: a.b}, allow: {}}",
+        &[
+            "p.yaml:6:20: unknown attribute `intent.knid`; known are intent.kind, intent.environment, intent.target.NAME, requester.iss, requester.sub, requester.groups",
+        ],
+    );
+    check_rule(
+        "{id: r, when: {intent.target.: a}, allow: {}}",
+        &[
+            "p.yaml:6:20: unknown attribute `intent.target.`; known are intent.kind, intent.environment, intent.target.NAME, requester.iss, requester.sub, requester.groups",
+        ],
+    );
+    check_rule(
+        "{id: r, when: {intent.kind: {matches: a}}, allow: {}}",
+        &[
+            "p.yaml:6:34: unknown operator `matches`; known are eq, in, contains, contains_any, contains_all",
+        ],
+    );
+    check_rule(
+        "{id: r, when: {requester.groups: {contains: x}}, allow: {}}",
+        &["p.yaml:6:5: there is no group `x`; groups are defined under `groups`"],
+    );
+    check_rule(
+        "{id: r, require: {stages: [{approvals: 1, from: [group:g], exclude: [group:x]}]}}",
+        &["p.yaml:6:32: there is no group `x`; groups are defined under `groups`"],
+    );
+    check_rule(
+        "{id: r, require: {stages: [{approvals: 1, from: [g]}]}}",
+        &["p.yaml:6:54: `g` names nobody; write group:NAME, person:NAME or person:ISSUER#SUBJECT"],
+    );
+    check_rule(
+        "{id: r, require: {stages: [{approvals: 1, from: [group:x]}]}}",
+        &["p.yaml:6:32: there is no group `x`; groups are defined under `groups`"],
+    );
 }
 
 #[test]
 fn a_test_must_fit_its_attribute() {
-    check_rule("{id: r, when: {requester.groups: g}, allow: {}}",
-        &["p.yaml:6:38: `requester.groups` is not tested so; use contains"]);
-    check_rule("{id: r, when: {intent.kind: {contains: a}}, allow: {}}",
-        &["p.yaml:6:34: `intent.kind` is not tested so; use eq or in"]);
-    check_rule("{id: r, when: {intent.kind: {eq: [a]}}, allow: {}}",
-        &["p.yaml:6:38: expected one text, found a list"]);
-    check_rule("{id: r, when: {intent.target.port: 5432}, allow: {}}",
-        &["p.yaml:6:40: expected text, found a number"]);
-    check_rule("{id: r, when: {intent.target.x: null}, allow: {}}",
-        &["p.yaml:6:37: expected text, found nothing"]);
-    check_rule("{id: r, when: {intent.target.x: true}, allow: {}}",
-        &["p.yaml:6:37: expected text, found true or false"]);
+    check_rule(
+        "{id: r, when: {requester.groups: g}, allow: {}}",
+        &["p.yaml:6:38: `requester.groups` is not tested so; use contains"],
+    );
+    check_rule(
+        "{id: r, when: {intent.kind: {contains: a}}, allow: {}}",
+        &["p.yaml:6:34: `intent.kind` is not tested so; use eq or in"],
+    );
+    check_rule(
+        "{id: r, when: {intent.kind: {eq: [a]}}, allow: {}}",
+        &["p.yaml:6:38: expected one text, found a list"],
+    );
+    check_rule(
+        "{id: r, when: {intent.target.port: 5432}, allow: {}}",
+        &["p.yaml:6:40: expected text, found a number"],
+    );
+    check_rule(
+        "{id: r, when: {intent.target.x: null}, allow: {}}",
+        &["p.yaml:6:37: expected text, found nothing"],
+    );
+    check_rule(
+        "{id: r, when: {intent.target.x: true}, allow: {}}",
+        &["p.yaml:6:37: expected text, found true or false"],
+    );
 }
 
 #[test]
 fn a_quorum_that_nobody_can_meet_is_no_policy() {
-    check_rule("{id: r, require: {stages: [{approvals: 3, from: [group:g]}]}}",
-        &["p.yaml:6:32: stage `r/1` asks for 3 approvals, but only 2 different people can give one"]);
-    check_rule("{id: r, require: {stages: [{approvals: 2, from: [group:g], exclude: [person:bob]}]}}",
-        &["p.yaml:6:32: stage `r/1` asks for 2 approvals, but only 1 different people can give one"]);
-    check_rule("{id: r, require: {stages: [{approvals: 1, from: [group:g]}, {approvals: 2, from: [group:g]}]}}",
-        &["p.yaml:6:65: stage `r/2` asks for 2 approvals, but only 1 different people can give one"]);
-    check_rule("{id: r, require: {stages: [{approvals: 1, from: [group:g]}, {approvals: 1, from: [person:bob]}]}}", &[]);
-    check_rule("{id: r, require: {stages: [{approvals: 0, from: [group:g]}]}}",
-        &["p.yaml:6:44: expected a whole number from 1 to 100, found 0"]);
-    check_rule("{id: r, require: {stages: [{approvals: two, from: [group:g]}]}}",
-        &["p.yaml:6:44: expected a whole number from 1 to 100, found text"]);
+    check_rule(
+        "{id: r, require: {stages: [{approvals: 3, from: [group:g]}]}}",
+        &[
+            "p.yaml:6:32: stage `r/1` asks for 3 approvals, but only 2 different people can give one",
+        ],
+    );
+    check_rule(
+        "{id: r, require: {stages: [{approvals: 2, from: [group:g], exclude: [person:bob]}]}}",
+        &[
+            "p.yaml:6:32: stage `r/1` asks for 2 approvals, but only 1 different people can give one",
+        ],
+    );
+    check_rule(
+        "{id: r, require: {stages: [{approvals: 1, from: [group:g]}, {approvals: 2, from: [group:g]}]}}",
+        &[
+            "p.yaml:6:65: stage `r/2` asks for 2 approvals, but only 1 different people can give one",
+        ],
+    );
+    check_rule(
+        "{id: r, require: {stages: [{approvals: 1, from: [group:g]}, {approvals: 1, from: [person:bob]}]}}",
+        &[],
+    );
+    check_rule(
+        "{id: r, require: {stages: [{approvals: 0, from: [group:g]}]}}",
+        &["p.yaml:6:44: expected a whole number from 1 to 100, found 0"],
+    );
+    check_rule(
+        "{id: r, require: {stages: [{approvals: two, from: [group:g]}]}}",
+        &["p.yaml:6:44: expected a whole number from 1 to 100, found text"],
+    );
 }
 
 #[test]
 fn what_cannot_be_waived() {
-    let text = |waived: &str| format!("apiVersion: assent/v1\nkind: Policy\nrules:\n  - {{id: d, deny: {{message: no}}}}\n  - {{id: w, deny: {{message: no, waivable: true}}}}\n  - {{id: a, allow: {{waives: [{waived}]}}}}\n");
+    let text = |waived: &str| {
+        format!(
+            "apiVersion: assent/v1\nkind: Policy\nrules:\n  - {{id: d, deny: {{message: no}}}}\n  - {{id: w, deny: {{message: no, waivable: true}}}}\n  - {{id: a, allow: {{waives: [{waived}]}}}}\n"
+        )
+    };
     check_faults(&text("d"), &["p.yaml:6:30: cannot waive `d`: it does not say `waivable: true`"]);
     check_faults(&text("a"), &["p.yaml:6:30: cannot waive `a`: an allow is never waived"]);
     check_faults(&text("x"), &["p.yaml:6:30: cannot waive `x`: there is no such rule"]);
@@ -410,47 +557,91 @@ fn what_cannot_be_waived() {
 #[test]
 fn nothing_stands_twice() {
     let head = "apiVersion: assent/v1\nkind: Policy\n";
-    check_faults(&format!("{head}rules:\n  - {{id: r, allow: {{}}}}\n  - {{id: r, deny: {{message: no}}}}\n"),
-        &["p.yaml:5:5: rule `r` stands already at p.yaml:4"]);
+    check_faults(
+        &format!(
+            "{head}rules:\n  - {{id: r, allow: {{}}}}\n  - {{id: r, deny: {{message: no}}}}\n"
+        ),
+        &["p.yaml:5:5: rule `r` stands already at p.yaml:4"],
+    );
     check_faults(&format!("{head}kind: Policy\n"), &["p.yaml:3:1: `kind` stands here twice"]);
-    check_rule("{id: r, require: {stages: [{name: s, approvals: 1, from: [person:x]}, {name: s, approvals: 1, from: [group:g]}]}}",
-        &["p.yaml:6:75: two stages are named `r/s`"]);
+    check_rule(
+        "{id: r, require: {stages: [{name: s, approvals: 1, from: [person:x]}, {name: s, approvals: 1, from: [group:g]}]}}",
+        &["p.yaml:6:75: two stages are named `r/s`"],
+    );
     let group = format!("{head}groups:\n  g: [person:bob]\n");
     let rule = format!("{head}rules:\n  - {{id: r, allow: {{}}}}\n");
-    check_faults_of(&[("b.yaml", &group), ("a.yaml", &group)], &["b.yaml:4:3: group `g` is defined twice"]);
-    check_faults_of(&[("b.yaml", &rule), ("a.yaml", &rule)], &["b.yaml:4:5: rule `r` stands already at a.yaml:4"]);
+    check_faults_of(
+        &[("b.yaml", &group), ("a.yaml", &group)],
+        &["b.yaml:4:3: group `g` is defined twice"],
+    );
+    check_faults_of(
+        &[("b.yaml", &rule), ("a.yaml", &rule)],
+        &["b.yaml:4:5: rule `r` stands already at a.yaml:4"],
+    );
     let defaults = format!("{head}defaults: {{uses: 2}}\n");
-    check_faults_of(&[("b.yaml", &defaults), ("a.yaml", &defaults)],
-        &["b.yaml:1:1: `defaults` are stated in another document already"]);
+    check_faults_of(
+        &[("b.yaml", &defaults), ("a.yaml", &defaults)],
+        &["b.yaml:1:1: `defaults` are stated in another document already"],
+    );
     // A `/` in a rule's id and one in a stage's name spell the same.
     let stages = "approvals: 1, from: [person:bob]";
-    check_faults(&format!("{head}rules:\n  - {{id: a, require: {{stages: [{{name: b/c, {stages}}}]}}}}\n  - {{id: a/b, require: {{stages: [{{name: c, {stages}}}]}}}}\n"),
-        &["p.yaml:5:34: stage `a/b/c` stands already at p.yaml:4"]);
+    check_faults(
+        &format!(
+            "{head}rules:\n  - {{id: a, require: {{stages: [{{name: b/c, {stages}}}]}}}}\n  - {{id: a/b, require: {{stages: [{{name: c, {stages}}}]}}}}\n"
+        ),
+        &["p.yaml:5:34: stage `a/b/c` stands already at p.yaml:4"],
+    );
 }
 
 #[test]
 fn lists_are_not_empty() {
     check_rule("{id: r, when: {intent.kind: []}, allow: {}}", &["p.yaml:6:33: `in` is empty"]);
-    check_rule("{id: r, when: {intent.kind: {}}, allow: {}}", &["p.yaml:6:33: expected an operator"]);
-    check_rule("{id: r, when: {requester.groups: {contains_any: []}}, allow: {}}",
-        &["p.yaml:6:53: `contains_any` is empty"]);
-    check_rule("{id: r, require: {stages: []}}", &["p.yaml:6:31: `stages` is empty: name at least one"]);
+    check_rule(
+        "{id: r, when: {intent.kind: {}}, allow: {}}",
+        &["p.yaml:6:33: expected an operator"],
+    );
+    check_rule(
+        "{id: r, when: {requester.groups: {contains_any: []}}, allow: {}}",
+        &["p.yaml:6:53: `contains_any` is empty"],
+    );
+    check_rule(
+        "{id: r, require: {stages: []}}",
+        &["p.yaml:6:31: `stages` is empty: name at least one"],
+    );
     check_rule("{id: r, allow: {waives: []}}", &["p.yaml:6:29: `waives` is empty"]);
-    check_rule("{id: r, allow: {credential: {audiences: []}}}", &["p.yaml:6:45: `audiences` is empty"]);
-    check_faults("apiVersion: assent/v1\nkind: Policy\ngroups: {g: []}\n", &["p.yaml:3:13: `approvers` is empty"]);
+    check_rule(
+        "{id: r, allow: {credential: {audiences: []}}}",
+        &["p.yaml:6:45: `audiences` is empty"],
+    );
+    check_faults(
+        "apiVersion: assent/v1\nkind: Policy\ngroups: {g: []}\n",
+        &["p.yaml:3:13: `approvers` is empty"],
+    );
 }
 
 #[test]
 fn durations_are_a_whole_number_and_a_unit() {
     for text in ["15", "1h30m", "1.5h", "-1m", "PT15M", "15 m", "15M"] {
-        let found = if text == "15" { "expected text, found a number".to_owned() } else {
-            format!("`{text}` is not a duration; write a whole number and s, m, h or d, such as 15m")
+        let found = if text == "15" {
+            "expected text, found a number".to_owned()
+        } else {
+            format!(
+                "`{text}` is not a duration; write a whole number and s, m, h or d, such as 15m"
+            )
         };
-        check_rule(&format!("{{id: r, allow: {{credential: {{max_ttl: {text}}}}}}}"),
-            &[&format!("p.yaml:6:43: {found}")]);
+        check_rule(
+            &format!("{{id: r, allow: {{credential: {{max_ttl: {text}}}}}}}"),
+            &[&format!("p.yaml:6:43: {found}")],
+        );
     }
-    check_rule("{id: r, allow: {credential: {max_ttl: 0m}}}", &["p.yaml:6:43: a duration of nothing"]);
-    check_rule("{id: r, allow: {credential: {max_ttl: 8d}}}", &["p.yaml:6:43: a credential lives at most 7d"]);
+    check_rule(
+        "{id: r, allow: {credential: {max_ttl: 0m}}}",
+        &["p.yaml:6:43: a duration of nothing"],
+    );
+    check_rule(
+        "{id: r, allow: {credential: {max_ttl: 8d}}}",
+        &["p.yaml:6:43: a credential lives at most 7d"],
+    );
     check_rule("{id: r, allow: {credential: {max_ttl: 7d}}}", &[]);
 }
 
@@ -466,7 +657,10 @@ fn yaml_that_two_readers_could_take_differently_is_refused() {
         ("!!str rules: []\n", "p.yaml:3:1: a key has neither anchor nor tag in policies"),
         ("? [a]\n: b\n", "p.yaml:3:3: a key must be text"),
         ("---\nrules: []\n", "p.yaml:4:1: one document to a file"),
-        ("rules: [\n", "p.yaml:4:1: not YAML: while parsing a node, did not find expected node content"),
+        (
+            "rules: [\n",
+            "p.yaml:4:1: not YAML: while parsing a node, did not find expected node content",
+        ),
         ("\trules: []\n", "p.yaml:2:7: not YAML: while scanning a plain scalar, found a tab"),
         ("rules: \"\n", "p.yaml:3:8: not YAML"),
     ];
@@ -536,22 +730,34 @@ fn nested_too_deep_is_a_fault_and_not_a_fall() {
 // What holds for every policy.
 
 const ATTRIBUTES: [&str; 6] = [
-    "intent.kind: a.b", "intent.environment: [x, y]", "intent.target.t: u", "intent.target.v: {in: [u, w]}",
-    "requester.sub: alice", "requester.groups: {contains: g}",
+    "intent.kind: a.b",
+    "intent.environment: [x, y]",
+    "intent.target.t: u",
+    "intent.target.v: {in: [u, w]}",
+    "requester.sub: alice",
+    "requester.groups: {contains: g}",
 ];
 
 /// A rule that may stand beside any others of the same list: `r0` is waivable by all.
 fn any_rule() -> impl Strategy<Value = (Vec<usize>, String)> {
     let stage = prop_oneof![Just("group:g"), Just("group:h"), Just("person:dave")]
         .prop_map(|from| format!("{{approvals: 1, from: [{from}]}}"));
-    let credential = (1u32..100, 1u32..9, prop_oneof![Just(""), Just(", audiences: [x, y]"), Just(", audiences: [y]")])
-        .prop_map(|(minutes, uses, audiences)| format!("credential: {{max_ttl: {minutes}m, uses: {uses}{audiences}}}"));
+    let credential = (
+        1u32..100,
+        1u32..9,
+        prop_oneof![Just(""), Just(", audiences: [x, y]"), Just(", audiences: [y]")],
+    )
+        .prop_map(|(minutes, uses, audiences)| {
+            format!("credential: {{max_ttl: {minutes}m, uses: {uses}{audiences}}}")
+        });
     let credential = prop_oneof![Just(String::new()), credential];
     let effect = prop_oneof![
         Just("deny: {message: no}".to_owned()),
-        (prop::collection::vec(stage, 1..2), credential.clone()).prop_map(|(stages, credential)| {
-            format!("require: {{stages: [{}], {credential}}}", stages.join(", "))
-        }),
+        (prop::collection::vec(stage, 1..2), credential.clone()).prop_map(
+            |(stages, credential)| {
+                format!("require: {{stages: [{}], {credential}}}", stages.join(", "))
+            }
+        ),
         credential.clone().prop_map(|credential| format!("allow: {{{credential}}}")),
         credential.prop_map(|credential| format!("allow: {{waives: [wr, wd], {credential}}}")),
     ];
@@ -591,8 +797,9 @@ fn any_question() -> impl Strategy<Value = (String, Vec<&'static str>)> {
     let environment = prop_oneof![Just("x"), Just("y"), Just("z")];
     let pairs = ["t=u", "t=no", "v=u", "v=no", "z=on", "z=off"];
     let target = prop::sample::subsequence(pairs.to_vec(), 0..=6);
-    (who, kind, environment, target)
-        .prop_map(|(who, kind, environment, target)| (format!("{who} asks {kind} in {environment}"), target))
+    (who, kind, environment, target).prop_map(|(who, kind, environment, target)| {
+        (format!("{who} asks {kind} in {environment}"), target)
+    })
 }
 
 fn tell(question: &str, target: &[&str]) -> String {
@@ -616,7 +823,9 @@ fn permits_at_most(less: &Ruling, more: &Ruling) -> bool {
         (Outcome::Permit(less), Outcome::Permit(more)) => narrower(less, more),
         (Outcome::Require(_), Outcome::Permit(_)) => true,
         (Outcome::Require(less), Outcome::Require(more)) => more.stages.iter().all(|stage| {
-            less.stages.iter().any(|other| (&other.from, other.approvals) == (&stage.from, stage.approvals))
+            less.stages
+                .iter()
+                .any(|other| (&other.from, other.approvals) == (&stage.from, stage.approvals))
         }),
         (Outcome::Require(_), Outcome::Refuse(_)) => more.rules.contains("default-deny"),
         (Outcome::Permit(_), _) => false,

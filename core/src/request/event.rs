@@ -24,6 +24,7 @@ pub struct Event {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one filing to a request: a box would save nothing")]
 pub enum Fact {
     /// An intent was filed and ruled on.
     Filed {

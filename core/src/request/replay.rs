@@ -107,9 +107,7 @@ impl Request {
     fn next_state(&self, event: &Event, version: u64) -> Result<Option<State>, ReplayError> {
         let at = event.at;
         let state = &self.state;
-        let stray = |fact| {
-            Err(ReplayError::OutOfOrder { version, state: state.word(), fact })
-        };
+        let stray = |fact| Err(ReplayError::OutOfOrder { version, state: state.word(), fact });
         let who = || event.by.clone().ok_or(ReplayError::Foreign { version });
         let next = match (&self.state, &event.fact) {
             (_, Fact::Filed { .. }) => return stray("filed"),

@@ -10,7 +10,7 @@ use crate::intent::Intent;
 use crate::membership::Membership;
 use crate::policy::quorum::{Progress, is_eligible};
 use crate::policy::ruling::{Outcome, Ruling, Stage};
-use crate::principal::{Principal, PrincipalId, PrincipalKind};
+use crate::principal::{Principal, PrincipalId, PrincipalKind, is_visible};
 use crate::request::event::{Denial, Event, Fact, Review, Verdict};
 use crate::request::{ABANDON_AFTER, Approved, Request, State, Step};
 use crate::time::{Span, Timestamp};
@@ -225,8 +225,7 @@ impl Request {
         let Said { verdict, digest, comment } = said;
         let by = Some(who.clone());
         let review = Review { id, reviewer: who.clone(), verdict, digest, comment, at: now };
-        let denial =
-            Denial::Reviewed { review: id, by: who, comment: review.comment.clone() };
+        let denial = Denial::Reviewed { review: id, by: who, comment: review.comment.clone() };
         let mut step = self.step(now, by, Fact::Reviewed(review));
         match verdict {
             Verdict::Deny => step.push(now, Fact::Denied(denial)),
@@ -338,6 +337,10 @@ impl Request {
         if now >= approved.consume_by {
             return Err(ConsumeError::TooLate { deadline: approved.consume_by });
         }
+        if !is_audience(audience) {
+            let (audience, allowed) = (audience.to_owned(), "1 to 512 visible bytes".to_owned());
+            return Err(ConsumeError::Audience { audience, allowed });
+        }
         let allowed = self.terms().and_then(|terms| terms.audiences.as_ref());
         if let Some(allowed) = allowed.filter(|allowed| !allowed.contains(audience)) {
             let allowed = allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -437,7 +440,12 @@ impl Request {
                 Ok(self.step(now, Some(by.id.clone()), Fact::Canceled { reason }))
             }
             State::Pending(_) => Err(CancelError::NotPending { state: "expired" }),
-            other => Err(CancelError::NotPending { state: other.word() }),
+            other @ (State::Approved(_)
+            | State::Denied(_)
+            | State::Expired(_)
+            | State::Canceled(_)
+            | State::Consumed(_)
+            | State::Revoked(_)) => Err(CancelError::NotPending { state: other.word() }),
         }
     }
 
@@ -548,6 +556,11 @@ impl Request {
         step.record(Event { request: self.id, at, by, fact });
         step
     }
+}
+
+/// Nobody can check a token for an audience that is empty, and nobody can read a hidden one.
+fn is_audience(text: &str) -> bool {
+    (1..=512).contains(&text.len()) && text.chars().all(is_visible)
 }
 
 impl Step {

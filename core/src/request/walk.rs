@@ -2,6 +2,11 @@
 //! After every move that reached the ledger, each `invariant_…` looks at the events alone and
 //! decides anew, by its own slow reckoning, whether the rules were kept.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an invariant looks at the few facts it is about"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
@@ -37,8 +42,19 @@ fn whatever_anybody_tries_the_invariants_hold() {
 }
 
 const WORDS: [&str; 13] = [
-    "filed", "reviewed", "approved", "denied", "expired", "canceled", "consumed", "minted",
-    "redeemed", "abandoned", "credential revoked", "completed", "revoked",
+    "filed",
+    "reviewed",
+    "approved",
+    "denied",
+    "expired",
+    "canceled",
+    "consumed",
+    "minted",
+    "redeemed",
+    "abandoned",
+    "credential revoked",
+    "completed",
+    "revoked",
 ];
 
 fn fact_word(fact: &Fact) -> &'static str {
@@ -108,6 +124,7 @@ fn receipt(step: &Step) -> Receipt {
     Receipt::for_committed(step)
 }
 
+#[expect(clippy::large_enum_variant, reason = "there are few of them")]
 enum Late {
     Step(Step, usize),
     Sealed(SealedGrant, usize),
@@ -190,7 +207,10 @@ impl World {
     }
 
     fn new_credential(&mut self) -> CredentialId {
-        CredentialId::new(self.now, self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap())
+        CredentialId::new(
+            self.now,
+            self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap(),
+        )
     }
 
     fn step(&mut self) {
@@ -223,7 +243,10 @@ impl World {
                 let reviewer = self.anybody();
                 let said = self.said(&request);
                 let id = ReviewId::new(now, [self.chance.below(256) as u8; 10]);
+                let right = said.digest == request.digest();
+                let foretold = request.may_review(&reviewer, &members, now);
                 let step = request.review(id, &reviewer, said, &members, now);
+                assert!(!right || step.as_ref().err() == foretold.as_ref(), "{foretold:?}");
                 self.maybe(step.ok());
             }
             7 => {
@@ -270,8 +293,7 @@ impl World {
             }
             16 => {
                 let (by, credential) = (self.anybody(), self.any_credential());
-                let step =
-                    request.revoke_credential(&by, Standing::Own, credential, &members, now);
+                let step = request.revoke_credential(&by, Standing::Own, credential, &members, now);
                 self.maybe(step.ok().flatten());
             }
             17 => self.maybe(request.lapse(now)),
@@ -345,7 +367,12 @@ impl World {
                 let wrong = own.is_none() || self.chance.one_in(4);
                 let receipt = if wrong { &other } else { own.as_ref().unwrap() };
                 let grant = sealed.release(receipt);
-                assert_eq!(grant.is_some(), !wrong, "seed {}: a wrong receipt opened a seal, or the right one did not", self.seed);
+                assert_eq!(
+                    grant.is_some(),
+                    !wrong,
+                    "seed {}: a wrong receipt opened a seal, or the right one did not",
+                    self.seed
+                );
                 if let Some(grant) = grant {
                     assert!(self.released.insert(credential), "released twice");
                     self.grants.push(grant);
@@ -357,7 +384,7 @@ impl World {
 
     fn check(&self) {
         let history = History::new(self);
-        let invariants: [(&str, fn(&History<'_>) -> Kept); 16] = [
+        let invariants: [(&str, Invariant); 16] = [
             ("ends never change", invariant_ends_never_change),
             ("nobody is counted twice", invariant_nobody_is_counted_twice),
             ("nobody behind the change counts", invariant_nobody_behind_the_change_counts),
@@ -451,6 +478,7 @@ fn membership(chance: &mut Chance, people: &[Principal]) -> Membership {
 // What must be so.
 
 type Kept = Result<(), String>;
+type Invariant = fn(&History<'_>) -> Kept;
 
 macro_rules! keep {
     ($holds:expr, $($why:tt)+) => {
@@ -471,6 +499,9 @@ struct History<'a> {
     ruling: &'a Ruling,
     review_by: Timestamp,
 }
+
+type Approval<'a> = (usize, Timestamp, u32, &'a [(String, BTreeSet<PrincipalId>)]);
+type Use<'a> = (usize, &'a Event, CredentialId, &'a str, Timestamp);
 
 impl<'a> History<'a> {
     fn new(world: &'a World) -> Self {
@@ -513,9 +544,9 @@ impl<'a> History<'a> {
     }
 
     fn approvers_before(&self, at: usize) -> Vec<&'a PrincipalId> {
-        let before = self.reviews().filter(|(other, _, review)| {
-            *other < at && review.verdict == Verdict::Approve
-        });
+        let before = self
+            .reviews()
+            .filter(|(other, _, review)| *other < at && review.verdict == Verdict::Approve);
         before.map(|(_, _, review)| &review.reviewer).collect()
     }
 
@@ -538,7 +569,13 @@ impl<'a> History<'a> {
         self.try_all(stages, needs, who, members)
     }
 
-    fn try_all(&self, stages: &[&Stage], needs: Vec<u32>, who: &[&PrincipalId], members: &Membership) -> bool {
+    fn try_all(
+        &self,
+        stages: &[&Stage],
+        needs: Vec<u32>,
+        who: &[&PrincipalId],
+        members: &Membership,
+    ) -> bool {
         let Some((first, rest)) = who.split_first() else {
             return needs.iter().all(|need| *need == 0);
         };
@@ -564,14 +601,18 @@ impl<'a> History<'a> {
         chain
     }
 
-    fn approval(&self) -> Option<(usize, Timestamp, u32, &'a [(String, BTreeSet<PrincipalId>)])> {
+    /// Where it stands, until when, how many uses, who counted for what.
+    fn approval(&self) -> Option<Approval<'a>> {
         self.events.iter().enumerate().find_map(|(at, event)| match &event.fact {
-            Fact::Approved { counted, consume_by, uses } => Some((at, *consume_by, *uses, counted.as_slice())),
+            Fact::Approved { counted, consume_by, uses } => {
+                Some((at, *consume_by, *uses, counted.as_slice()))
+            }
             _ => None,
         })
     }
 
-    fn uses(&self) -> impl Iterator<Item = (usize, &'a Event, CredentialId, &'a str, Timestamp)> {
+    /// Where it stands, what it is, for whom, until when.
+    fn uses(&self) -> impl Iterator<Item = Use<'a>> {
         self.events.iter().enumerate().filter_map(|(at, event)| match &event.fact {
             Fact::Consumed { credential, audience, expires_at } => {
                 Some((at, event, *credential, audience.as_str(), *expires_at))
@@ -605,7 +646,11 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
         keep!(!(ends && !moves && of_none), "{word} without a grant");
         over = over.or(ends.then_some(word));
     }
-    keep!(over.is_none() != !history.request.state().is_open(), "{over:?} is {}", history.request.state().word());
+    keep!(
+        over.is_none() == history.request.state().is_open(),
+        "{over:?} is {}",
+        history.request.state().word()
+    );
     Ok(())
 }
 
@@ -658,7 +703,10 @@ fn invariant_a_denial_has_its_review(history: &History<'_>) -> Kept {
     for (at, event) in history.events.iter().enumerate() {
         match &event.fact {
             Fact::Denied(Denial::Refused(reasons)) => {
-                keep!(history.ruling.outcome == Outcome::Refuse(reasons.clone()), "policy did not refuse");
+                keep!(
+                    history.ruling.outcome == Outcome::Refuse(reasons.clone()),
+                    "policy did not refuse"
+                );
             }
             Fact::Denied(Denial::Reviewed { review, by, .. }) => {
                 let Fact::Reviewed(before) = &history.events[at - 1].fact else {
@@ -753,7 +801,10 @@ struct Life {
 
 type Lives = BTreeMap<CredentialId, (Timestamp, Timestamp, Life)>;
 
-fn life<'a>(lives: &'a mut Lives, of: &CredentialId) -> Result<&'a mut (Timestamp, Timestamp, Life), String> {
+fn life<'a>(
+    lives: &'a mut Lives,
+    of: &CredentialId,
+) -> Result<&'a mut (Timestamp, Timestamp, Life), String> {
     lives.get_mut(of).ok_or_else(|| format!("{of} was never issued"))
 }
 
@@ -819,7 +870,10 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
                 keep!(requester || asked || root, "revoked by {who}");
             }
             Fact::Redeemed { .. } => keep!(by.is_some(), "redeemed by nobody"),
-            Fact::Expired { .. } | Fact::Abandoned { .. } | Fact::Approved { .. } | Fact::Denied(_) => {
+            Fact::Expired { .. }
+            | Fact::Abandoned { .. }
+            | Fact::Approved { .. }
+            | Fact::Denied(_) => {
                 keep!(by.is_none(), "{} by {by:?}", fact_word(&event.fact));
             }
             Fact::Reviewed(_) | Fact::Consumed { .. } => {}

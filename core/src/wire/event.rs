@@ -34,6 +34,7 @@ struct Sent {
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "one filing to a request: a box would save nothing")]
 enum SentFact {
     Filed {
         intent: Intent,
@@ -128,12 +129,18 @@ pub fn event_from_json(json: &Value) -> Result<Event, EventError> {
     }
     let by = sent.by.map(crate::principal::PrincipalId::try_from).transpose();
     let at = sent.at.parse().map_err(|e| bad(&e))?;
-    Ok(Event {
+    let event = Event {
         request: sent.request.parse().map_err(|e| bad(&e))?,
         at,
         by: by.map_err(|e| bad(&e))?,
         fact: sent.fact.read(at).map_err(|e| EventError(e.0))?,
-    })
+    };
+    // Two spellings of one event would be two leaves; only the one that is written is read.
+    if event_to_json(&event) == *json {
+        Ok(event)
+    } else {
+        Err(EventError("other spelling".into()))
+    }
 }
 
 /// Any fault while reading, by its text: an event that does not read is corrupt, whatever the
@@ -218,7 +225,9 @@ impl SentFact {
         Ok(match self {
             Self::Filed { intent, requester, ruling, expires_at } => Fact::Filed {
                 intent: intent.verify().map_err(|faults| {
-                    Unreadable(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+                    Unreadable(
+                        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                    )
                 })?,
                 requester: requester.try_into()?,
                 ruling: read_ruling(ruling)?,
@@ -255,10 +264,9 @@ impl SentFact {
                 audience,
                 expires_at: expires_at.parse()?,
             },
-            Self::Minted { credential, fingerprint } => Fact::Minted {
-                credential: credential.parse()?,
-                fingerprint: fingerprint.parse()?,
-            },
+            Self::Minted { credential, fingerprint } => {
+                Fact::Minted { credential: credential.parse()?, fingerprint: fingerprint.parse()? }
+            }
             Self::Redeemed { credential } => Fact::Redeemed { credential: credential.parse()? },
             Self::Abandoned { credential } => Fact::Abandoned { credential: credential.parse()? },
             Self::CredentialRevoked { credential } => {
@@ -280,7 +288,8 @@ impl From<Verdict> for request::Verdict {
 }
 
 fn read_reasons(reasons: Vec<RefusalReason>) -> Vec<ruling::Reason> {
-    let read = |reason: RefusalReason| ruling::Reason { rule: reason.rule, message: reason.message };
+    let read =
+        |reason: RefusalReason| ruling::Reason { rule: reason.rule, message: reason.message };
     reasons.into_iter().map(read).collect()
 }
 
@@ -293,7 +302,11 @@ fn read_ruling(sent: Ruling) -> Result<ruling::Ruling, Unreadable> {
         Said::Permit => ruling::Outcome::Permit(terms()?),
         Said::Require => ruling::Outcome::Require(ruling::Requirement {
             terms: terms()?,
-            expires_after: sent.expires_after.as_ref().ok_or_else(|| lacks("expires_after"))?.parse()?,
+            expires_after: sent
+                .expires_after
+                .as_ref()
+                .ok_or_else(|| lacks("expires_after"))?
+                .parse()?,
             stages: sent.stages.into_iter().map(read_stage).collect::<Result<_, _>>()?,
         }),
         Said::Refuse => ruling::Outcome::Refuse(read_reasons(sent.reasons)),

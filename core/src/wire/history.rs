@@ -44,7 +44,9 @@ pub enum HistoryError {
         request: String,
     },
     /// The log is not the one that was promised.
-    #[error("the log has {size} entries with root {root}, but the checkpoint says {promised_size} with root {promised_root}")]
+    #[error(
+        "the log has {size} entries with root {root}, but the checkpoint says {promised_size} with root {promised_root}"
+    )]
     OtherLog {
         /// How many entries were read.
         size: u64,
@@ -91,10 +93,8 @@ impl History {
         if entry.event.get("request").is_none() {
             return Ok(());
         }
-        let event = event_from_json(&entry.event).map_err(|error| HistoryError::Unreadable {
-            index,
-            problem: error.to_string(),
-        })?;
+        let event = event_from_json(&entry.event)
+            .map_err(|error| HistoryError::Unreadable { index, problem: error.to_string() })?;
         let events = self.requests.entry(event.request).or_default();
         let last: Option<Timestamp> = events.last().map(|event| event.at);
         if last.is_some_and(|last| event.at < last) {

@@ -164,8 +164,7 @@ fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatu
     let reviewed: BTreeSet<_> = request.reviews().iter().map(|review| &review.reviewer).collect();
     let status = |((stage, progress), asked): ((&ruling::Stage, &StageProgress), &bool)| {
         let able = membership.people(&stage.from).into_iter().filter(|person| {
-            is_eligible(stage, person, &behind, membership)
-                && !reviewed.contains(person)
+            is_eligible(stage, person, &behind, membership) && !reviewed.contains(person)
         });
         StageStatus {
             name: stage.name.clone(),

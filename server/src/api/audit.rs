@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use assent_core::wire;
 use axum::Json as Answer;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::sse::{self, Sse};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio_stream::Stream;
 
 use crate::api::error::ApiError;
-use crate::api::extract::Known;
+use crate::api::extract::{Known, Query};
 use crate::api::requests::patience;
 use crate::app::{AppError, Authority, Caller};
 

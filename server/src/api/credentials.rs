@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use assent_core::credential::Secret;
 use assent_core::wire;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::Json as Answer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Change, Known};
+use crate::api::extract::{Change, Form, Known};
 use crate::api::requests::Nothing;
 use crate::app::Authority;
 

@@ -81,6 +81,41 @@ where
     }
 }
 
+/// A query of known fields, each of its type.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let read = axum::extract::Query::from_request_parts(parts, state).await;
+        let axum::extract::Query(query) = read.map_err(|fault| unfit(&fault.body_text()))?;
+        Ok(Self(query))
+    }
+}
+
+/// A form (RFC 7662, RFC 7009) that holds what it must.
+pub(super) struct Form<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        check_type(request.headers(), "application/x-www-form-urlencoded")?;
+        let (parts, stream) = request.into_parts();
+        let bytes = body(Request::from_parts(parts.clone(), stream), state).await?;
+        let request = Request::from_parts(parts, axum::body::Body::from(bytes));
+        let read = axum::extract::Form::from_request(request, state).await;
+        let axum::extract::Form(form) = read.map_err(|fault| unfit(&fault.body_text()))?;
+        Ok(Self(form))
+    }
+}
+
+/// Fields that are unknown, missing or of another type; the text names them.
+fn unfit(text: &str) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", text.to_lowercase())
+}
+
 /// The whole path, ids and all: a key is good for one thing.
 fn route(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri.path())

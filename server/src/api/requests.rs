@@ -7,12 +7,12 @@ use assent_core::request::{Request, Version};
 use assent_core::time::Span;
 use assent_core::wire;
 use axum::Json as Answer;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Change, Json, Known};
+use crate::api::extract::{Change, Json, Known, Query};
 use crate::app::{AppError, Authority};
 use crate::ledger::States;
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use assent_core::access::{Access, AccessError, NewAccess, Purpose, UnverifiedAccess};
+use assent_core::access::{
+    Access, AccessError, MAX_LIFE, NewAccess, Purpose, UnverifiedAccess,
+};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
@@ -74,13 +76,7 @@ impl Authority {
         if !caller.is_administrator() {
             return Err(AppError::NotAdministrator);
         }
-        let life = match &wanted.expires_after {
-            None => DEFAULT_LIFE,
-            Some(text) => text.parse().map_err(|problem| AppError::Field {
-                field: "expires_after",
-                problem: format!("{problem}"),
-            })?,
-        };
+        let life = wanted.expires_after.as_deref().map_or(Ok(DEFAULT_LIFE), life)?;
         let kind = match wanted.kind {
             wire::Kind::Person => PrincipalKind::Person,
             wire::Kind::Workload => PrincipalKind::Workload,
@@ -235,6 +231,18 @@ impl Authority {
         self.ledger.commit_access(step).await?;
         self.waiters.wake_log();
         Ok((access, token))
+    }
+}
+
+/// A life that is wanted. One that nobody could use, or longer than any, is a mistake to be told
+/// now, not when the token is first refused.
+fn life(text: &str) -> Result<Span, AppError> {
+    let field = |problem: String| AppError::Field { field: "expires_after", problem };
+    match text.parse::<Span>() {
+        Err(problem) => Err(field(problem.to_string())),
+        Ok(Span::ZERO) => Err(field("a token of no time".to_owned())),
+        Ok(life) if life > MAX_LIFE => Err(field(format!("at most {MAX_LIFE}"))),
+        Ok(life) => Ok(life),
     }
 }
 

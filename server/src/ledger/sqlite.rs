@@ -65,9 +65,9 @@ impl SqliteLedger {
     /// # Errors
     /// [`OpenError`].
     pub fn open_grouping(file: &Path, grouping: Grouping) -> Result<Self, OpenError> {
-        let connection = open::writer(file)?;
+        let owned = open::writer(file)?;
         let (jobs, waiting) = mpsc::sync_channel(4096);
-        let writer = write::Writer::new(connection, grouping)?;
+        let writer = write::Writer::new(owned, grouping)?;
         std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || writer.run(&waiting))

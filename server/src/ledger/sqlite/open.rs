@@ -1,6 +1,8 @@
 //! Opening the file, or saying why not.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -48,6 +50,15 @@ pub enum OpenError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The file beside it, which keeps a second Assent away, cannot be had.
+    #[error("{} cannot be locked", file.display())]
+    Lock {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// No thread to be had.
     #[error("no thread for the ledger's writer")]
     Thread(#[source] std::io::Error),
@@ -62,9 +73,18 @@ pub(super) fn reader(file: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
-pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
+/// The one connection that writes. As long as it is held, nobody else gets another.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) connection: Connection,
+    // Let go after the connection is closed: fields are dropped in order.
+    _lock: File,
+}
+
+pub(super) fn writer(file: &Path) -> Result<Owned, OpenError> {
     let refused = |source| refusal(file, source);
     let mut connection = Connection::open(file).map_err(refused)?;
+    let lock = lock(file)?;
     let is_new = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
         .map_err(refused)?
@@ -85,11 +105,28 @@ pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
     if !is_new {
         check(&connection, file)?;
     }
-    Ok(connection)
+    Ok(Owned { connection, _lock: lock })
+}
+
+/// Keeps a second authority away: its writer would not know what ours has appended to the log.
+/// SQLite's own exclusive lock cannot, because in WAL mode it would keep our readers away too.
+/// One that is just ending is waited for.
+fn lock(file: &Path) -> Result<File, OpenError> {
+    let failed = |source| OpenError::Lock { file: file.to_owned(), source };
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    let lock = options.open(file.with_extension("lock")).map_err(failed)?;
+    for _ in 0..50 {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+    }
+    Err(OpenError::InUse(file.to_owned()))
 }
 
 /// Durable against power loss, not only against a crash (SQLite documentation, `synchronous`).
-/// The exclusive lock keeps a second authority away from the same file.
 fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;

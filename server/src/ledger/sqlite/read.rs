@@ -58,6 +58,12 @@ pub(super) fn request(
     Ok(Some(request))
 }
 
+/// Whether there is a request of this id.
+pub(super) fn is_known(db: &Connection, id: &[u8; 16]) -> Answer<bool> {
+    let found = one(db, "SELECT 1 FROM request WHERE id = ?1", &[id], |row| row.get::<_, i64>(0))?;
+    Ok(found.is_some())
+}
+
 /// The events of a request, oldest first, from its newest one back.
 fn history(db: &Connection, head: i64) -> Answer<Vec<Event>> {
     let mut events = Vec::new();

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, Transacti
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::open::OpenError;
+use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{Commit, LedgerError, NewCall, Write};
@@ -38,7 +38,7 @@ pub enum Grouping {
 const LARGEST_GROUP: usize = 512;
 
 pub(super) struct Writer {
-    connection: Connection,
+    owned: Owned,
     frontier: Frontier,
     last: Timestamp,
     grouping: Grouping,
@@ -48,13 +48,13 @@ pub(super) struct Writer {
 type Acknowledge = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
 impl Writer {
-    pub(super) fn new(connection: Connection, grouping: Grouping) -> Result<Self, OpenError> {
-        let head = read::head(&connection);
+    pub(super) fn new(owned: Owned, grouping: Grouping) -> Result<Self, OpenError> {
+        let head = read::head(&owned.connection);
         let (frontier, last) = head.map_err(|error| OpenError::Damaged {
-            file: connection.path().unwrap_or_default().into(),
+            file: owned.connection.path().unwrap_or_default().into(),
             problem: error.to_string(),
         })?;
-        Ok(Self { connection, frontier, last, grouping })
+        Ok(Self { owned, frontier, last, grouping })
     }
 
     pub(super) fn run(mut self, waiting: &Receiver<Job>) {
@@ -94,12 +94,12 @@ impl Writer {
     ) -> Result<Vec<Acknowledge>, (LedgerError, Vec<Acknowledge>)> {
         let mut acknowledgements = Vec::with_capacity(group.len());
         let begun =
-            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
+            Transaction::new_unchecked(&self.owned.connection, TransactionBehavior::Immediate);
         let transaction = match begun.map_err(unavailable) {
             Ok(transaction) => Some(transaction),
             Err(error) => return Err((error, group.into_iter().map(Job::unwritten).collect())),
         };
-        let mut pen = Pen { db: &self.connection, frontier: &mut self.frontier, last: self.last };
+        let mut pen = Pen { db: &self.owned.connection, frontier: &mut self.frontier, last: self.last };
         let mut fault = None;
         for job in group {
             if fault.is_some() {
@@ -211,6 +211,9 @@ impl Pen<'_> {
             return Ok(Some(Commit::Open(open)));
         }
         let id = next.id().to_bytes();
+        if read::is_known(self.db, &id)? {
+            return Ok(Some(Commit::Conflict));
+        }
         let head = self.events(&write.step, None)?;
         let due = next.due_at().map(Timestamp::as_millis);
         let sql = "INSERT INTO request (id, version, state, head, due) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -13,7 +13,7 @@ pub struct ClientError {
     /// What happened, for people; names the authority and what was asked.
     pub message: String,
     /// What the authority said, where it said something.
-    pub problem: Option<Problem>,
+    pub problem: Option<Box<Problem>>,
 }
 
 /// What sort of failure it is.
@@ -74,7 +74,7 @@ impl ClientError {
             true => problem.detail.clone(),
             false => format!("{}: {}", problem.detail, faults.join("; ")),
         };
-        Self { kind, retryable, message, problem: Some(problem) }
+        Self { kind, retryable, message, problem: Some(Box::new(problem)) }
     }
 }
 

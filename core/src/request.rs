@@ -364,14 +364,14 @@ impl Step {
 pub struct Receipt {
     request: RequestId,
     version: Version,
-    spent: Option<Event>,
+    spent: Option<Box<Event>>,
 }
 
 impl Receipt {
     /// For ledgers only, after the commit of exactly this step is durable: the door is marked by a
     /// lint, because a ledger lives in another crate.
     pub fn for_committed(step: &Step) -> Self {
-        let spent = step.spending().cloned();
+        let spent = step.spending().cloned().map(Box::new);
         Self { request: step.next.id, version: step.next.version, spent }
     }
 
@@ -379,6 +379,6 @@ impl Receipt {
     /// use itself must be on record.
     pub(crate) fn is_for(&self, step: &Step) -> bool {
         let same = (self.request, self.version) == (step.next.id, step.next.version);
-        same && self.spent.is_some() && self.spent.as_ref() == step.spending()
+        same && self.spent.is_some() && self.spent.as_deref() == step.spending()
     }
 }

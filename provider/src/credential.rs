@@ -78,6 +78,8 @@ pub(crate) struct Opened {
     pub(crate) renew_at: Option<Timestamp>,
     /// What Renew and Close need: the credential's id.
     pub(crate) private: Option<Vec<u8>>,
+    /// What to tell.
+    pub(crate) told: Diagnostics,
 }
 
 impl fmt::Debug for Opened {
@@ -129,7 +131,22 @@ pub(crate) async fn open(session: &Session, config: Value) -> Result<Opened, Dia
 fn promised(config: Value) -> Opened {
     let result =
         FOUND_OUT.into_iter().fold(config, |config, name| config.with(name, Value::Unknown));
-    Opened { result, renew_at: None, private: None }
+    Opened { result, renew_at: None, private: None, told: Diagnostics::default() }
+}
+
+/// What stands for a credential of a grant that an earlier run used up.
+///
+/// Terraform opens ephemeral resources in every apply, also in one that has
+/// nothing to do. That must not fail, so there is no token, and a person is told.
+fn over(config: Value, why: &str) -> Opened {
+    let result = FOUND_OUT.into_iter().fold(config, |config, name| config.with(name, Value::Null));
+    let detail = format!(
+        "{why} Nothing was minted and `token` is null. If something in this run needs a \
+         credential, ask for a new approval: change its `triggers`, or name the approval in \
+         `terraform apply -replace=…`."
+    );
+    let told = Diagnostic::warning("The approval is used up", detail).into();
+    Opened { result, renew_at: None, private: None, told }
 }
 
 /// Mints a credential and notes it as open.
@@ -145,15 +162,21 @@ async fn mint(session: &Session, server: Client, config: Value) -> Result<Opened
         ttl.map_err(|error| Diagnostic::error("Invalid `ttl`", sentence(&error.to_string())))?;
     let asked = wire::MintRequest { audience: text("audience").unwrap_or_default(), ttl };
     let open = session.credentials.clone();
+    let is_fresh = session.was_granted_here(&approval);
     let minted = session
         .see_through(|_| async move {
             let minted = server.mint(&approval, &asked, &IdempotencyKey::fresh()).await;
             minted.inspect(|credential| open.note(&credential.id, &server))
         })
         .await
-        .ok_or_else(|| failure::ours("minting a credential"))?
-        .map_err(|error| failure::told(&error, "No credential was minted"))?;
-    Ok(handed_out(config, minted))
+        .ok_or_else(|| failure::ours("minting a credential"))?;
+    match minted {
+        Ok(minted) => Ok(handed_out(config, minted)),
+        Err(error) if !is_fresh && failure::has_ended(&error) => {
+            Ok(over(config, &failure::why(&error)))
+        }
+        Err(error) => Err(failure::told(&error, "No credential was minted").into()),
+    }
 }
 
 /// A minted credential as Terraform gets it.
@@ -165,7 +188,7 @@ fn handed_out(config: Value, minted: wire::Credential) -> Opened {
         .with("expires_at", Value::String(minted.expires_at))
         .with("credential_id", Value::String(minted.id))
         .with("claims", Value::String(minted.claims.to_string()));
-    Opened { result, renew_at, private: Some(private) }
+    Opened { result, renew_at, private: Some(private), told: Diagnostics::default() }
 }
 
 /// When to look at a credential again: after two thirds of its life, by the
@@ -250,6 +273,15 @@ mod tests {
         let opened = promised(config("5m"));
         assert!(FOUND_OUT.iter().all(|name| opened.result.attribute(name).is_unknown()));
         assert_eq!(opened.private, None);
+    }
+
+    #[test]
+    fn a_used_up_grant_gives_nothing_and_says_so() {
+        let opened = over(config("5m"), "The request is consumed.");
+        assert!(FOUND_OUT.iter().all(|name| opened.result.attribute(name).is_null()));
+        assert_eq!(opened.private, None);
+        assert!(!opened.told.has_errors());
+        assert!(opened.told.list()[0].detail.starts_with("The request is consumed. Nothing"));
     }
 
     #[test]

@@ -31,7 +31,12 @@ pub(crate) fn told(error: &ClientError, summary: &str) -> Diagnostic {
 ///
 /// An answer that may change when the call is sent again says no such thing.
 pub(crate) fn is_over(error: &ClientError) -> bool {
-    matches!(error.kind, ErrorKind::NotFound | ErrorKind::Conflict) && !error.retryable
+    error.kind == ErrorKind::NotFound && !error.retryable || has_ended(error)
+}
+
+/// Whether the server knows what the call was about, and it has ended.
+pub(crate) fn has_ended(error: &ClientError) -> bool {
+    error.kind == ErrorKind::Conflict && !error.retryable
 }
 
 /// A fault of this provider, whose details are in its log.
@@ -54,6 +59,8 @@ mod tests {
         assert!(is_over(&error(ErrorKind::NotFound, false)));
         assert!(is_over(&error(ErrorKind::Conflict, false)));
         assert!(!is_over(&error(ErrorKind::Conflict, true)));
+        assert!(has_ended(&error(ErrorKind::Conflict, false)));
+        assert!(!has_ended(&error(ErrorKind::NotFound, false)));
         assert!(!is_over(&error(ErrorKind::Unreachable, true)));
     }
 

@@ -270,7 +270,7 @@ impl Provider for Rpc {
             Err(faults) => Err(faults),
         };
         let (opened, renew_at, private) = match opened {
-            Ok(opened) => (Ok((opened.result, None)), opened.renew_at, opened.private),
+            Ok(opened) => (Ok((opened.result, Some(opened.told))), opened.renew_at, opened.private),
             Err(faults) => (Err(faults), None, None),
         };
         let (result, diagnostics) = state(opened)?;

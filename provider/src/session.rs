@@ -1,6 +1,7 @@
 //! What one provider process holds between calls.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ const LAST_WORK: Duration = Duration::from_secs(6);
 #[derive(Debug)]
 pub(crate) struct Session {
     configured: RwLock<Arc<Configured>>,
+    /// The requests that were granted to this process.
+    granted: Mutex<BTreeSet<String>>,
     /// Stands in for what the provider block leaves out.
     pub(crate) defaults: Defaults,
     /// Stops what is under way.
@@ -39,6 +42,7 @@ impl Session {
     pub(crate) fn new(defaults: Defaults, lifetime: Arc<Lifetime>) -> Self {
         Self {
             configured: RwLock::new(Arc::new(Configured::NOT_YET)),
+            granted: Mutex::default(),
             defaults,
             interrupts: Interrupts::default(),
             credentials: OpenCredentials::default(),
@@ -54,6 +58,16 @@ impl Session {
     /// Puts a provider block in force.
     pub(crate) fn configure(&self, configured: Configured) {
         *self.configured.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(configured);
+    }
+
+    /// Notes that a request was granted in this run.
+    pub(crate) fn note_grant(&self, id: &str) {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+    }
+
+    /// Whether a request was granted in this run, and not in an earlier one.
+    pub(crate) fn was_granted_here(&self, id: &str) -> bool {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     /// Runs an operation to its end even if the call that asked for it is

@@ -1,1 +1,21 @@
-//! t
+//! Whole-system tests of Assent: the authority over HTTP, its ledgers, races, crashes, and what
+//! holds for the tree as a whole. One binary; every test is alone with its own server and files.
+
+#[cfg(test)]
+mod canary;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod openapi;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod terraform;
+#[cfg(test)]
+mod tidy;

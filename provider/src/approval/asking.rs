@@ -70,6 +70,7 @@ pub(super) async fn create(
         Outcome::TimedOut(standing) => return Err(timed_out(&standing, timeout).into()),
         Outcome::Stopped(standing, withdrawn) => return Err(stopped(&standing, withdrawn).into()),
     };
+    session.note_grant(&standing.id);
     Ok((standing.found_out(planned), Diagnostics::default()))
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use assent_core::wire;
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Change, Json, Known};
+use crate::api::extract::{Change, Json, Known, Path};
 use crate::api::requests::Nothing;
 use crate::app::Authority;
 
@@ -45,7 +45,7 @@ pub(super) async fn list(
 
 pub(super) async fn revoke(
     State(authority): State<Arc<Authority>>,
-    Path(id): Path<String>,
+    Path(id): Path,
     change: Change<Nothing>,
 ) -> Result<Answer<wire::Access>, ApiError> {
     Ok(Answer(authority.revoke_access(&change.caller, &id).await?))

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use assent_core::credential::Secret;
 use assent_core::wire;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Change, Form, Known};
+use crate::api::extract::{Change, Form, Known, Path};
 use crate::api::requests::Nothing;
 use crate::app::Authority;
 
 pub(super) async fn mint(
     State(authority): State<Arc<Authority>>,
-    Path(id): Path<String>,
+    Path(id): Path,
     change: Change<wire::MintRequest>,
 ) -> Result<(StatusCode, Answer<wire::Credential>), ApiError> {
     let minted = authority.mint(&change.caller, &id, change.body, change.wish).await?;
@@ -27,14 +27,14 @@ pub(super) async fn mint(
 pub(super) async fn show(
     State(authority): State<Arc<Authority>>,
     Known(caller): Known,
-    Path(id): Path<String>,
+    Path(id): Path,
 ) -> Result<Answer<wire::CredentialStatus>, ApiError> {
     Ok(Answer(authority.credential(&caller, &id).await?))
 }
 
 pub(super) async fn revoke(
     State(authority): State<Arc<Authority>>,
-    Path(id): Path<String>,
+    Path(id): Path,
     change: Change<Nothing>,
 ) -> Result<Answer<Value>, ApiError> {
     authority.revoke_credential(&change.caller, &id).await?;

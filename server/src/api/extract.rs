@@ -81,6 +81,19 @@ where
     }
 }
 
+/// The one segment of the path that varies. One that is no text names nothing.
+pub(super) struct Path(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Path {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let read = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        let missing = |_| ApiError::new(StatusCode::NOT_FOUND, "not_found", "that is no id");
+        read.map(|axum::extract::Path(id)| Self(id)).map_err(missing)
+    }
+}
+
 /// A query of known fields, each of its type.
 pub(super) struct Query<T>(pub(super) T);
 

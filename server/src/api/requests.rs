@@ -7,12 +7,12 @@ use assent_core::request::{Request, Version};
 use assent_core::time::Span;
 use assent_core::wire;
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Change, Json, Known, Query};
+use crate::api::extract::{Change, Json, Known, Path, Query};
 use crate::app::{AppError, Authority};
 use crate::ledger::States;
 
@@ -88,7 +88,7 @@ fn states(word: &str) -> Result<States, ApiError> {
 pub(super) async fn show(
     State(authority): State<Arc<Authority>>,
     Known(caller): Known,
-    Path(id): Path<String>,
+    Path(id): Path,
 ) -> Shown {
     Ok(shown(&authority, &authority.request(&caller, &id).await?))
 }
@@ -103,7 +103,7 @@ pub(super) struct WaitQuery {
 pub(super) async fn wait(
     State(authority): State<Arc<Authority>>,
     Known(caller): Known,
-    Path(id): Path<String>,
+    Path(id): Path,
     Query(query): Query<WaitQuery>,
 ) -> Shown {
     let after = Version(query.after.unwrap_or(0));
@@ -120,7 +120,7 @@ pub(super) fn patience(asked: Option<&str>, default: &str) -> Result<Duration, A
 
 pub(super) async fn review(
     State(authority): State<Arc<Authority>>,
-    Path(id): Path<String>,
+    Path(id): Path,
     change: Change<wire::NewReview>,
 ) -> Shown {
     let request = authority.review(&change.caller, &id, change.body, change.wish).await?;
@@ -129,7 +129,7 @@ pub(super) async fn review(
 
 pub(super) async fn cancel(
     State(authority): State<Arc<Authority>>,
-    Path(id): Path<String>,
+    Path(id): Path,
     change: Change<wire::Reason>,
 ) -> Shown {
     let request = authority.cancel(&change.caller, &id, change.body, change.wish).await?;
@@ -138,7 +138,7 @@ pub(super) async fn cancel(
 
 pub(super) async fn revoke(
     State(authority): State<Arc<Authority>>,
-    Path(id): Path<String>,
+    Path(id): Path,
     change: Change<wire::Reason>,
 ) -> Shown {
     let request = authority.revoke(&change.caller, &id, change.body, change.wish).await?;
@@ -151,7 +151,7 @@ pub(super) struct Nothing {}
 
 pub(super) async fn complete(
     State(authority): State<Arc<Authority>>,
-    Path(id): Path<String>,
+    Path(id): Path,
     change: Change<Nothing>,
 ) -> Shown {
     let request = authority.complete(&change.caller, &id, change.wish).await?;

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use assent_core::access::{
-    Access, AccessError, MAX_LIFE, NewAccess, Purpose, UnverifiedAccess,
-};
+use assent_core::access::{Access, AccessError, MAX_LIFE, NewAccess, Purpose, UnverifiedAccess};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
@@ -196,8 +194,7 @@ impl Authority {
     /// [`AppError::WrongCode`].
     pub async fn sign_in_by_code(&self, code: &str) -> Result<Secret, AppError> {
         let id = self.person_of(code).ok_or(AppError::WrongCode)?;
-        let issued =
-            self.issue(person(id.clone()), false, Purpose::Session, SESSION, &id).await?;
+        let issued = self.issue(person(id.clone()), false, Purpose::Session, SESSION, &id).await?;
         Ok(issued.1)
     }
 

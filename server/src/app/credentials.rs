@@ -60,7 +60,10 @@ impl Authority {
         let field = |field, problem: &str| AppError::Field { field, problem: problem.to_owned() };
         let wire::MintRequest { audience, ttl } = wanted;
         if audience.is_empty() || audience.len() > 255 || audience.chars().any(char::is_control) {
-            return Err(field("audience", "name for whom the credential shall be, in 1 to 255 bytes"));
+            return Err(field(
+                "audience",
+                "name for whom the credential shall be, in 1 to 255 bytes",
+            ));
         }
         let ttl = match ttl.map(|text| text.parse::<Span>()).transpose() {
             Ok(Some(Span::ZERO)) => return Err(field("ttl", "a credential of no time")),
@@ -148,10 +151,14 @@ impl Authority {
             let step = request.redeem(by, claims.id, fingerprint, now)?;
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
             match self.ledger.commit(Write { step, call, unless_open: false }).await? {
-                Commit::Done(_) | Commit::Repeated(_) => {
+                Commit::Done(_) => {
                     self.waiters.wake(request.id());
                     return Ok(wire::Introspection { active: true, claims: claims.all });
                 }
+                Commit::Repeated(call) if call.asked == wish.asked => {
+                    return Ok(wire::Introspection { active: true, claims: claims.all });
+                }
+                Commit::Repeated(_) => return Err(AppError::KeyReused),
                 Commit::Conflict | Commit::Open(_) => {}
             }
         }

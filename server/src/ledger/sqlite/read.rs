@@ -148,8 +148,7 @@ pub(super) fn list(
         States::Open => ("AND state IN ('pending', 'approved')", ""),
         States::Only(word) => ("AND state = ?3", word),
     };
-    let sql =
-        format!("SELECT id FROM request WHERE id < ?1 {wanted} ORDER BY id DESC LIMIT ?2");
+    let sql = format!("SELECT id FROM request WHERE id < ?1 {wanted} ORDER BY id DESC LIMIT ?2");
     let read = |row: &Row<'_>| row.get::<_, Vec<u8>>(0);
     let ids = match states {
         States::Only(_) => many(db, &sql, &[&before, &limit, &word], read)?,

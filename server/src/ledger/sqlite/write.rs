@@ -99,7 +99,8 @@ impl Writer {
             Ok(transaction) => Some(transaction),
             Err(error) => return Err((error, group.into_iter().map(Job::unwritten).collect())),
         };
-        let mut pen = Pen { db: &self.owned.connection, frontier: &mut self.frontier, last: self.last };
+        let mut pen =
+            Pen { db: &self.owned.connection, frontier: &mut self.frontier, last: self.last };
         let mut fault = None;
         for job in group {
             if fault.is_some() {
@@ -230,10 +231,8 @@ impl Pen<'_> {
         let sql = "SELECT head FROM request WHERE id = ?1 AND version = ?2";
         let mut statement = self.db.prepare_cached(sql).map_err(unavailable)?;
         let parameters: [&dyn ToSql; 2] = [&id, &expected.0];
-        let head: Option<i64> = statement
-            .query_row(parameters, |row| row.get(0))
-            .optional()
-            .map_err(unavailable)?;
+        let head: Option<i64> =
+            statement.query_row(parameters, |row| row.get(0)).optional().map_err(unavailable)?;
         let Some(head) = head else { return Ok(Some(Commit::Conflict)) };
         let head = self.events(step, Some(head))?;
         let due = next.due_at().map(Timestamp::as_millis);

@@ -1,0 +1,34 @@
+# What a person does with a clone. `make demo` needs cargo, a C compiler and terraform, no more.
+
+CARGO ?= cargo
+BENCH ?= all
+
+.PHONY: demo test build bench lint docs
+
+# A Terraform apply that waits for two people. APPROVE=auto approves, DENY=1 denies by itself.
+demo:
+	@APPROVE='$(APPROVE)' DENY='$(DENY)' examples/quickstart/demo.sh
+
+# Sets up what the tests need and runs all of them.
+test:
+	@scripts/setup-tests.sh
+	$(CARGO) build --workspace --all-targets
+	$(CARGO) nextest run --workspace
+	$(CARGO) test --doc --package assent-core
+
+# For use, not for tests.
+build:
+	$(CARGO) build --release --package assent-cli --package assent-provider
+
+# What docs/benchmarks.md reports. BENCH=wake, say, measures one part; see benches/src/main.rs.
+bench:
+	$(CARGO) build --release --package assent-provider
+	$(CARGO) run --release --package assent-benches -- $(BENCH)
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	terraform fmt -check -recursive examples
+
+docs:
+	$(CARGO) doc --workspace --no-deps

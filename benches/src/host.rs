@@ -1,0 +1,120 @@
+//! An authority on loopback, inside this process but on threads of its own.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow};
+use assent_client::{Client, Secret, Settings, Url, wire};
+use assent_core::credential::Signer;
+use assent_core::policy::Policy;
+use assent_core::policy::document::PolicyDocument;
+use assent_server::app::{Authority, Parts};
+use assent_server::chance::Chance;
+use assent_server::clock::Clock;
+use assent_server::ledger::Ledger;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+/// One review by bob grants.
+const POLICY: &str = r"
+apiVersion: assent/v1
+kind: Policy
+metadata: {name: benchmark}
+groups:
+  release-managers: [person:bob, person:carol]
+rules:
+  - id: production
+    when: {intent.environment: production}
+    require:
+      stages:
+        - {name: release, approvals: 1, from: [group:release-managers]}
+      request_expires: 4h
+      credential: {max_ttl: 15m, grant_window: 1h}
+";
+
+/// The policy that everything but `bench policy` runs under.
+pub(crate) fn policy() -> Result<Policy> {
+    compile(POLICY.to_owned())
+}
+
+/// A policy of this text.
+pub(crate) fn compile(text: String) -> Result<Policy> {
+    let document = PolicyDocument { file: "benchmark.yaml".to_owned(), text };
+    Policy::compile(&[document]).map_err(|faults| anyhow!("{faults:?}"))
+}
+
+/// What alice wants to do; each number is another intent.
+pub(crate) fn intent(number: u64) -> wire::Intent {
+    let target = [("repository", "example/orders"), ("workspace", "orders-production")];
+    wire::Intent {
+        kind: "terraform.apply".to_owned(),
+        environment: "production".to_owned(),
+        target: target.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        reason: format!("roll out release {number} of the order service"),
+        ..wire::Intent::default()
+    }
+}
+
+/// A runtime with a thread for each core.
+pub(crate) fn runtime() -> Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build().context("no runtime")
+}
+
+/// A running authority.
+pub(crate) struct Host {
+    /// Where it answers.
+    pub(crate) url: String,
+    /// The token of the one who asks.
+    pub(crate) alice: Secret,
+    /// The token of the one who approves.
+    pub(crate) bob: Secret,
+    closing: CancellationToken,
+    runtime: Option<Runtime>,
+}
+
+impl Host {
+    /// Starts one on this ledger.
+    pub(crate) fn start(ledger: Arc<dyn Ledger>) -> Result<Self> {
+        let runtime = runtime()?;
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let key = Signer::generate(Chance::default().source())?;
+        let closing = CancellationToken::new();
+        let parts = Parts {
+            ledger,
+            policy: policy()?,
+            signer: Signer::new(&url, &key)?,
+            clock: Clock::system(),
+            base: url.clone(),
+            closing: closing.clone(),
+        };
+        let authority = Arc::new(Authority::new(parts));
+        let (alice, _) = runtime.block_on(authority.seed_person("alice"))?;
+        let (bob, _) = runtime.block_on(authority.seed_person("bob"))?;
+        let sweeper = Arc::clone(&authority);
+        runtime.spawn(async move { sweeper.sweep_until_closing().await });
+        runtime.spawn(assent_server::serve(listener, authority));
+        Ok(Self { url, alice, bob, closing, runtime: Some(runtime) })
+    }
+
+    /// A client with this token.
+    pub(crate) fn client(&self, token: &Secret) -> Result<Client> {
+        client(&self.url, token)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.closing.cancel();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A client of the authority at this address.
+pub(crate) fn client(url: &str, token: &Secret) -> Result<Client> {
+    let url = Url::parse(url)?;
+    let user_agent = "assent-bench".to_owned();
+    Ok(Client::new(Settings { url, token: Some(token.clone()), user_agent })?)
+}

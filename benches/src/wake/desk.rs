@@ -1,0 +1,250 @@
+//! What a blocked client and an approver have to do with a server, whatever it is.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use assent_client::{Client, IdempotencyKey, Secret, wire};
+use assent_core::access::{Access, AccessStep};
+use assent_core::digest::Digest;
+use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::request::{Request, Version};
+use assent_core::time::Timestamp;
+use assent_server::ledger::{Call, Commit, Head, Ledger, LedgerError, States, Write};
+use async_trait::async_trait;
+
+use crate::echo;
+use crate::host::{self, Host};
+
+/// How long one leg of a wait is.
+const LEG: Duration = Duration::from_secs(60);
+
+/// A request that somebody waits for.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    id: String,
+    digest: String,
+    version: u64,
+}
+
+/// Where requests are filed, awaited and approved.
+#[async_trait]
+pub(crate) trait Desk: Send + Sync {
+    /// Files one more request.
+    async fn open(&self) -> Result<Ticket>;
+    /// Until it has changed.
+    async fn wait(&self, ticket: &Ticket) -> Result<()>;
+    /// Approves it.
+    async fn approve(&self, ticket: &Ticket) -> Result<()>;
+    /// When its approval was durable, where that is known.
+    fn committed(&self, ticket: &Ticket) -> Option<Instant>;
+}
+
+/// Files so many requests, a few at a time.
+pub(crate) async fn open_all(desk: &Arc<dyn Desk>, count: usize) -> Result<Vec<Ticket>> {
+    const AT_ONCE: usize = 16;
+    let mut tasks = tokio::task::JoinSet::new();
+    for part in 0..AT_ONCE {
+        let desk = Arc::clone(desk);
+        tasks.spawn(async move {
+            let mut tickets = Vec::new();
+            for _ in (part..count).step_by(AT_ONCE) {
+                tickets.push(desk.open().await?);
+            }
+            anyhow::Ok(tickets)
+        });
+    }
+    let mut all = Vec::with_capacity(count);
+    while let Some(tickets) = tasks.join_next().await {
+        all.extend(tickets??);
+    }
+    Ok(all)
+}
+
+/// An authority, called through the client that everybody uses.
+pub(crate) struct Authority {
+    asker: Client,
+    approver: Client,
+    witness: Option<Arc<Witness>>,
+    filed: AtomicU64,
+}
+
+impl Authority {
+    /// In this process, with a witness of its commits.
+    pub(crate) fn new(host: &Host, witness: Arc<Witness>) -> Result<Self> {
+        let desk = Self::at(&host.url, &host.alice, &host.bob)?;
+        Ok(Self { witness: Some(witness), ..desk })
+    }
+
+    /// Anywhere.
+    pub(crate) fn at(url: &str, asker: &Secret, approver: &Secret) -> Result<Self> {
+        Ok(Self {
+            asker: host::client(url, asker)?,
+            approver: host::client(url, approver)?,
+            witness: None,
+            filed: AtomicU64::new(0),
+        })
+    }
+}
+
+#[async_trait]
+impl Desk for Authority {
+    async fn open(&self) -> Result<Ticket> {
+        let intent = host::intent(self.filed.fetch_add(1, Ordering::Relaxed));
+        let filing = wire::Filing { intent, reattach: false };
+        let filed = self.asker.file(&filing, &IdempotencyKey::fresh()).await?;
+        Ok(Ticket { id: filed.id, digest: filed.digest, version: filed.version })
+    }
+
+    async fn wait(&self, ticket: &Ticket) -> Result<()> {
+        loop {
+            let found = self.asker.wait(&ticket.id, ticket.version, LEG).await?;
+            if found.version > ticket.version {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn approve(&self, ticket: &Ticket) -> Result<()> {
+        let (verdict, digest) = (wire::Verdict::Approve, ticket.digest.clone());
+        let review = wire::NewReview { verdict, comment: String::new(), digest };
+        let key = IdempotencyKey::fresh();
+        let request = self.approver.review(&ticket.id, &review, &key).await?;
+        anyhow::ensure!(request.state == "approved", "approved, but {}", request.state);
+        Ok(())
+    }
+
+    fn committed(&self, ticket: &Ticket) -> Option<Instant> {
+        self.witness.as_ref()?.committed(&ticket.id)
+    }
+}
+
+/// The control.
+pub(crate) struct Bare {
+    http: reqwest::Client,
+    url: String,
+    filed: AtomicU64,
+}
+
+impl Bare {
+    /// The control at this address.
+    pub(crate) fn new(url: &str) -> Self {
+        let filed = AtomicU64::new(0);
+        Self { http: reqwest::Client::new(), url: url.to_owned(), filed }
+    }
+}
+
+#[async_trait]
+impl Desk for Bare {
+    async fn open(&self) -> Result<Ticket> {
+        let id = self.filed.fetch_add(1, Ordering::Relaxed).to_string();
+        Ok(Ticket { id, digest: String::new(), version: 0 })
+    }
+
+    async fn wait(&self, ticket: &Ticket) -> Result<()> {
+        echo::call(self.http.get(format!("{}/wait/{}", self.url, ticket.id))).await
+    }
+
+    async fn approve(&self, ticket: &Ticket) -> Result<()> {
+        echo::call(self.http.post(format!("{}/approve/{}", self.url, ticket.id))).await
+    }
+
+    fn committed(&self, _: &Ticket) -> Option<Instant> {
+        None
+    }
+}
+
+/// A ledger that remembers when it acknowledged each change of a request.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    ledger: Arc<dyn Ledger>,
+    committed: Mutex<HashMap<RequestId, Instant>>,
+}
+
+impl Witness {
+    /// Watches this one.
+    pub(crate) fn new(ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger, committed: Mutex::default() }
+    }
+
+    fn committed(&self, id: &str) -> Option<Instant> {
+        let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        committed.get(&id.parse().ok()?).copied()
+    }
+}
+
+#[async_trait]
+impl Ledger for Witness {
+    async fn commit(&self, write: Write) -> Result<Commit, LedgerError> {
+        let changed = write.step.expected().map(|_| write.step.next().id());
+        let commit = self.ledger.commit(write).await?;
+        let now = Instant::now();
+        if let (Some(id), Commit::Done(_)) = (changed, &commit) {
+            self.committed.lock().unwrap_or_else(PoisonError::into_inner).insert(id, now);
+        }
+        Ok(commit)
+    }
+
+    async fn load(
+        &self,
+        id: RequestId,
+        at: Option<Version>,
+    ) -> Result<Option<Request>, LedgerError> {
+        self.ledger.load(id, at).await
+    }
+
+    async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {
+        self.ledger.commit_access(step).await
+    }
+
+    async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {
+        self.ledger.recall(key).await
+    }
+
+    async fn newest_with(&self, intent: Digest) -> Result<Option<RequestId>, LedgerError> {
+        self.ledger.newest_with(intent).await
+    }
+
+    async fn request_of(&self, id: CredentialId) -> Result<Option<RequestId>, LedgerError> {
+        self.ledger.request_of(id).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RequestId>, LedgerError> {
+        self.ledger.due(now, limit).await
+    }
+
+    async fn list(
+        &self,
+        states: States,
+        before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Request>, LedgerError> {
+        self.ledger.list(states, before, limit).await
+    }
+
+    async fn entries(
+        &self,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>, LedgerError> {
+        self.ledger.entries(from, limit).await
+    }
+
+    async fn head(&self) -> Result<Head, LedgerError> {
+        self.ledger.head().await
+    }
+
+    async fn access(&self, id: AccessId) -> Result<Option<Access>, LedgerError> {
+        self.ledger.access(id).await
+    }
+
+    async fn accesses(&self) -> Result<Vec<Access>, LedgerError> {
+        self.ledger.accesses().await
+    }
+
+    async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.forget_calls(before).await
+    }
+}

@@ -1,0 +1,5 @@
+//! What every ledger promises, and what the one in a file promises beyond that.
+
+mod conformance;
+mod file;
+mod kit;

@@ -1,0 +1,302 @@
+//! One suite, run on every ledger.
+
+use std::sync::Arc;
+
+use assent_core::access::{Access, NewAccess, Purpose};
+use assent_core::credential::Secret;
+use assent_core::id::AccessId;
+use assent_core::request::{Step, Version};
+use assent_core::time::Span;
+use assent_server::ledger::{Commit, Ledger, MemoryLedger, SqliteLedger, States, Write};
+
+use super::kit::{alone, approval, at, called, credential, done, file, person, spending, verified};
+
+macro_rules! suite {
+    ($($name:ident)*) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(super::Arc::new(super::MemoryLedger::default())).await;
+            })*
+        }
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                let file = folder.path().join("ledger.sqlite");
+                super::$name(super::Arc::new(super::SqliteLedger::open(&file).unwrap())).await;
+            })*
+        }
+    };
+}
+
+suite! {
+    what_is_committed_is_loaded_at_every_version
+    nothing_is_loaded_that_was_never_committed
+    a_step_decided_on_an_old_version_is_a_conflict
+    a_filing_committed_twice_is_a_conflict
+    a_repeated_call_writes_nothing_and_tells_what_it_did
+    calls_are_forgotten_but_their_effects_stay
+    an_open_request_of_the_same_requester_and_intent_is_met
+    what_is_due_comes_longest_due_first
+    lists_are_newest_first_by_state_and_page
+    the_newest_request_of_an_intent_and_the_request_of_a_credential_are_found
+    the_log_is_what_was_written_and_its_head_is_its_root
+    access_records_are_kept_and_are_in_the_log
+    a_receipt_opens_the_seal_of_its_own_step
+    of_a_hundred_commits_on_one_version_one_is_done
+    of_a_hundred_calls_with_one_key_one_is_done
+}
+
+type Ledgers = Arc<dyn Ledger>;
+
+async fn what_is_committed_is_loaded_at_every_version(ledger: Ledgers) {
+    let (filed, _) = done(&ledger, file("production", "r", at(0))).await;
+    let (first, _) = done(&ledger, approval(&filed, "bob", at(1))).await;
+    let (second, _) = done(&ledger, approval(&first, "carol", at(2))).await;
+    for request in [&filed, &first, &second] {
+        let then = ledger.load(filed.id(), Some(request.version())).await.unwrap();
+        assert_eq!(then.as_ref(), Some(request));
+    }
+    let now = ledger.load(filed.id(), None).await.unwrap();
+    assert_eq!(now, Some(second.clone()));
+    let later = ledger.load(filed.id(), Some(Version(99))).await.unwrap();
+    assert_eq!(later, Some(second));
+}
+
+async fn nothing_is_loaded_that_was_never_committed(ledger: Ledgers) {
+    let step = file("production", "r", at(0));
+    let id = step.next().id();
+    assert_eq!(ledger.load(id, None).await.unwrap(), None);
+    assert_eq!(ledger.newest_with(step.next().digest()).await.unwrap(), None);
+    assert_eq!(ledger.request_of(credential(at(0))).await.unwrap(), None);
+    assert_eq!(ledger.head().await.unwrap().size, 0);
+    assert!(ledger.entries(0, 10).await.unwrap().is_empty());
+    assert!(ledger.accesses().await.unwrap().is_empty());
+    assert!(ledger.list(States::Any, None, 10).await.unwrap().is_empty());
+}
+
+async fn a_step_decided_on_an_old_version_is_a_conflict(ledger: Ledgers) {
+    let (filed, _) = done(&ledger, file("production", "r", at(0))).await;
+    let late = approval(&filed, "carol", at(1));
+    let (moved, _) = done(&ledger, approval(&filed, "bob", at(1))).await;
+    let before = ledger.head().await.unwrap();
+    assert_eq!(ledger.commit(alone(late)).await.unwrap(), Commit::Conflict);
+    assert_eq!(ledger.load(filed.id(), None).await.unwrap(), Some(moved));
+    assert_eq!(ledger.head().await.unwrap(), before);
+    let unknown = approval(file("production", "never filed", at(0)).next(), "bob", at(1));
+    assert_eq!(ledger.commit(alone(unknown)).await.unwrap(), Commit::Conflict);
+}
+
+async fn a_filing_committed_twice_is_a_conflict(ledger: Ledgers) {
+    let step = file("production", "r", at(0));
+    done(&ledger, step.clone()).await;
+    let before = ledger.head().await.unwrap();
+    assert_eq!(ledger.commit(alone(step)).await.unwrap(), Commit::Conflict);
+    assert_eq!(ledger.head().await.unwrap(), before);
+}
+
+async fn a_repeated_call_writes_nothing_and_tells_what_it_did(ledger: Ledgers) {
+    let first = called(file("production", "r", at(0)), "key", "body");
+    let key = first.call.as_ref().unwrap().key;
+    let id = first.step.next().id();
+    assert_eq!(ledger.recall(key).await.unwrap(), None);
+    assert!(matches!(ledger.commit(first.clone()).await.unwrap(), Commit::Done(_)));
+    let head = ledger.head().await.unwrap();
+    let again = called(file("production", "r", at(5)), "key", "another body");
+    let Commit::Repeated(call) = ledger.commit(again).await.unwrap() else {
+        panic!("not repeated")
+    };
+    assert_eq!(Some(call.asked), first.call.map(|call| call.asked));
+    assert_eq!((call.request, call.version, call.credential), (id, Version(1), None));
+    assert_eq!(ledger.recall(key).await.unwrap(), Some(call));
+    assert_eq!(ledger.head().await.unwrap(), head);
+}
+
+async fn calls_are_forgotten_but_their_effects_stay(ledger: Ledgers) {
+    for (millis, key) in [(0, "old"), (1_000, "new")] {
+        let write = called(file("production", key, at(millis)), key, "body");
+        assert!(matches!(ledger.commit(write).await.unwrap(), Commit::Done(_)));
+    }
+    ledger.forget_calls(at(1_000)).await.unwrap();
+    let recall = |key: &str| ledger.recall(assent_core::digest::Digest::of(key.as_bytes()));
+    assert_eq!(recall("old").await.unwrap(), None);
+    assert!(recall("new").await.unwrap().is_some());
+    assert_eq!(ledger.list(States::Any, None, 10).await.unwrap().len(), 2);
+}
+
+async fn an_open_request_of_the_same_requester_and_intent_is_met(ledger: Ledgers) {
+    let meeting = |step: Step| Write { step, call: None, unless_open: true };
+    let (open, _) = done(&ledger, file("production", "r", at(0))).await;
+    let again = ledger.commit(meeting(file("production", "r", at(1)))).await.unwrap();
+    assert_eq!(again, Commit::Open(open.id()));
+    let other = ledger.commit(meeting(file("production", "other", at(1)))).await.unwrap();
+    assert!(matches!(other, Commit::Done(_)));
+    let canceled = open.cancel(&person("alice"), "never mind".to_owned(), at(2)).unwrap();
+    done(&ledger, canceled).await;
+    let fresh = ledger.commit(meeting(file("production", "r", at(3)))).await.unwrap();
+    assert!(matches!(fresh, Commit::Done(_)), "{fresh:?}");
+}
+
+async fn what_is_due_comes_longest_due_first(ledger: Ledgers) {
+    let mut ids = Vec::new();
+    for (millis, reason) in [(2_000, "second"), (1_000, "first"), (3_000, "third")] {
+        ids.push(done(&ledger, file("production", reason, at(millis))).await.0.id());
+    }
+    let hours = |hours, millis| at(millis).plus(Span::hours(hours));
+    let due = async |now, limit| ledger.due(now, limit).await.unwrap();
+    assert!(due(hours(4, 999), 10).await.is_empty());
+    assert_eq!(due(hours(4, 1_000), 10).await, [ids[1]]);
+    assert_eq!(due(hours(5, 0), 10).await, [ids[1], ids[0], ids[2]]);
+    assert_eq!(due(hours(5, 0), 2).await, [ids[1], ids[0]]);
+    let pending = ledger.load(ids[1], None).await.unwrap().unwrap();
+    let lapsed = pending.lapse(hours(5, 0)).unwrap();
+    assert_eq!(done(&ledger, lapsed).await.0.state().word(), "expired");
+    assert_eq!(due(hours(5, 0), 10).await, [ids[0], ids[2]]);
+}
+
+async fn lists_are_newest_first_by_state_and_page(ledger: Ledgers) {
+    let mut ids = Vec::new();
+    for millis in 0..9 {
+        let environment = if millis % 3 == 0 { "staging" } else { "production" };
+        ids.push(done(&ledger, file(environment, "r", at(millis))).await.0.id());
+    }
+    let pending = ledger.load(ids[1], None).await.unwrap().unwrap();
+    done(&ledger, pending.cancel(&person("alice"), String::new(), at(20)).unwrap()).await;
+    ids.reverse();
+    let list = async |states, before, limit| {
+        let page = ledger.list(states, before, limit).await.unwrap();
+        page.iter().map(|request| request.id()).collect::<Vec<_>>()
+    };
+    assert_eq!(list(States::Any, None, 100).await, ids);
+    let mut paged = Vec::new();
+    loop {
+        let page = list(States::Any, paged.last().copied(), 2).await;
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page);
+    }
+    assert_eq!(paged, ids);
+    assert_eq!(list(States::Only("approved"), None, 100).await, [ids[2], ids[5], ids[8]]);
+    assert_eq!(list(States::Only("canceled"), None, 100).await, [ids[7]]);
+    assert!(list(States::Only("denied"), None, 100).await.is_empty());
+    assert_eq!(list(States::Open, None, 100).await.len(), 8);
+    assert_eq!(list(States::Only("approved"), Some(ids[2]), 1).await, [ids[5]]);
+}
+
+async fn the_newest_request_of_an_intent_and_the_request_of_a_credential_are_found(
+    ledger: Ledgers,
+) {
+    let (old, _) = done(&ledger, file("staging", "r", at(0))).await;
+    let (new, _) = done(&ledger, file("staging", "r", at(1))).await;
+    assert_eq!(ledger.newest_with(old.digest()).await.unwrap(), Some(new.id()));
+    let spent = credential(at(2));
+    done(&ledger, spending(&old, spent, at(2))).await;
+    assert_eq!(ledger.request_of(spent).await.unwrap(), Some(old.id()));
+    assert_eq!(ledger.request_of(credential(at(2))).await.unwrap(), None);
+}
+
+async fn the_log_is_what_was_written_and_its_head_is_its_root(ledger: Ledgers) {
+    let mut size = 0;
+    for millis in 0..20 {
+        let (filed, _) = done(&ledger, file("production", "r", at(millis))).await;
+        done(&ledger, approval(&filed, "bob", at(millis))).await;
+        size += 2;
+        let summary = verified(&ledger).await;
+        assert_eq!((summary.entries, summary.requests), (size, u64::try_from(millis).unwrap() + 1));
+    }
+    let head = ledger.head().await.unwrap();
+    assert_eq!((head.size, head.at), (40, at(19)));
+    let part = ledger.entries(38, 100).await.unwrap();
+    assert_eq!(part, ledger.entries(0, 100).await.unwrap()[38..]);
+    assert!(ledger.entries(40, 1).await.unwrap().is_empty());
+    assert!(ledger.entries(u64::MAX, 1).await.unwrap().is_empty());
+}
+
+async fn access_records_are_kept_and_are_in_the_log(ledger: Ledgers) {
+    let root = person("root");
+    let mut tokens = Vec::new();
+    for (millis, sub, purpose) in [(0, "bob", Purpose::Token), (1, "carol", Purpose::Session)] {
+        let new = NewAccess {
+            id: AccessId::new(at(millis), [9; 10]),
+            principal: person(sub),
+            administrator: sub == "bob",
+            purpose,
+            life: Span::hours(1),
+        };
+        let secret = Secret::new("s".repeat(43));
+        let (step, _) = Access::issue(new, &secret, &root.id, at(millis));
+        tokens.push(step.next().clone());
+        ledger.commit_access(step).await.unwrap();
+    }
+    assert_eq!(ledger.access(tokens[0].id).await.unwrap().as_ref(), Some(&tokens[0]));
+    tokens.reverse();
+    assert_eq!(ledger.accesses().await.unwrap(), tokens);
+    let step = tokens[0].revoke(&root.id, at(5)).unwrap();
+    let revoked = step.next().clone();
+    ledger.commit_access(step).await.unwrap();
+    assert_eq!(ledger.access(revoked.id).await.unwrap(), Some(revoked));
+    assert_eq!(ledger.accesses().await.unwrap().len(), 2);
+    assert_eq!(verified(&ledger).await.entries, 3);
+    assert_eq!(ledger.head().await.unwrap().at, at(5));
+}
+
+async fn a_receipt_opens_the_seal_of_its_own_step(ledger: Ledgers) {
+    let (approved, filed) = done(&ledger, file("staging", "r", at(0))).await;
+    let spend = |now| assent_core::request::Spend {
+        credential: credential(now),
+        audience: "aws".to_owned(),
+        ttl: None,
+    };
+    let rules = super::kit::rules();
+    let seal = |now| approved.consume(&person("alice"), spend(now), rules.membership(), now);
+    let (mine, theirs, stale) = (seal(at(1)).unwrap(), seal(at(2)).unwrap(), seal(at(3)).unwrap());
+    let (_, receipt) = done(&ledger, mine.step().clone()).await;
+    let lost = ledger.commit(alone(theirs.step().clone())).await.unwrap();
+    assert_eq!(lost, Commit::Conflict);
+    assert!(stale.release(&filed).is_none());
+    assert!(theirs.release(&receipt).is_none());
+    assert!(mine.release(&receipt).is_some());
+}
+
+async fn of_a_hundred_commits_on_one_version_one_is_done(ledger: Ledgers) {
+    let (filed, _) = done(&ledger, file("production", "r", at(0))).await;
+    let race = (0..100).map(|_| {
+        let (ledger, step) = (Arc::clone(&ledger), approval(&filed, "bob", at(1)));
+        tokio::spawn(async move { ledger.commit(alone(step)).await.unwrap() })
+    });
+    let mut won = 0;
+    for entrant in race.collect::<Vec<_>>() {
+        match entrant.await.unwrap() {
+            Commit::Done(_) => won += 1,
+            Commit::Conflict => {}
+            other @ (Commit::Open(_) | Commit::Repeated(_)) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(won, 1);
+    let request = ledger.load(filed.id(), None).await.unwrap().unwrap();
+    assert_eq!((request.reviews().len(), request.version()), (1, Version(2)));
+    assert_eq!(verified(&ledger).await.entries, 2);
+}
+
+async fn of_a_hundred_calls_with_one_key_one_is_done(ledger: Ledgers) {
+    let race = (0..100).map(|_| {
+        let (ledger, write) = (Arc::clone(&ledger), called(file("one", "r", at(0)), "key", "body"));
+        tokio::spawn(async move {
+            let id = write.step.next().id();
+            (id, ledger.commit(write).await.unwrap())
+        })
+    });
+    let (mut done, mut repeated) = (Vec::new(), Vec::new());
+    for entrant in race.collect::<Vec<_>>() {
+        match entrant.await.unwrap() {
+            (id, Commit::Done(_)) => done.push(id),
+            (_, Commit::Repeated(call)) => repeated.push(call.request),
+            (_, other @ (Commit::Open(_) | Commit::Conflict)) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((done.len(), repeated.len()), (1, 99));
+    assert!(repeated.iter().all(|id| *id == done[0]));
+    assert_eq!(verified(&ledger).await.requests, 1);
+}

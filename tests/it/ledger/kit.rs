@@ -1,0 +1,105 @@
+//! Steps to commit, made as the authority makes them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use assent_core::digest::Digest;
+use assent_core::id::{CredentialId, RequestId, ReviewId};
+use assent_core::policy::Policy;
+use assent_core::principal::{Principal, PrincipalKind};
+use assent_core::request::{Filing, Receipt, Request, Said, Spend, Step, Verdict};
+use assent_core::time::Timestamp;
+use assent_core::wire;
+use assent_core::wire::{History, HistoryError, Summary};
+use assent_server::ledger::{Commit, Ledger, NewCall, Write};
+
+use crate::support::{POLICY, intent, policy, principal};
+
+static CHANCE: AtomicU8 = AtomicU8::new(0);
+
+/// The same time for all; tests add to it.
+pub(super) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + millis)
+}
+
+fn chance() -> [u8; 10] {
+    [CHANCE.fetch_add(1, Ordering::SeqCst); 10]
+}
+
+pub(super) fn person(sub: &str) -> Principal {
+    principal(sub, PrincipalKind::Person, &[])
+}
+
+pub(super) fn rules() -> Policy {
+    policy(POLICY)
+}
+
+/// Alice's filing in this environment, at this time.
+pub(super) fn file(environment: &str, reason: &str, now: Timestamp) -> Step {
+    let intent = intent(environment, reason).verify().unwrap();
+    let requester = person("alice");
+    let ruling = rules().rule(&intent, &requester);
+    Request::file(Filing { id: RequestId::new(now, chance()), intent, requester, ruling }, now)
+}
+
+/// This person's approval.
+pub(super) fn approval(request: &Request, who: &str, now: Timestamp) -> Step {
+    let said =
+        Said { verdict: Verdict::Approve, digest: request.digest(), comment: "fine".to_owned() };
+    let id = ReviewId::new(now, chance());
+    request.review(id, &person(who), said, rules().membership(), now).unwrap()
+}
+
+/// A use of the grant, spent on this credential.
+pub(super) fn spending(request: &Request, credential: CredentialId, now: Timestamp) -> Step {
+    let spend = Spend { credential, audience: "aws".to_owned(), ttl: None };
+    let sealed = request.consume(&person("alice"), spend, rules().membership(), now).unwrap();
+    sealed.step().clone()
+}
+
+pub(super) fn credential(now: Timestamp) -> CredentialId {
+    CredentialId::new(now, chance())
+}
+
+/// A step and nothing else.
+pub(super) fn alone(step: Step) -> Write {
+    Write { step, call: None, unless_open: false }
+}
+
+/// A step asked for under this key by this body.
+pub(super) fn called(step: Step, key: &str, asked: &str) -> Write {
+    let (key, asked) = (Digest::of(key.as_bytes()), Digest::of(asked.as_bytes()));
+    Write { step, call: Some(NewCall { key, asked, credential: None }), unless_open: false }
+}
+
+/// Commits a step that nothing stands against.
+pub(super) async fn done(ledger: &Arc<dyn Ledger>, step: Step) -> (Request, Receipt) {
+    let next = step.next().clone();
+    match ledger.commit(alone(step)).await.unwrap() {
+        Commit::Done(receipt) => (next, receipt),
+        other @ (Commit::Conflict | Commit::Open(_) | Commit::Repeated(_)) => panic!("{other:?}"),
+    }
+}
+
+/// The log, which must hold together.
+pub(super) async fn verified(ledger: &Arc<dyn Ledger>) -> Summary {
+    verify(ledger).await.unwrap()
+}
+
+/// The log from its beginning, page by page, held against its head.
+pub(super) async fn verify(ledger: &Arc<dyn Ledger>) -> Result<Summary, HistoryError> {
+    let mut history = History::default();
+    let mut next = 0;
+    loop {
+        let page = ledger.entries(next, 7).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        for event in page {
+            history.read(&wire::Entry { index: next, event })?;
+            next += 1;
+        }
+    }
+    let head = ledger.head().await.unwrap();
+    history.finish(&wire::Checkpoint { size: head.size, root: head.root.hex() })
+}

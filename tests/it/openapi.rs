@@ -1,0 +1,82 @@
+//! The API's description of itself: exactly its routes, and whole.
+
+use std::collections::BTreeSet;
+
+use assent_server::api::{Method, ROUTES};
+use serde_json::{Value, json};
+
+use crate::support::Server;
+
+async fn document() -> Value {
+    let server = Server::start().await;
+    let document = server.stranger().get("/v1/openapi.json").await.is(200).json();
+    assert_eq!(document["servers"][0]["url"], server.base());
+    document
+}
+
+#[tokio::test]
+async fn the_document_lists_exactly_the_routes() {
+    let document = document().await;
+    let mut described = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for verb in operations.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+            described.insert((path.clone(), verb.clone()));
+        }
+    }
+    let mut routed = BTreeSet::new();
+    for route in ROUTES {
+        let verbs: &[&str] = match route.method {
+            Method::Get | Method::Public => &["get"],
+            Method::Post | Method::Change | Method::Form | Method::Door => &["post"],
+            Method::GetAndPost => &["get", "post"],
+        };
+        routed.extend(verbs.iter().map(|verb| (route.path.to_owned(), (*verb).to_owned())));
+    }
+    assert_eq!(described, routed);
+}
+
+#[tokio::test]
+async fn only_the_open_routes_are_described_as_open() {
+    let document = document().await;
+    assert_eq!(document["security"], json!([{"bearer": []}]));
+    for route in ROUTES {
+        let is_open = matches!(route.method, Method::Public | Method::Door);
+        for (verb, operation) in document["paths"][route.path].as_object().unwrap() {
+            if verb == "parameters" {
+                continue;
+            }
+            let said = operation.get("security");
+            assert_eq!(said == Some(&json!([])), is_open, "{route:?}");
+            assert!(operation["responses"]["default"].is_object(), "{route:?} tells no fault");
+            assert_eq!(operation["summary"], route.summary);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere_and_every_id_is_declared() {
+    let document = document().await;
+    let text = document.to_string();
+    for part in text.split("\"$ref\":\"").skip(1) {
+        let reference = part.split('"').next().unwrap();
+        let place = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(place).is_some(), "{reference} leads nowhere");
+    }
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let declared = operations["parameters"][0]["name"] == "id";
+        assert_eq!(declared, path.contains("{id}"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_changing_call_is_described_with_its_key_and_body() {
+    let document = document().await;
+    for route in ROUTES {
+        let keyed = matches!(route.method, Method::Change | Method::GetAndPost);
+        let post = &document["paths"][route.path]["post"];
+        let said = post["parameters"][0]["name"] == "Idempotency-Key";
+        assert_eq!(said, keyed, "{route:?}");
+        let takes = !matches!(route.method, Method::Get | Method::Public);
+        assert_eq!(post["requestBody"].is_object(), takes, "{route:?}");
+    }
+}

@@ -1,0 +1,198 @@
+//! A server to test against, and the people who use it. Nothing here knows what is tested.
+
+mod answer;
+mod binary;
+mod caller;
+mod story;
+mod time;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use assent_core::access::{Access, NewAccess, Purpose};
+use assent_core::credential::{Secret, Signer};
+use assent_core::policy::Policy;
+use assent_core::policy::document::PolicyDocument;
+use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
+use assent_core::time::Span;
+use assent_server::app::{Authority, Parts};
+use assent_server::chance::Chance;
+use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use answer::Answer;
+pub(crate) use binary::{Binary, cycles};
+pub(crate) use caller::{Caller, fresh_key, sent};
+pub(crate) use story::{approve, deny, filing, intent, mint, until};
+pub(crate) use time::Time;
+
+/// Like the policy of `--dev`, and a rule for whatever else a test needs.
+pub(crate) const POLICY: &str = "
+apiVersion: assent/v1
+kind: Policy
+metadata: {name: tests}
+groups:
+  release-managers: [person:bob, person:carol, person:dave]
+rules:
+  - id: production
+    when: {intent.environment: production}
+    require:
+      stages:
+        - {name: release, approvals: 2, from: [group:release-managers]}
+      request_expires: 4h
+      credential: {max_ttl: 15m, grant_window: 1h}
+  - id: one
+    when: {intent.environment: one}
+    require:
+      stages:
+        - {name: release, approvals: 1, from: [group:release-managers]}
+      request_expires: 4h
+      credential: {max_ttl: 15m, grant_window: 1h, audiences: [aws]}
+  - id: staging
+    when: {intent.environment: staging}
+    allow: {credential: {max_ttl: 15m}}
+  - id: no-sessions-in-production
+    when: {intent.environment: production, intent.kind: database.session}
+    deny: {message: use the read replica}
+";
+
+/// The policy of this text.
+#[track_caller]
+pub(crate) fn policy(text: &str) -> Policy {
+    let document = PolicyDocument { file: "tests.yaml".to_owned(), text: text.to_owned() };
+    Policy::compile(&[document]).unwrap()
+}
+
+/// What outlives a server: start it again from the same.
+#[derive(Clone)]
+pub(crate) struct Remains {
+    pub(crate) address: SocketAddr,
+    pub(crate) time: Time,
+    key: Arc<[u8]>,
+}
+
+/// A server that answers on loopback.
+pub(crate) struct Server {
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) remains: Remains,
+    closing: CancellationToken,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    /// With a ledger in memory.
+    pub(crate) async fn start() -> Self {
+        Self::with(Arc::new(MemoryLedger::default())).await
+    }
+
+    /// With its ledger in this file.
+    pub(crate) async fn on_file(file: &Path) -> Self {
+        Self::with(Arc::new(SqliteLedger::open(file).unwrap())).await
+    }
+
+    /// With this ledger.
+    pub(crate) async fn with(ledger: Arc<dyn Ledger>) -> Self {
+        let key = Signer::generate(Chance::default().source()).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::again(ledger, Remains { address, time: Time::default(), key: key.into() }).await
+    }
+
+    /// With this ledger and what is left of a server before it.
+    pub(crate) async fn again(ledger: Arc<dyn Ledger>, remains: Remains) -> Self {
+        let listener = TcpListener::bind(remains.address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let base = format!("http://{address}");
+        let closing = CancellationToken::new();
+        let parts = Parts {
+            ledger,
+            policy: policy(POLICY),
+            signer: Signer::new(&base, &remains.key).unwrap(),
+            clock: remains.time.clock(),
+            base,
+            closing: closing.clone(),
+        };
+        let authority = Arc::new(Authority::new(parts));
+        let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
+        Self { authority, remains: Remains { address, ..remains }, closing, serving }
+    }
+
+    /// Ends it as SIGTERM would, and waits until it has.
+    pub(crate) async fn stop(self) -> Remains {
+        self.closing.cancel();
+        self.serving.await.unwrap().unwrap();
+        self.remains
+    }
+
+    /// Where it answers.
+    pub(crate) fn base(&self) -> &str {
+        self.authority.base()
+    }
+
+    /// What its time is moved by.
+    pub(crate) fn time(&self) -> &Time {
+        &self.remains.time
+    }
+
+    /// Somebody who presents nothing.
+    pub(crate) fn stranger(&self) -> Caller {
+        Caller::new(self.base(), None)
+    }
+
+    /// Somebody who presents this.
+    pub(crate) fn holder_of(&self, token: &str) -> Caller {
+        Caller::new(self.base(), Some(token))
+    }
+
+    /// A person with a token.
+    pub(crate) async fn person(&self, sub: &str) -> Caller {
+        let (token, _) = self.authority.seed_person(sub).await.unwrap();
+        self.holder_of(token.expose())
+    }
+
+    /// The requester and two release managers.
+    pub(crate) async fn people(&self) -> (Caller, Caller, Caller) {
+        (self.person("alice").await, self.person("bob").await, self.person("carol").await)
+    }
+
+    /// A person who may administer.
+    pub(crate) async fn administrator(&self) -> Caller {
+        let token = self.issue(principal("root", PrincipalKind::Person, &[]), true).await;
+        self.holder_of(token.expose())
+    }
+
+    /// A workload with a token, acting for these people.
+    pub(crate) async fn workload(&self, sub: &str, acts_for: &[&str]) -> Caller {
+        let token = self.issue(principal(sub, PrincipalKind::Workload, acts_for), false).await;
+        self.holder_of(token.expose())
+    }
+
+    async fn issue(&self, principal: Principal, administrator: bool) -> Secret {
+        let now = self.authority.clock().now();
+        let by = principal.id.clone();
+        let new = NewAccess {
+            id: Chance::default().access_id(now).unwrap(),
+            principal,
+            administrator,
+            purpose: Purpose::Token,
+            life: Span::hours(24),
+        };
+        let (step, token) = Access::issue(new, &self.authority.secret().unwrap(), &by, now);
+        self.authority.ledger().commit_access(step).await.unwrap();
+        token
+    }
+}
+
+/// A principal that the authority itself knows.
+pub(crate) fn principal(sub: &str, kind: PrincipalKind, acts_for: &[&str]) -> Principal {
+    let local = |sub: &str| PrincipalId::local(sub).unwrap();
+    Principal {
+        id: local(sub),
+        kind,
+        groups: BTreeSet::new(),
+        acts_for: acts_for.iter().map(|sub| local(sub)).collect(),
+    }
+}

@@ -1,0 +1,83 @@
+//! The real `assent` binary, run as its users run it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// A running `assent serve --dev`.
+pub(crate) struct Binary {
+    child: Child,
+    pub(crate) base: String,
+    pub(crate) tokens: Vec<(String, String)>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "where the binary is, is said in the environment")]
+fn place() -> PathBuf {
+    if let Ok(said) = std::env::var("ASSENT_BIN") {
+        return PathBuf::from(said);
+    }
+    let here = std::env::current_exe().unwrap();
+    // target/PROFILE/deps/it-…
+    let profile = here.parent().and_then(Path::parent).unwrap();
+    let target = profile.parent().unwrap();
+    let name = format!("assent{}", std::env::consts::EXE_SUFFIX);
+    let places =
+        [profile.join(&name), target.join("release").join(&name), target.join("debug").join(&name)];
+    let found = places.iter().find(|place| place.is_file()).cloned();
+    found.unwrap_or_else(|| {
+        panic!("the `assent` binary is missing: run `cargo build -p assent-cli`, or set ASSENT_BIN")
+    })
+}
+
+/// How often a loop that kills the server does so.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a run shall be, is said in the environment"
+)]
+pub(crate) fn cycles(default: usize) -> usize {
+    std::env::var("ASSENT_CRASH_CYCLES").map_or(default, |text| text.parse().unwrap())
+}
+
+impl Binary {
+    /// Starts it on these directories and waits until it answers.
+    pub(crate) async fn start(data: &Path, policy: &Path) -> Self {
+        let mut command = Command::new(place());
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--dev", "--output", "json"])
+            .arg("--data")
+            .arg(data)
+            .arg("--policy")
+            .arg(policy)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut tokens = Vec::new();
+        let begun = async {
+            loop {
+                let line = lines.next_line().await.unwrap();
+                let line = line.expect("`assent serve` ended before it answered");
+                let said: Value = serde_json::from_str(&line).unwrap();
+                let text = |name: &str| said[name].as_str().unwrap().to_owned();
+                match said["type"].as_str() {
+                    Some("dev_token") => tokens.push((text("name"), text("token"))),
+                    Some("listening") => return text("url"),
+                    _ => {}
+                }
+            }
+        };
+        let waiting = tokio::time::timeout(Duration::from_secs(60), begun);
+        let base = waiting.await.expect("`assent serve` does not say that it listens");
+        Self { child, base, tokens }
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+}

@@ -12,10 +12,14 @@ mod ledger;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terraform;
+#[cfg(test)]
+mod threats;
 #[cfg(test)]
 mod tidy;

@@ -52,6 +52,7 @@ impl Binary {
             .arg(data)
             .arg("--policy")
             .arg(policy)
+            .env("ASSENT_LOG", "warn")
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .kill_on_drop(true);

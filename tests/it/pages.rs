@@ -1,0 +1,233 @@
+//! The pages as a browser meets them: signing in, seeing exactly what is asked, deciding.
+
+use serde_json::json;
+
+use crate::support::{Answer, Caller, Server, fresh_key, sent};
+
+/// A browser: a cookie and the pages of one server.
+struct Browser {
+    caller: Caller,
+    base: String,
+    cookie: String,
+}
+
+impl Browser {
+    /// Signs in as this person by a link, as `--dev` prints it.
+    async fn of(server: &Server, name: &str) -> Self {
+        let (_, code) = server.authority.seed_person(name).await.unwrap();
+        let caller = server.stranger();
+        let path = format!("/login/{}", code.expose());
+        let page = caller.get(&path).await;
+        assert!(page.text.contains(&format!("Sign in as {name}")), "{}", page.text);
+        let answer = sent(caller.call("POST", &path).header("origin", server.base())).await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        let cookie = answer.headers["set-cookie"].to_str().unwrap().to_owned();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        Self { caller, base: server.base().to_owned(), cookie }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        sent(self.caller.call("GET", path).header("cookie", &self.cookie)).await
+    }
+
+    /// Sends the form of a request's page with this changed.
+    async fn decide(&self, id: &str, verdict: &str, change: Change) -> Answer {
+        let path = format!("/requests/{id}");
+        let page = self.get(&path).await.text;
+        let mut csrf = field(&page, "csrf");
+        let mut digest = field(&page, "digest");
+        let mut origin = Some(self.base.clone());
+        let mut site = "same-origin";
+        match change {
+            Change::Nothing => {}
+            Change::Csrf(other) => csrf = other,
+            Change::Origin(other) => origin = Some(other.to_owned()),
+            Change::Site(other) => (origin, site) = (None, other),
+            Change::Digest(other) => digest = other.to_owned(),
+        }
+        let form = [
+            ("csrf", csrf.as_str()),
+            ("digest", &digest),
+            ("verdict", verdict),
+            ("comment", "seen"),
+        ];
+        let mut call = self
+            .caller
+            .call("POST", &format!("{path}/review"))
+            .header("cookie", &self.cookie)
+            .header("sec-fetch-site", site)
+            .form(&form);
+        if let Some(origin) = origin {
+            call = call.header("origin", origin);
+        }
+        sent(call).await
+    }
+}
+
+/// What an attacker changes in a form.
+enum Change {
+    Nothing,
+    Csrf(String),
+    Origin(&'static str),
+    Site(&'static str),
+    Digest(&'static str),
+}
+
+/// The value of a hidden field.
+fn field(page: &str, name: &str) -> String {
+    let mark = format!("name=\"{name}\" value=\"");
+    let forms: Vec<&str> = page.split(&mark).collect();
+    let value = forms.last().unwrap().split('"').next().unwrap();
+    value.to_owned()
+}
+
+async fn filed(server: &Server, reason: &str, context: serde_json::Value) -> String {
+    let alice = server.person("alice").await;
+    let intent = json!({
+        "kind": "terraform.apply", "environment": "production", "reason": reason,
+        "target": {"workspace": reason.replace('\n', " ")}, "context": context,
+    });
+    let body = json!({"intent": intent});
+    let answer = alice.post_again(fresh_key().as_str(), "/v1/requests", &body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn two_people_approve_on_their_pages() {
+    let server = Server::start().await;
+    let id = filed(&server, "resize", json!({})).await;
+    for name in ["bob", "carol"] {
+        let browser = Browser::of(&server, name).await;
+        let inbox = browser.get("/").await.text;
+        assert!(inbox.contains("Waiting for you") && inbox.contains(&id), "{inbox}");
+        let answer = browser.decide(&id, "approve", Change::Nothing).await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        let again = browser.get(&format!("/requests/{id}")).await.text;
+        assert!(!again.contains("Approve exactly this"), "nobody is asked twice");
+    }
+    let alice = server.person("alice").await;
+    let request = alice.client.request(&id).await.unwrap();
+    assert_eq!(request.state, "approved");
+    assert_eq!(request.approved_by.len(), 2);
+}
+
+#[tokio::test]
+async fn a_denial_needs_a_comment_and_the_requester_is_not_asked() {
+    let server = Server::start().await;
+    let id = filed(&server, "resize", json!({})).await;
+    let alice = Browser::of(&server, "alice").await;
+    let page = alice.get(&format!("/requests/{id}")).await.text;
+    assert!(page.contains("behind this request") && !page.contains("Approve exactly this"));
+    let bob = Browser::of(&server, "bob").await;
+    let answer = bob.decide(&id, "deny", Change::Nothing).await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    let page = bob.get(&format!("/requests/{id}")).await.text;
+    assert!(page.contains("denied by bob") && page.contains("seen"), "{page}");
+}
+
+#[tokio::test]
+async fn a_link_alone_signs_nobody_in() {
+    let server = Server::start().await;
+    let (_, code) = server.authority.seed_person("bob").await.unwrap();
+    let page = server.stranger().get(&format!("/login/{}", code.expose())).await;
+    assert_eq!(page.status, 200);
+    assert!(!page.headers.contains_key("set-cookie"));
+    let wrong = server.stranger().get("/login/not-the-code").await;
+    assert_eq!(wrong.status, 403);
+    for path in ["/", "/history", "/requests/req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z"] {
+        let answer = server.stranger().get(path).await;
+        assert_eq!((answer.status, &answer.headers["location"]), (303, &"/login".parse().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn t36_whatever_is_written_in_a_field_stays_text() {
+    let server = Server::start().await;
+    let markup = "</dd><script>alert(1)</script><img src=x onerror=alert(2)>\"'{{7*7}}";
+    let context = json!({"</pre><script>": markup});
+    let id = filed(&server, markup, context).await;
+    let bob = Browser::of(&server, "bob").await;
+    for path in ["/", "/history", &format!("/requests/{id}")] {
+        let page = bob.get(path).await.text;
+        assert!(page.contains("&#60;script&#62;") || page.contains("&lt;script&gt;"), "{page}");
+        assert!(!page.contains("<script") && !page.contains("<img"), "{path}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn t37_what_hides_is_shown_and_flagged() {
+    let server = Server::start().await;
+    let hidden = filed(&server, "pay \u{202e}diap\u{200b}", json!({})).await;
+    let plain = filed(&server, "pay", json!({"note": "two\nlines"})).await;
+    let bob = Browser::of(&server, "bob").await;
+    let page = bob.get(&format!("/requests/{hidden}")).await.text;
+    assert!(page.contains("Hidden characters") && page.contains("\\u{202e}"), "{page}");
+    assert!(!page.contains('\u{202e}') && !page.contains('\u{200b}'));
+    let page = bob.get(&format!("/requests/{plain}")).await.text;
+    assert!(!page.contains("Hidden characters"), "{page}");
+}
+
+#[tokio::test]
+async fn t62_a_form_of_another_site_or_session_decides_nothing() {
+    let server = Server::start().await;
+    let id = filed(&server, "resize", json!({})).await;
+    let bob = Browser::of(&server, "bob").await;
+    let carol = Browser::of(&server, "carol").await;
+    let hers = field(&carol.get(&format!("/requests/{id}")).await.text, "csrf");
+    let forged = [
+        Change::Csrf(String::new()),
+        Change::Csrf("0".repeat(64)),
+        Change::Csrf(hers),
+        Change::Origin("https://evil.example"),
+        Change::Origin("null"),
+        Change::Site("cross-site"),
+        Change::Site("same-site"),
+    ];
+    for change in forged {
+        let answer = bob.decide(&id, "approve", change).await;
+        assert_eq!(answer.status, 403, "{}", answer.text);
+    }
+    let reviews = server.person("alice").await.client.request(&id).await.unwrap().reviews;
+    assert_eq!(reviews, []);
+}
+
+#[tokio::test]
+async fn t01_a_page_that_showed_another_digest_decides_nothing() {
+    let server = Server::start().await;
+    let id = filed(&server, "resize", json!({})).await;
+    let bob = Browser::of(&server, "bob").await;
+    let other = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let answer = bob.decide(&id, "approve", Change::Digest(other)).await;
+    assert_eq!(answer.status, 409, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn t63_signing_out_ends_the_session_on_the_server() {
+    let server = Server::start().await;
+    let bob = Browser::of(&server, "bob").await;
+    let csrf = field(&bob.get("/").await.text, "csrf");
+    let call = bob.caller.call("POST", "/logout").header("cookie", &bob.cookie);
+    let answer = sent(call.form(&[("csrf", csrf)])).await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    assert_eq!(bob.get("/").await.headers["location"], "/login");
+}
+
+#[tokio::test]
+async fn t64_no_page_can_be_framed_or_load_anything_from_elsewhere() {
+    let server = Server::start().await;
+    let bob = Browser::of(&server, "bob").await;
+    for path in ["/", "/login", "/history", "/requests/none"] {
+        let answer = bob.get(path).await;
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        for rule in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+            assert!(policy.contains(rule), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.headers["x-frame-options"], "DENY");
+        // With `no-referrer` a browser sends `Origin: null`, and its own forms are refused.
+        assert_eq!(answer.headers["referrer-policy"], "same-origin");
+        assert!(!answer.text.contains(" style=") && !answer.text.contains("<script"));
+    }
+}

@@ -19,7 +19,7 @@ async fn t20_a_request_nobody_decided_expires() {
     assert!(matches!(late.code(), Some("too_late" | "not_pending")), "{late}");
     let expired = alice.client.request(&request.id).await.unwrap();
     assert_eq!(expired.state, "expired");
-    assert_eq!(expired.ending.unwrap().reason.contains("its time was up"), true);
+    assert!(expired.ending.unwrap().reason.contains("its time was up"));
     assert_eq!(mint(&alice, &request).await.unwrap_err().code(), Some("not_approved"));
 }
 

@@ -153,6 +153,10 @@ async fn what_is_due_comes_longest_due_first(ledger: Ledgers) {
     let lapsed = pending.lapse(hours(5, 0)).unwrap();
     assert_eq!(done(&ledger, lapsed).await.0.state().word(), "expired");
     assert_eq!(due(hours(5, 0), 10).await, [ids[0], ids[2]]);
+    // A grant's window is shorter than a review's deadline: filed last, due first.
+    let (last, _) = done(&ledger, file("one", "last", at(4_000))).await;
+    done(&ledger, approval(&last, "bob", at(4_000))).await;
+    assert_eq!(due(hours(5, 0), 10).await, [last.id(), ids[0], ids[2]]);
 }
 
 async fn lists_are_newest_first_by_state_and_page(ledger: Ledgers) {

@@ -14,7 +14,7 @@ test:
 	@scripts/setup-tests.sh
 	$(CARGO) build --workspace --all-targets
 	$(CARGO) nextest run --workspace
-	$(CARGO) test --doc --package assent-core
+	$(CARGO) test --doc --workspace
 
 # For use, not for tests.
 build:

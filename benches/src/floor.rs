@@ -1,7 +1,7 @@
 //! What the disk allows: no ledger can be faster than a file that is appended to and synced.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub(crate) struct Appender(SyncSender<Job>);
 impl Appender {
     /// A new file.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = append(path)?;
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
         let (jobs, waiting) = sync_channel(4_096);
         std::thread::spawn(move || run(file, &waiting));
         Ok(Self(jobs))
@@ -38,10 +38,6 @@ impl Appender {
     }
 }
 
-fn append(path: &Path) -> Result<File> {
-    Ok(OpenOptions::new().create(true).append(true).open(path)?)
-}
-
 fn run(mut file: File, waiting: &Receiver<Job>) {
     while let Ok(first) = waiting.recv() {
         let mut batch = vec![first];
@@ -54,15 +50,25 @@ fn run(mut file: File, waiting: &Receiver<Job>) {
     }
 }
 
-/// How long one append of a page and its data sync take, one every `pause`.
+/// How long one page and its data sync take, one every `pause`. The file has its whole size from
+/// the beginning, as a write-ahead log has after its first round: growing a file syncs slower.
 pub(crate) fn data_sync(pause: Duration, times: usize) -> Result<Spread> {
+    const PAGE: [u8; 4_096] = [7; 4_096];
+    const PAGES: usize = 256;
     let directory = tempfile::tempdir()?;
-    let mut file = append(&directory.path().join("sync"))?;
+    let mut file = File::create(directory.path().join("sync"))?;
+    for _ in 0..PAGES {
+        file.write_all(&PAGE)?;
+    }
+    file.sync_all()?;
     let mut took = Vec::with_capacity(times);
-    for _ in 0..times {
+    for at in 0..times {
+        if at % PAGES == 0 {
+            file.rewind()?;
+        }
         std::thread::sleep(pause);
         let begun = Instant::now();
-        file.write_all(&[7; 4_096])?;
+        file.write_all(&PAGE)?;
         file.sync_data()?;
         took.push(begun.elapsed());
     }

@@ -96,13 +96,13 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
     let mut rows = Vec::new();
     let mut verdicts = Vec::new();
     for (parked, pause) in [(1, Duration::from_millis(20)), (1_000, Duration::from_millis(5))] {
-        let approvals = if parked == 1 { effort.approvals / 2 } else { effort.approvals };
+        let approvals = if parked == 1 { effort.approvals / 4 } else { effort.approvals };
         let (mut rounds, mut syncs) = (vec![Vec::new(); Server::ALL.len()], Vec::new());
         for _ in 0..effort.rounds {
             for (server, rounds) in Server::ALL.into_iter().zip(&mut rounds) {
                 rounds.push(Round::of(&round(server, parked, approvals, pause)?)?);
             }
-            syncs.push(floor::data_sync(pause, approvals.min(300))?);
+            syncs.push(floor::data_sync(Duration::from_millis(5), 200)?);
         }
         let sync = Spread::median(&syncs)?;
         let mut sums = Vec::new();

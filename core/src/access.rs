@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::credential::Secret;
 use crate::digest::Digest;
 use crate::id::AccessId;
-use crate::principal::{Principal, PrincipalId};
+use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::time::{Span, Timestamp};
 
 /// What scanners look for.
@@ -49,6 +49,8 @@ pub struct Access {
     pub administrator: bool,
     /// What it is for.
     pub purpose: Purpose,
+    /// The token a session was opened with; the session ends with it.
+    pub parent: Option<AccessId>,
     /// SHA-256 of the secret.
     pub fingerprint: Digest,
     /// When it was made.
@@ -111,6 +113,8 @@ pub struct NewAccess {
     pub administrator: bool,
     /// What it is for.
     pub purpose: Purpose,
+    /// The token a session is opened with.
+    pub parent: Option<AccessId>,
     /// How long it lives; at most [`MAX_LIFE`].
     pub life: Span,
 }
@@ -130,6 +134,7 @@ impl Access {
             principal: new.principal,
             administrator: new.administrator,
             purpose: new.purpose,
+            parent: new.parent,
             fingerprint: Digest::of(secret.expose().as_bytes()),
             created_at: now,
             expires_at: now.plus(new.life.min(MAX_LIFE)),
@@ -158,6 +163,14 @@ impl Access {
         if aws_lc_rs::constant_time::verify_slices_are_equal(ours, theirs).is_err() {
             return Err(AccessError::Unknown(self.id));
         }
+        self.check_life(now)
+    }
+
+    /// Whether it lives at this moment, whoever presents it.
+    ///
+    /// # Errors
+    /// [`AccessError::Ended`].
+    pub fn check_life(&self, now: Timestamp) -> Result<(), AccessError> {
         match self.revoked_at.map_or(self.expires_at, |at| at.min(self.expires_at)) {
             end if now >= end => Err(AccessError::Ended { id: self.id, at: end }),
             _ => Ok(()),
@@ -165,6 +178,7 @@ impl Access {
     }
 
     fn event(&self, fact: &str, by: &PrincipalId, at: Timestamp) -> Value {
+        let acts_for: Vec<_> = self.principal.acts_for.iter().map(ToString::to_string).collect();
         json!({
             "v": 1,
             "type": fact,
@@ -174,7 +188,13 @@ impl Access {
                 "id": self.id.to_string(),
                 "iss": self.principal.id.iss(),
                 "sub": self.principal.id.sub(),
+                "kind": match self.principal.kind {
+                    PrincipalKind::Person => "person",
+                    PrincipalKind::Workload => "workload",
+                },
+                "acts_for": acts_for,
                 "purpose": self.purpose.word(),
+                "fingerprint": self.fingerprint.to_string(),
                 "administrator": self.administrator,
                 "expires_at": self.expires_at.to_string(),
             },
@@ -226,7 +246,6 @@ fn checksum(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::principal::PrincipalKind;
 
     fn issued() -> (Access, Secret) {
         let id = PrincipalId::local("bob").unwrap();
@@ -242,6 +261,7 @@ mod tests {
             principal,
             administrator: false,
             purpose: Purpose::Token,
+            parent: None,
             life: Span::hours(1),
         };
         let (step, token) = Access::issue(new, &Secret::new("s3cret".repeat(7)), &id, now);
@@ -285,6 +305,7 @@ mod tests {
                 principal: access.principal.clone(),
                 administrator: false,
                 purpose: Purpose::Token,
+                parent: None,
                 life: Span::hours(1),
             },
             &Secret::new("other".to_owned()),

@@ -86,9 +86,11 @@ impl fmt::Debug for PrincipalId {
 pub fn is_visible(c: char) -> bool {
     !(c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'))
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        || (c.is_whitespace() && c != ' '))
 }
 
 /// What a principal is.
@@ -130,7 +132,7 @@ mod tests {
         for other in ["Bob", "bob+x", "b\u{43e}b", "bob."] {
             assert_ne!(PrincipalId::local(other).unwrap(), bob);
         }
-        for hidden in ["", " bob", "bob\u{200b}", "b\u{202e}ob", "bob\n", "a#b"] {
+        for hidden in ["", " bob", "bob\u{200b}", "bob\u{34f}", "bob\u{2800}", "bob\u{3000}", "b\u{202e}ob", "bob\n", "a#b"] {
             assert!(PrincipalId::local(hidden).is_err(), "{hidden:?}");
         }
     }

@@ -63,7 +63,7 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// One access token's record.
     async fn access(&self, id: AccessId) -> Result<Option<Access>, LedgerError>;
 
-    /// Every access token's record, newest first.
+    /// Every access token's record, newest first; no browser's session.
     async fn accesses(&self) -> Result<Vec<Access>, LedgerError>;
 
     /// Forgets calls older than this. Their effects stay.

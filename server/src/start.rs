@@ -77,6 +77,24 @@ pub enum StartError {
     /// `--dev` elsewhere than on loopback.
     #[error("--dev listens on loopback only, not on {0}: its people have no passwords")]
     DevNotLoopback(SocketAddr),
+    /// `--dev` under a public name.
+    #[error("--dev is for this machine only, not for {0}: its people have no passwords")]
+    DevPublic(Url),
+    /// Strangers could reach it, and it has no https name.
+    #[error("listening on {0} needs the https URL under which callers reach it: --public-url")]
+    NoPublicUrl(SocketAddr),
+    /// A ledger of `--dev`, started without.
+    #[error("{} was made with --dev: its people have no passwords; use another --data", .0.display())]
+    MadeForDev(PathBuf),
+    /// A ledger that is meant, started with `--dev`.
+    #[error("{} was not made with --dev; use another --data", .0.display())]
+    Meant(PathBuf),
+    /// A key, and no ledger.
+    #[error(
+        "{} has a signing key but no ledger: restore the ledger, or begin anew in another --data",
+        .0.display()
+    )]
+    LedgerLost(PathBuf),
     /// The public URL is none that credentials can be issued under.
     #[error("`{0}` cannot be the public URL: it must be https (or http to loopback) without query or fragment")]
     PublicUrl(Url),
@@ -127,12 +145,12 @@ pub async fn run(
     shutdown: CancellationToken,
     announce: &mut (dyn FnMut(Announcement) + Send),
 ) -> Result<(), StartError> {
-    if config.dev && !config.listen.ip().is_loopback() {
-        return Err(StartError::DevNotLoopback(config.listen));
-    }
+    check_reach(&config)?;
     let policy = load_policy(&config)?;
     let unusable = |source| StartError::Data { path: config.data.clone(), source };
     make_private(&config.data).map_err(unusable)?;
+    check_purpose(&config)?;
+    check_whole(&config)?;
     let ledger = SqliteLedger::open(&config.data.join("ledger.sqlite"))?;
     let refused = |source| StartError::Listen { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
@@ -158,6 +176,51 @@ pub async fn run(
         tokio::join!(crate::serve(listener, authority), sweeper.sweep_until_closing());
     tracing::info!("stopped");
     served.map_err(refused)
+}
+
+/// Strangers reach it by https only, and the people of `--dev` are for nobody but whoever sits here.
+fn check_reach(config: &Config) -> Result<(), StartError> {
+    let listens_here = config.listen.ip().is_loopback();
+    let is_public = |url: &&Url| !is_loopback(url);
+    match config.public_url.as_ref().filter(is_public) {
+        Some(url) if config.dev => Err(StartError::DevPublic(url.clone())),
+        _ if config.dev && !listens_here => Err(StartError::DevNotLoopback(config.listen)),
+        None if config.public_url.is_none() && !listens_here => {
+            Err(StartError::NoPublicUrl(config.listen))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// The people of `--dev` never get into a ledger that is meant, nor a meant server into theirs.
+fn check_purpose(config: &Config) -> Result<(), StartError> {
+    let mark = config.data.join("dev");
+    let unusable = |source| StartError::Data { path: config.data.clone(), source };
+    let has_ledger = config.data.join("ledger.sqlite").exists();
+    match (config.dev, mark.exists()) {
+        (true, true) | (false, false) => Ok(()),
+        (true, false) if has_ledger => Err(StartError::Meant(config.data.clone())),
+        (true, false) => std::fs::write(&mark, "made with --dev\n").map_err(unusable),
+        (false, true) => Err(StartError::MadeForDev(config.data.clone())),
+    }
+}
+
+/// A key without its ledger is a ledger that was lost; a new one would hide it.
+fn check_whole(config: &Config) -> Result<(), StartError> {
+    let size = |name: &str| std::fs::metadata(config.data.join(name)).map_or(0, |file| file.len());
+    match (size("signing-key.p8"), size("ledger.sqlite")) {
+        (1.., 0) => Err(StartError::LedgerLost(config.data.clone())),
+        _ => Ok(()),
+    }
 }
 
 fn load_policy(config: &Config) -> Result<Policy, StartError> {
@@ -195,13 +258,7 @@ async fn open_doors(
 
 fn base(config: &Config, listening: SocketAddr) -> Result<String, StartError> {
     let Some(url) = &config.public_url else { return Ok(format!("http://{listening}")) };
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    let fits = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+    let fits = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
     let plain = url.query().is_none()
         && url.fragment().is_none()
         && url.username().is_empty()

@@ -178,6 +178,7 @@ impl Server {
             principal,
             administrator,
             purpose: Purpose::Token,
+            parent: None,
             life: Span::hours(24),
         };
         let (step, token) = Access::issue(new, &self.authority.secret().unwrap(), &by, now);

@@ -21,6 +21,8 @@ pub(crate) async fn run(
     let ServeArgs { listen, data, policy, public_url, dev, printing } = args;
     let data = match data {
         Some(data) => data,
+        // The people of `--dev` never get into a ledger that is meant.
+        None if dev => environment.data_directory()?.join("dev"),
         None => environment.data_directory()?,
     };
     log::install(environment, output)?;
@@ -61,10 +63,15 @@ fn stopped_by_signals() -> Result<CancellationToken, Failure> {
 fn exit(error: &StartError) -> Exit {
     match error {
         StartError::DevNotLoopback(_)
+        | StartError::DevPublic(_)
+        | StartError::NoPublicUrl(_)
+        | StartError::MadeForDev(_)
+        | StartError::Meant(_)
         | StartError::PublicUrl(_)
         | StartError::PolicyDirectory(_)
         | StartError::Policy(_) => Exit::Usage,
         StartError::Data { .. }
+        | StartError::LedgerLost(_)
         | StartError::Ledger(_)
         | StartError::Read(_)
         | StartError::Listen { .. }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::id::RequestId;
 use crate::intent::Intent;
-use crate::policy::ruling::Ruling;
-use crate::principal::Principal;
-use crate::request::event::{Event, Fact};
+use crate::policy::ruling::{Outcome, Ruling, Stage};
+use crate::principal::{Principal, PrincipalId};
+use crate::request::event::{Event, Fact, Review, Verdict};
 use crate::request::{
     Approved, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued, Pending, Request,
     Revoked, State, Version,
@@ -28,6 +28,14 @@ pub enum ReplayError {
         state: &'static str,
         /// What it says.
         fact: &'static str,
+    },
+    /// A rule that the event must have passed was not kept.
+    #[error("event {version}: {rule}")]
+    RuleBroken {
+        /// Which event, from 1.
+        version: u64,
+        /// What does not hold.
+        rule: &'static str,
     },
     /// An event of another request, or about a credential that was never issued.
     #[error("event {version}: it is about something else")]
@@ -104,6 +112,59 @@ impl Request {
     }
 
     /// The state this event leads to; `None` where it stays.
+    /// What of a review's rules can be seen in the history: not who was in which group then.
+    fn check_review(&self, review: &Review, version: u64) -> Result<(), ReplayError> {
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
+        if review.digest != self.digest {
+            return broken("a review of another digest");
+        }
+        if self.requester.behind().contains(&review.reviewer) {
+            return broken("a review by somebody behind the request");
+        }
+        if self.reviews.iter().any(|before| before.reviewer == review.reviewer) {
+            return broken("a second review of one person");
+        }
+        Ok(())
+    }
+
+    /// What of a quorum's rules can be seen in the history: each stage has its people, each of them
+    /// approved, and nobody counts twice.
+    fn check_counted(
+        &self,
+        counted: &[(String, BTreeSet<PrincipalId>)],
+        version: u64,
+    ) -> Result<(), ReplayError> {
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
+        let stages = match &self.ruling.outcome {
+            Outcome::Require(asked) => asked.stages.as_slice(),
+            Outcome::Permit(_) => &[],
+            Outcome::Refuse(_) => return broken("an approval of what policy refused"),
+        };
+        let names = stages.iter().map(|stage| &stage.name);
+        if !names.eq(counted.iter().map(|(name, _)| name)) {
+            return broken("an approval by other stages than were asked");
+        }
+        let filled = |(stage, (_, people)): (&Stage, &(String, BTreeSet<PrincipalId>))| {
+            people.len() == stage.approvals as usize
+        };
+        if !stages.iter().zip(counted).all(filled) {
+            return broken("a stage that was not filled");
+        }
+        let mut seen = BTreeSet::new();
+        for person in counted.iter().flat_map(|(_, people)| people) {
+            let approves = |review: &Review| {
+                review.reviewer == *person && review.verdict == Verdict::Approve
+            };
+            if !self.reviews.iter().any(approves) {
+                return broken("somebody counted who did not approve");
+            }
+            if !seen.insert(person) {
+                return broken("somebody counted twice");
+            }
+        }
+        Ok(())
+    }
+
     fn next_state(&self, event: &Event, version: u64) -> Result<Option<State>, ReplayError> {
         let at = event.at;
         let state = &self.state;
@@ -113,10 +174,15 @@ impl Request {
             (_, Fact::Filed { .. }) => return stray("filed"),
             (State::Pending(_), Fact::Reviewed(review)) => {
                 let says = event.by.as_ref() == Some(&review.reviewer) && review.at == at;
-                return if says { Ok(None) } else { Err(ReplayError::Foreign { version }) };
+                if !says {
+                    return Err(ReplayError::Foreign { version });
+                }
+                self.check_review(review, version)?;
+                return Ok(None);
             }
             (_, Fact::Reviewed(_)) => return stray("reviewed"),
             (State::Pending(_), Fact::Approved { counted, consume_by, uses }) => {
+                self.check_counted(counted, version)?;
                 let counted = counted.iter().flat_map(|(_, people)| people.clone()).collect();
                 let (consume_by, uses_left) = (*consume_by, *uses);
                 State::Approved(Approved { at, counted, consume_by, uses_left })

@@ -314,12 +314,14 @@ fn a_use_is_minted_within_a_minute_or_never() {
     let minted = |now| spent.minted(credential(1), Digest::of(b"token"), at(now));
     assert!(minted(59).is_some());
     assert!(minted(60).is_none());
-    assert!(spent.grant_again(&person("alice"), credential(1), at(59)).is_some());
-    assert!(spent.grant_again(&person("alice"), credential(1), at(60)).is_none());
-    assert!(spent.grant_again(&person("bob"), credential(1), at(1)).is_none());
+    assert!(spent.grant_again(&person("alice"), credential(1), &all, at(59)).is_some());
+    assert!(spent.grant_again(&person("alice"), credential(1), &all, at(60)).is_none());
+    assert!(spent.grant_again(&person("bob"), credential(1), &all, at(1)).is_none());
     let minted = minted(59).unwrap().next().clone();
-    assert!(minted.grant_again(&person("alice"), credential(1), at(600)).is_some());
-    assert!(minted.grant_again(&person("alice"), credential(1), at(900)).is_none());
+    assert!(minted.grant_again(&person("alice"), credential(1), &all, at(600)).is_some());
+    assert!(minted.grant_again(&person("alice"), credential(1), &all, at(900)).is_none());
+    let left = members("a: carol");
+    assert!(minted.grant_again(&person("alice"), credential(1), &left, at(600)).is_none());
     let redeemed =
         minted.redeem(&person("db").id, credential(1), Digest::of(b"token"), at(600)).unwrap();
     assert!(redeemed.next().minted(credential(1), Digest::of(b"another"), at(601)).is_none());
@@ -455,4 +457,55 @@ fn an_event_that_would_not_have_been_written_so_is_not_read() {
             assert!(event_from_json(&json).is_err(), "change {n}: {json}");
         }
     }
+}
+
+/// The history of a request that two people approved, with this done to it.
+fn forged(change: impl FnOnce(&mut Vec<Event>)) -> Result<Request, ReplayError> {
+    let all = members("a: bob carol");
+    let filing = filed("2 of group:a", 1);
+    let first = filing.approves("bob", &all, 1).unwrap();
+    let step = |request: &Request, who: &str, now| {
+        let said = Said { verdict: Verdict::Approve, digest: request.digest(), comment: String::new() };
+        let id = crate::id::ReviewId::new(at(now), [now as u8; 10]);
+        request.review(id, &person(who), said, &all, at(now)).unwrap()
+    };
+    let mut events = step(&filing, "bob", 1).events().to_vec();
+    events.extend(step(&first, "carol", 2).events().iter().cloned());
+    let expires_at = at(3_600);
+    let (intent, requester) = (filing.intent().clone(), filing.requester().clone());
+    let fact = Fact::Filed { intent, requester, ruling: filing.ruling().clone(), expires_at };
+    let by = Some(filing.requester().id.clone());
+    events.insert(0, Event { request: filing.id(), at: filing.filed_at(), by, fact });
+    change(&mut events);
+    Request::replay(&events)
+}
+
+#[test]
+fn t53_a_history_whose_rules_were_not_kept_is_refused() {
+    assert_eq!(forged(|_| {}).unwrap().state().word(), "approved");
+    let without_reviews = |events: &mut Vec<Event>| {
+        events.retain(|event| !matches!(event.fact, Fact::Reviewed(_)));
+    };
+    let one_review_less = |events: &mut Vec<Event>| drop(events.remove(1));
+    let counted = |change: fn(&mut Vec<(String, BTreeSet<PrincipalId>)>)| {
+        move |events: &mut Vec<Event>| {
+            for event in events {
+                if let Fact::Approved { counted, .. } = &mut event.fact {
+                    change(counted);
+                }
+            }
+        }
+    };
+    let other_digest = |events: &mut Vec<Event>| {
+        if let Fact::Reviewed(review) = &mut events[1].fact {
+            review.digest = Digest::of(b"another");
+        }
+    };
+    assert!(forged(without_reviews).is_err());
+    assert!(forged(one_review_less).is_err());
+    assert!(forged(other_digest).is_err());
+    assert!(forged(counted(Vec::clear)).is_err());
+    assert!(forged(counted(|all| drop(all[0].1.pop_first()))).is_err());
+    assert!(forged(counted(|all| all[0].0.push('x'))).is_err());
+    assert!(forged(|events| events.insert(2, events[1].clone())).is_err());
 }

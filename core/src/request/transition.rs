@@ -346,14 +346,23 @@ impl Request {
             let allowed = allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             return Err(ConsumeError::Audience { audience: audience.to_owned(), allowed });
         }
-        // Those who counted are those the credential names, so they and nobody else must still do.
-        let stages = self.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
-        let behind = self.requester.behind();
-        let progress = Progress::of(stages, &approved.counted, &behind, membership);
-        match progress.stages().iter().find(|stage| !stage.is_filled()) {
-            Some(stage) => Err(ConsumeError::NoLongerApproved { stage: stage.name.clone() }),
+        match self.no_longer_filled(&approved.counted, membership) {
+            Some(stage) => Err(ConsumeError::NoLongerApproved { stage }),
             None => Ok(approved),
         }
+    }
+
+    /// A stage that those who counted no longer fill. They are those the credential names, so they
+    /// and nobody else must still do.
+    fn no_longer_filled(
+        &self,
+        counted: &BTreeSet<PrincipalId>,
+        membership: &Membership,
+    ) -> Option<String> {
+        let stages = self.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
+        let progress = Progress::of(stages, counted, &self.requester.behind(), membership);
+        let open = progress.stages().iter().find(|stage| !stage.is_filled());
+        open.map(|stage| stage.name.clone())
     }
 
     /// Records that the token was made. `None` where the use was never spent, where the credential
@@ -380,6 +389,7 @@ impl Request {
         &self,
         by: &Principal,
         credential: CredentialId,
+        membership: &Membership,
         now: Timestamp,
     ) -> Option<Grant> {
         let now = self.no_earlier(now);
@@ -396,7 +406,8 @@ impl Request {
             | State::Canceled(_)
             | State::Revoked(_) => return None,
         };
-        Some(Grant::again(self, counted, issued))
+        let holds = self.no_longer_filled(counted, membership).is_none();
+        holds.then(|| Grant::again(self, counted, issued))
     }
 
     /// Spends a single-use credential on behalf of the service that was shown it.

@@ -299,7 +299,7 @@ impl World {
             17 => self.maybe(request.lapse(now)),
             18 => {
                 let (by, credential) = (self.somebody(), self.any_credential());
-                let again = request.grant_again(&by, credential, now);
+                let again = request.grant_again(&by, credential, &members, now);
                 self.grants.extend(again);
             }
             _ => {

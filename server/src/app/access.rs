@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use assent_core::access::{Access, AccessError, MAX_LIFE, NewAccess, Purpose, UnverifiedAccess};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
+use assent_core::id::AccessId;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::Span;
 use assent_core::wire;
@@ -42,7 +43,12 @@ impl Authority {
         let presented = UnverifiedAccess::read(token)?;
         let known = self.ledger.access(presented.id).await?;
         let access = known.ok_or(AccessError::Unknown(presented.id))?;
-        access.admit(&presented, self.clock.now())?;
+        let now = self.clock.now();
+        access.admit(&presented, now)?;
+        if let Some(parent) = access.parent {
+            let parent = self.ledger.access(parent).await?.ok_or(AccessError::Malformed)?;
+            parent.check_life(now)?;
+        }
         if access.purpose != purpose {
             return Err(AppError::Access(AccessError::Malformed));
         }
@@ -92,7 +98,7 @@ impl Authority {
         };
         let by = &caller.principal().id;
         let (access, token) =
-            self.issue(principal, wanted.administrator, Purpose::Token, life, by).await?;
+            self.issue(principal, wanted.administrator, (Purpose::Token, None), life, by).await?;
         Ok(fresh(&access, &token))
     }
 
@@ -127,12 +133,14 @@ impl Authority {
         Ok(shown(&next))
     }
 
-    /// Opens the one-time door for the first administrator, if nobody is known yet.
+    /// Opens the one-time door for an administrator, if no administrator has a token that lives.
     ///
     /// # Errors
     /// [`AppError::Ledger`].
     pub async fn open_bootstrap(&self) -> Result<Option<Secret>, AppError> {
-        if !self.ledger.accesses().await?.is_empty() {
+        let now = self.clock.now();
+        let rules = |access: &Access| access.administrator && access.check_life(now).is_ok();
+        if self.ledger.accesses().await?.iter().any(rules) {
             return Ok(None);
         }
         let code = self.chance.secret()?;
@@ -161,7 +169,7 @@ impl Authority {
             *door = None;
         }
         let principal = person(id.clone());
-        let issued = self.issue(principal, true, Purpose::Token, DEFAULT_LIFE, &id).await;
+        let issued = self.issue(principal, true, (Purpose::Token, None), DEFAULT_LIFE, &id).await;
         if issued.is_err() {
             // Nothing was written that anybody was told of; let them try again.
             *open(&self.doors.bootstrap) = Some(given);
@@ -177,7 +185,7 @@ impl Authority {
     pub async fn seed_person(&self, sub: &str) -> Result<(Secret, Secret), AppError> {
         let id = local("sub", sub)?;
         let issued =
-            self.issue(person(id.clone()), false, Purpose::Token, Span::hours(24), &id).await?;
+            self.issue(person(id.clone()), false, (Purpose::Token, None), Span::hours(24), &id).await?;
         let code = self.chance.secret()?;
         open(&self.doors.people).insert(code_digest(code.expose()), id);
         Ok((issued.1, code))
@@ -194,7 +202,7 @@ impl Authority {
     /// [`AppError::WrongCode`].
     pub async fn sign_in_by_code(&self, code: &str) -> Result<Secret, AppError> {
         let id = self.person_of(code).ok_or(AppError::WrongCode)?;
-        let issued = self.issue(person(id.clone()), false, Purpose::Session, SESSION, &id).await?;
+        let issued = self.issue(person(id.clone()), false, (Purpose::Session, None), SESSION, &id).await?;
         Ok(issued.1)
     }
 
@@ -208,7 +216,8 @@ impl Authority {
         let (principal, administrator) = (caller.principal().clone(), caller.is_administrator());
         let by = principal.id.clone();
         let life = SESSION.min(left);
-        let issued = self.issue(principal, administrator, Purpose::Session, life, &by).await?;
+        let purpose = (Purpose::Session, Some(caller.access.id));
+        let issued = self.issue(principal, administrator, purpose, life, &by).await?;
         Ok(issued.1)
     }
 
@@ -216,13 +225,13 @@ impl Authority {
         &self,
         principal: Principal,
         administrator: bool,
-        purpose: Purpose,
+        (purpose, parent): (Purpose, Option<AccessId>),
         life: Span,
         by: &PrincipalId,
     ) -> Result<(Access, Secret), AppError> {
         let now = self.clock.now();
         let id = self.chance.access_id(now)?;
-        let new = NewAccess { id, principal, administrator, purpose, life };
+        let new = NewAccess { id, principal, administrator, purpose, parent, life };
         let (step, token) = Access::issue(new, &self.chance.secret()?, by, now);
         let access = step.next().clone();
         self.ledger.commit_access(step).await?;

@@ -83,7 +83,9 @@ impl Authority {
             return Err(AppError::KeyReused);
         }
         let request = self.current(call.request).await?;
-        let again = |id| request.grant_again(caller.principal(), id, self.clock.now());
+        let (policy, now) = (self.policy(), self.clock.now());
+        let members = policy.membership();
+        let again = |id| request.grant_again(caller.principal(), id, members, now);
         let grant = call.credential.and_then(again).ok_or(AppError::CredentialOver)?;
         self.sign(&request, grant).await
     }

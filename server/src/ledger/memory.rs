@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use assent_core::access::{Access, AccessStep};
+use assent_core::access::{Access, AccessStep, Purpose};
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId};
@@ -182,7 +182,9 @@ impl Ledger for MemoryLedger {
     }
 
     async fn accesses(&self) -> Result<Vec<Access>, LedgerError> {
-        Ok(self.inside().access.values().rev().cloned().collect())
+        let inside = self.inside();
+        let tokens = inside.access.values().rev().filter(|one| one.purpose == Purpose::Token);
+        Ok(tokens.cloned().collect())
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -25,6 +25,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn t37_blanks_of_other_scripts_are_written_out() {
+        for c in ['\u{34f}', '\u{2028}', '\u{180b}', '\u{2800}', '\u{3000}', '\u{a0}', '\t'] {
+            let text = format!("a{c}b");
+            assert!(hides(&text) && !plain(&text).contains(c), "{text:?}");
+        }
+    }
+
+    #[test]
     fn t37_what_hides_is_written_out() {
         let text = "pay\u{202e}dc\u{200b}\u{1b}[31m";
         assert_eq!(plain(text), "pay\\u{202e}dc\\u{200b}\\u{1b}[31m");

@@ -108,6 +108,17 @@ pub(super) fn writer(file: &Path) -> Result<Owned, OpenError> {
     Ok(Owned { connection, _lock: lock })
 }
 
+/// A new ledger is its owner's alone, whatever directory it lies in; SQLite gives the files beside
+/// it the same mode.
+fn make_private(file: &Path) -> Result<(), OpenError> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let made = options.open(file).map(drop);
+    made.map_err(|source| OpenError::Lock { file: file.to_owned(), source })
+}
+
 /// Keeps a second authority away: its writer would not know what ours has appended to the log.
 /// SQLite's own exclusive lock cannot, because in WAL mode it would keep our readers away too.
 /// One that is just ending is waited for.

@@ -2,6 +2,7 @@
 
 use assent_core::access::Access;
 use assent_core::audit::Frontier;
+use assent_core::canonical;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId};
 use assent_core::request::{Event, Request, Version};
@@ -84,8 +85,14 @@ fn history(db: &Connection, head: i64) -> Answer<Vec<Event>> {
     Ok(events)
 }
 
+/// What is stored must be the very bytes that were digested: other bytes with the same meaning to
+/// one reader may mean something else to another.
 fn json(body: &[u8], seq: i64) -> Answer<Value> {
-    serde_json::from_slice(body).map_err(|e| corrupt(format!("entry {seq}: {e}")))
+    let value = canonical::parse(body).map_err(|e| corrupt(format!("entry {seq}: {e}")))?;
+    match wire::entry_bytes(&value) == body {
+        true => Ok(value),
+        false => Err(corrupt(format!("entry {seq} is not in canonical form"))),
+    }
 }
 
 pub(super) fn call(db: &Connection, key: Digest) -> Answer<Option<Call>> {
@@ -189,7 +196,7 @@ pub(super) fn access(db: &Connection, id: AccessId) -> Answer<Option<Access>> {
 }
 
 pub(super) fn accesses(db: &Connection) -> Answer<Vec<Access>> {
-    let sql = "SELECT body FROM access ORDER BY id DESC LIMIT 1000";
+    let sql = "SELECT body FROM access WHERE body ->> 'session' = 0 ORDER BY id DESC";
     let bodies: Vec<String> = many(db, sql, &[], |row| row.get(0))?;
     bodies.iter().map(|body| stored_access(body)).collect()
 }

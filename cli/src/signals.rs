@@ -10,6 +10,9 @@ pub(crate) enum Ask {
     Interrupt,
     Terminate,
     Hangup,
+    Quit,
+    User1,
+    User2,
 }
 
 impl Ask {
@@ -19,6 +22,9 @@ impl Ask {
             Self::Interrupt => rustix::process::Signal::INT,
             Self::Terminate => rustix::process::Signal::TERM,
             Self::Hangup => rustix::process::Signal::HUP,
+            Self::Quit => rustix::process::Signal::QUIT,
+            Self::User1 => rustix::process::Signal::USR1,
+            Self::User2 => rustix::process::Signal::USR2,
         }
     }
 
@@ -36,6 +42,9 @@ pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    quit: Signal,
+    user1: Signal,
+    user2: Signal,
 }
 
 impl Signals {
@@ -47,6 +56,9 @@ impl Signals {
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             hangup: catch(SignalKind::hangup())?,
+            quit: catch(SignalKind::quit())?,
+            user1: catch(SignalKind::user_defined1())?,
+            user2: catch(SignalKind::user_defined2())?,
         })
     }
 
@@ -56,6 +68,9 @@ impl Signals {
             _ = self.interrupt.recv() => Ask::Interrupt,
             _ = self.terminate.recv() => Ask::Terminate,
             _ = self.hangup.recv() => Ask::Hangup,
+            _ = self.quit.recv() => Ask::Quit,
+            _ = self.user1.recv() => Ask::User1,
+            _ = self.user2.recv() => Ask::User2,
         }
     }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use assent_core::access::Access;
 use assent_core::credential::{KeySet, Secret, Signer};
 use assent_core::digest::Digest;
+use assent_core::id::AccessId;
 use assent_core::policy::Policy;
 use assent_core::principal::Principal;
 use serde_json::json;
@@ -94,6 +95,15 @@ impl Wish {
         let parts: [&[u8]; 7] =
             [who.iss().as_bytes(), b"\0", who.sub().as_bytes(), b"\0", route.as_bytes(), b"\0", key.as_bytes()];
         Self { key: Digest::of_parts(&parts), asked: Digest::of(body) }
+    }
+}
+
+impl Wish {
+    /// An id that this wish and no other gives.
+    fn access_id(&self) -> AccessId {
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(self.key.as_bytes()).for_each(|(byte, key)| *byte = *key);
+        AccessId::from_bytes(bytes)
     }
 }
 

@@ -53,7 +53,7 @@ fn stopped_by_signals() -> Result<CancellationToken, Failure> {
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     tokio::spawn(async move {
-        while signals.next().await == Ask::Hangup {}
+        while matches!(signals.next().await, Ask::Hangup | Ask::User1 | Ask::User2) {}
         stop.cancel();
     });
     Ok(shutdown)

@@ -32,7 +32,7 @@ pub(super) async fn create(
     State(authority): State<Arc<Authority>>,
     change: Change<wire::NewAccess>,
 ) -> Result<(StatusCode, Answer<wire::FreshAccess>), ApiError> {
-    let fresh = authority.create_access(&change.caller, change.body).await?;
+    let fresh = authority.create_access(&change.caller, change.body, change.wish).await?;
     Ok((StatusCode::CREATED, Answer(fresh)))
 }
 

@@ -107,6 +107,7 @@ impl From<AppError> for ApiError {
                 RedeemError::Spent { .. } => Self::new(S::CONFLICT, "credential_spent", text),
             },
             AppError::KeyReused => Self::new(S::UNPROCESSABLE_ENTITY, "key_reused", text),
+            AppError::TokenMade(_) => Self::new(S::CONFLICT, "token_made", text),
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
             AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),
@@ -117,6 +118,18 @@ impl From<AppError> for ApiError {
             }
         }
     }
+}
+
+/// The answer where there is nothing.
+pub(crate) async fn no_such_path() -> ApiError {
+    let detail = "there is nothing at this path; /v1/openapi.json says what there is";
+    ApiError::new(StatusCode::NOT_FOUND, "no_such_path", detail)
+}
+
+/// The answer to a verb that a path does not take.
+pub(crate) async fn no_such_verb() -> ApiError {
+    let detail = "this path does not take this method; /v1/openapi.json says which it takes";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", detail)
 }
 
 fn review(error: &ReviewError, text: String) -> ApiError {

@@ -42,21 +42,56 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
     if let Some(parameters) = parameters(route) {
         operations.insert("parameters".to_owned(), parameters);
     }
+    let queries = queries(route.path);
     if route.method == Method::GetAndPost {
         let list = match route.path {
             "/v1/requests" => generator.subschema_for::<wire::Requests>(),
             _ => generator.subschema_for::<wire::AccessList>(),
         };
         let answer = json!({"200": answer("the list", Some(list)), "default": fault(problem)});
-        let list = json!({"summary": route.summary, "responses": answer});
+        let list =
+            json!({"summary": route.summary, "responses": answer, "parameters": queries.clone()});
         operations.insert("get".to_owned(), list);
     }
     let verb = match route.method {
         Method::Get | Method::Public => "get",
         Method::GetAndPost | Method::Post | Method::Change | Method::Form | Method::Door => "post",
     };
-    operations.insert(verb.to_owned(), operation(route, generator, problem));
+    let mut operation = operation(route, generator, problem);
+    if let (Some(operation), "get", [_, ..]) = (operation.as_object_mut(), verb, &*queries) {
+        operation.insert("parameters".to_owned(), json!(queries));
+    }
+    operations.insert(verb.to_owned(), operation);
     Value::Object(operations)
+}
+
+/// What a path takes in its query, as the handlers read it.
+fn queries(path: &str) -> Vec<Value> {
+    let known: &[(&str, &str)] = match path {
+        "/v1/requests" => &[
+            ("state", "`open`, or one state"),
+            ("environment", "only of this environment"),
+            ("cursor", "where the page begins: the `next_cursor` before"),
+            ("limit", "how many, at most 200"),
+        ],
+        "/v1/requests/{id}/wait" => &[
+            ("after", "answer once the version is later than this"),
+            ("timeout", "or after this time, at most 60s"),
+        ],
+        "/v1/events" => &[("after", "begin after this index; without it, with what comes next")],
+        "/v1/audit/entries" => &[
+            ("from", "the first index"),
+            ("wait", "how long to wait for an entry, at most 60s"),
+        ],
+        _ => &[],
+    };
+    let query = |(name, description): &(&str, &str)| {
+        json!({
+            "name": name, "in": "query", "required": false, "description": description,
+            "schema": {"type": "string"},
+        })
+    };
+    known.iter().map(query).collect()
 }
 
 fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Value {

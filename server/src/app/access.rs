@@ -11,7 +11,7 @@ use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::Span;
 use assent_core::wire;
 
-use crate::app::{AppError, Authority, Caller};
+use crate::app::{AppError, Authority, Caller, Wish};
 
 /// How long a browser stays signed in.
 const SESSION: Span = Span::hours(8);
@@ -76,9 +76,15 @@ impl Authority {
         &self,
         caller: &Caller,
         wanted: wire::NewAccess,
+        wish: Wish,
     ) -> Result<wire::FreshAccess, AppError> {
         if !caller.is_administrator() {
             return Err(AppError::NotAdministrator);
+        }
+        // The token was shown once and is kept nowhere, so the answer cannot be given again.
+        let new_id = wish.access_id();
+        if self.ledger.access(new_id).await?.is_some() {
+            return Err(AppError::TokenMade(new_id));
         }
         let life = wanted.expires_after.as_deref().map_or(Ok(DEFAULT_LIFE), life)?;
         let kind = match wanted.kind {
@@ -97,8 +103,9 @@ impl Authority {
             acts_for: acts_for.collect::<Result<_, _>>()?,
         };
         let by = &caller.principal().id;
-        let (access, token) =
-            self.issue(principal, wanted.administrator, (Purpose::Token, None), life, by).await?;
+        let (administrator, purpose, parent) = (wanted.administrator, Purpose::Token, None);
+        let new = NewAccess { id: new_id, principal, administrator, purpose, parent, life };
+        let (access, token) = self.issue_as(new, by).await?;
         Ok(fresh(&access, &token))
     }
 
@@ -110,7 +117,8 @@ impl Authority {
         if !caller.is_administrator() {
             return Err(AppError::NotAdministrator);
         }
-        let all = self.ledger.accesses().await?;
+        let mut all = self.ledger.accesses().await?;
+        all.sort_by_key(|access| std::cmp::Reverse(access.created_at));
         Ok(wire::AccessList { tokens: all.iter().map(shown).collect() })
     }
 
@@ -229,9 +237,17 @@ impl Authority {
         life: Span,
         by: &PrincipalId,
     ) -> Result<(Access, Secret), AppError> {
-        let now = self.clock.now();
-        let id = self.chance.access_id(now)?;
+        let id = self.chance.access_id(self.clock.now())?;
         let new = NewAccess { id, principal, administrator, purpose, parent, life };
+        self.issue_as(new, by).await
+    }
+
+    async fn issue_as(
+        &self,
+        new: NewAccess,
+        by: &PrincipalId,
+    ) -> Result<(Access, Secret), AppError> {
+        let now = self.clock.now();
         let (step, token) = Access::issue(new, &self.chance.secret()?, by, now);
         let access = step.next().clone();
         self.ledger.commit_access(step).await?;

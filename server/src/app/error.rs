@@ -2,7 +2,7 @@
 
 use assent_core::access::AccessError;
 use assent_core::credential::KeyError;
-use assent_core::id::NotAnId;
+use assent_core::id::{AccessId, NotAnId};
 use assent_core::intent::IntentFault;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, RedeemError, ReviewError, RevokeError,
@@ -43,6 +43,11 @@ pub enum AppError {
     Redeem(#[from] RedeemError),
     #[error("this idempotency key was used for another call")]
     KeyReused,
+    #[error(
+        "this call made the access token `{0}`, which was shown once: revoke it and ask again with a \
+         fresh idempotency key"
+    )]
+    TokenMade(AccessId),
     #[error("the credential of this call has ended; file a new request")]
     CredentialOver,
     #[error("the one-time code is wrong, or was used")]

@@ -221,12 +221,15 @@ async fn the_log_is_what_was_written_and_its_head_is_its_root(ledger: Ledgers) {
 async fn access_records_are_kept_and_are_in_the_log(ledger: Ledgers) {
     let root = person("root");
     let mut tokens = Vec::new();
-    for (millis, sub, purpose) in [(0, "bob", Purpose::Token), (1, "carol", Purpose::Session)] {
+    for (millis, sub, purpose) in
+        [(0, "bob", Purpose::Token), (1, "carol", Purpose::Token), (2, "carol", Purpose::Session)]
+    {
         let new = NewAccess {
             id: AccessId::new(at(millis), [9; 10]),
             principal: person(sub),
             administrator: sub == "bob",
             purpose,
+            parent: (purpose == Purpose::Session).then(|| AccessId::new(at(1), [9; 10])),
             life: Span::hours(1),
         };
         let secret = Secret::new("s".repeat(43));
@@ -235,14 +238,14 @@ async fn access_records_are_kept_and_are_in_the_log(ledger: Ledgers) {
         ledger.commit_access(step).await.unwrap();
     }
     assert_eq!(ledger.access(tokens[0].id).await.unwrap().as_ref(), Some(&tokens[0]));
-    tokens.reverse();
-    assert_eq!(ledger.accesses().await.unwrap(), tokens);
+    assert_eq!(ledger.access(tokens[2].id).await.unwrap().as_ref(), Some(&tokens[2]));
+    assert_eq!(ledger.accesses().await.unwrap(), [tokens[1].clone(), tokens[0].clone()]);
     let step = tokens[0].revoke(&root.id, at(5)).unwrap();
     let revoked = step.next().clone();
     ledger.commit_access(step).await.unwrap();
     assert_eq!(ledger.access(revoked.id).await.unwrap(), Some(revoked));
     assert_eq!(ledger.accesses().await.unwrap().len(), 2);
-    assert_eq!(verified(&ledger).await.entries, 3);
+    assert_eq!(verified(&ledger).await.entries, 4);
     assert_eq!(ledger.head().await.unwrap().at, at(5));
 }
 

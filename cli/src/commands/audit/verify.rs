@@ -57,8 +57,10 @@ fn of_file(path: &Path) -> Result<Summary, Failure> {
     let head: Head = serde_json::from_str(&first).map_err(|e| not_an_export(1, &e))?;
     let mut history = History::default();
     for (number, line) in (2_u64..).zip(lines) {
-        let entry: Entry =
-            serde_json::from_str(&line.map_err(fault)?).map_err(|e| not_an_export(number, &e))?;
+        // Strictly: a member that stands twice would say one thing to us and another to the next.
+        let value = assent_core::canonical::parse(line.map_err(fault)?.as_bytes());
+        let value = value.map_err(|e| not_an_export(number, &e))?;
+        let entry: Entry = serde_json::from_value(value).map_err(|e| not_an_export(number, &e))?;
         history.read(&entry).map_err(broken)?;
     }
     history.finish(&head.checkpoint).map_err(broken)

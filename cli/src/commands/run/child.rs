@@ -70,7 +70,7 @@ async fn until_ended(mut child: Child, signals: &mut Signals) -> Ended {
 /// Passes a signal on. Ctrl-C on a terminal has reached the command already, and many programs
 /// take a second one as the wish to be torn down.
 fn forward(ask: Ask, child: Option<Pid>) {
-    if ask == Ask::Interrupt && terminal::is_in_foreground() {
+    if matches!(ask, Ask::Interrupt | Ask::Quit) && terminal::is_in_foreground() {
         return;
     }
     if let Some(child) = child {

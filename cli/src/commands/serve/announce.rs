@@ -15,10 +15,23 @@ pub(super) fn print(
 ) -> Result<(), Failure> {
     match printing.is_json() {
         true => output.json_line(&object(announcement)),
+        // Where stderr goes to a log, what lets somebody in does not go with it.
+        false if is_secret(&announcement) && !output.talks_to_a_terminal() => {
+            output.data(text(announcement, output.talk_paint()))
+        }
         false => {
             output.talk(text(announcement, output.talk_paint()));
             Ok(())
         }
+    }
+}
+
+fn is_secret(announcement: &Announcement) -> bool {
+    match announcement {
+        Announcement::Bootstrap { .. }
+        | Announcement::DevLogin { .. }
+        | Announcement::DevToken { .. } => true,
+        Announcement::Listening { .. } | Announcement::Policy { .. } => false,
     }
 }
 

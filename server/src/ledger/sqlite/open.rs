@@ -83,6 +83,7 @@ pub(super) struct Owned {
 
 pub(super) fn writer(file: &Path) -> Result<Owned, OpenError> {
     let refused = |source| refusal(file, source);
+    make_private(file)?;
     let mut connection = Connection::open(file).map_err(refused)?;
     let lock = lock(file)?;
     let is_new = connection

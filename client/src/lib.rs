@@ -184,7 +184,9 @@ impl Client {
         id: &str,
         key: &IdempotencyKey,
     ) -> Result<wire::Request, ClientError> {
-        self.transport.send(Call::change(&path("/v1/requests/{}/complete", id), &json!({}), key)).await
+        self.transport
+            .send(Call::change(&path("/v1/requests/{}/complete", id), &json!({}), key))
+            .await
     }
 
     /// Mints a credential. Repeated with its key, it gives the same credential again.

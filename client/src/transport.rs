@@ -131,7 +131,10 @@ impl Transport {
         self.try_once(&call).await
     }
 
-    pub(crate) async fn send_once<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
+    pub(crate) async fn send_once<T: DeserializeOwned>(
+        &self,
+        call: Call,
+    ) -> Result<T, ClientError> {
         self.try_once(&call).await
     }
 

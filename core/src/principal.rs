@@ -132,7 +132,17 @@ mod tests {
         for other in ["Bob", "bob+x", "b\u{43e}b", "bob."] {
             assert_ne!(PrincipalId::local(other).unwrap(), bob);
         }
-        for hidden in ["", " bob", "bob\u{200b}", "bob\u{34f}", "bob\u{2800}", "bob\u{3000}", "b\u{202e}ob", "bob\n", "a#b"] {
+        for hidden in [
+            "",
+            " bob",
+            "bob\u{200b}",
+            "bob\u{34f}",
+            "bob\u{2800}",
+            "bob\u{3000}",
+            "b\u{202e}ob",
+            "bob\n",
+            "a#b",
+        ] {
             assert!(PrincipalId::local(hidden).is_err(), "{hidden:?}");
         }
     }

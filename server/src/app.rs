@@ -92,8 +92,15 @@ impl Wish {
     /// The wish of this caller on this route, by its idempotency key.
     pub fn new(caller: &Caller, route: &str, key: &str, body: &[u8]) -> Self {
         let who = &caller.principal().id;
-        let parts: [&[u8]; 7] =
-            [who.iss().as_bytes(), b"\0", who.sub().as_bytes(), b"\0", route.as_bytes(), b"\0", key.as_bytes()];
+        let parts: [&[u8]; 7] = [
+            who.iss().as_bytes(),
+            b"\0",
+            who.sub().as_bytes(),
+            b"\0",
+            route.as_bytes(),
+            b"\0",
+            key.as_bytes(),
+        ];
         Self { key: Digest::of_parts(&parts), asked: Digest::of(body) }
     }
 }

@@ -24,8 +24,11 @@ pub use sqlite::SqliteLedger;
 #[async_trait]
 pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// A request as it is, or as it was at an earlier version.
-    async fn load(&self, id: RequestId, at: Option<Version>)
-    -> Result<Option<Request>, LedgerError>;
+    async fn load(
+        &self,
+        id: RequestId,
+        at: Option<Version>,
+    ) -> Result<Option<Request>, LedgerError>;
 
     /// Writes a step, its audit leaves and the memory of the call, if the version it was decided
     /// on still holds.

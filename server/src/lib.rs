@@ -26,7 +26,9 @@ pub use start::{Announcement, Config, StartError, run};
 pub fn router(authority: Arc<app::Authority>) -> Router {
     let pages = web::router(&authority);
     let all = api::router().merge(pages).fallback(api::error::no_such_path);
-    listener::limited(all.method_not_allowed_fallback(api::error::no_such_verb).with_state(authority))
+    listener::limited(
+        all.method_not_allowed_fallback(api::error::no_such_verb).with_state(authority),
+    )
 }
 
 /// Answers on this listener until the authority closes, then lets answers under way finish.

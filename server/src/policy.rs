@@ -23,7 +23,8 @@ pub fn read_directory(directory: &Path) -> io::Result<Vec<PolicyDocument>> {
         if is_document(&path) {
             documents.push(read(&path).map_err(|error| named(&path, error))?);
         } else if path.is_dir() && !is_hidden(&path) {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "policies lie in one directory");
+            let error =
+                io::Error::new(io::ErrorKind::InvalidInput, "policies lie in one directory");
             return Err(named(&path, error));
         }
     }

@@ -96,7 +96,9 @@ pub enum StartError {
     )]
     LedgerLost(PathBuf),
     /// The public URL is none that credentials can be issued under.
-    #[error("`{0}` cannot be the public URL: it must be https (or http to loopback) without query or fragment")]
+    #[error(
+        "`{0}` cannot be the public URL: it must be https (or http to loopback) without query or fragment"
+    )]
     PublicUrl(Url),
     /// The data directory.
     #[error("the data directory {} cannot be used", path.display())]

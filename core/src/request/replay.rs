@@ -152,9 +152,8 @@ impl Request {
         }
         let mut seen = BTreeSet::new();
         for person in counted.iter().flat_map(|(_, people)| people) {
-            let approves = |review: &Review| {
-                review.reviewer == *person && review.verdict == Verdict::Approve
-            };
+            let approves =
+                |review: &Review| review.reviewer == *person && review.verdict == Verdict::Approve;
             if !self.reviews.iter().any(approves) {
                 return broken("somebody counted who did not approve");
             }

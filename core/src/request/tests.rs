@@ -465,7 +465,8 @@ fn forged(change: impl FnOnce(&mut Vec<Event>)) -> Result<Request, ReplayError> 
     let filing = filed("2 of group:a", 1);
     let first = filing.approves("bob", &all, 1).unwrap();
     let step = |request: &Request, who: &str, now| {
-        let said = Said { verdict: Verdict::Approve, digest: request.digest(), comment: String::new() };
+        let said =
+            Said { verdict: Verdict::Approve, digest: request.digest(), comment: String::new() };
         let id = crate::id::ReviewId::new(at(now), [now as u8; 10]);
         request.review(id, &person(who), said, &all, at(now)).unwrap()
     };

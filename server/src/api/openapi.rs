@@ -79,10 +79,9 @@ fn queries(path: &str) -> Vec<Value> {
             ("timeout", "or after this time, at most 60s"),
         ],
         "/v1/events" => &[("after", "begin after this index; without it, with what comes next")],
-        "/v1/audit/entries" => &[
-            ("from", "the first index"),
-            ("wait", "how long to wait for an entry, at most 60s"),
-        ],
+        "/v1/audit/entries" => {
+            &[("from", "the first index"), ("wait", "how long to wait for an entry, at most 60s")]
+        }
         _ => &[],
     };
     let query = |(name, description): &(&str, &str)| {
@@ -127,9 +126,7 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -
 }
 
 fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
-    let json_body = |schema: Value| {
-        json!({"required": true, "content": {"application/json": {"schema": schema}}})
-    };
+    let json_body = |schema: Value| json!({"required": true, "content": {"application/json": {"schema": schema}}});
     match route.method {
         Method::Get | Method::Public => None,
         Method::Form => Some(json!({
@@ -141,19 +138,18 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
             }}},
         })),
         Method::GetAndPost | Method::Post | Method::Change | Method::Door => {
-            let schema = route.takes.map_or_else(
-                || json!({"type": "object"}),
-                |shape| shape(generator).to_value(),
-            );
+            let schema = route
+                .takes
+                .map_or_else(|| json!({"type": "object"}), |shape| shape(generator).to_value());
             Some(json_body(schema))
         }
     }
 }
 
 fn parameters(route: &Route) -> Option<Value> {
-    route.path.contains("{id}").then(|| {
-        json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}])
-    })
+    route.path.contains("{id}").then(
+        || json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}]),
+    )
 }
 
 fn answer(description: &str, schema: Option<Schema>) -> Value {

@@ -192,8 +192,9 @@ impl Authority {
     /// [`AppError::Ledger`].
     pub async fn seed_person(&self, sub: &str) -> Result<(Secret, Secret), AppError> {
         let id = local("sub", sub)?;
-        let issued =
-            self.issue(person(id.clone()), false, (Purpose::Token, None), Span::hours(24), &id).await?;
+        let issued = self
+            .issue(person(id.clone()), false, (Purpose::Token, None), Span::hours(24), &id)
+            .await?;
         let code = self.chance.secret()?;
         open(&self.doors.people).insert(code_digest(code.expose()), id);
         Ok((issued.1, code))
@@ -210,7 +211,8 @@ impl Authority {
     /// [`AppError::WrongCode`].
     pub async fn sign_in_by_code(&self, code: &str) -> Result<Secret, AppError> {
         let id = self.person_of(code).ok_or(AppError::WrongCode)?;
-        let issued = self.issue(person(id.clone()), false, (Purpose::Session, None), SESSION, &id).await?;
+        let issued =
+            self.issue(person(id.clone()), false, (Purpose::Session, None), SESSION, &id).await?;
         Ok(issued.1)
     }
 

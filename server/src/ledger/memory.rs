@@ -141,7 +141,8 @@ impl Ledger for MemoryLedger {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RequestId>, LedgerError> {
         let inside = self.inside();
         let requests = inside.requests.values().map(|(request, _)| request);
-        let due = requests.filter_map(|r| r.due_at().filter(|at| *at <= now).map(|at| (at, r.id())));
+        let due =
+            requests.filter_map(|r| r.due_at().filter(|at| *at <= now).map(|at| (at, r.id())));
         let mut due: Vec<_> = due.collect();
         due.sort();
         Ok(due.into_iter().take(limit).map(|(_, id)| id).collect())

@@ -13,8 +13,7 @@ pub(super) fn token(session: &Secret) -> String {
 /// Whether a form came from a page of this session.
 pub(super) fn holds(session: &Secret, sent: &str, headers: &HeaderMap, base: &str) -> bool {
     let ours = token(session);
-    let equal =
-        aws_lc_rs::constant_time::verify_slices_are_equal(ours.as_bytes(), sent.as_bytes());
+    let equal = aws_lc_rs::constant_time::verify_slices_are_equal(ours.as_bytes(), sent.as_bytes());
     equal.is_ok() && is_own(headers, base)
 }
 

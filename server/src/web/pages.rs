@@ -234,10 +234,9 @@ pub(super) async fn intent(
     let Ok(digest) = Digest::from_hex(&hex) else { return view::fault(missing()) };
     match authority.newest_with(&me.caller, digest).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
-        Err(AppError::NotFound { .. }) => view::html(&IntentPage {
-            page: me.page("Not filed yet"),
-            digest: digest.to_string(),
-        }),
+        Err(AppError::NotFound { .. }) => {
+            view::html(&IntentPage { page: me.page("Not filed yet"), digest: digest.to_string() })
+        }
         Err(error) => view::fault(error),
     }
 }

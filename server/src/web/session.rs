@@ -63,8 +63,7 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
 fn set_cookie(authority: &Authority, value: &str, max_age: u32) -> Option<HeaderValue> {
     let secure = if authority.base().starts_with("https:") { "; Secure" } else { "" };
     let name = cookie_name(authority);
-    let text =
-        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}");
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}");
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
     Some(value)
@@ -128,10 +127,9 @@ pub(super) async fn door_page(
     Path(code): Path<String>,
 ) -> Response {
     match authority.person_of(&code) {
-        Some(id) => view::html(&DoorPage {
-            page: Page::anonymous("Sign in"),
-            name: id.to_string(),
-        }),
+        Some(id) => {
+            view::html(&DoorPage { page: Page::anonymous("Sign in"), name: id.to_string() })
+        }
         None => view::fault(AppError::WrongCode),
     }
 }
@@ -162,10 +160,9 @@ pub(super) async fn bootstrap_page(
     Path(code): Path<String>,
 ) -> Response {
     match authority.is_bootstrap(&code) {
-        true => view::html(&BootstrapPage {
-            page: Page::anonymous("First administrator"),
-            token: None,
-        }),
+        true => {
+            view::html(&BootstrapPage { page: Page::anonymous("First administrator"), token: None })
+        }
         false => view::fault(AppError::WrongCode),
     }
 }

@@ -40,10 +40,13 @@ async fn t68_of_many_who_use_the_code_at_once_one_comes_in() {
 }
 
 #[tokio::test]
-async fn where_somebody_is_known_there_is_no_bootstrap() {
+async fn where_an_administrator_is_known_there_is_no_bootstrap() {
     let server = Server::start().await;
-    server.person("alice").await;
+    server.administrator().await;
     assert!(server.authority.open_bootstrap().await.unwrap().is_none());
     let body = json!({"code": "", "sub": "root"});
     server.stranger().post("/v1/bootstrap", &body).await.refuses(403, "wrong_code");
+    server.time().pass(assent_core::time::Span::hours(25));
+    let reopened = server.authority.open_bootstrap().await.unwrap();
+    assert!(reopened.is_some(), "nobody can administer any more");
 }

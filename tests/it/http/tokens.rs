@@ -166,3 +166,18 @@ async fn t63_a_browsers_session_is_no_access_token_and_the_other_way_round() {
     assert_eq!(page(session.expose()).await, 200);
     assert_eq!(page(token.expose()).await, 303, "sent to where one signs in");
 }
+
+#[tokio::test]
+async fn t63_a_session_ends_with_the_token_it_was_opened_with() {
+    let server = Server::start().await;
+    let bob = server.person("bob").await;
+    let session = server.authority.sign_in_by_token(bob.token()).await.unwrap();
+    let page = async || {
+        let call = server.stranger().call("GET", "/");
+        sent(call.header("cookie", format!("assent={}", session.expose()))).await.status
+    };
+    assert_eq!(page().await, 200);
+    let id = format!("acc_{}", bob.token().split('_').nth(1).unwrap());
+    bob.client.revoke_access(&id, &fresh_key()).await.unwrap();
+    assert_eq!(page().await, 303, "sent to where one signs in");
+}

@@ -21,7 +21,7 @@ const HEAD: Duration = Duration::from_secs(10);
 /// How long a whole call may take; a parked one is answered within a minute.
 const CALL: Duration = Duration::from_secs(90);
 /// The read buffer, which also bounds the head. Small, because thousands of callers are parked.
-const BUFFER: usize = 16 * 1024;
+const BUFFER: usize = 8 * 1024;
 /// How many connections at once.
 const CONNECTIONS: usize = 20_000;
 /// How long answers under way have when the server stops.

@@ -174,6 +174,8 @@ impl Authority {
                 return Ok(request);
             }
             let due = request.due_at().map(|at| self.clock.now().until(at).into());
+            // Thousands may be parked here: none of them holds its request meanwhile.
+            drop(request);
             let look_again = due.map_or(POLL, |due: Duration| due.min(POLL));
             tokio::select! {
                 () = parked.hint() => {}

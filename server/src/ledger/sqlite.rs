@@ -132,7 +132,8 @@ impl Ledger for SqliteLedger {
     }
 
     async fn commit(&self, write: Write) -> Result<Commit, LedgerError> {
-        self.write(|done| write::Job::Step(Box::new(write), done)).await
+        let leaves = write::Leaf::all_of(&write.step);
+        self.write(|done| write::Job::Step(Box::new(write), leaves, done)).await
     }
 
     async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {

@@ -4,6 +4,7 @@ use std::sync::mpsc::Receiver;
 
 use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
+use assent_core::digest::Digest;
 use assent_core::request::{Event, Fact, Receipt, Step, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
@@ -20,9 +21,28 @@ type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
 
 /// Something to write, and whom to tell.
 pub(super) enum Job {
-    Step(Box<Write>, Done<Commit>),
+    Step(Box<Write>, Vec<Leaf>, Done<Commit>),
     Access(Box<AccessStep>, Done<()>),
     Forget(Timestamp, Done<()>),
+}
+
+/// An entry ready to be written. Made by the caller, because the writer is one for all.
+#[derive(Debug)]
+pub(super) struct Leaf {
+    body: Vec<u8>,
+    hash: Digest,
+}
+
+impl Leaf {
+    /// The entries of a step, in order.
+    pub(super) fn all_of(step: &Step) -> Vec<Self> {
+        step.events().iter().map(|event| Self::of(&wire::event_to_json(event))).collect()
+    }
+
+    fn of(entry: &Value) -> Self {
+        let body = wire::entry_bytes(entry);
+        Self { hash: leaf_hash(&body), body }
+    }
 }
 
 /// How many steps share one transaction.
@@ -134,14 +154,14 @@ impl Writer {
 impl Job {
     fn unwritten(self) -> Acknowledge {
         match self {
-            Self::Step(_, done) => acknowledge(done, None),
+            Self::Step(_, _, done) => acknowledge(done, None),
             Self::Access(_, done) | Self::Forget(_, done) => acknowledge(done, None),
         }
     }
 
     fn write(self, pen: &mut Pen<'_>) -> (Result<(), LedgerError>, Acknowledge) {
         match self {
-            Self::Step(write, done) => settle(pen.commit(&write), done),
+            Self::Step(write, leaves, done) => settle(pen.commit(&write, &leaves), done),
             Self::Access(step, done) => settle(pen.access(&step), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
         }
@@ -183,15 +203,15 @@ impl Pen<'_> {
         statement.execute(parameters).map_err(unavailable)
     }
 
-    fn commit(&mut self, write: &Write) -> Result<Commit, LedgerError> {
+    fn commit(&mut self, write: &Write, leaves: &[Leaf]) -> Result<Commit, LedgerError> {
         if let Some(call) = &write.call
             && let Some(before) = read::call(self.db, call.key)?
         {
             return Ok(Commit::Repeated(before));
         }
         let moved = match write.step.expected() {
-            None => self.begin(write)?,
-            Some(version) => self.advance(&write.step, version)?,
+            None => self.begin(write, leaves)?,
+            Some(version) => self.advance(&write.step, leaves, version)?,
         };
         if let Some(stopped) = moved {
             return Ok(stopped);
@@ -203,7 +223,7 @@ impl Pen<'_> {
         Ok(Commit::Done(Receipt::for_committed(&write.step)))
     }
 
-    fn begin(&mut self, write: &Write) -> Result<Option<Commit>, LedgerError> {
+    fn begin(&mut self, write: &Write, leaves: &[Leaf]) -> Result<Option<Commit>, LedgerError> {
         let next = write.step.next();
         let requester = requester_key(&next.requester().id);
         if write.unless_open
@@ -215,7 +235,7 @@ impl Pen<'_> {
         if read::is_known(self.db, &id)? {
             return Ok(Some(Commit::Conflict));
         }
-        let head = self.events(&write.step, None)?;
+        let head = self.events(&write.step, leaves, None)?;
         let due = next.due_at().map(Timestamp::as_millis);
         let sql = "INSERT INTO request (id, version, state, head, due) VALUES (?1, ?2, ?3, ?4, ?5)";
         self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due])?;
@@ -225,7 +245,12 @@ impl Pen<'_> {
     }
 
     /// Compare and set: the row moves only from the version the step was decided on.
-    fn advance(&mut self, step: &Step, expected: Version) -> Result<Option<Commit>, LedgerError> {
+    fn advance(
+        &mut self,
+        step: &Step,
+        leaves: &[Leaf],
+        expected: Version,
+    ) -> Result<Option<Commit>, LedgerError> {
         let next = step.next();
         let id = next.id().to_bytes();
         let sql = "SELECT head FROM request WHERE id = ?1 AND version = ?2";
@@ -234,18 +259,22 @@ impl Pen<'_> {
         let head: Option<i64> =
             statement.query_row(parameters, |row| row.get(0)).optional().map_err(unavailable)?;
         let Some(head) = head else { return Ok(Some(Commit::Conflict)) };
-        let head = self.events(step, Some(head))?;
+        let head = self.events(step, leaves, Some(head))?;
         let due = next.due_at().map(Timestamp::as_millis);
         let sql = "UPDATE request SET version = ?2, state = ?3, head = ?4, due = ?5 WHERE id = ?1";
         self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due])?;
         Ok(None)
     }
 
-    fn events(&mut self, step: &Step, before: Option<i64>) -> Result<i64, LedgerError> {
+    fn events(
+        &mut self,
+        step: &Step,
+        leaves: &[Leaf],
+        before: Option<i64>,
+    ) -> Result<i64, LedgerError> {
         let mut prev = before;
-        for event in step.events() {
-            let seq = self.append(&wire::event_to_json(event), prev, event.at)?;
-            prev = Some(seq);
+        for (event, leaf) in step.events().iter().zip(leaves) {
+            prev = Some(self.append(leaf, prev, event.at)?);
             self.credential(event)?;
         }
         prev.ok_or_else(|| unavailable(std::io::Error::other("a step without events")))
@@ -261,15 +290,14 @@ impl Pen<'_> {
 
     fn append(
         &mut self,
-        entry: &Value,
+        leaf: &Leaf,
         prev: Option<i64>,
         at: Timestamp,
     ) -> Result<i64, LedgerError> {
         let seq = i64::try_from(self.frontier.size()).unwrap_or(i64::MAX);
-        let body = wire::entry_bytes(entry);
         let sql = "INSERT INTO event (seq, prev, body) VALUES (?1, ?2, ?3)";
-        self.execute(sql, &[&seq, &prev, &body])?;
-        self.frontier.push(leaf_hash(&body));
+        self.execute(sql, &[&seq, &prev, &leaf.body])?;
+        self.frontier.push(leaf.hash);
         self.last = self.last.max(at);
         Ok(seq)
     }
@@ -292,7 +320,7 @@ impl Pen<'_> {
             ON CONFLICT (id) DO UPDATE SET body = excluded.body";
         self.execute(sql, &[&next.id.to_bytes(), &stored])?;
         let at = next.revoked_at.unwrap_or(next.created_at);
-        self.append(step.event(), None, at).map(drop)
+        self.append(&Leaf::of(step.event()), None, at).map(drop)
     }
 
     fn forget(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -309,9 +309,10 @@ impl Request {
         }
     }
 
-    /// When something will have to be done without anybody asking: a deadline passes.
-    pub fn due_at(&self) -> Option<Timestamp> {
-        let deadline = match &self.state {
+    /// When it expires if nothing happens: the end of the time for reviews while pending, of the
+    /// grant's window while approved.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match &self.state {
             State::Pending(pending) => Some(pending.expires_at),
             State::Approved(approved) => Some(approved.consume_by),
             State::Denied(_)
@@ -319,10 +320,14 @@ impl Request {
             | State::Canceled(_)
             | State::Consumed(_)
             | State::Revoked(_) => None,
-        };
+        }
+    }
+
+    /// When something will have to be done without anybody asking: a deadline passes.
+    pub fn due_at(&self) -> Option<Timestamp> {
         let unminted = self.credentials.iter().filter(|c| c.fingerprint.is_none());
         let abandoned = unminted.filter(|c| c.ended.is_none()).map(|c| c.at.plus(ABANDON_AFTER));
-        deadline.into_iter().chain(abandoned).min()
+        self.deadline().into_iter().chain(abandoned).min()
     }
 }
 

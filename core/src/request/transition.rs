@@ -533,16 +533,8 @@ impl Request {
     /// a token. `None` where nothing is due.
     pub fn lapse(&self, now: Timestamp) -> Option<Step> {
         let now = self.no_earlier(now);
-        let deadline = match &self.state {
-            State::Pending(pending) => Some(pending.expires_at),
-            State::Approved(approved) => Some(approved.consume_by),
-            State::Denied(_)
-            | State::Expired(_)
-            | State::Canceled(_)
-            | State::Consumed(_)
-            | State::Revoked(_) => None,
-        };
-        let expired = deadline.filter(|at| now >= *at).map(|deadline| Fact::Expired { deadline });
+        let passed = self.deadline().filter(|at| now >= *at);
+        let expired = passed.map(|deadline| Fact::Expired { deadline });
         let unminted = self.credentials.iter().filter(|issued| {
             let open = issued.fingerprint.is_none() && issued.ended.is_none();
             open && now >= issued.at.plus(ABANDON_AFTER)

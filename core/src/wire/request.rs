@@ -128,15 +128,6 @@ impl Request {
         now: Timestamp,
         base: &str,
     ) -> Self {
-        let expires_at = match request.state() {
-            State::Pending(pending) => Some(pending.expires_at),
-            State::Approved(approved) => Some(approved.consume_by),
-            State::Denied(_)
-            | State::Expired(_)
-            | State::Canceled(_)
-            | State::Consumed(_)
-            | State::Revoked(_) => None,
-        };
         Self {
             id: request.id().to_string(),
             state: request.state().word().to_owned(),
@@ -147,7 +138,7 @@ impl Request {
             requester: request.requester().into(),
             ruling: request.ruling().into(),
             filed_at: request.filed_at().to_string(),
-            expires_at: expires_at.map(|at| at.to_string()),
+            expires_at: request.deadline().map(|at| at.to_string()),
             stages: stages(request, membership),
             reviews: request.reviews().iter().map(Review::from).collect(),
             approved_by: approved_by(request.state()),

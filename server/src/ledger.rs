@@ -34,6 +34,9 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// on still holds.
     async fn commit(&self, write: Write) -> Result<Commit, LedgerError>;
 
+    /// Remembers a call that changed nothing, because what it wanted stood already.
+    async fn remember(&self, call: Met) -> Result<(), LedgerError>;
+
     /// Writes a change of an access token's record.
     async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError>;
 
@@ -93,6 +96,17 @@ pub struct NewCall {
     pub asked: Digest,
     /// The credential it gave, where it minted one.
     pub credential: Option<CredentialId>,
+}
+
+/// A call that met an open request instead of filing one.
+#[derive(Clone, Copy, Debug)]
+pub struct Met {
+    /// The digest of caller, route and idempotency key.
+    pub key: Digest,
+    /// The call, as it will be recalled.
+    pub call: Call,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A call that was made before.

@@ -12,7 +12,7 @@ use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId};
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
-use assent_server::ledger::{Call, Commit, Head, Ledger, LedgerError, States, Write};
+use assent_server::ledger::{Call, Commit, Head, Ledger, LedgerError, Met, States, Write};
 use async_trait::async_trait;
 
 use crate::echo;
@@ -193,6 +193,10 @@ impl Ledger for Witness {
         at: Option<Version>,
     ) -> Result<Option<Request>, LedgerError> {
         self.ledger.load(id, at).await
+    }
+
+    async fn remember(&self, met: Met) -> Result<(), LedgerError> {
+        self.ledger.remember(met).await
     }
 
     async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {

@@ -9,7 +9,7 @@ use assent_core::request::{Filing, Request, Said, Standing, Step, Version};
 use assent_core::wire;
 
 use crate::app::{AppError, Authority, Caller, Wish};
-use crate::ledger::{Commit, NewCall, States, Write};
+use crate::ledger::{Call, Commit, Met, NewCall, States, Write};
 
 /// How often a decision is taken anew because the request has moved on meanwhile.
 const TRIES: usize = 5;
@@ -94,6 +94,7 @@ impl Authority {
                 Commit::Open(id) => {
                     let request = self.current(id).await?;
                     if request.state().is_open() {
+                        self.remember_met(&request, wish).await?;
                         return Ok(Filed { request, is_new: false });
                     }
                 }
@@ -101,6 +102,14 @@ impl Authority {
             }
         }
         Err(AppError::Busy)
+    }
+
+    /// A call that met an open request has its answer: the same call again is given it again.
+    async fn remember_met(&self, request: &Request, wish: Wish) -> Result<(), AppError> {
+        let (id, version) = (request.id(), request.version());
+        let call = Call { asked: wish.asked, request: id, version, credential: None };
+        let met = Met { key: wish.key, call, at: self.clock.now() };
+        Ok(self.ledger.remember(met).await?)
     }
 
     /// A request that the caller may see. People see all; a workload sees its own.
@@ -362,7 +371,7 @@ impl Authority {
     }
 
     /// The answer that this call was given before.
-    async fn again(&self, call: crate::ledger::Call, wish: Wish) -> Result<Request, AppError> {
+    async fn again(&self, call: Call, wish: Wish) -> Result<Request, AppError> {
         if call.asked != wish.asked {
             return Err(AppError::KeyReused);
         }

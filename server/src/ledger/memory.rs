@@ -14,7 +14,7 @@ use assent_core::wire;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::ledger::{Call, Commit, Head, Ledger, LedgerError, NewCall, States, Write};
+use crate::ledger::{Call, Commit, Head, Ledger, LedgerError, Met, NewCall, States, Write};
 
 /// Requests in memory.
 #[derive(Debug, Default)]
@@ -111,6 +111,11 @@ impl Ledger for MemoryLedger {
 
     async fn commit(&self, write: Write) -> Result<Commit, LedgerError> {
         Ok(self.inside().commit(&write))
+    }
+
+    async fn remember(&self, met: Met) -> Result<(), LedgerError> {
+        self.inside().calls.entry(met.key).or_insert((met.call, met.at));
+        Ok(())
     }
 
     async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {

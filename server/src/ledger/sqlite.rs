@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 pub use open::OpenError;
 pub use write::Grouping;
 
-use crate::ledger::{Call, Commit, Head, Ledger, LedgerError, States, Write};
+use crate::ledger::{Call, Commit, Head, Ledger, LedgerError, Met, States, Write};
 
 /// Requests in a SQLite file.
 #[derive(Debug)]
@@ -134,6 +134,10 @@ impl Ledger for SqliteLedger {
     async fn commit(&self, write: Write) -> Result<Commit, LedgerError> {
         let leaves = write::Leaf::all_of(&write.step);
         self.write(|done| write::Job::Step(Box::new(write), leaves, done)).await
+    }
+
+    async fn remember(&self, met: Met) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Remember(met, done)).await
     }
 
     async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {

@@ -119,3 +119,27 @@ async fn who_files_again_may_meet_the_open_request() {
     let fresh = alice.post("/v1/requests", &body).await.is(201);
     assert_ne!(fresh.str("id"), first.str("id"), "what is over is not met");
 }
+
+#[tokio::test]
+async fn t56_a_filing_that_met_an_open_request_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let on_file = Server::on_file(&folder.path().join("ledger.sqlite")).await;
+    for server in [Server::start().await, on_file] {
+        check_met_is_remembered(&server).await;
+    }
+}
+
+async fn check_met_is_remembered(server: &Server) {
+    let alice = server.person("alice").await;
+    let meeting = wire::Filing { reattach: true, ..filing("production", "r") };
+    let first = alice.client.file(&meeting, &fresh_key()).await.unwrap();
+    let key = fresh_key();
+    let met = alice.client.file(&meeting, &key).await.unwrap();
+    assert_eq!(met.id, first.id);
+    alice.client.cancel(&first.id, "over", &fresh_key()).await.unwrap();
+    let again = alice.client.file(&meeting, &key).await.unwrap();
+    assert_eq!((&again.id, &*again.state), (&first.id, "pending"), "the answer of then");
+    let other = wire::Filing { reattach: true, ..filing("production", "another") };
+    let refused = alice.client.file(&other, &key).await.unwrap_err();
+    assert_eq!(refused.code(), Some("key_reused"));
+}

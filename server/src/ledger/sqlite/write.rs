@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, requester_key};
 use super::{read, unavailable};
-use crate::ledger::{Commit, LedgerError, NewCall, Write};
+use crate::ledger::{Call, Commit, LedgerError, Met, NewCall, Write};
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
 
@@ -23,6 +23,7 @@ type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
 pub(super) enum Job {
     Step(Box<Write>, Vec<Leaf>, Done<Commit>),
     Access(Box<AccessStep>, Done<()>),
+    Remember(Met, Done<()>),
     Forget(Timestamp, Done<()>),
 }
 
@@ -155,7 +156,9 @@ impl Job {
     fn unwritten(self) -> Acknowledge {
         match self {
             Self::Step(_, _, done) => acknowledge(done, None),
-            Self::Access(_, done) | Self::Forget(_, done) => acknowledge(done, None),
+            Self::Access(_, done) | Self::Remember(_, done) | Self::Forget(_, done) => {
+                acknowledge(done, None)
+            }
         }
     }
 
@@ -163,6 +166,7 @@ impl Job {
         match self {
             Self::Step(write, leaves, done) => settle(pen.commit(&write, &leaves), done),
             Self::Access(step, done) => settle(pen.access(&step), done),
+            Self::Remember(met, done) => settle(pen.remember_met(&met), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
         }
     }
@@ -302,15 +306,22 @@ impl Pen<'_> {
         Ok(seq)
     }
 
-    fn remember(&self, call: &NewCall, step: &Step) -> Result<(), LedgerError> {
-        let next = step.next();
-        let credential = call.credential.map(|id| id.to_bytes());
-        let at = step.events().last().map_or(0, |event| event.at.as_millis());
-        let sql = "INSERT INTO call (key, asked, request, version, credential, at) \
+    fn remember(&self, new: &NewCall, step: &Step) -> Result<(), LedgerError> {
+        let (request, version) = (step.next().id(), step.next().version());
+        let call = Call { asked: new.asked, request, version, credential: new.credential };
+        let at = step.events().last().map_or(Timestamp::from_millis(0), |event| event.at);
+        self.remember_met(&Met { key: new.key, call, at })
+    }
+
+    fn remember_met(&self, met: &Met) -> Result<(), LedgerError> {
+        let Call { asked, request, version, credential } = met.call;
+        let credential = credential.map(|id| id.to_bytes());
+        let sql = "INSERT OR IGNORE INTO call (key, asked, request, version, credential, at) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let (key, asked) = (call.key.as_bytes(), call.asked.as_bytes());
-        let (id, version) = (next.id().to_bytes(), next.version().0);
-        self.execute(sql, &[key, asked, &id, &version, &credential, &at]).map(drop)
+        let (id, at) = (request.to_bytes(), met.at.as_millis());
+        let values: [&dyn ToSql; 6] =
+            [met.key.as_bytes(), asked.as_bytes(), &id, &version.0, &credential, &at];
+        self.execute(sql, &values).map(drop)
     }
 
     fn access(&mut self, step: &AccessStep) -> Result<(), LedgerError> {

@@ -205,7 +205,7 @@ fn is_loopback(url: &Url) -> bool {
 
 /// The people of `--dev` never get into a ledger that is meant, nor a meant server into theirs.
 fn check_purpose(config: &Config) -> Result<(), StartError> {
-    let mark = config.data.join("dev");
+    let mark = config.data.join("made-for-dev");
     let unusable = |source| StartError::Data { path: config.data.clone(), source };
     let has_ledger = config.data.join("ledger.sqlite").exists();
     match (config.dev, mark.exists()) {

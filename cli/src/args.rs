@@ -17,10 +17,10 @@ pub(crate) use admin::{AdminCommand, InitArgs, TokenCommand, TokenCreateArgs};
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyTokenArgs};
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
-pub(crate) use policy::{CheckArgs, ExplainArgs, PolicyCommand};
+pub(crate) use policy::{CheckArgs, ExplainArgs, PolicyCommand, TestArgs, TestFormat};
 pub(crate) use requests::{
-    ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, RevokeArgs, ShowArgs, WaitArgs,
-    WatchArgs,
+    ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs, RevokeArgs,
+    ShowArgs, WaitArgs, WatchArgs,
 };
 pub(crate) use serve::ServeArgs;
 
@@ -92,6 +92,8 @@ pub(crate) enum Command {
     Approve(ApproveArgs),
     /// Deny a request
     Deny(DenyArgs),
+    /// Look at what was granted without asking anybody
+    PostReview(PostReviewArgs),
     /// Withdraw a pending request of one's own
     Cancel(CancelArgs),
     /// Take a grant and its credentials back

@@ -176,7 +176,8 @@ impl Intent {
     }
 }
 
-fn is_dotted(kind: &str) -> bool {
+/// Whether this can be a kind.
+pub(crate) fn is_dotted(kind: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
             && part
@@ -186,7 +187,8 @@ fn is_dotted(kind: &str) -> bool {
     kind.len() <= 63 && kind.split('.').all(part)
 }
 
-fn is_label(text: &str) -> bool {
+/// Whether this can be an environment, or a name within a target.
+pub(crate) fn is_label(text: &str) -> bool {
     !text.is_empty() && text.len() <= 63 && text.chars().all(crate::membership::is_name_character)
 }
 

@@ -28,6 +28,26 @@ impl Membership {
         Self { vouched: Arc::new(vouched), ..self }
     }
 
+    /// The same, with people of groups that the identity provider vouches for. Nobody comes into any
+    /// other group by this: those that the documents list hold whom the documents say.
+    #[must_use]
+    pub fn with_members(
+        mut self,
+        members: impl IntoIterator<Item = (String, PrincipalId)>,
+    ) -> Self {
+        for (group, person) in members {
+            if self.vouched.contains(&group) {
+                Arc::make_mut(&mut self.groups).entry(group).or_default().insert(person);
+            }
+        }
+        self
+    }
+
+    /// Whether the identity provider vouches for any group at all.
+    pub fn has_vouched(&self) -> bool {
+        !self.vouched.is_empty()
+    }
+
     /// The same, where the first of each pair stands in for the second.
     #[must_use]
     pub fn with_stand_ins(
@@ -57,7 +77,8 @@ impl Membership {
 
     /// The names of all groups.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.groups.keys().chain(self.vouched.iter()).map(String::as_str)
+        let elsewhere = self.vouched.iter().filter(|name| !self.groups.contains_key(*name));
+        self.groups.keys().chain(elsewhere).map(String::as_str)
     }
 
     /// The people of a group; `None` when there is no such group.

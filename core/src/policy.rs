@@ -9,19 +9,24 @@
 pub mod ask;
 mod attribute;
 pub mod calendar;
+pub mod cases;
 pub mod cidr;
 mod combine;
 mod compile;
 pub mod condition;
+pub mod coverage;
 pub mod document;
 pub mod explanation;
+pub mod export;
 pub mod glob;
+pub mod lint;
 pub mod opinion;
 mod polarity;
 pub mod quorum;
 mod record;
 pub mod risk;
 pub mod ruling;
+pub mod schema;
 pub mod situation;
 #[cfg(test)]
 mod tests;

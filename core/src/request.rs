@@ -6,6 +6,8 @@
 
 mod afterwards;
 pub mod event;
+#[cfg(test)]
+mod lifecycle;
 mod replay;
 mod stages;
 #[cfg(test)]
@@ -13,6 +15,8 @@ mod tests;
 mod transition;
 #[cfg(test)]
 mod walk;
+#[cfg(test)]
+mod weeks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,8 +26,8 @@ pub use event::{Denial, Event, Fact, Review, Verdict};
 pub use replay::ReplayError;
 pub use stages::StageLife;
 pub use transition::{
-    CancelError, CompleteError, ConsumeError, Filing, RedeemError, ReviewError, RevokeError, Said,
-    Spend, Standing,
+    CancelError, CompleteError, ConsumeError, Filing, POLICY_CHANGED, RedeemError, ReviewError,
+    RevokeError, Said, Spend, Standing,
 };
 
 use crate::digest::Digest;
@@ -315,7 +319,13 @@ impl Request {
         approvals: impl Iterator<Item = &'r Review>,
         membership: &Membership,
     ) -> Progress {
-        let approvals = approvals.map(|review| (review.reviewer.clone(), review.approval()));
+        let approvals = approvals.map(|review| {
+            let mut approval = review.approval();
+            // As with who is in which group: what counts must hold now too.
+            let stands_in_for = membership.stands_in_for(&review.reviewer);
+            approval.stands_in_for.retain(|absent| stands_in_for.contains(absent));
+            (review.reviewer.clone(), approval)
+        });
         let behind = self.requester.behind();
         Progress::of(&self.asked_stages(), &approvals.collect(), &behind, membership)
     }

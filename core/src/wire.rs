@@ -6,13 +6,18 @@ mod event;
 mod history;
 mod known;
 mod request;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use known::{Known, Network, Opinion, SeenPlan};
 pub use history::{History, HistoryError, Summary};
-pub use request::{CredentialStatus, Ending, Request, Review, StageStatus};
+pub use rules::{
+    NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
+    Signals, WrittenDocument,
+};
+pub use request::{Afterwards, CredentialStatus, Ending, Request, Review, StageStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -712,6 +717,10 @@ pub struct NewAccess {
     /// The people a workload acts for, by their names to this authority.
     #[serde(default)]
     pub acts_for: BTreeSet<String>,
+    /// The groups that the identity provider is taken to vouch for. Only groups of which the policy
+    /// documents say so count for anything.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
     /// Whether it may administer the authority.
     #[serde(default)]
     pub administrator: bool,

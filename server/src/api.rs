@@ -6,6 +6,7 @@ mod credentials;
 pub mod error;
 mod extract;
 mod openapi;
+mod policy;
 mod requests;
 mod routes;
 mod wellknown;

@@ -19,7 +19,10 @@ use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::Span;
 use assent_server::app::{Authority, Parts};
 use assent_server::chance::Chance;
+use assent_server::engines::NoEngines;
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
+use assent_server::network::Proxies;
+use assent_server::policy::{Loaded, Reading, Source};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -67,6 +70,12 @@ pub(crate) fn policy(text: &str) -> Policy {
     Policy::compile(&[document]).unwrap()
 }
 
+/// What a source holds whose only document is this text.
+fn reading(text: &str) -> Reading {
+    let document = PolicyDocument { file: "tests.yaml".to_owned(), text: text.to_owned() };
+    Reading { documents: vec![document], commit: None }
+}
+
 /// What outlives a server: start it again from the same.
 #[derive(Clone)]
 pub(crate) struct Remains {
@@ -109,7 +118,10 @@ impl Server {
         let closing = CancellationToken::new();
         let parts = Parts {
             ledger,
-            policy: policy(POLICY),
+            rules: Loaded { policy: policy(POLICY), reading: reading(POLICY) },
+            source: Source::Given(reading(POLICY).documents),
+            engines: Arc::new(NoEngines),
+            proxies: Proxies::default(),
             signer: Signer::new(&base, &remains.key).unwrap(),
             clock: remains.time.clock(),
             base,
@@ -195,5 +207,6 @@ pub(crate) fn principal(sub: &str, kind: PrincipalKind, acts_for: &[&str]) -> Pr
         kind,
         groups: BTreeSet::new(),
         acts_for: acts_for.iter().map(|sub| local(sub)).collect(),
+        claims: serde_json::Map::new(),
     }
 }

@@ -498,7 +498,8 @@ pub(crate) const CHANGE_MEMBERS: [&str; 15] = [
 fn change_member<'a>(change: &'a Change, name: &str) -> Reading<'a> {
     match name {
         "address" => Reading::Text(&change.address),
-        "module" => Reading::text(change.module.as_deref()),
+        // The root is known, and has no name.
+        "module" => Reading::Text(change.module.as_deref().unwrap_or_default()),
         "mode" => Reading::Text(&change.mode),
         "type" => Reading::Text(&change.type_name),
         "name" => Reading::Text(&change.name),

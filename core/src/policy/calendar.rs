@@ -110,6 +110,16 @@ impl Dates {
         if from > to { Err(DatesError { from, to }) } else { Ok(Self { first: from, last: to }) }
     }
 
+    /// The first of them.
+    pub fn first(&self) -> Date {
+        self.first
+    }
+
+    /// The last of them.
+    pub fn last(&self) -> Date {
+        self.last
+    }
+
     /// Whether the date is among them.
     pub fn contains(&self, date: Date) -> bool {
         self.first <= date && date <= self.last
@@ -141,6 +151,16 @@ impl Window {
             (Some(from), Some(to)) => Some((from, to)),
         };
         Ok(Self { days, hours })
+    }
+
+    /// The days it starts on.
+    pub fn days(&self) -> &BTreeSet<Weekday> {
+        &self.days
+    }
+
+    /// From when until just before when; `None` is the whole day.
+    pub fn hours(&self) -> Option<(TimeOfDay, TimeOfDay)> {
+        self.hours
     }
 
     /// The minutes that it holds of a date that it starts on.
@@ -189,6 +209,39 @@ impl Calendar {
     /// The zone whose wall clock decides.
     pub fn zone(&self) -> &Zone {
         &self.zone
+    }
+
+    /// Its weekly windows.
+    pub fn windows(&self) -> &[Window] {
+        &self.windows
+    }
+
+    /// The dates on which it holds all day.
+    pub fn include(&self) -> &[Dates] {
+        &self.include
+    }
+
+    /// The dates on which nothing of it starts.
+    pub fn exclude(&self) -> &[Dates] {
+        &self.exclude
+    }
+
+    /// The days of the week on which it can hold; `None` where a date is included, which can be
+    /// any.
+    pub(crate) fn weekdays(&self) -> Option<BTreeSet<Weekday>> {
+        if !self.include.is_empty() {
+            return None;
+        }
+        let mut days = BTreeSet::new();
+        for window in &self.windows {
+            days.extend(window.days.iter().copied());
+            if !window.on_the_day_after().is_empty() {
+                let next = Weekday::ALL.into_iter().cycle().skip(1);
+                let begun = Weekday::ALL.into_iter().zip(next);
+                days.extend(begun.filter(|(day, _)| window.days.contains(day)).map(|(_, next)| next));
+            }
+        }
+        Some(days)
     }
 
     /// Whether it holds at this instant.

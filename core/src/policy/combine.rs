@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
+use crate::membership::Approver;
 use crate::policy::condition::Truth;
 use crate::policy::document::{self, Limits};
 use crate::policy::opinion::Opinion;
@@ -18,7 +19,7 @@ use crate::time::Span;
 /// which rules are heard leaves no trace.
 pub(super) struct Said<'a> {
     facts: &'a Facts<'a>,
-    denies: BTreeMap<&'a str, (&'a str, bool)>,
+    denies: BTreeMap<&'a str, Denying<'a>>,
     /// Reasons that nothing waives: what could not be settled, and what engines say.
     standing: BTreeSet<Reason>,
     requires: BTreeMap<&'a str, Asked<'a>>,
@@ -26,8 +27,17 @@ pub(super) struct Said<'a> {
     /// Limits of allows that cannot be settled: they permit nothing, but narrow what is.
     hints: Vec<&'a Limits>,
     waived: BTreeSet<&'a str>,
+    /// Who is told if it is granted, and who if it is refused: by denies that cannot be settled.
     notify: BTreeSet<&'a Addressee>,
+    alarmed: BTreeSet<&'a Addressee>,
     post_reviews: BTreeSet<&'a PostReview>,
+}
+
+/// What one deny says.
+struct Denying<'a> {
+    message: &'a str,
+    waivable: bool,
+    notify: &'a BTreeSet<Addressee>,
 }
 
 /// What one require asks for.
@@ -49,6 +59,7 @@ impl<'a> Said<'a> {
             hints: Vec::new(),
             waived: BTreeSet::new(),
             notify: BTreeSet::new(),
+            alarmed: BTreeSet::new(),
             post_reviews: BTreeSet::new(),
         }
     }
@@ -61,11 +72,11 @@ impl<'a> Said<'a> {
                 let message =
                     format!("`{}` cannot be settled: something it looks at is missing", rule.id);
                 self.stand(format!("indeterminate:{}", rule.id), message);
-                self.notify.extend(notify);
+                self.alarmed.extend(notify);
             }
             (Effect::Deny { message, waivable, notify }, Truth::True) => {
-                self.denies.insert(&rule.id, (message, *waivable));
-                self.notify.extend(notify);
+                let waivable = *waivable;
+                self.denies.insert(&rule.id, Denying { message, waivable, notify });
             }
             (Effect::Require(what), Truth::True | Truth::Unknown) => {
                 self.requires.insert(&rule.id, Asked { what, settled });
@@ -120,13 +131,17 @@ impl<'a> Said<'a> {
         risk: Option<Score>,
     ) -> Ruling {
         let waived = std::mem::take(&mut self.waived);
-        self.denies.retain(|id, (_, waivable)| !(*waivable && waived.contains(id)));
+        self.denies.retain(|id, deny| !(deny.waivable && waived.contains(id)));
         self.requires.retain(|id, _| !waived.contains(id));
         let (rules, outcome) = self.outcome(defaults);
+        if matches!(outcome, Outcome::Refuse(_)) {
+            let denied = self.denies.values().flat_map(|deny| deny.notify);
+            let notify = denied.chain(self.alarmed).cloned().collect();
+            return Ruling { outcome, rules, notify, post_reviews: Vec::new(), risk, policy };
+        }
         let asked = self.requires.values().flat_map(|asked| &asked.what.notify);
-        let notify = asked.chain(self.notify.iter().copied()).cloned().collect();
-        let granted = !matches!(outcome, Outcome::Refuse(_));
-        let post_reviews = self.post_reviews.into_iter().filter(|_| granted).cloned().collect();
+        let notify = asked.chain(self.notify).cloned().collect();
+        let post_reviews = self.post_reviews.into_iter().cloned().collect();
         Ruling { outcome, rules, notify, post_reviews, risk, policy }
     }
 
@@ -159,10 +174,10 @@ impl<'a> Said<'a> {
     }
 
     fn reasons(&self) -> Vec<Reason> {
-        let denied = self.denies.iter().map(|(id, (message, _))| Reason {
-            rule: (*id).to_owned(),
-            message: (*message).to_owned(),
-        });
+        let denied = self
+            .denies
+            .iter()
+            .map(|(id, deny)| Reason { rule: (*id).to_owned(), message: deny.message.to_owned() });
         denied.chain(self.standing.iter().cloned()).collect()
     }
 
@@ -194,7 +209,7 @@ impl<'a> Said<'a> {
 
     fn requirement(&self, defaults: &Defaults, terms: Terms) -> Result<Requirement, Vec<Reason>> {
         let mut unowned = Vec::new();
-        let mut stages: Vec<Stage> = Vec::new();
+        let mut stages: Vec<Found> = Vec::new();
         // Rules of one stage come last: what they ask for may stand at the beginning of another's.
         let (alone, many): (Vec<_>, Vec<_>) =
             self.requires.values().partition(|asked| asked.what.stages.len() == 1);
@@ -203,10 +218,11 @@ impl<'a> Said<'a> {
         }
         for stage in alone.iter().flat_map(|asked| self.stages(asked.what, &mut unowned)) {
             match stages.iter_mut().find(|other| asks_the_same(other, &stage)) {
-                Some(same) => join(same, stage),
+                Some(same) => join(&mut same.stage, stage.stage),
                 None => stages.push(stage),
             }
         }
+        let stages = stages.into_iter().map(|found| found.stage).collect();
         if !unowned.is_empty() {
             return Err(unowned);
         }
@@ -221,9 +237,10 @@ impl<'a> Said<'a> {
 
     /// A rule's stages, each with the target's owners where it asks for them. A target that nobody
     /// owns could never be approved: that is told at once.
-    fn stages(&self, what: &Requiring, unowned: &mut Vec<Reason>) -> Vec<Stage> {
+    fn stages(&self, what: &Requiring, unowned: &mut Vec<Reason>) -> Vec<Found> {
         let owned = |mut stage: Stage| {
-            if what.owners.contains(&stage.name) {
+            let (owners, named) = (what.owners.contains(&stage.name), stage.from.clone());
+            if owners {
                 stage.from.extend(self.facts.records.owners_of(self.facts.situation.intent.target()));
             }
             if stage.from.is_empty() {
@@ -231,7 +248,7 @@ impl<'a> Said<'a> {
                 let rules = stage.rules.iter().cloned();
                 unowned.extend(rules.map(|rule| Reason { rule, message: message.clone() }));
             }
-            stage
+            Found { stage, named, owners }
         };
         what.stages.iter().cloned().map(owned).collect()
     }
@@ -264,13 +281,22 @@ fn least<T: Ord + Copy>(
     hints.iter().filter_map(|limits| pick(limits)).chain(stated).min()
 }
 
+/// A stage with its owners found, and what its rule says of whom it asks.
+struct Found {
+    stage: Stage,
+    named: BTreeSet<Approver>,
+    owners: bool,
+}
+
 /// Whether a rule's only stage is one that another rule asks for too: they count once. The other
-/// must stand at the beginning; if more follow it, filling it fills both.
-fn asks_the_same(other: &Stage, alone: &Stage) -> bool {
-    other.after.is_none()
-        && other.approvals == alone.approvals
-        && other.from == alone.from
-        && other.exclude == alone.exclude
+/// must stand at the beginning; if more follow it, filling it fills both. What the rules say must
+/// be the same, not whom it comes to: else leaving out a part of the target, and with it an owner,
+/// would make one approval of two.
+fn asks_the_same(other: &Found, alone: &Found) -> bool {
+    other.stage.after.is_none()
+        && other.stage.approvals == alone.stage.approvals
+        && (other.owners, &other.named) == (alone.owners, &alone.named)
+        && other.stage.exclude == alone.stage.exclude
 }
 
 /// One stage for two rules: it keeps what is stricter or sooner of each.

@@ -20,27 +20,46 @@ use crate::policy::ruling::{PostReview, Stage, Terms};
 use crate::policy::{Asking, Effect, Index, Policy, Requiring, Rule};
 use crate::time::Span;
 
-pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
-    let mut faults = Vec::new();
+/// Everything the documents say, before it is held against each other.
+#[derive(Debug)]
+pub(super) struct Written<'a> {
+    pub(super) halves: Vec<(&'a PolicyDocument, Half)>,
+    pub(super) rules: Vec<document::Rule>,
+    pub(super) factors: Vec<document::Placed<Factor>>,
+    pub(super) records: Records,
+    pub(super) membership: Membership,
+    pub(super) defaults: crate::policy::Defaults,
+    pub(super) on_change: OnChange,
+}
+
+/// Reads the documents among these files.
+pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> Written<'a> {
     let mut documents: Vec<&PolicyDocument> =
         files.iter().filter(|file| !file.is_test() && !file.is_attachment()).collect();
     documents.sort_by(|one, other| (&one.file, &one.text).cmp(&(&other.file, &other.text)));
     let halves: Vec<(&PolicyDocument, Half)> =
-        documents.into_iter().map(|text| (text, document::read(text, &mut faults))).collect();
+        documents.into_iter().map(|text| (text, document::read(text, faults))).collect();
 
-    let (defaults, zone, on_change) = defaults(&halves, &mut faults);
-    let records = records(&halves, zone.unwrap_or_else(Zone::utc), &mut faults);
-    let membership = membership(&halves, &mut faults);
+    let (defaults, zone, on_change) = defaults(&halves, faults);
+    let records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
+    let membership = membership(&halves, faults);
     let vocabulary =
         Vocabulary { zone: Some(records.zone.clone()), calendars: records.calendars.clone() };
 
-    let mut written: Vec<document::Rule> = Vec::new();
+    let mut rules: Vec<document::Rule> = Vec::new();
     let mut factors = Vec::new();
     for (_, half) in &halves {
-        let rules = document::read_rules(half, &vocabulary, &mut faults);
-        written.extend(rules.rules);
-        factors.extend(rules.factors);
+        let read = document::read_rules(half, &vocabulary, faults);
+        rules.extend(read.rules);
+        factors.extend(read.factors);
     }
+    Written { halves, rules, factors, records, membership, defaults, on_change }
+}
+
+pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let Written { rules: written, factors, records, membership, defaults, on_change, .. } =
+        read(files, &mut faults);
     let attachments: Vec<&PolicyDocument> =
         files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
     let checker = Checker { all: &written, membership: &membership, records: &records };
@@ -192,6 +211,10 @@ impl Checker<'_> {
                 twice("risk factor", &factor.value.id, &factor.place, faults);
             }
             self.check_conditions(&factor.value.when, &factor.place, faults);
+            if looks_at_risk(&factor.value.when) {
+                let message = "a risk factor cannot look at `risk.score`, which it makes".to_owned();
+                faults.push(Fault { place: factor.place.clone(), message });
+            }
             let problem = polarity::of_factor(&factor.value.when);
             faults.extend(problem.map(|p| Fault { place: factor.place.clone(), message: p }));
         }
@@ -368,7 +391,9 @@ impl Checker<'_> {
         }
         let asked: Vec<Stage> = ordered("", stages, false);
         let everybody = self.membership.people(asked.iter().flat_map(|stage| &stage.from));
-        let everybody = everybody.into_iter().cloned().map(|who| (who, Approval::default())).collect();
+        // Whoever is to count can sign in just before.
+        let fresh = || Approval { login_age: Some(Span::ZERO), ..Approval::default() };
+        let everybody = everybody.into_iter().cloned().map(|who| (who, fresh())).collect();
         let progress = Progress::of(&asked, &everybody, &BTreeSet::new(), self.membership);
         let Some((stage, counted)) =
             stages.iter().zip(progress.stages()).find(|(_, counted)| !counted.is_filled())
@@ -385,7 +410,18 @@ impl Checker<'_> {
     }
 }
 
-fn stages_of(effect: &document::Effect) -> &[StageText] {
+pub(super) fn looks_at_risk(when: &[Condition]) -> bool {
+    let mut looks = false;
+    for condition in when {
+        condition.each_test(&mut |attribute, test| {
+            let same = matches!(test, Test::SameAs(other) if *other == Attribute::Risk);
+            looks |= same || *attribute == Attribute::Risk;
+        });
+    }
+    looks
+}
+
+pub(super) fn stages_of(effect: &document::Effect) -> &[StageText] {
     match effect {
         document::Effect::Require(require) => &require.stages,
         document::Effect::Ask(ask) => &ask.stages,
@@ -465,7 +501,7 @@ fn asking(
                     found.push(Attachment { file: file.file.clone(), text });
                 }
                 None => {
-                    let message = format!("there is no file `{name}` beside this document");
+                    let message = format!("there is no file `{name}` in this document's directory");
                     faults.push(Fault { place: place.clone(), message });
                 }
             }
@@ -498,11 +534,15 @@ fn asking(
     })
 }
 
-/// Whether `file` is what a document in `document` means by `name`: a name in the same directory.
+/// Whether `file` is what a document in `document` means by `name`: a path from its own directory
+/// downwards.
 fn is_beside(file: &str, name: &str, document: &str) -> bool {
-    let directory = |path: &str| path.rsplit_once('/').map(|(before, _)| before.to_owned());
-    let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    directory(file) == directory(document) && base(file) == name
+    let directory = document.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let inside = match directory {
+        "" => Some(file),
+        directory => file.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')),
+    };
+    inside == Some(name)
 }
 
 /// Stages of one rule run in their order, unless they stand side by side.
@@ -537,7 +577,9 @@ fn pinned(when: &[Condition], attribute: &Attribute) -> Vec<Option<String>> {
                 | Constant::Span(_)
                 | Constant::Instant(_) => None,
             };
-            Some(constants.iter().filter_map(text).map(Some).collect::<Vec<_>>())
+            // Each once: a rule that is found twice would ask its engine twice.
+            let texts: BTreeSet<String> = constants.iter().filter_map(text).collect();
+            Some(texts.into_iter().map(Some).collect::<Vec<_>>())
         }
         Condition::Test { .. } | Condition::Not(_) | Condition::Any(_) | Condition::All(_) => None,
     });

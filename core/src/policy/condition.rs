@@ -159,7 +159,7 @@ pub(crate) enum Constant {
 
 impl Constant {
     /// Whether the reading is this, in type and value; unknown where the types differ.
-    fn equals(&self, reading: &Reading<'_>) -> Truth {
+    pub(crate) fn equals(&self, reading: &Reading<'_>) -> Truth {
         match (self, reading) {
             (Self::Text(text), Reading::Text(found)) => Truth::of(text == found),
             (Self::Text(text), Reading::Written(found)) => Truth::of(text == found),
@@ -196,7 +196,7 @@ impl Constant {
         }
     }
 
-    fn compare(&self, order: Order, reading: &Reading<'_>) -> Truth {
+    pub(crate) fn compare(&self, order: Order, reading: &Reading<'_>) -> Truth {
         let of = |ordering: Option<Ordering>| {
             ordering.map_or(Truth::Unknown, |ordering| Truth::of(order.holds(ordering)))
         };
@@ -332,13 +332,25 @@ fn contains(items: &[Constant], all: bool, found: &Reading<'_>) -> Truth {
     Truth::of(if all { items.iter().all(holds) } else { items.iter().any(holds) })
 }
 
+/// Whether no other number is read as this one (RFC 7493 section 2.2).
+pub(crate) fn is_exact(number: f64) -> bool {
+    number.abs() < MOST_EXACT
+}
+
+/// 2^53.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+
 fn same(one: &Reading<'_>, other: &Reading<'_>) -> Truth {
     if let (Some(one), Some(other)) = (one.as_text(), other.as_text()) {
         return Truth::of(one == other);
     }
     match (one, other) {
         (Reading::Boolean(one), Reading::Boolean(other)) => Truth::of(one == other),
-        (Reading::Number(one), Reading::Number(other)) => Truth::of(one == other),
+        // Beyond 2^53 two numbers can be read as one.
+        (Reading::Number(one), Reading::Number(other)) => match is_exact(*one) && is_exact(*other) {
+            true => Truth::of(one == other),
+            false => Truth::Unknown,
+        },
         (Reading::Span(one), Reading::Span(other)) => Truth::of(one == other),
         (Reading::Instant(one), Reading::Instant(other)) => Truth::of(one == other),
         _ => Truth::Unknown,

@@ -3,6 +3,7 @@
 //! Documents are read in two passes: first everything that has a name (calendars, groups,
 //! environments …) of all of them, then the rules, whose conditions look those names up.
 
+pub(crate) mod keys;
 mod reader;
 mod rules;
 mod sections;
@@ -21,6 +22,7 @@ use crate::principal::PrincipalId;
 use crate::time::Span;
 
 pub(crate) use reader::{Reader, nearest};
+pub(crate) use when::OPERATORS;
 
 /// The name under which a ruling refuses when no rule speaks.
 pub(crate) const DEFAULT_DENY: &str = "default-deny";
@@ -161,7 +163,7 @@ pub(crate) struct StageText {
 }
 
 /// What a rule says of credentials; what it leaves out, it does not limit.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) max_ttl: Option<Span>,
     pub(crate) uses: Option<u32>,
@@ -209,6 +211,8 @@ pub(crate) struct Placed<T> {
 /// Everything of one document that has a name.
 #[derive(Debug, Default)]
 pub(crate) struct Sections {
+    /// Who approves its changes: `metadata.owner`.
+    pub(crate) owner: Option<String>,
     pub(crate) defaults: Defaults,
     pub(crate) kinds: BTreeMap<String, Placed<Category>>,
     pub(crate) environments: BTreeMap<String, Placed<Environment>>,

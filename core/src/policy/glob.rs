@@ -25,7 +25,7 @@ pub struct Glob {
 
 /// What one part of a pattern stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     /// This character.
     Literal(char),
     /// `?`
@@ -112,6 +112,11 @@ impl Piece {
 }
 
 impl Glob {
+    /// Its parts, in order.
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
     /// Whether it matches the whole text.
     pub fn matches(&self, text: &str) -> bool {
         // One cell for each piece: whether the pieces up to it match all that has been read.

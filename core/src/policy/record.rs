@@ -68,16 +68,41 @@ impl Category {
 
     /// By what stands after the last dot, for the verbs that are common.
     fn of(kind: &str) -> Option<Self> {
-        match kind.rsplit('.').next()? {
-            "apply" | "create" | "delete" | "deploy" | "destroy" | "import" | "install"
-            | "migrate" | "release" | "restart" | "rollback" | "rotate" | "scale" | "uninstall"
-            | "update" | "upgrade" => Some(Self::Change),
-            "connect" | "exec" | "login" | "session" | "shell" | "ssh" => Some(Self::Access),
-            "get" | "list" | "plan" | "read" | "view" => Some(Self::Read),
-            _ => None,
-        }
+        let verb = kind.rsplit('.').next()?;
+        VERBS.iter().find(|(known, _)| *known == verb).map(|(_, category)| *category)
     }
 }
+
+/// What the last part of a kind's name says it does, where the documents do not say it.
+pub(crate) const VERBS: [(&str, Category); 27] = [
+    ("apply", Category::Change),
+    ("create", Category::Change),
+    ("delete", Category::Change),
+    ("deploy", Category::Change),
+    ("destroy", Category::Change),
+    ("import", Category::Change),
+    ("install", Category::Change),
+    ("migrate", Category::Change),
+    ("release", Category::Change),
+    ("restart", Category::Change),
+    ("rollback", Category::Change),
+    ("rotate", Category::Change),
+    ("scale", Category::Change),
+    ("uninstall", Category::Change),
+    ("update", Category::Change),
+    ("upgrade", Category::Change),
+    ("connect", Category::Access),
+    ("exec", Category::Access),
+    ("login", Category::Access),
+    ("session", Category::Access),
+    ("shell", Category::Access),
+    ("ssh", Category::Access),
+    ("get", Category::Read),
+    ("list", Category::Read),
+    ("plan", Category::Read),
+    ("read", Category::Read),
+    ("view", Category::Read),
+];
 
 /// What is on file for a named environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

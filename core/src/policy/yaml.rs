@@ -202,9 +202,11 @@ fn number(text: &str) -> Option<Yaml> {
         return Some(Yaml::Int(whole));
     }
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let (whole, rest) = text.strip_prefix('-').unwrap_or(text).split_once('.')?;
-    if !digits(whole) || !digits(rest) {
-        return None;
-    }
-    text.parse().ok().map(Yaml::Float)
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let fits = match unsigned.split_once('.') {
+        Some((whole, rest)) => digits(whole) && digits(rest),
+        // Too large to be whole; but a number it is, and no text.
+        None => digits(unsigned),
+    };
+    fits.then(|| text.parse().ok().map(Yaml::Float)).flatten()
 }

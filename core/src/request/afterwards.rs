@@ -69,9 +69,11 @@ impl Request {
         &self.afterwards
     }
 
-    /// The rules that do not match as long as a later review of this request is overdue.
-    pub fn suspends(&self) -> BTreeSet<&str> {
-        let overdue = self.afterwards.iter().filter(|a| a.missed.is_some() && a.done.is_none());
+    /// The rules that do not match as long as a later review of this request is overdue. The clock
+    /// alone decides that, whether or not it was put on record that the review was missed.
+    pub fn suspends(&self, now: Timestamp) -> BTreeSet<&str> {
+        let now = self.no_earlier(now);
+        let overdue = self.afterwards.iter().filter(|a| a.done.is_none() && now >= a.due);
         overdue.filter_map(|a| a.review.suspend.as_deref()).collect()
     }
 
@@ -89,7 +91,8 @@ impl Request {
     ) -> Result<Step, PostReviewError> {
         let now = self.no_earlier(now);
         self.check_afterwards(reviewer, said.digest, membership)?;
-        let review = said.review(id, &reviewer.id, membership, now);
+        // Nobody stands in for anybody here.
+        let review = said.review(id, &reviewer.id, BTreeSet::new(), now);
         let by = Some(reviewer.id.clone());
         let mut step = self.step(now, by, Fact::PostReviewed(review));
         let done: Vec<String> = step
@@ -216,6 +219,12 @@ impl Request {
 }
 
 impl Afterwards {
+    /// Whether so many approved that it can be done, whoever they were.
+    pub(super) fn could_be_filled(&self) -> bool {
+        let approving = self.reviews.iter().filter(|review| review.verdict == Verdict::Approve);
+        approving.count() >= self.review.approvals as usize
+    }
+
     /// Whether enough of those asked have approved. Somebody who objects is on record, and does not
     /// count.
     fn is_filled(&self, membership: &Membership) -> bool {

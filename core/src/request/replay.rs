@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::id::RequestId;
 use crate::intent::Intent;
-use crate::policy::ruling::{Outcome, Ruling, Stage};
+use crate::policy::ruling::{Outcome, Ruling, Stage, Terms};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::request::event::{Event, Fact, Review, Verdict};
@@ -107,7 +107,8 @@ impl Request {
             return Err(ReplayError::Foreign { version });
         }
         let next = self.next_state(event, version)?;
-        self.check_stages(&event.fact, version)?;
+        self.check_stages(&event.fact, event.at, version)?;
+        self.check_afterwards_fact(&event.fact, event.at, version)?;
         if !self.move_afterwards(&event.fact, event.at) {
             return Err(ReplayError::Foreign { version });
         }
@@ -128,7 +129,6 @@ impl Request {
         Ok(())
     }
 
-    /// The state this event leads to; `None` where it stays.
     /// What of a review's rules can be seen in the history: not who was in which group then.
     fn check_review(&self, review: &Review, version: u64) -> Result<(), ReplayError> {
         let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
@@ -140,6 +140,9 @@ impl Request {
         }
         if self.reviews.iter().any(|before| before.reviewer == review.reviewer) {
             return broken("a second review of one person");
+        }
+        if review.stands_in_for.iter().any(|absent| self.has_spoken(absent)) {
+            return broken("a stand-in for somebody who has spoken");
         }
         Ok(())
     }
@@ -159,24 +162,66 @@ impl Request {
         Ok(())
     }
 
-    /// Facts of stages are about stages that were asked for, and widen them only as the ruling says.
-    fn check_stages(&self, fact: &Fact, version: u64) -> Result<(), ReplayError> {
+    /// Facts of stages are about stages that were asked for, each in its time, and widen them only
+    /// as the ruling says.
+    fn check_stages(&self, fact: &Fact, at: Timestamp, version: u64) -> Result<(), ReplayError> {
         let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
         let known = |name: &String| self.stage_lives.contains_key(name);
         match fact {
             Fact::Advanced { filled, opened } if !filled.iter().chain(opened).all(known) => {
                 broken("a stage that was not asked for")
             }
+            Fact::Advanced { filled, .. }
+                if filled.iter().any(|name| self.stage_life(name).filled.is_some()) =>
+            {
+                broken("a stage that was filled before")
+            }
+            Fact::Advanced { opened, .. }
+                if opened.iter().any(|name| self.stage_life(name).opened.is_some()) =>
+            {
+                broken("a stage that was open before")
+            }
             Fact::Reminded { stages } if !stages.iter().all(known) => {
                 broken("a stage that was not asked for")
+            }
+            Fact::Reminded { stages } if !stages.iter().all(|name| self.reminds(name, at)) => {
+                broken("a reminder that was not due")
             }
             Fact::Escalated { stage, to } => {
                 let stages = self.requirement().map(|asked| asked.stages.iter());
                 let asked = stages.into_iter().flatten().find(|asked| asked.name == *stage);
                 match asked.and_then(|asked| asked.escalate.as_ref()) {
-                    Some(escalation) if escalation.to == *to => Ok(()),
+                    Some(escalation) if escalation.to == *to && self.escalates(stage, at) => Ok(()),
+                    Some(escalation) if escalation.to == *to => {
+                        broken("an escalation that was not due")
+                    }
                     _ => broken("an escalation that the ruling does not name"),
                 }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A later review is done when enough approve, and missed when its time has passed.
+    fn check_afterwards_fact(
+        &self,
+        fact: &Fact,
+        at: Timestamp,
+        version: u64,
+    ) -> Result<(), ReplayError> {
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
+        let of = |rule: &String| self.afterwards.iter().find(|a| a.review.rule == *rule);
+        match fact {
+            Fact::PostReviewDone { rule } if of(rule).is_some_and(|a| !a.could_be_filled()) => {
+                broken("a later review that too few approve")
+            }
+            Fact::PostReviewMissed { rule, .. } if of(rule).is_some_and(|a| at < a.due) => {
+                broken("a later review that was not due")
+            }
+            Fact::PostReviewMissed { rule, suspended }
+                if of(rule).is_some_and(|a| a.review.suspend != *suspended) =>
+            {
+                broken("a suspension that the ruling does not name")
             }
             _ => Ok(()),
         }
@@ -219,6 +264,7 @@ impl Request {
         Ok(())
     }
 
+    /// The state this event leads to; `None` where it stays.
     fn next_state(&self, event: &Event, version: u64) -> Result<Option<State>, ReplayError> {
         let at = event.at;
         let state = &self.state;
@@ -237,6 +283,13 @@ impl Request {
             (_, Fact::Reviewed(_)) => return stray("reviewed"),
             (State::Pending(_), Fact::Approved { counted, consume_by, uses }) => {
                 self.check_counted(counted, version)?;
+                let granted = |terms: &Terms| {
+                    *uses == terms.uses && *consume_by == at.plus(terms.grant_window)
+                };
+                if !self.terms().is_some_and(granted) {
+                    let rule = "an approval on other terms than were ruled";
+                    return Err(ReplayError::RuleBroken { version, rule });
+                }
                 let counted = counted.iter().flat_map(|(_, people)| people.clone()).collect();
                 let (consume_by, uses_left) = (*consume_by, *uses);
                 State::Approved(Approved { at, counted, consume_by, uses_left })
@@ -247,6 +300,10 @@ impl Request {
             }
             (_, Fact::Denied(_)) => return stray("denied"),
             (State::Pending(_) | State::Approved(_), Fact::Expired { deadline }) => {
+                if at < *deadline || self.deadline() != Some(*deadline) {
+                    let rule = "an expiry at another time than the deadline";
+                    return Err(ReplayError::RuleBroken { version, rule });
+                }
                 State::Expired(Expired { at, deadline: *deadline })
             }
             (_, Fact::Expired { .. }) => return stray("expired"),

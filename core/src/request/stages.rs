@@ -111,6 +111,21 @@ impl Request {
         facts
     }
 
+    /// Whether this stage is to be escalated at this moment.
+    pub(super) fn escalates(&self, name: &str, at: Timestamp) -> bool {
+        let mut waiting = self.waiting().filter(|(stage, ..)| stage.name == name);
+        waiting.any(|(stage, life, since)| {
+            escalation_due(stage, life, since).is_some_and(|due| at >= due)
+        })
+    }
+
+    /// Whether this stage's people are to be told again at this moment.
+    pub(super) fn reminds(&self, name: &str, at: Timestamp) -> bool {
+        let mut waiting = self.waiting().filter(|(stage, ..)| stage.name == name);
+        waiting
+            .any(|(stage, life, since)| reminder_due(stage, life, since).is_some_and(|due| at >= due))
+    }
+
     /// The stages that a review filled and opened, if it did either.
     pub(super) fn advance(&self, membership: &Membership) -> Option<Fact> {
         let progress: Progress = self.progress(membership);

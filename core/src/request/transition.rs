@@ -9,12 +9,15 @@ use crate::id::{CredentialId, RequestId, ReviewId};
 use crate::intent::Intent;
 use crate::membership::Membership;
 use crate::policy::quorum::{Approval, Progress, is_asked};
-use crate::policy::ruling::{Outcome, Ruling, Stage};
+use crate::policy::ruling::{Outcome, Reason, Ruling, Stage};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId, PrincipalKind, is_visible};
 use crate::request::event::{Denial, Event, Fact, Review, Verdict};
 use crate::request::{ABANDON_AFTER, Approved, Request, State, Step};
 use crate::time::{Span, Timestamp};
+
+/// The name under which a pending request is refused because policy has changed.
+pub const POLICY_CHANGED: &str = "policy-changed";
 
 /// What is needed to file an intent.
 #[derive(Clone, Debug)]
@@ -231,7 +234,7 @@ impl Request {
     ) -> Result<Step, ReviewError> {
         let now = self.no_earlier(now);
         let (who, verdict) = (reviewer.id.clone(), said.verdict);
-        let review = said.review(id, &who, membership, now);
+        let review = said.review(id, &who, self.absent_for(&who, membership), now);
         self.check_reviewer(reviewer, &review, membership, now)?;
         let by = Some(who.clone());
         let denial = Denial::Reviewed { review: id, by: who, comment: review.comment.clone() };
@@ -318,8 +321,22 @@ impl Request {
         // Whether they must sign in again, they are told when they decide.
         let (verdict, digest, comment) = (Verdict::Approve, self.digest, String::new());
         let said = Said { verdict, digest, comment, signed_in_at: Some(now) };
-        let review = said.review(ReviewId::from_bytes([0; 16]), &reviewer.id, membership, now);
+        let absent = self.absent_for(&reviewer.id, membership);
+        let review = said.review(ReviewId::from_bytes([0; 16]), &reviewer.id, absent, now);
         self.check_reviewer(reviewer, &review, membership, now).err()
+    }
+
+    /// Those for whom somebody stands in now, and for whom nobody has spoken in this request yet:
+    /// neither they themselves nor an earlier stand-in. Two stand-ins of one person would be two.
+    fn absent_for(&self, who: &PrincipalId, membership: &Membership) -> BTreeSet<PrincipalId> {
+        let mut absent = membership.stands_in_for(who);
+        absent.retain(|absent| !self.has_spoken(absent));
+        absent
+    }
+
+    /// Whether somebody reviewed it, or somebody else did in their place.
+    pub(super) fn has_spoken(&self, who: &PrincipalId) -> bool {
+        self.reviews.iter().any(|r| r.reviewer == *who || r.stands_in_for.contains(who))
     }
 
     /// Spends one use of the grant. What comes back is sealed: it opens with the receipt of its
@@ -471,7 +488,7 @@ impl Request {
             return Err(CancelError::NotRequester);
         }
         match &self.state {
-            State::Pending(pending) if now < pending.expires_at => {
+            State::Pending(_) if self.deadline().is_some_and(|deadline| now < deadline) => {
                 Ok(self.step(now, Some(by.id.clone()), Fact::Canceled { reason }))
             }
             State::Pending(_) => Err(CancelError::NotPending { state: "expired" }),
@@ -553,6 +570,24 @@ impl Request {
         if may { Ok(()) } else { Err(RevokeError::NotYours) }
     }
 
+    /// Ends a pending request because policy has changed: it was ruled under other rules, and what
+    /// people would approve now is not what the rules of today ask for. `None` where it is not
+    /// pending any more.
+    pub fn supersede(&self, now: Timestamp) -> Option<Step> {
+        let now = self.no_earlier(now);
+        let open = matches!(self.state, State::Pending(_));
+        if !open || self.deadline().is_some_and(|deadline| now >= deadline) {
+            return None;
+        }
+        let reason = Reason {
+            rule: POLICY_CHANGED.to_owned(),
+            message: "policy changed while this was pending, and asks for something else now; \
+                file it again"
+                .to_owned(),
+        };
+        Some(self.step(now, None, Fact::Denied(Denial::Refused(vec![reason]))))
+    }
+
     /// What the passing of time alone has done: a deadline has passed, or a spent use never became
     /// a token. `None` where nothing is due.
     pub fn lapse(&self, now: Timestamp) -> Option<Step> {
@@ -629,14 +664,11 @@ impl Said {
         self,
         id: ReviewId,
         reviewer: &PrincipalId,
-        membership: &Membership,
+        stands_in_for: BTreeSet<PrincipalId>,
         at: Timestamp,
     ) -> Review {
         let Self { verdict, digest, comment, signed_in_at } = self;
-        let stands_in_for = membership.stands_in_for(reviewer);
-                // Whole seconds, as they are written; a part of one makes it older, never younger.
-        let age = |since: Timestamp| Span::seconds(since.until(at).as_seconds() + 1);
-        let login_age = signed_in_at.map(age);
+        let login_age = signed_in_at.map(|since| whole_seconds(since.until(at)));
         let reviewer = reviewer.clone();
         Review { id, reviewer, verdict, digest, comment, stands_in_for, login_age, at }
     }
@@ -647,6 +679,12 @@ impl Review {
     pub(super) fn approval(&self) -> Approval {
         Approval { stands_in_for: self.stands_in_for.clone(), login_age: self.login_age }
     }
+}
+
+/// In whole seconds, as it is written; a part of one makes it longer, never shorter.
+fn whole_seconds(age: Span) -> Span {
+    let rounded = Span::seconds(age.as_seconds());
+    if rounded == age { age } else { Span::seconds(age.as_seconds() + 1) }
 }
 
 fn open_among<'s>(stages: &'s [Stage], progress: &Progress) -> Vec<&'s Stage> {

@@ -1,7 +1,9 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
+use assent_core::policy::document::{Fault, Place};
 use assent_core::request::{
-    CancelError, CompleteError, ConsumeError, RedeemError, ReviewError, RevokeError,
+    CancelError, CompleteError, ConsumeError, PostReviewError, RedeemError, ReviewError,
+    RevokeError,
 };
 use assent_core::wire::{Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -86,8 +88,19 @@ impl From<AppError> for ApiError {
                 Self::new(S::UNAUTHORIZED, "no_token", detail)
             }
             AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
+            AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
+            AppError::Policy(faults) => {
+                let field = |fault: Fault| {
+                    let Place { file, line, column } = fault.place;
+                    let field = format!("{file}:{line}:{column}");
+                    ProblemField { field, problem: fault.message }
+                };
+                let errors = faults.into_iter().map(field).collect();
+                Self { errors, ..Self::new(S::UNPROCESSABLE_ENTITY, "invalid_policy", text) }
+            }
             AppError::NotFound { .. } => Self::new(S::NOT_FOUND, "not_found", text),
             AppError::Review(error) => review(&error, text),
+            AppError::PostReview(error) => post_review(&error, text),
             AppError::Consume(error) => consume(&error, text),
             AppError::Cancel(error) => match error {
                 CancelError::NotPending { .. } => Self::new(S::CONFLICT, "not_pending", text),
@@ -143,6 +156,19 @@ fn review(error: &ReviewError, text: String) -> ApiError {
         ReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
         ReviewError::SignInAgain { .. } => (S::FORBIDDEN, "sign_in_again"),
         ReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
+    };
+    ApiError::new(status, code, text)
+}
+
+fn post_review(error: &PostReviewError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        PostReviewError::NoneOpen => (S::CONFLICT, "no_later_review"),
+        PostReviewError::OtherDigest { .. } => (S::CONFLICT, "other_digest"),
+        PostReviewError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
+        PostReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
+        PostReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
+        PostReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
     };
     ApiError::new(status, code, text)
 }

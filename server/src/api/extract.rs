@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Caller, Wish};
+use crate::network::Peer;
 
 /// A caller whose access token was admitted.
 pub(super) struct Known(pub(super) Caller);
@@ -26,7 +27,9 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let authority = Arc::<Authority>::from_ref(state);
         let token = bearer(&parts.headers)?;
-        Ok(Self(authority.admit(token, Purpose::Token).await?))
+        let caller = authority.admit(token, Purpose::Token).await?;
+        let peer = parts.extensions.get::<Peer>().copied();
+        Ok(Self(caller.from_network(authority.proxies().locate(peer, &parts.headers))))
     }
 }
 

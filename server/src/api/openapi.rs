@@ -53,8 +53,17 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
             json!({"summary": route.summary, "responses": answer, "parameters": queries.clone()});
         operations.insert("get".to_owned(), list);
     }
+    if route.method == Method::Entry {
+        let given = route.gives.map(|shape| shape(generator));
+        let found = json!({"200": answer("as it is", given), "default": fault(problem)});
+        operations.insert("get".to_owned(), json!({"summary": route.summary, "responses": found}));
+        let gone = json!({"204": answer("taken away", None), "default": fault(problem)});
+        let summary = "Take it away";
+        operations.insert("delete".to_owned(), json!({"summary": summary, "responses": gone}));
+    }
     let verb = match route.method {
         Method::Get | Method::Public => "get",
+        Method::Entry => "put",
         Method::GetAndPost | Method::Post | Method::Change | Method::Form | Method::Door => "post",
     };
     let mut operation = operation(route, generator, problem);
@@ -137,7 +146,11 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
                 "required": ["token"],
             }}},
         })),
-        Method::GetAndPost | Method::Post | Method::Change | Method::Door => {
+        Method::GetAndPost
+        | Method::Post
+        | Method::Change
+        | Method::Entry
+        | Method::Door => {
             let schema = route
                 .takes
                 .map_or_else(|| json!({"type": "object"}), |shape| shape(generator).to_value());
@@ -147,9 +160,9 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
 }
 
 fn parameters(route: &Route) -> Option<Value> {
-    route.path.contains("{id}").then(
-        || json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}]),
-    )
+    let (_, after) = route.path.split_once('{')?;
+    let (name, _) = after.split_once('}')?;
+    Some(json!([{"name": name, "in": "path", "required": true, "schema": {"type": "string"}}]))
 }
 
 fn answer(description: &str, schema: Option<Schema>) -> Value {

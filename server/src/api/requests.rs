@@ -27,7 +27,7 @@ pub(super) async fn decide(
     Known(caller): Known,
     Json(intent): Json<wire::Intent>,
 ) -> Result<Answer<wire::Decision>, ApiError> {
-    Ok(Answer(authority.decide(&caller, intent)?))
+    Ok(Answer(authority.decide(&caller, intent).await?))
 }
 
 pub(super) async fn file(
@@ -124,6 +124,15 @@ pub(super) async fn review(
 ) -> Shown {
     let request = authority.review(&change.caller, &id, change.body, change.wish).await?;
     Ok(shown(&authority, &request))
+}
+
+pub(super) async fn review_afterwards(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path,
+    change: Change<wire::NewReview>,
+) -> Shown {
+    let reviewed = authority.review_afterwards(&change.caller, &id, change.body, change.wish);
+    Ok(shown(&authority, &reviewed.await?))
 }
 
 pub(super) async fn cancel(

@@ -6,7 +6,7 @@ use assent_core::wire;
 use axum::routing::{MethodRouter, get, post};
 use schemars::{Schema, SchemaGenerator};
 
-use crate::api::{access, audit, credentials, requests, wellknown};
+use crate::api::{access, audit, credentials, policy, requests, wellknown};
 use crate::app::Authority;
 
 /// One route.
@@ -43,6 +43,9 @@ pub enum Method {
     Change,
     /// To read, by anybody.
     Public,
+    /// To read, to put in its place and to take away: three handlers on one path, each safe to repeat
+    /// by itself.
+    Entry,
     /// To send a form (RFC 7662, RFC 7009).
     Form,
     /// To come in by a one-time code, without a token.
@@ -80,6 +83,8 @@ pub const ROUTES: &[Route] = &[
         NONE, REQUEST, get(requests::wait)),
     route!(Change "/v1/requests/{id}/reviews" "Approve or deny exactly what was shown",
         Some(of::<wire::NewReview>), REQUEST, post(requests::review)),
+    route!(Change "/v1/requests/{id}/post-reviews" "Look at a grant that nobody was asked for",
+        Some(of::<wire::NewReview>), REQUEST, post(requests::review_afterwards)),
     route!(Change "/v1/requests/{id}/cancel" "Withdraw a pending request",
         Some(of::<wire::Reason>), REQUEST, post(requests::cancel)),
     route!(Change "/v1/requests/{id}/revoke" "Take a grant and its credentials back",
@@ -96,6 +101,18 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::Introspection>), post(credentials::redeem)),
     route!(Post "/v1/decisions" "What policy would say; nothing is stored",
         Some(of::<wire::Intent>), Some(of::<wire::Decision>), post(requests::decide)),
+    route!(Get "/v1/policy/status" "By what the authority rules, and why not by the newest",
+        NONE, Some(of::<wire::PolicyStatus>), get(policy::status)),
+    route!(Get "/v1/policy/documents" "The policy documents that came over the API",
+        NONE, Some(of::<wire::PolicyDocuments>), get(policy::documents)),
+    route!(Entry "/v1/policy/documents/{name}" "One policy document with its versions; write it",
+        Some(of::<wire::NewDocument>), Some(of::<wire::PolicyDocument>),
+        get(policy::document).put(policy::write).delete(policy::remove)),
+    route!(Get "/v1/signals" "What other systems have told",
+        NONE, Some(of::<wire::Signals>), get(policy::signals)),
+    route!(Entry "/v1/signals/{name}" "What another system tells; rules read it from then on",
+        Some(of::<serde_json::Value>), Some(of::<wire::Signal>),
+        get(policy::signal).put(policy::tell).delete(policy::untell)),
     route!(Get "/v1/events" "The audit log as server-sent events",
         NONE, NONE, get(audit::events)),
     route!(Get "/v1/audit/checkpoint" "How long the audit log is, and its root",

@@ -44,7 +44,7 @@ impl Authority {
             let step = sealed.step().clone();
             match self.ledger.commit(Write { step, call, unless_open: false }).await? {
                 Commit::Done(receipt) => {
-                    self.waiters.wake(request.id());
+                    self.written(&request);
                     let grant = sealed.release(&receipt).ok_or(AppError::CredentialOver)?;
                     return self.sign(&request, grant).await;
                 }
@@ -153,7 +153,7 @@ impl Authority {
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
             match self.ledger.commit(Write { step, call, unless_open: false }).await? {
                 Commit::Done(_) => {
-                    self.waiters.wake(request.id());
+                    self.written(&request);
                     return Ok(wire::Introspection { active: true, claims: claims.all });
                 }
                 Commit::Repeated(call) if call.asked == wish.asked => {

@@ -120,12 +120,15 @@ mod tests {
             demand: demand.to_owned(),
             found: found.to_owned(),
             result: result.to_owned(),
+            within: Vec::new(),
         };
         let account = Account {
             rule: "production".to_owned(),
             effect: "require".to_owned(),
             result: "not matched".to_owned(),
             waived: false,
+            suspended: false,
+            opinion: None,
             conditions: vec![
                 condition("intent.kind one of [a.b]", "`a.b`", "true"),
                 condition("intent.environment one of [x]", "`y`", "false"),

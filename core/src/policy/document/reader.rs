@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use crate::membership::{Approver, is_name_character};
+use crate::policy::document::keys::Keys;
 use crate::policy::document::{Fault, Place, Vocabulary};
 use crate::policy::yaml::{Key, Node, Yaml};
 use crate::time::{Span, Timestamp};
@@ -30,6 +31,11 @@ impl<'a> Reader<'a> {
         let found = node.value.what();
         self.fault(&node.place, format_args!("expected {what}, found {found}"));
         None
+    }
+
+    /// The members of a map of this kind; unknown and missing ones are faults.
+    pub(crate) fn members<'n>(&mut self, node: &'n Node, keys: &Keys) -> Fields<'n> {
+        self.fields(node, keys.of, keys.known, keys.required)
     }
 
     /// The members of a map, each known key once; unknown and missing ones are faults.
@@ -205,7 +211,7 @@ impl<'a> Reader<'a> {
         found.map(|(_, value)| *value)
     }
 
-    pub(super) fn constant(&mut self, node: Option<&&Node>, wanted: &str) {
+    pub(crate) fn constant(&mut self, node: Option<&&Node>, wanted: &str) {
         let Some(node) = node else { return };
         if !matches!(&node.value, Yaml::Text(text) if text == wanted) {
             self.fault(&node.place, format_args!("expected `{wanted}`"));

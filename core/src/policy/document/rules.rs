@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::intent::MAX_DURATION;
 use crate::membership::Approver;
 use crate::policy::ask::Dialect;
+use crate::policy::document::keys;
 use crate::policy::document::reader::{Fields, Reader};
 use crate::policy::document::{
     AllowText, AskText, DEFAULT_DENY, Effect, EngineText, Limits, Place, Placed, PostReviewText,
@@ -34,9 +35,7 @@ impl Reader<'_> {
     }
 
     fn factor(&mut self, node: &Node) -> Option<Placed<Factor>> {
-        let required = ["id", "weight", "when"];
-        let fields =
-            self.fields(node, "risk factor", &["id", "description", "weight", "when"], &required);
+        let fields = self.members(node, &keys::FACTOR);
         let id = fields.get("id").and_then(|node| self.text(node));
         self.optional_text(fields.get("description"));
         let weight = fields.get("weight").and_then(|node| self.count(node, 1, 1000));
@@ -47,8 +46,7 @@ impl Reader<'_> {
     }
 
     fn rule(&mut self, node: &Node) -> Option<Rule> {
-        let known = ["id", "description", "when", "deny", "require", "allow", "ask"];
-        let fields = self.fields(node, "rule", &known, &["id"]);
+        let fields = self.members(node, &keys::RULE);
         let id = self.text(fields.get("id")?)?;
         self.name(&node.place, &id);
         if id == DEFAULT_DENY {
@@ -74,23 +72,14 @@ impl Reader<'_> {
     }
 
     fn deny(&mut self, node: &Node) -> Option<Effect> {
-        let fields = self.fields(node, "deny", &["message", "waivable", "notify"], &["message"]);
+        let fields = self.members(node, &keys::DENY);
         let waivable = fields.get("waivable").and_then(|node| self.boolean(node)).unwrap_or(false);
         let notify = self.set_of(fields.get("notify"), "notify");
         Some(Effect::Deny { message: self.text(fields.get("message")?)?, waivable, notify })
     }
 
     fn require(&mut self, rule: &str, node: &Node) -> Option<RequireText> {
-        let known = [
-            "stages",
-            "parallel",
-            "escalate",
-            "remind",
-            "request_expires",
-            "notify",
-            "credential",
-        ];
-        let fields = self.fields(node, "require", &known, &["stages"]);
+        let fields = self.members(node, &keys::REQUIRE);
         let expires_after = self.span(fields.get("request_expires"));
         let limits = self.limits(fields.get("credential"));
         let escalate = fields.get("escalate").and_then(|node| self.escalation(node));
@@ -111,8 +100,7 @@ impl Reader<'_> {
     }
 
     fn escalation(&mut self, node: &Node) -> Option<Escalation> {
-        let known = ["after", "to", "then_expire_after"];
-        let fields = self.fields(node, "escalate", &known, &["after", "to"]);
+        let fields = self.members(node, &keys::ESCALATE);
         let after = self.span(fields.get("after"));
         let to = self.set_of::<Approver>(fields.get("to"), "to");
         let then_expire_after = self.span(fields.get("then_expire_after"));
@@ -136,8 +124,7 @@ impl Reader<'_> {
     }
 
     fn stage(&mut self, rule: &str, index: usize, node: &Node) -> Option<StageText> {
-        let known = ["name", "approvals", "from", "exclude", "login_within", "expires_after"];
-        let fields = self.fields(node, "stage", &known, &["approvals", "from"]);
+        let fields = self.members(node, &keys::STAGE);
         let name = match fields.get("name") {
             Some(node) => self.text(node)?,
             None => format!("{}", index + 1),
@@ -177,8 +164,7 @@ impl Reader<'_> {
     }
 
     fn allow(&mut self, node: &Node) -> AllowText {
-        let known = ["waives", "credential", "notify", "post_review"];
-        let fields = self.fields(node, "allow", &known, &[]);
+        let fields = self.members(node, &keys::ALLOW);
         AllowText {
             limits: self.limits(fields.get("credential")),
             waives: self.waives(&fields),
@@ -192,8 +178,7 @@ impl Reader<'_> {
     }
 
     fn post_review(&mut self, node: &Node) -> Option<PostReviewText> {
-        let known = ["by", "approvals", "within", "if_missed"];
-        let fields = self.fields(node, "post_review", &known, &["by", "within"]);
+        let fields = self.members(node, &keys::POST_REVIEW);
         let by = self.set_of(fields.get("by"), "by");
         let approvals = match fields.get("approvals") {
             Some(node) => self.count(node, 1, 100),
@@ -201,7 +186,7 @@ impl Reader<'_> {
         };
         let within = self.span(fields.get("within"));
         let missed = match fields.get("if_missed") {
-            Some(node) => self.fields(node, "if_missed", &["suspend", "notify"], &[]),
+            Some(node) => self.members(node, &keys::IF_MISSED),
             None => Fields::new(),
         };
         let suspend = missed
@@ -214,22 +199,7 @@ impl Reader<'_> {
     }
 
     fn ask(&mut self, rule: &str, node: &Node) -> Option<AskText> {
-        let known = [
-            "engine",
-            "dialect",
-            "files",
-            "data",
-            "rego",
-            "query",
-            "namespace",
-            "url",
-            "token_file",
-            "ca_file",
-            "timeout",
-            "stages",
-            "waives",
-        ];
-        let fields = self.fields(node, "ask", &known, &["engine", "dialect"]);
+        let fields = self.members(node, &keys::ASK);
         let dialect = fields.get("dialect").and_then(|node| self.word(node, &Dialect::ALL))?;
         let query = self.optional_text(fields.get("query"));
         let namespace = self.optional_text(fields.get("namespace"));
@@ -313,8 +283,7 @@ impl Reader<'_> {
 
     fn limits(&mut self, node: Option<&&Node>) -> Limits {
         let Some(node) = node else { return Limits::default() };
-        let known = ["max_ttl", "uses", "audiences", "grant_window", "broker", "role"];
-        let fields = self.fields(node, "credential", &known, &[]);
+        let fields = self.members(node, &keys::CREDENTIAL);
         self.limit_fields(&fields)
     }
 

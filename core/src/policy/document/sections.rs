@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::membership::Approver;
 use crate::policy::calendar::{Calendar, Date, Dates, TimeOfDay, Weekday, Window, Zone};
+use crate::policy::document::keys;
 use crate::policy::document::reader::{Fields, Reader};
 use crate::policy::document::{
     CalendarText, Defaults, Group, Half, OnChange, Place, Placed, Sections,
@@ -13,36 +14,16 @@ use crate::policy::glob::Glob;
 use crate::policy::record::{Category, Delegation, Environment, Ownership};
 use crate::policy::yaml::{Key, Node, Yaml};
 
-/// The keys of a document.
-pub(crate) const SECTIONS: [&str; 14] = [
-    "apiVersion",
-    "kind",
-    "metadata",
-    "defaults",
-    "kinds",
-    "environments",
-    "groups",
-    "delegations",
-    "owners",
-    "calendars",
-    "risk",
-    "rules",
-    "tests",
-    "base",
-];
-
 impl Reader<'_> {
     pub(super) fn document(&mut self, root: Node) -> Half {
-        let fields = self.fields(&root, "document", &SECTIONS, &["apiVersion", "kind"]);
+        let fields = self.members(&root, &keys::DOCUMENT);
         self.constant(fields.get("apiVersion"), "assent/v1");
         self.constant(fields.get("kind"), "Policy");
-        if let Some(metadata) = fields.get("metadata") {
-            let fields = self.fields(metadata, "metadata", &["name", "owner"], &[]);
-            for node in fields.values() {
-                self.text(node);
-            }
-        }
+        let metadata = fields.get("metadata").map(|node| self.members(node, &keys::METADATA));
+        let metadata = metadata.unwrap_or_default();
+        self.optional_text(metadata.get("name"));
         let sections = Sections {
+            owner: self.optional_text(metadata.get("owner")),
             defaults: fields.get("defaults").map(|node| self.defaults(node)).unwrap_or_default(),
             kinds: self.each(&fields, "kinds", |reader, node| {
                 reader.word(node, &Category::ALL)
@@ -90,19 +71,7 @@ impl Reader<'_> {
     }
 
     fn defaults(&mut self, node: &Node) -> Defaults {
-        let known = [
-            "ruling",
-            "on_error",
-            "self_approval",
-            "distinct_approvers",
-            "request_expires",
-            "max_ttl",
-            "uses",
-            "grant_window",
-            "timezone",
-            "on_change",
-        ];
-        let fields = self.fields(node, "defaults", &known, &[]);
+        let fields = self.members(node, &keys::DEFAULTS);
         self.constant(fields.get("ruling"), "refuse");
         self.constant(fields.get("on_error"), "refuse");
         self.constant(fields.get("self_approval"), "forbid");
@@ -126,7 +95,7 @@ impl Reader<'_> {
     }
 
     fn environment(&mut self, node: &Node) -> Option<Environment> {
-        let fields = self.fields(node, "environment", &["tier", "labels"], &[]);
+        let fields = self.members(node, &keys::ENVIRONMENT);
         let tier = self.optional_text(fields.get("tier"));
         let mut labels = BTreeMap::new();
         if let Some(node) = fields.get("labels") {
@@ -143,7 +112,7 @@ impl Reader<'_> {
             self.name(&key.place, &key.name);
             let people = match &node.value {
                 Yaml::Map(_) => {
-                    let fields = self.fields(node, "group", &["identity"], &["identity"]);
+                    let fields = self.members(node, &keys::GROUP);
                     let vouched = fields.get("identity").and_then(|node| self.boolean(node));
                     if vouched == Some(false) {
                         self.fault(&node.place, "a group lists its people, or has `identity: true`");
@@ -169,8 +138,7 @@ impl Reader<'_> {
     }
 
     fn delegation(&mut self, node: &Node) -> Option<Delegation> {
-        let known = ["from", "to", "starts", "ends"];
-        let fields = self.fields(node, "delegation", &known, &known);
+        let fields = self.members(node, &keys::DELEGATION);
         let from = fields.get("from").and_then(|node| self.person(node));
         let to = fields.get("to").and_then(|node| self.person(node));
         let starts = fields.get("starts").and_then(|node| self.instant(node));
@@ -195,7 +163,7 @@ impl Reader<'_> {
     }
 
     fn ownership(&mut self, node: &Node) -> Option<Ownership> {
-        let fields = self.fields(node, "owners entry", &["target", "owners"], &["target", "owners"]);
+        let fields = self.members(node, &keys::OWNERS);
         let owners = self.approvers(fields.get("owners").copied());
         let mut target = BTreeMap::new();
         let members = fields.get("target").map(|node| (*node, self.map(node).unwrap_or_default()));
@@ -211,8 +179,7 @@ impl Reader<'_> {
     }
 
     fn calendar(&mut self, node: &Node) -> Option<CalendarText> {
-        let known = ["zone", "days", "from", "to", "windows", "include", "exclude"];
-        let fields = self.fields(node, "calendar", &known, &[]);
+        let fields = self.members(node, &keys::CALENDAR);
         self.calendar_fields(node, &fields)
     }
 
@@ -235,7 +202,7 @@ impl Reader<'_> {
             }
             Some(list) => {
                 for item in self.items(list, "windows") {
-                    let fields = self.fields(item, "window", &["days", "from", "to"], &[]);
+                    let fields = self.members(item, &keys::WINDOW);
                     windows.push(self.window(&item.place, &fields)?);
                 }
             }
@@ -289,7 +256,7 @@ impl Reader<'_> {
         for item in self.items(node, "dates") {
             all.push(match &item.value {
                 Yaml::Map(_) => {
-                    let fields = self.fields(item, "dates", &["from", "to"], &["from", "to"]);
+                    let fields = self.members(item, &keys::DATES);
                     let first = self.parsed::<Date>(fields.get("from")?)?;
                     let last = self.parsed::<Date>(fields.get("to")?)?;
                     self.taken(&item.place, Dates::between(first, last))?

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::policy::attribute::{Attribute, CHANGE_MEMBERS, PlanFact, Type, misfit};
 use crate::policy::calendar::{Date, TimeOfDay, Zone};
-use crate::policy::condition::{Condition, Constant, Named, Order, Test};
-use crate::policy::document::Place;
+use crate::policy::condition::{Condition, Constant, Named, Order, Test, is_exact};
+use crate::policy::document::{Place, keys};
 use crate::policy::document::reader::{Reader, nearest};
 use crate::policy::yaml::{Key, Node, Yaml};
 use crate::time::{Span, Timestamp};
@@ -200,7 +200,10 @@ impl Reader<'_> {
             Yaml::Text(text) => Some(Constant::Text(text.clone())),
             Yaml::Bool(value) => Some(Constant::Boolean(*value)),
             Yaml::Int(number) => self.whole(node, *number),
-            Yaml::Float(number) => Some(Constant::Number(*number)),
+            Yaml::Float(number) => match is_exact(*number) {
+                true => Some(Constant::Number(*number)),
+                false => self.expected(node, "a number whose size is below 2^53"),
+            },
             Yaml::Null => self.expected(node, "a value; use `exists: false` for what is not there"),
             Yaml::List(_) | Yaml::Map(_) => self.expected(node, "one value"),
         }
@@ -290,8 +293,7 @@ impl Reader<'_> {
     /// A calendar by its name, or a window right here.
     fn within(&mut self, node: &Node) -> Option<Arc<Named>> {
         if matches!(node.value, Yaml::Map(_)) {
-            let known = ["zone", "days", "from", "to"];
-            let fields = self.fields(node, "window", &known, &[]);
+            let fields = self.members(node, &keys::INLINE_WINDOW);
             let text = self.calendar_fields(node, &fields)?;
             let zone = self.vocabulary.zone.clone().unwrap_or_else(Zone::utc);
             let calendar = self.made(&node.place, &text, &zone)?;

@@ -120,6 +120,11 @@ impl Policy {
         self.rules.len()
     }
 
+    /// Every kind that a rule names, sorted. A rule for any kind names none.
+    pub fn kinds(&self) -> BTreeSet<&str> {
+        self.index.0.keys().filter_map(|(kind, _)| kind.as_deref()).collect()
+    }
+
     /// Rules on an intent of this requester.
     pub fn rule(&self, intent: &Intent, requester: &Principal) -> Ruling {
         let facts = Facts::new(intent, requester, &self.membership);

@@ -4,6 +4,7 @@
 //! events; [`replay`] folds events into the state. The lifecycle calls both, so what is stored and
 //! what is in memory cannot differ.
 
+mod approval;
 pub mod event;
 mod replay;
 #[cfg(test)]

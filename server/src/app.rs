@@ -1,6 +1,7 @@
 //! The use cases: what a caller can have done. No HTTP here, and no SQL.
 
 mod access;
+mod authzen;
 mod credentials;
 mod error;
 mod requests;
@@ -18,6 +19,7 @@ use assent_core::principal::Principal;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+pub use authzen::{AskError, Authzen};
 pub use error::AppError;
 pub use requests::{Filed, Listing};
 
@@ -56,6 +58,7 @@ pub struct Authority {
     closing: CancellationToken,
     waiters: Waiters,
     doors: access::Doors,
+    authzen: Authzen,
 }
 
 /// Who calls, as their access token proved.
@@ -130,7 +133,14 @@ impl Authority {
             closing,
             waiters: Waiters::default(),
             doors: access::Doors::default(),
+            authzen: Authzen::default(),
         }
+    }
+
+    /// The same, as an AuthZEN decision point of these settings.
+    #[must_use]
+    pub fn with_authzen(self, authzen: Authzen) -> Self {
+        Self { authzen, ..self }
     }
 
     /// The policy of this moment.

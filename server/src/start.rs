@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::app::{AppError, Authority, Parts};
+use crate::app::{AppError, Authority, Authzen, Parts};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::ledger::sqlite::OpenError;
@@ -31,6 +31,8 @@ pub struct Config {
     pub policy: Option<PathBuf>,
     /// Whether people to try things with are seeded. Loopback only.
     pub dev: bool,
+    /// How it is an AuthZEN decision point.
+    pub authzen: Authzen,
 }
 
 /// What whoever started the server should be told. Nothing here is ever logged.
@@ -169,7 +171,7 @@ pub async fn run(
     let ledger = Arc::new(ledger);
     let closing = shutdown.clone();
     let parts = Parts { ledger, policy, signer, clock, base, closing };
-    let authority = Arc::new(Authority::new(parts));
+    let authority = Arc::new(Authority::new(parts).with_authzen(config.authzen.clone()));
     open_doors(&authority, config.dev, announce).await?;
     tracing::info!(url = authority.base(), "listening");
     announce(Announcement::Listening { url: authority.base().to_owned() });

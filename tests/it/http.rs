@@ -1,5 +1,6 @@
 //! The authority as its callers meet it: over HTTP, one server per test.
 
+mod authzen;
 mod body;
 mod closing;
 mod credentials;

@@ -17,7 +17,7 @@ use assent_core::policy::Policy;
 use assent_core::policy::document::PolicyDocument;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::Span;
-use assent_server::app::{Authority, Parts};
+use assent_server::app::{Authority, Authzen, Parts};
 use assent_server::chance::Chance;
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use tokio::net::TcpListener;
@@ -101,8 +101,20 @@ impl Server {
         Self::again(ledger, Remains { address, time: Time::default(), key: key.into() }).await
     }
 
+    /// With a ledger in memory, as an AuthZEN decision point of these settings.
+    pub(crate) async fn deciding(authzen: Authzen) -> Self {
+        let key = Signer::generate(Chance::default().source()).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let remains = Remains { address, time: Time::default(), key: key.into() };
+        Self::set_up(Arc::new(MemoryLedger::default()), remains, authzen).await
+    }
+
     /// With this ledger and what is left of a server before it.
     pub(crate) async fn again(ledger: Arc<dyn Ledger>, remains: Remains) -> Self {
+        Self::set_up(ledger, remains, Authzen::default()).await
+    }
+
+    async fn set_up(ledger: Arc<dyn Ledger>, remains: Remains, authzen: Authzen) -> Self {
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let base = format!("http://{address}");
@@ -115,7 +127,7 @@ impl Server {
             base,
             closing: closing.clone(),
         };
-        let authority = Arc::new(Authority::new(parts));
+        let authority = Arc::new(Authority::new(parts).with_authzen(authzen));
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains: Remains { address, ..remains }, closing, serving }
     }

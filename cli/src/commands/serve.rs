@@ -3,6 +3,7 @@
 mod announce;
 mod log;
 
+use assent_server::app::Authzen;
 use assent_server::{Config, StartError};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,7 @@ pub(crate) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let ServeArgs { listen, data, policy, public_url, dev, printing } = args;
+    let ServeArgs { listen, data, policy, public_url, dev, authzen, printing } = args;
     let data = match data {
         Some(data) => data,
         // The people of `--dev` never get into a ledger that is meant.
@@ -27,7 +28,11 @@ pub(crate) async fn run(
     };
     log::install(environment, output)?;
     let documents = policy.clone();
-    let config = Config { listen, public_url, data, policy, dev };
+    let authzen = Authzen {
+        environment: authzen.authzen_environment,
+        access_request: authzen.authzen_access_request,
+    };
+    let config = Config { listen, public_url, data, policy, dev, authzen };
     let shutdown = stopped_by_signals()?;
     let mut silent = false;
     let mut announce = |announcement| {

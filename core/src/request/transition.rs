@@ -354,7 +354,7 @@ impl Request {
 
     /// A stage that those who counted no longer fill. They are those the credential names, so they
     /// and nobody else must still do.
-    fn no_longer_filled(
+    pub(super) fn no_longer_filled(
         &self,
         counted: &BTreeSet<PrincipalId>,
         membership: &Membership,
@@ -549,7 +549,7 @@ impl Request {
     }
 
     /// A clock that went back makes nothing valid again: time does not run before the last event.
-    fn no_earlier(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn no_earlier(&self, now: Timestamp) -> Timestamp {
         now.max(self.last_at)
     }
 

@@ -27,6 +27,10 @@ pub enum AppError {
     Anonymous,
     #[error("this needs an administrator's token")]
     NotAdministrator,
+    #[error(
+        "`{0}` is not you: only an administrator, or a workload that acts for them, asks about others"
+    )]
+    ForeignSubject(String),
     #[error("there is no {what} `{id}`, or it is not yours to see")]
     NotFound { what: &'static str, id: String },
     #[error(transparent)]

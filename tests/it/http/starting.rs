@@ -16,6 +16,7 @@ fn config(folder: &Path) -> Config {
         data: folder.join("data"),
         policy: None,
         dev: false,
+        authzen: Default::default(),
     }
 }
 

@@ -199,7 +199,7 @@ impl Authority {
         let duration = self.duration(asked)?;
         let evaluation = Evaluation { context: bound, ..asked.evaluation.clone() };
         let reason = mapping::reason(&asked.evaluation);
-        let mapping = Mapping::of(&evaluation, &self.authzen).to_file(said, reason, duration);
+        let mapping = Mapping::of(&evaluation, &self.authzen).filed(said, reason, duration);
         mapping.verify().map_err(|faults| unfit("context", mapping::told(&faults)))
     }
 

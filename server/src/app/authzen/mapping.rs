@@ -78,7 +78,7 @@ impl Mapping {
 
     /// The intent that is filed: without what never comes twice, with what only the request says,
     /// for this reason and so long.
-    pub(super) fn to_file(
+    pub(super) fn filed(
         mut self,
         said: Map<String, Value>,
         reason: String,

@@ -444,38 +444,46 @@ async fn an_end_that_was_wished_for_ends_the_approval() {
 #[tokio::test]
 async fn a_request_filed_otherwise_covers_only_what_it_says_itself() {
     let server = start().await;
-    let (alice, bob) = (server.person("alice").await, server.person("bob").await);
+    let (alice, bob, carol) = server.people().await;
     let evaluation = own("alice", "one");
-    // The harmless intent is approved at once; what it carries claims to be the other evaluation.
+    // What each carries claims to be this evaluation; what people approve is what else it says.
     let itself = json!({
-        "subject": evaluation["subject"], "action": evaluation["action"], "resource": evaluation["resource"],
+        "subject": evaluation["subject"],
+        "action": evaluation["action"],
+        "resource": evaluation["resource"],
     });
-    let crafted = |environment: &str, digest: Option<&str>, context: Value| {
-        let mut intent = json!({
-            "kind": "terraform.apply", "environment": environment, "reason": "r",
-            "target": {"workspace": "payments"}, "context": context,
-        });
-        if let Some(digest) = digest {
-            intent["digest"] = json!(digest);
-        }
-        json!({"intent": intent})
-    };
-    let digest = format!("sha256:{}", "0".repeat(64));
-    for (filing, is_same) in [
-        (crafted("staging", None, json!({"authzen": itself})), false),
-        (crafted("one", None, json!({})), false),
-        (crafted("one", Some(&digest), json!({"authzen": itself})), false),
-        (crafted("one", None, json!({"authzen": itself, "more": 1})), false),
-        (crafted("one", None, json!({"authzen": itself})), true),
+    let claims = json!({"authzen": itself});
+    let mut more = claims.clone();
+    more["more"] = json!(1);
+    let digest = json!(format!("sha256:{}", "0".repeat(64)));
+    for (member, value, is_same) in [
+        ("kind", json!("terraform.plan"), false),
+        ("environment", json!("production"), false),
+        ("environment", json!("staging"), false),
+        ("target", json!({"workspace": "sandbox"}), false),
+        ("digest", digest, false),
+        ("context", json!({}), false),
+        ("context", more, false),
+        ("reason", json!("another"), true),
     ] {
-        let request = alice.post("/v1/requests", &filing).await.is(201).json();
+        let mut intent = json!({
+            "kind": "terraform.apply", "environment": "one", "reason": "r",
+            "target": {"workspace": "payments"}, "context": claims,
+        });
+        intent[member] = value;
+        let request = alice.post("/v1/requests", &json!({"intent": intent})).await.is(201).json();
         let id = request["id"].as_str().unwrap();
-        if request["state"] == "pending" {
-            approve(&bob, id).await;
+        let asked = request["stages"][0]["approvals"].as_u64().unwrap_or_default();
+        for reviewer in [&bob, &carol].into_iter().take(asked as usize) {
+            approve(reviewer, id).await;
         }
-        let approval = json!({"id": id, "approved_until": "2999-01-01T00:00:00Z"});
-        let said = decided(&alice, &with_approval(&evaluation, &approval)).await;
-        assert_eq!(said["decision"], is_same, "{filing}: {said}");
+        let task = alice.get(&format!("{REQUESTS}/{id}")).await.is(200).json();
+        assert_eq!(task["task"]["status"], "approved", "{intent}");
+        let approval = &task["result"]["approval"];
+        let said = decided(&alice, &with_approval(&evaluation, approval)).await;
+        let reason = if is_same { json!(null) } else { json!("out_of_scope") };
+        let found = (&said["decision"], &said["context"]["reason"]);
+        assert_eq!(found, (&json!(is_same), &reason), "{intent}: {said}");
     }
 }
 

@@ -51,6 +51,11 @@ async fn a_workload_asks_about_itself_and_whom_it_acts_for() {
     assert_eq!(decided(&ci, &itself).await["decision"], true);
     ask(&ci, EVALUATION, &own("bob", "staging")).await.refuses(403, "foreign_subject");
     ask(&ci, EVALUATION, &own("ci", "staging")).await.refuses(403, "foreign_subject");
+    // It acts for people; a workload of such a name is another.
+    server.workload("alice", &[]).await;
+    let mut other = own("alice", "staging");
+    other["subject"]["type"] = json!("workload");
+    ask(&ci, EVALUATION, &other).await.refuses(403, "foreign_subject");
     // Whom the authority has never verified is not ruled on, even for whom may ask.
     let unknown = decided(&ci, &own("erin", "staging")).await;
     assert_eq!(

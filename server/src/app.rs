@@ -14,6 +14,7 @@ use assent_core::access::Access;
 use assent_core::credential::{KeySet, Secret, Signer};
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
+use assent_core::membership::Membership;
 use assent_core::policy::Policy;
 use assent_core::principal::Principal;
 use serde_json::json;
@@ -146,6 +147,11 @@ impl Authority {
     /// The policy of this moment.
     pub fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who is in which group at this moment, and who stands in for whom.
+    pub fn membership(&self) -> Membership {
+        self.policy().membership(self.clock.now())
     }
 
     /// Rules by another policy from now on. Requests keep the ruling they were given; who is in

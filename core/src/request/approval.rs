@@ -52,12 +52,20 @@ impl Request {
         live.map(|issued: &Issued| issued.expires_at).max()
     }
 
+    /// Whether those who counted, as they approved, fill these stages too. For its own stages that
+    /// is known, with whoever an escalation added to them.
     fn fills(
         &self,
         asked: &Requirement,
         counted: &BTreeSet<PrincipalId>,
         membership: &Membership,
     ) -> bool {
-        Progress::of(&asked.stages, counted, &self.requester.behind(), membership).is_met()
+        if self.requirement().is_some_and(|own| own.stages == asked.stages) {
+            return true;
+        }
+        let reviews = self.reviews.iter().filter(|review| counted.contains(&review.reviewer));
+        let approvals = reviews.map(|review| (review.reviewer.clone(), review.approval()));
+        let behind = self.requester.behind();
+        Progress::of(&asked.stages, &approvals.collect(), &behind, membership).is_met()
     }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use crate::id::RequestId;
 use crate::intent::Intent;
 use crate::policy::ruling::{Outcome, Ruling, Stage};
+use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::request::event::{Event, Fact, Review, Verdict};
 use crate::request::{
     Approved, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued, Pending, Request,
-    Revoked, State, Version,
+    Revoked, State, Version, stages,
 };
 use crate::time::Timestamp;
 
@@ -60,13 +61,13 @@ impl Request {
     }
 
     fn begin(event: &Event) -> Result<Self, ReplayError> {
-        let Fact::Filed { intent, requester, ruling, expires_at } = &event.fact else {
+        let Fact::Filed { intent, requester, ruling, known, expires_at } = &event.fact else {
             return Err(ReplayError::NotFiled);
         };
         if event.by.as_ref() != Some(&requester.id) {
             return Err(ReplayError::Foreign { version: 1 });
         }
-        Ok(Self::filed(event.request, event.at, intent, requester, ruling, *expires_at))
+        Ok(Self::filed(event.request, event.at, intent, requester, ruling, known, *expires_at))
     }
 
     pub(super) fn filed(
@@ -75,8 +76,13 @@ impl Request {
         intent: &Intent,
         requester: &Principal,
         ruling: &Ruling,
+        known: &Known,
         expires_at: Timestamp,
     ) -> Self {
+        let stages = match &ruling.outcome {
+            Outcome::Require(asked) => asked.stages.as_slice(),
+            Outcome::Permit(_) | Outcome::Refuse(_) => &[],
+        };
         Self {
             id,
             version: Version(1),
@@ -85,7 +91,10 @@ impl Request {
             digest: intent.digest(),
             requester: requester.clone(),
             ruling: ruling.clone(),
+            known: known.clone(),
             reviews: Vec::new(),
+            stage_lives: stages::begin(stages, at),
+            afterwards: Vec::new(),
             state: State::Pending(Pending { expires_at }),
             credentials: Vec::new(),
             last_at: at,
@@ -98,13 +107,21 @@ impl Request {
             return Err(ReplayError::Foreign { version });
         }
         let next = self.next_state(event, version)?;
+        self.check_stages(&event.fact, version)?;
+        if !self.move_afterwards(&event.fact, event.at) {
+            return Err(ReplayError::Foreign { version });
+        }
         self.move_credentials(event, version)?;
         // Nothing below can fail: an event is taken whole or not at all.
         if let Some(next) = next {
             self.state = next;
         }
+        self.move_stages(&event.fact, event.at);
         if let Fact::Reviewed(review) = &event.fact {
             self.reviews.push(review.clone());
+        }
+        if let Fact::Approved { .. } = &event.fact {
+            self.begin_afterwards(event.at);
         }
         self.version = Version(version);
         self.last_at = self.last_at.max(event.at);
@@ -125,6 +142,44 @@ impl Request {
             return broken("a second review of one person");
         }
         Ok(())
+    }
+
+    /// What of a later review's rules can be seen in the history.
+    fn check_post_review(&self, review: &Review, version: u64) -> Result<(), ReplayError> {
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
+        if review.digest != self.digest {
+            return broken("a later review of another digest");
+        }
+        if self.requester.behind().contains(&review.reviewer) {
+            return broken("a later review by somebody behind the request");
+        }
+        if self.afterwards.iter().flat_map(|a| &a.reviews).any(|r| r.reviewer == review.reviewer) {
+            return broken("a second later review of one person");
+        }
+        Ok(())
+    }
+
+    /// Facts of stages are about stages that were asked for, and widen them only as the ruling says.
+    fn check_stages(&self, fact: &Fact, version: u64) -> Result<(), ReplayError> {
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
+        let known = |name: &String| self.stage_lives.contains_key(name);
+        match fact {
+            Fact::Advanced { filled, opened } if !filled.iter().chain(opened).all(known) => {
+                broken("a stage that was not asked for")
+            }
+            Fact::Reminded { stages } if !stages.iter().all(known) => {
+                broken("a stage that was not asked for")
+            }
+            Fact::Escalated { stage, to } => {
+                let stages = self.requirement().map(|asked| asked.stages.iter());
+                let asked = stages.into_iter().flatten().find(|asked| asked.name == *stage);
+                match asked.and_then(|asked| asked.escalate.as_ref()) {
+                    Some(escalation) if escalation.to == *to => Ok(()),
+                    _ => broken("an escalation that the ruling does not name"),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What of a quorum's rules can be seen in the history: each stage has its people, each of them
@@ -215,8 +270,24 @@ impl Request {
             (_, Fact::Completed) => return stray("completed"),
             (_, Fact::Revoked { .. }) => return stray("revoked"),
             (
+                State::Pending(_),
+                Fact::Advanced { .. } | Fact::Escalated { .. } | Fact::Reminded { .. },
+            ) => return Ok(None),
+            (_, Fact::Advanced { .. }) => return stray("advanced"),
+            (_, Fact::Escalated { .. }) => return stray("escalated"),
+            (_, Fact::Reminded { .. }) => return stray("reminded"),
+            (_, Fact::PostReviewed(review)) => {
+                if event.by.as_ref() != Some(&review.reviewer) || review.at != at {
+                    return Err(ReplayError::Foreign { version });
+                }
+                self.check_post_review(review, version)?;
+                return Ok(None);
+            }
+            (
                 _,
-                Fact::Minted { .. }
+                Fact::PostReviewDone { .. }
+                | Fact::PostReviewMissed { .. }
+                | Fact::Minted { .. }
                 | Fact::Redeemed { .. }
                 | Fact::Abandoned { .. }
                 | Fact::CredentialRevoked { .. },
@@ -279,7 +350,13 @@ impl Request {
             | Fact::Approved { .. }
             | Fact::Denied(_)
             | Fact::Expired { .. }
-            | Fact::Canceled { .. } => {}
+            | Fact::Canceled { .. }
+            | Fact::Advanced { .. }
+            | Fact::Escalated { .. }
+            | Fact::Reminded { .. }
+            | Fact::PostReviewed(_)
+            | Fact::PostReviewDone { .. }
+            | Fact::PostReviewMissed { .. } => {}
         }
         Ok(())
     }

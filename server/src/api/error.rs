@@ -156,6 +156,7 @@ fn review(error: &ReviewError, text: String) -> ApiError {
         ReviewError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
         ReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
         ReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
+        ReviewError::SignInAgain { .. } => (S::FORBIDDEN, "sign_in_again"),
         ReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
     };
     ApiError::new(status, code, text)

@@ -58,8 +58,8 @@ impl Authority {
     /// Who the caller is, to this authority.
     pub fn whoami(&self, caller: &Caller) -> wire::Whoami {
         let principal = caller.principal();
-        let policy = self.policy();
-        let known = policy.membership().groups_of(&principal.id).map(str::to_owned);
+        let membership = self.membership();
+        let known = membership.groups_of(&principal.id).map(str::to_owned);
         wire::Whoami {
             principal: principal.into(),
             groups: known.chain(principal.groups.iter().cloned()).collect(),
@@ -101,6 +101,7 @@ impl Authority {
             kind,
             groups: Default::default(),
             acts_for: acts_for.collect::<Result<_, _>>()?,
+            claims: Default::default(),
         };
         let by = &caller.principal().id;
         let (administrator, purpose, parent) = (wanted.administrator, Purpose::Token, None);
@@ -277,7 +278,7 @@ fn local(field: &'static str, sub: &str) -> Result<PrincipalId, AppError> {
 
 fn person(id: PrincipalId) -> Principal {
     let (groups, acts_for) = Default::default();
-    Principal { id, kind: PrincipalKind::Person, groups, acts_for }
+    Principal { id, kind: PrincipalKind::Person, groups, acts_for, claims: Default::default() }
 }
 
 fn fresh(access: &Access, token: &Secret) -> wire::FreshAccess {

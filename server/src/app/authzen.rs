@@ -14,6 +14,7 @@ mod task;
 use assent_core::credential::denial::Denial;
 use assent_core::intent::Intent;
 use assent_core::policy::ruling::{Outcome, Ruling};
+use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::Principal;
 use assent_core::time::{Span, Timestamp};
 use assent_core::wire::authzen::{
@@ -139,7 +140,8 @@ impl Authority {
 
     /// What policy says. Everything here that needs a ruling gets it from this.
     async fn ruling(&self, intent: &Intent, requester: &Principal) -> Result<Ruling, AppError> {
-        Ok(self.policy().rule(intent, requester))
+        let (known, now) = (Known::default(), self.clock.now());
+        Ok(self.policy().rule(&Situation { intent, requester, known: &known, now }))
     }
 
     async fn decision(

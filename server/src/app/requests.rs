@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use assent_core::digest::Digest;
 use assent_core::id::RequestId;
+use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::PrincipalKind;
 use assent_core::request::{Filing, Request, Said, Standing, Step, Version};
 use assent_core::wire;
@@ -45,14 +46,10 @@ impl Authority {
         intent: wire::Intent,
     ) -> Result<wire::Decision, AppError> {
         let intent = intent.verify().map_err(AppError::Intent)?;
-        let policy = self.policy();
-        let ruling = policy.rule(&intent, caller.principal());
-        let accounts = policy.explain(&intent, caller.principal());
-        Ok(wire::Decision {
-            digest: intent.digest().to_string(),
-            ruling: (&ruling).into(),
-            explanation: accounts.iter().map(wire::Account::from).collect(),
-        })
+        let (known, now) = (Known::default(), self.clock.now());
+        let requester = caller.principal();
+        let situation = Situation { intent: &intent, requester, known: &known, now };
+        Ok(wire::Decision::of(&self.policy(), &situation))
     }
 
     /// Files an intent, or meets the open request for it where the caller wants that.
@@ -68,13 +65,16 @@ impl Authority {
         let intent = filing.intent.verify().map_err(AppError::Intent)?;
         for _ in 0..TRIES {
             let now = self.clock.now();
-            let ruling = self.policy().rule(&intent, caller.principal());
+            let (known, requester) = (Known::default(), caller.principal());
+            let situation = Situation { intent: &intent, requester, known: &known, now };
+            let ruling = self.policy().rule(&situation);
             let step = Request::file(
                 Filing {
                     id: self.chance.request_id(now)?,
                     intent: intent.clone(),
                     requester: caller.principal().clone(),
                     ruling,
+                    known,
                 },
                 now,
             );
@@ -243,12 +243,11 @@ impl Authority {
             let problem = "say why, in at most 2000 bytes".to_owned();
             return Err(AppError::Field { field: "comment", problem });
         }
-        let said = Said { verdict: review.verdict.into(), digest, comment };
-        let policy = self.policy();
+        let said = Said { verdict: review.verdict.into(), digest, comment, signed_in_at: None };
         self.change(caller, id, wish, |request| {
             let now = self.clock.now();
             let review_id = self.chance.review_id(now)?;
-            let members = policy.membership();
+            let members = &self.membership();
             Ok(request.review(review_id, caller.principal(), said.clone(), members, now)?)
         })
         .await
@@ -300,11 +299,10 @@ impl Authority {
         wish: Wish,
     ) -> Result<Request, AppError> {
         let reason = checked(reason)?;
-        let policy = self.policy();
         self.change(caller, id, wish, |request| {
             let (by, standing) = (caller.principal(), standing(caller));
             let now = self.clock.now();
-            Ok(request.revoke(by, standing, reason.clone(), policy.membership(), now)?)
+            Ok(request.revoke(by, standing, reason.clone(), &self.membership(), now)?)
         })
         .await
     }

@@ -45,13 +45,12 @@ pub(super) async fn inbox(State(authority): State<Arc<Authority>>, me: SignedIn)
         Ok(page) => page,
         Err(error) => return view::fault(error),
     };
-    let policy = authority.policy();
     let now = authority.clock().now();
     let (mut mine, mut asked, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for request in &page.requests {
-        let line = Line::from(&authority.show(request, &policy));
+        let line = Line::from(&authority.show(request));
         let principal = me.caller.principal();
-        if request.may_review(principal, policy.membership(), now).is_none() {
+        if request.may_review(principal, &authority.membership(), now).is_none() {
             mine.push(line);
         } else if request.requester().behind().contains(&principal.id) {
             asked.push(line);
@@ -88,8 +87,7 @@ pub(super) async fn history(
         Ok(listing) => listing,
         Err(error) => return view::fault(error),
     };
-    let policy = authority.policy();
-    let line = |request: &Request| Line::from(&authority.show(request, &policy));
+    let line = |request: &Request| Line::from(&authority.show(request));
     view::html(&HistoryPage {
         page: me.page("History"),
         lines: listing.requests.iter().map(line).collect(),
@@ -136,10 +134,9 @@ pub(super) async fn request(
 }
 
 fn request_page(authority: &Authority, me: &SignedIn, request: &Request) -> RequestPage {
-    let policy = authority.policy();
     let now = authority.clock().now();
-    let objection = request.may_review(me.caller.principal(), policy.membership(), now);
-    let shown = authority.show(request, &policy);
+    let objection = request.may_review(me.caller.principal(), &authority.membership(), now);
+    let shown = authority.show(request);
     let review = |review: &wire::Review| ReviewLine {
         reviewer: review.reviewer.clone(),
         approves: review.verdict == wire::Verdict::Approve,
@@ -178,6 +175,7 @@ fn why_not(objection: &ReviewError) -> Option<String> {
         | ReviewError::NotAPerson(_)
         | ReviewError::OwnRequest(_)
         | ReviewError::Twice(_)
+        | ReviewError::SignInAgain { .. }
         | ReviewError::NotAsked { .. } => Some(objection.to_string()),
     }
 }

@@ -50,9 +50,8 @@ impl Authority {
         if !mapping::is_same(request.intent(), intent) {
             return Ok(Presented::Fails { reason: "out_of_scope", may_ask: true });
         }
-        let policy = self.policy();
         let now = self.clock.now();
-        let until = request.stands_for(asked, policy.membership(), now);
+        let until = request.stands_for(asked, &self.membership(), now);
         let until = until.map(|end| wished_end(&request).map_or(end, |wished| wished.min(end)));
         match until.filter(|until| now < *until) {
             Some(until) => Ok(Presented::Stands(Approval {

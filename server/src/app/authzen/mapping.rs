@@ -68,10 +68,9 @@ impl Mapping {
             kind: evaluation.action.name.clone(),
             environment,
             target,
-            subject: None,
             context,
             reason: reason(evaluation),
-            duration: None,
+            ..UnverifiedIntent::default()
         };
         Self { stated, faults }
     }
@@ -154,6 +153,7 @@ pub(super) fn is_same(approved: &Intent, asked: &Intent) -> bool {
         && approved.environment() == asked.environment()
         && approved.target() == asked.target()
         && approved.subject() == asked.subject()
+        && approved.plan() == asked.plan()
         && circumstances(approved) == circumstances(asked)
 }
 

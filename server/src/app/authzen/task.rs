@@ -19,7 +19,7 @@ impl Authority {
         let task = Task {
             status,
             expires_at: deadline.map(|deadline| deadline.to_string()),
-            progress: progress(request, self.policy().membership()).filter(|_| is_pending),
+            progress: progress(request, &self.membership()).filter(|_| is_pending),
             links: Links {
                 ticket: format!("{}/requests/{id}", self.base),
                 cancel: is_pending.then(|| format!("{at}/cancel")),

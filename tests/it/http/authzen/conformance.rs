@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{EVALUATION, EVALUATIONS, SEARCH, ask, ruled_by};
 use crate::support::{Caller, Server, sent};
 
-/// Section 3, as far as identifiers and the resource's properties go.
+/// The eight decisions of section 3.4, each permitted by name: a deny of what is archived could not
+/// let pass what says nothing of its status.
 const FIXTURE: &str = "
 apiVersion: assent/v1
 kind: Policy
@@ -22,6 +23,15 @@ rules:
     allow: {}
   - id: alice-writes-what-is-active
     when: {intent.kind: write, requester.sub: alice, intent.target.status: active}
+    allow: {}
+  - id: admins-write-what-is-archived
+    when:
+      intent.kind: write
+      intent.target.status: archived
+      context.authzen.subject.properties.role: admin
+    allow: {}
+  - id: alice-deletes-softly
+    when: {intent.kind: delete, requester.sub: alice, context.authzen.action.properties.soft: true}
     allow: {}
 ";
 
@@ -47,13 +57,28 @@ fn question(who: &str, does: &str, what: &str) -> Value {
     json!({"subject": user(who), "action": {"name": does}, "resource": record(what)})
 }
 
+fn archived(mut question: Value) -> Value {
+    question["resource"]["properties"] = json!({"status": "archived"});
+    question
+}
+
+fn by_an_admin(what: &str) -> Value {
+    let mut body = archived(question("bob", "write", what));
+    body["subject"]["properties"] = json!({"role": "admin"});
+    body
+}
+
+fn softly(soft: Value) -> Value {
+    let mut body = question("alice", "delete", "record-1");
+    body["action"]["properties"] = json!({"soft": soft});
+    body
+}
+
 #[tokio::test]
 async fn basic_2_2_fixture_requests() {
     let (_server, point) = fixture().await;
     let mut context = question("alice", "read", "record-1");
     context["context"] = json!({"time": "2025-06-27T18:03-07:00", "ip": "192.168.1.1"});
-    let mut archived = question("alice", "write", "record-2");
-    archived["resource"]["properties"] = json!({"status": "archived"});
     let mut more = question("alice", "read", "record-1");
     more["subject"]["properties"] = json!({"department": "Sales", "role": "manager"});
     more["action"]["properties"] = json!({"method": "GET"});
@@ -68,7 +93,12 @@ async fn basic_2_2_fixture_requests() {
         ("2.2.1 rule 3", question("bob", "read", "record-1"), true),
         ("2.2.2", question("bob", "write", "record-1"), false),
         ("2.2.3", context, true),
-        ("2.2.4", archived, false),
+        ("2.2.4", archived(question("alice", "write", "record-2")), false),
+        ("2.2.5", by_an_admin("record-2"), true),
+        ("2.2.6", softly(json!(true)), true),
+        ("2.2.7", softly(json!(false)), false),
+        ("rule 8, absent", question("alice", "delete", "record-1"), false),
+        ("rule 8, as text", softly(json!("true")), false),
         ("2.2.8", more, true),
         ("2.2.9", unknown, true),
     ] {
@@ -172,6 +202,14 @@ async fn batch_3_2_and_3_3() {
         {"resource": {"type": "record", "id": "record-1", "properties": {"status": "active"}}},
         {"resource": {"type": "record", "id": "record-2", "properties": {"status": "archived"}}},
     ]});
+    let admins = json!({
+        "action": {"name": "write"},
+        "resource": {"type": "record", "id": "record-2", "properties": {"status": "archived"}},
+        "evaluations": [
+            {"subject": user("alice")},
+            {"subject": {"type": "user", "id": "bob", "properties": {"role": "admin"}}},
+        ],
+    });
     let whole = json!({"evaluations": [
         question("alice", "read", "record-1"), question("bob", "write", "record-1"),
     ]});
@@ -196,6 +234,7 @@ async fn batch_3_2_and_3_3() {
         ("3.2.1", with(alice_reads.clone(), "evaluations", two), vec![true, true]),
         ("3.2.2", bob, vec![true, false]),
         ("3.2.3", writes, vec![true, false]),
+        ("3.2.4", admins, vec![false, true]),
         ("3.2.5", whole, vec![true, false]),
         ("3.2.6", circumstances, vec![true, true]),
         ("3.4.1", faulty, vec![true, false, false, false, true]),
@@ -283,12 +322,15 @@ async fn batch_the_three_semantics() {
 async fn search_4_4_actions_are_those_that_evaluate_to_true() {
     let (_server, point) = fixture().await;
     let search = |who: &str| json!({"subject": user(who), "resource": record("record-1")});
+    let mut administered = by_an_admin("record-2");
+    administered.as_object_mut().unwrap().remove("action");
     let mut paged = search("alice");
     paged["context"] = json!({"time": "2025"});
     paged["page"] = json!({"limit": 1});
     for (section, body, found) in [
         ("4.4.1", search("alice"), json!([{"name": "read"}, {"name": "write"}])),
         ("4.4.1", search("bob"), json!([{"name": "read"}])),
+        ("4.4.3", administered, json!([{"name": "read"}, {"name": "write"}])),
         ("4.5.4", paged, json!([{"name": "read"}, {"name": "write"}])),
         ("4.6.1", search("nonexistent-user"), json!([])),
         (

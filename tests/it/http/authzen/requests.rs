@@ -269,6 +269,34 @@ async fn policy_is_asked_anew_and_has_the_last_word() {
 }
 
 #[tokio::test]
+async fn whom_an_escalation_added_fills_what_was_asked_and_nothing_else() {
+    let server = start().await;
+    let (alice, carol) = (server.person("alice").await, server.person("carol").await);
+    let rules = |stage: &str| {
+        format!(
+            "{{apiVersion: assent/v1, kind: Policy, metadata: {{name: n}},
+              groups: {{g: [person:bob], leads: [person:carol]}},
+              rules: [{{id: r, when: {{intent.environment: one}}, require: {{
+                stages: [{{name: {stage}, approvals: 1, from: [group:g]}}],
+                escalate: {{after: 30m, to: [group:leads], then_expire_after: 1h}}}}}}]}}"
+        )
+    };
+    ruled_by(&server, &rules("s"));
+    let evaluation = own("alice", "one");
+    let body = denied(&alice, &evaluation).await;
+    let task = submit(&alice, &body).await.is(202).json();
+    let id = task["task"]["id"].as_str().unwrap();
+    server.time().pass(Span::minutes(30));
+    approve(&carol, id).await;
+    let done = alice.get(&format!("{REQUESTS}/{id}")).await.is(200).json();
+    let again = with_approval(&evaluation, &done["result"]["approval"]);
+    assert_eq!(decided(&alice, &again).await["decision"], true);
+    ruled_by(&server, &rules("another"));
+    let said = decided(&alice, &again).await;
+    assert_eq!(said["context"]["reason"], "approval_expired", "{said}");
+}
+
+#[tokio::test]
 async fn a_submission_must_be_bound_to_its_denial() {
     let server = start().await;
     let (alice, eve) = (server.person("alice").await, server.person("eve").await);

@@ -116,3 +116,21 @@ async fn an_approval_that_is_only_words_is_nothing() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_know_answers_500_and_no_decision() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.sqlite");
+    let server = Server::on_file(&file).await;
+    let alice = server.person("alice").await;
+    assert_eq!(decided(&alice, &own("alice", "staging")).await["decision"], true);
+    let tool = rusqlite::Connection::open(&file).unwrap();
+    tool.execute_batch("ALTER TABLE access RENAME TO mislaid").unwrap();
+    for path in [EVALUATION, EVALUATIONS, SEARCH] {
+        let answer = ask(&alice, path, &own("alice", "staging")).await;
+        assert_eq!((answer.status, answer.json().get("decision")), (500, None), "{answer:?}");
+        assert!(!answer.text.contains("mislaid") && !answer.text.contains("SQL"), "{answer:?}");
+    }
+    tool.execute_batch("ALTER TABLE mislaid RENAME TO access").unwrap();
+    assert_eq!(decided(&alice, &own("alice", "staging")).await["decision"], true);
+}

@@ -1,7 +1,7 @@
 //! The use cases: what a caller can have done. No HTTP here, and no SQL.
 
 mod access;
-mod authzen;
+pub mod authzen;
 mod credentials;
 mod error;
 mod requests;
@@ -20,10 +20,10 @@ use assent_core::principal::Principal;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-pub use authzen::{AskError, Authzen};
 pub use error::AppError;
 pub use requests::{Filed, Listing};
 
+use crate::app::authzen::Authzen;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::ledger::Ledger;
@@ -136,12 +136,6 @@ impl Authority {
             doors: access::Doors::default(),
             authzen: Authzen::default(),
         }
-    }
-
-    /// The same, as an AuthZEN decision point of these settings.
-    #[must_use]
-    pub fn with_authzen(self, authzen: Authzen) -> Self {
-        Self { authzen, ..self }
     }
 
     /// The policy of this moment.

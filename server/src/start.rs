@@ -11,7 +11,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::app::{AppError, Authority, Authzen, Parts};
+use crate::app::authzen::Authzen;
+use crate::app::{AppError, Authority, Parts};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::ledger::sqlite::OpenError;

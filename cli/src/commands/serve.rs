@@ -3,7 +3,7 @@
 mod announce;
 mod log;
 
-use assent_server::app::Authzen;
+use assent_server::app::authzen::Authzen;
 use assent_server::{Config, StartError};
 use tokio_util::sync::CancellationToken;
 

@@ -47,6 +47,12 @@ pub struct Authzen {
 }
 
 impl Authority {
+    /// The same authority, as a decision point of these settings.
+    #[must_use]
+    pub fn with_authzen(self, authzen: Authzen) -> Self {
+        Self { authzen, ..self }
+    }
+
     /// What this authority can do as a decision point.
     pub fn authzen_metadata(&self) -> Metadata {
         let at = |path: &str| format!("{}{path}", self.base);

@@ -14,7 +14,8 @@ use serde_json::Value;
 use crate::api::authzen::exchange::{Asked, object};
 use crate::api::error::ApiError;
 use crate::api::extract::{self, Known, Path};
-use crate::app::{AskError, Authority, Wish};
+use crate::app::authzen::AskError;
+use crate::app::{Authority, Wish};
 
 /// How many seconds a caller waits before it looks again.
 const LOOK_AGAIN: &str = "5";

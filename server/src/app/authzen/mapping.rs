@@ -18,7 +18,7 @@ use assent_core::time::Span;
 use assent_core::wire::authzen::Evaluation;
 use serde_json::{Map, Value, json};
 
-use crate::app::Authzen;
+use crate::app::authzen::Authzen;
 
 /// The member of an intent's context that holds the evaluation. A caller cannot set it.
 const AUTHZEN: &str = "authzen";

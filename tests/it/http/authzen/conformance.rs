@@ -2,7 +2,7 @@
 //! Discovery, and of Search what is offered. The enforcement point is an administrator, because it
 //! asks about others.
 
-use assent_server::app::Authzen;
+use assent_server::app::authzen::Authzen;
 use serde_json::{Value, json};
 
 use super::{EVALUATION, EVALUATIONS, SEARCH, ask, ruled_by};

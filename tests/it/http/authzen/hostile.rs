@@ -1,6 +1,6 @@
 //! Bodies and questions that are meant to harm. Each is refused or denied, and the server goes on.
 
-use assent_server::app::Authzen;
+use assent_server::app::authzen::Authzen;
 use serde_json::{Value, json};
 
 use super::{EVALUATION, EVALUATIONS, REQUESTS, SEARCH, ask, decided, own};

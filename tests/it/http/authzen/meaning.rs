@@ -1,6 +1,6 @@
 //! What an evaluation means here: which intent it is, and what becomes of each ruling.
 
-use assent_server::app::Authzen;
+use assent_server::app::authzen::Authzen;
 use serde_json::{Value, json};
 
 use super::{EVALUATION, EVALUATIONS, ask, decided, own, ruled_by};

@@ -2,7 +2,7 @@
 //! what is permitted: exactly that, for its requester, while it stands.
 
 use assent_core::time::Span;
-use assent_server::app::Authzen;
+use assent_server::app::authzen::Authzen;
 use serde_json::{Value, json};
 
 use super::{EVALUATION, REQUESTS, ask, decided, own, ruled_by};

@@ -208,5 +208,6 @@ pub(crate) fn principal(sub: &str, kind: PrincipalKind, acts_for: &[&str]) -> Pr
         kind,
         groups: BTreeSet::new(),
         acts_for: acts_for.iter().map(|sub| local(sub)).collect(),
+        claims: serde_json::Map::new(),
     }
 }

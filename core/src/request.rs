@@ -5,6 +5,7 @@
 //! what is in memory cannot differ.
 
 mod afterwards;
+mod approval;
 pub mod event;
 #[cfg(test)]
 mod lifecycle;

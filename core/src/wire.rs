@@ -2,6 +2,7 @@
 //!
 //! Everything read here is unverified until its `TryFrom` or `verify` has made a domain value of it.
 
+pub mod authzen;
 mod event;
 mod history;
 mod known;

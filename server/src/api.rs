@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod authzen;
 mod credentials;
 pub mod error;
 mod extract;

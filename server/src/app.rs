@@ -2,6 +2,7 @@
 
 mod access;
 mod afterwards;
+pub mod authzen;
 mod cached;
 mod credentials;
 mod error;
@@ -31,6 +32,7 @@ pub use policies::Trouble;
 pub(crate) use policies::documents_of;
 pub use requests::{Filed, Listing};
 
+use crate::app::authzen::Authzen;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::engines::Engines;
@@ -85,6 +87,7 @@ pub struct Authority {
     closing: CancellationToken,
     waiters: Waiters,
     doors: access::Doors,
+    authzen: Authzen,
 }
 
 /// Who calls, as their access token proved.
@@ -186,6 +189,7 @@ impl Authority {
             closing,
             waiters: Waiters::default(),
             doors: access::Doors::default(),
+            authzen: Authzen::default(),
         }
     }
 

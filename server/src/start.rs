@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::app::authzen::Authzen;
 use crate::app::{AppError, Authority, Parts, documents_of};
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -36,6 +37,8 @@ pub struct Config {
     pub proxies: Proxies,
     /// Whether people to try things with are seeded. Loopback only.
     pub dev: bool,
+    /// How it is an AuthZEN decision point.
+    pub authzen: Authzen,
 }
 
 /// What whoever started the server should be told. Nothing here is ever logged.
@@ -179,7 +182,7 @@ pub async fn run(
     let closing = shutdown.clone();
     let (engines, proxies) = (Arc::new(NoEngines), config.proxies.clone());
     let parts = Parts { ledger, rules, source, engines, proxies, signer, clock, base, closing };
-    let authority = Arc::new(Authority::new(parts));
+    let authority = Arc::new(Authority::new(parts).with_authzen(config.authzen.clone()));
     authority.learn_groups().await?;
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;

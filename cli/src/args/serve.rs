@@ -54,5 +54,19 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) dev: bool,
     #[command(flatten)]
+    pub(crate) authzen: AuthzenArgs,
+    #[command(flatten)]
     pub(crate) printing: Printing,
+}
+
+/// How the server is an AuthZEN decision point
+#[derive(Debug, Args)]
+#[command(next_help_heading = "AuthZEN")]
+pub(crate) struct AuthzenArgs {
+    /// The environment of AuthZEN resources that name none; without it, those are denied
+    #[arg(long, value_name = "NAME")]
+    pub(crate) authzen_environment: Option<String>,
+    /// Let AuthZEN denials say how to ask (Access Request and Approval Profile, draft 1)
+    #[arg(long)]
+    pub(crate) authzen_access_request: bool,
 }

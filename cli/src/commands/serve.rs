@@ -3,6 +3,7 @@
 mod announce;
 mod log;
 
+use assent_server::app::authzen::Authzen;
 use assent_server::network::Proxies;
 use assent_server::policy::{Checkout, Source};
 use assent_server::{Config, StartError};
@@ -21,7 +22,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let (documents, source) = (args.policy.clone(), source(&args));
-    let ServeArgs { listen, data, public_url, dev, printing, .. } = args;
+    let ServeArgs { listen, data, public_url, dev, authzen, printing, .. } = args;
     let data = match data {
         Some(data) => data,
         // The people of `--dev` never get into a ledger that is meant.
@@ -30,7 +31,11 @@ pub(crate) async fn run(
     };
     log::install(environment, output)?;
     let proxies = Proxies::new(args.trusted_proxy, args.country_header);
-    let config = Config { listen, public_url, data, policy: source, proxies, dev };
+    let authzen = Authzen {
+        environment: authzen.authzen_environment,
+        access_request: authzen.authzen_access_request,
+    };
+    let config = Config { listen, public_url, data, policy: source, proxies, dev, authzen };
     let shutdown = stopped_by_signals()?;
     let mut silent = false;
     let mut announce = |announcement| {

@@ -34,6 +34,23 @@ pub type Plans<'a> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'a;
 /// What the engine of an `ask` rule says of a question; `None` where there is none to ask.
 pub type Engines<'a> = dyn Fn(&Question<'_>) -> Option<Opinion> + 'a;
 
+/// The keys of test cases, each with what the JSON Schema calls such a map.
+#[cfg(test)]
+pub(super) fn tables() -> [(&'static str, &'static crate::policy::document::keys::Keys); 10] {
+    [
+        ("policy-test", &read::DOCUMENT),
+        ("case", &read::CASE),
+        ("given", &given::GIVEN),
+        ("given-intent", &given::INTENT),
+        ("given-requester", &given::REQUESTER),
+        ("given-network", &given::NETWORK),
+        ("answer", &given::ANSWER),
+        ("given-plan", &plan::FACTS),
+        ("given-change", &plan::CHANGE),
+        ("expect", &expect::EXPECT),
+    ]
+}
+
 /// What an engine is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {

@@ -577,3 +577,49 @@ fn t53_a_history_whose_rules_were_not_kept_is_refused() {
     assert_eq!(refused, "event 3: a stand-in for somebody who has spoken");
     assert!(forged(|events| events.insert(2, events[1].clone())).is_err());
 }
+
+/// Until when the approval stands for what `stages` asks, in seconds.
+fn stands(request: &Request, stages: &str, all: &Membership, now: i64) -> Option<i64> {
+    let asked = filed(stages, 1);
+    let until = request.stands_for(asked.requirement().unwrap(), all, at(now));
+    until.map(|until| (until.as_millis() - at(0).as_millis()) / 1000)
+}
+
+#[test]
+fn an_approval_stands_to_the_end_of_its_window_for_what_it_fills() {
+    let all = members("a: bob carol; b: carol");
+    let pending = filed("1 of group:a", 1);
+    assert_eq!(stands(&pending, "1 of group:a", &all, 1), None);
+    let approved = pending.approves("bob", &all, 10).unwrap();
+    assert_eq!(stands(&approved, "1 of group:a", &all, 3_609), Some(3_610));
+    assert_eq!(stands(&approved, "1 of group:a", &all, 3_610), None);
+    for more in ["2 of group:a", "1 of group:b", "1 of group:a, 1 of group:b"] {
+        assert_eq!(stands(&approved, more, &all, 11), None, "{more}");
+    }
+    for fewer in ["a: carol; b: bob", "b: bob"] {
+        assert_eq!(stands(&approved, "1 of group:b", &members(fewer), 11), None, "{fewer}");
+    }
+    assert_eq!(stands(&approved, "1 of group:b", &members("a: bob; b: bob"), 11), Some(3_610));
+    let lapsed = approved.lapse(at(3_610)).unwrap().next().clone();
+    assert_eq!(stands(&lapsed, "1 of group:a", &all, 11), None, "time does not run back");
+    assert_eq!(lapsed.approval_ends_at(at(3_611)), Some(at(3_610)));
+}
+
+#[test]
+fn an_approval_whose_uses_are_spent_stands_while_a_credential_lives() {
+    let all = members("a: bob");
+    let approved = filed("1 of group:a", 1).approves("bob", &all, 10).unwrap();
+    let spent = approved.spends(1, &all, 20).unwrap().step().next().clone();
+    assert_eq!(stands(&spent, "1 of group:a", &all, 21), None, "no token was handed out yet");
+    assert_eq!(spent.approval_ends_at(at(21)), Some(at(20)));
+    let minted = spent.minted(credential(1), Digest::of(b"token"), at(21)).unwrap().next().clone();
+    assert_eq!(stands(&minted, "1 of group:a", &all, 919), Some(920));
+    assert_eq!(stands(&minted, "1 of group:a", &all, 920), None);
+    assert_eq!(stands(&minted, "1 of group:a", &members("a: carol"), 22), None);
+    let over = minted.complete(&person("alice"), at(30)).unwrap().next().clone();
+    assert_eq!(stands(&over, "1 of group:a", &all, 31), None);
+    let (by, own) = (person("alice"), Standing::Own);
+    let revoked = approved.revoke(&by, own, "no".to_owned(), &all, at(30)).unwrap().next().clone();
+    assert_eq!(stands(&revoked, "1 of group:a", &all, 31), None);
+    assert_eq!(revoked.approval_ends_at(at(31)), Some(at(30)));
+}

@@ -395,7 +395,7 @@ impl Request {
 
     /// A stage that those who counted no longer fill. They are those the credential names, so they
     /// and nobody else must still do.
-    fn no_longer_filled(
+    pub(super) fn no_longer_filled(
         &self,
         counted: &BTreeSet<PrincipalId>,
         membership: &Membership,

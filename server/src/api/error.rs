@@ -16,6 +16,7 @@ use crate::ledger::LedgerError;
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
+    kind: &'static str,
     code: &'static str,
     detail: String,
     errors: Vec<ProblemField>,
@@ -25,7 +26,20 @@ pub struct ApiError {
 impl ApiError {
     /// An answer of this status and code that says this.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), private: None }
+        let (kind, detail) = ("about:blank", detail.into());
+        Self { status, kind, code, detail, errors: Vec::new(), private: None }
+    }
+
+    /// The same, of a problem type that a specification names (RFC 9457 section 3.1.1).
+    #[must_use]
+    pub fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     fn field(field: &str, problem: String) -> Self {
@@ -98,6 +112,7 @@ impl From<AppError> for ApiError {
                 let errors = faults.into_iter().map(field).collect();
                 Self { errors, ..Self::new(S::UNPROCESSABLE_ENTITY, "invalid_policy", text) }
             }
+            AppError::ForeignSubject(_) => Self::new(S::FORBIDDEN, "foreign_subject", text),
             AppError::NotFound { .. } => Self::new(S::NOT_FOUND, "not_found", text),
             AppError::Review(error) => review(&error, text),
             AppError::PostReview(error) => post_review(&error, text),
@@ -207,7 +222,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
         let problem = Problem {
-            type_: "about:blank".to_owned(),
+            type_: self.kind.to_owned(),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
             code: self.code.to_owned(),

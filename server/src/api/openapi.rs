@@ -105,13 +105,19 @@ fn queries(path: &str) -> Vec<Value> {
 fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Value {
     let given = route.gives.map(|shape| shape(generator));
     let is_new = route.method == Method::GetAndPost
-        || matches!(route.path, "/v1/bootstrap" | "/v1/requests/{id}/credentials");
+        || matches!(
+            route.path,
+            "/v1/bootstrap" | "/v1/requests/{id}/credentials" | "/access/v1/requests"
+        );
     let mut responses = Map::new();
     if is_new {
         responses.insert("201".to_owned(), answer("made", given.clone()));
     }
     if !is_new || route.path == "/v1/requests" {
-        responses.insert("200".to_owned(), answer("answered", given));
+        responses.insert("200".to_owned(), answer("answered", given.clone()));
+    }
+    if route.path == "/access/v1/requests" {
+        responses.insert("202".to_owned(), answer("people are asked", given.clone()));
     }
     responses.insert("default".to_owned(), fault(problem));
     let mut operation = Map::new();

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use assent_core::wire;
+use assent_core::wire::authzen as zen;
 use axum::routing::{MethodRouter, get, post};
 use schemars::{Schema, SchemaGenerator};
 
-use crate::api::{access, audit, credentials, policy, requests, wellknown};
+use crate::api::{access, audit, authzen, credentials, policy, requests, wellknown};
 use crate::app::Authority;
 
 /// One route.
@@ -131,6 +132,24 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::Introspection>), post(credentials::introspect)),
     route!(Form "/oauth/revoke" "Take a credential back by its token (RFC 7009)",
         NONE, NONE, post(credentials::revoke_token)),
+    route!(Post "/access/v1/evaluation" "May this subject do this to that? (AuthZEN 1.0)",
+        Some(of::<zen::Evaluation>), Some(of::<zen::Decision>),
+        authzen::exchange(post(authzen::evaluation))),
+    route!(Post "/access/v1/evaluations" "The same, many at once (AuthZEN 1.0)",
+        Some(of::<zen::Evaluations>), Some(of::<zen::Decisions>),
+        authzen::exchange(post(authzen::evaluations))),
+    route!(Post "/access/v1/search/action" "What may this subject do to that? (AuthZEN 1.0)",
+        Some(of::<zen::ActionSearch>), Some(of::<zen::FoundActions>),
+        authzen::exchange(post(authzen::search_action))),
+    route!(Change "/access/v1/requests" "Ask for what was denied (AuthZEN access request profile)",
+        Some(of::<zen::AccessRequest>), Some(of::<zen::Tasked>),
+        authzen::exchange(post(authzen::ask))),
+    route!(Get "/access/v1/requests/{id}" "How far what was asked for is (AuthZEN profile)",
+        NONE, Some(of::<zen::Tasked>), authzen::exchange(get(authzen::task))),
+    route!(Post "/access/v1/requests/{id}/cancel" "Withdraw what was asked for (AuthZEN profile)",
+        NONE, Some(of::<zen::Tasked>), authzen::exchange(post(authzen::cancel))),
+    route!(Public "/.well-known/authzen-configuration" "What this decision point can do (AuthZEN 1.0)",
+        NONE, Some(of::<zen::Metadata>), get(authzen::metadata)),
     route!(Public "/.well-known/jwks.json" "The public keys (RFC 7517)",
         NONE, NONE, get(wellknown::jwks)),
     route!(Public "/.well-known/openid-configuration" "The issuer's metadata",

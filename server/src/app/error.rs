@@ -33,6 +33,10 @@ pub enum AppError {
     NotForWorkloads,
     #[error("the policy would have {} faults, so nothing was changed", .0.len())]
     Policy(Vec<Fault>),
+    #[error(
+        "`{0}` is not you: only an administrator, or a workload that acts for them, asks about others"
+    )]
+    ForeignSubject(String),
     #[error("there is no {what} `{id}`, or it is not yours to see")]
     NotFound { what: &'static str, id: String },
     #[error(transparent)]

@@ -59,6 +59,7 @@ fn the_open_routes_are_these() {
     let open: Vec<_> = ROUTES.iter().filter(|route| is_open(route)).map(|r| r.path).collect();
     let known = [
         "/v1/bootstrap",
+        "/.well-known/authzen-configuration",
         "/.well-known/jwks.json",
         "/.well-known/openid-configuration",
         "/v1/openapi.json",

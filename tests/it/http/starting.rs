@@ -19,6 +19,7 @@ fn config(folder: &Path) -> Config {
         policy: Source::Nowhere,
         proxies: Proxies::default(),
         dev: false,
+        authzen: Default::default(),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::policy::ruling::{Addressee, Outcome, Requirement, Ruling, Terms};
 use crate::policy::yaml::{Node, Yaml};
 use crate::time::Span;
 
-const EXPECT: Keys = Keys {
+pub(super) const EXPECT: Keys = Keys {
     of: "expect",
     known: &[
         "ruling",

@@ -19,27 +19,27 @@ use crate::policy::yaml::{Node, Yaml};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::time::Timestamp;
 
-const GIVEN: Keys = Keys {
+pub(super) const GIVEN: Keys = Keys {
     of: "given",
     known: &["intent", "requester", "plan", "signals", "suspended", "now", "answers"],
     required: &["intent"],
 };
 
-const INTENT: Keys = Keys {
+pub(super) const INTENT: Keys = Keys {
     of: "intent",
     known: &["kind", "environment", "target", "reason", "duration", "digest", "context"],
     required: &["kind", "environment"],
 };
 
-const REQUESTER: Keys = Keys {
+pub(super) const REQUESTER: Keys = Keys {
     of: "requester",
     known: &["person", "workload", "groups", "claims", "network", "acts_for"],
     required: &[],
 };
 
-const NETWORK: Keys = Keys { of: "network", known: &["ip", "country"], required: &[] };
+pub(super) const NETWORK: Keys = Keys { of: "network", known: &["ip", "country"], required: &[] };
 
-const ANSWER: Keys =
+pub(super) const ANSWER: Keys =
     Keys { of: "answer", known: &["deny", "warn", "allow", "failed"], required: &[] };
 
 /// When a case is, that does not say it: Monday, 2026-01-05 at noon, UTC.

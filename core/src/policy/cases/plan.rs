@@ -13,7 +13,7 @@ use crate::policy::yaml::Node;
 
 const FILE: Keys = Keys { of: "plan of a file", known: &["file"], required: &["file"] };
 
-const FACTS: Keys = Keys {
+pub(super) const FACTS: Keys = Keys {
     of: "plan",
     known: &[
         "creates",
@@ -46,7 +46,7 @@ const FACTS: Keys = Keys {
     required: &[],
 };
 
-const CHANGE: Keys = Keys {
+pub(super) const CHANGE: Keys = Keys {
     of: "change",
     known: &crate::policy::attribute::CHANGE_MEMBERS,
     required: &["address", "type"],

@@ -10,13 +10,13 @@ use crate::policy::document::keys::Keys;
 use crate::policy::document::{Fault, PolicyDocument, Reader, Vocabulary};
 use crate::policy::yaml::{self, Node, Yaml};
 
-const DOCUMENT: Keys = Keys {
+pub(super) const DOCUMENT: Keys = Keys {
     of: "PolicyTest document",
     known: &["apiVersion", "kind", "metadata", "base", "tests"],
     required: &["apiVersion", "kind", "tests"],
 };
 
-const CASE: Keys =
+pub(super) const CASE: Keys =
     Keys { of: "test", known: &["name", "given", "expect"], required: &["name", "expect"] };
 
 pub(super) fn cases(

@@ -340,7 +340,7 @@ tests:
     assert_eq!(within, wanted);
     let parts = &any.within[2].within[0];
     assert_eq!((parts.seen, parts.within[0].seen), (seen(1, 0), seen(1, 1)));
-    assert_eq!(coverage.reached(), (7, 15));
-    assert_eq!(coverage.percent(), 46);
+    assert_eq!(coverage.reached(), (8, 15));
+    assert_eq!(coverage.percent(), 53);
     assert_eq!(rule.conditions_covered(), (1, 7));
 }

@@ -13,6 +13,7 @@ pub(super) fn definitions() -> Vec<Definition> {
         closed("policy-test", "Test cases, beside the documents they test", &["apiVersion", "kind", "tests"], vec![
             ("apiVersion", json!({"const": "assent/v1"})),
             ("kind", json!({"const": "PolicyTest"})),
+            ("metadata", reference("metadata")),
             ("base", of("given", "What every case starts from; each `given` is merged over it")),
             ("tests", some("case", "The cases")),
         ]),
@@ -52,9 +53,10 @@ pub(super) fn definitions() -> Vec<Definition> {
             ("country", or_null(text("ISO 3166-1 alpha-2"))),
         ]),
         ("given-plan".to_owned(), plan()),
+        ("given-change".to_owned(), change()),
         closed("answer", "What an engine said", &[], vec![
-            ("deny", texts("Its objections")),
-            ("warn", texts("Its warnings")),
+            ("deny", or_null(texts("Its objections"))),
+            ("warn", or_null(texts("Its warnings"))),
             ("allow", or_null(json!({"type": "boolean"}))),
             ("failed", or_null(text("Why there is no answer"))),
         ]),
@@ -120,15 +122,25 @@ fn plan() -> Value {
     })
 }
 
-fn fact_value(fact: PlanFact) -> Value {
-    let change: Map<String, Value> =
+/// One change of the plan.
+fn change() -> Value {
+    let members: Map<String, Value> =
         CHANGE_MEMBERS.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
-    let change = json!({"type": "object", "properties": change, "additionalProperties": false});
+    json!({
+        "description": "One change of the plan",
+        "type": "object",
+        "required": ["address", "type"],
+        "properties": members,
+        "additionalProperties": false,
+    })
+}
+
+fn fact_value(fact: PlanFact) -> Value {
     match Attribute::Plan(fact).type_of() {
         Type::Number => json!({"type": ["integer", "string"], "minimum": 0}),
         Type::Boolean => json!({"type": "boolean"}),
         Type::Texts => texts(""),
-        Type::Maps => json!({"type": "array", "items": change}),
+        Type::Maps => json!({"type": "array", "items": reference("given-change")}),
         Type::Text | Type::Clock | Type::Span | Type::Instant | Type::Json => {
             json!({"type": "string"})
         }

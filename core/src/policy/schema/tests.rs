@@ -74,6 +74,20 @@ fn every_key_of_the_reader_stands_in_the_schema_and_no_other() {
 }
 
 #[test]
+fn every_key_of_a_case_stands_in_the_schema_and_no_other() {
+    let schema = schema();
+    for (name, keys) in crate::policy::cases::tables() {
+        let definition = &schema["$defs"][name];
+        let known: BTreeSet<&str> = keys.known.iter().copied().collect();
+        assert_eq!(members(definition), known, "{name}");
+        // What is given is merged over what `base` gives, so a part of it need not be whole.
+        if !["given", "given-intent"].contains(&name) && definition.get("required").is_some() {
+            assert_eq!(definition["required"], json!(keys.required), "{name}");
+        }
+    }
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     fn each(value: &Value, see: &mut impl FnMut(&str)) {
         match value {

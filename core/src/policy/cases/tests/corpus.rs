@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::policy::Policy;
+use crate::policy::attribute::Attribute;
 use crate::policy::cases::Case;
-use crate::policy::condition::Condition;
+use crate::policy::condition::{Condition, Test};
 use crate::policy::coverage::Coverage;
 use crate::policy::document::PolicyDocument;
 
@@ -114,13 +115,17 @@ fn without_any_one_rule_a_case_of_its_theme_fails() {
     }
 }
 
-/// Without a condition a rule says more than it should.
+/// Without a condition a rule says more than it should. Kinds and environments are left out: rules
+/// are found by them before any condition is looked at.
 #[test]
 fn without_any_one_condition_a_case_of_its_theme_fails() {
     let mut unmissed = Vec::new();
     for mut theme in themes() {
         for at in 0..theme.policy.rules.len() {
             for line in 0..theme.policy.rules[at].when.len() {
+                if finds_the_rule(&theme.policy.rules[at].when[line]) {
+                    continue;
+                }
                 let condition = theme.policy.rules[at].when.remove(line);
                 if theme.failures().is_empty() {
                     let rule = &theme.policy.rules[at].id;
@@ -131,4 +136,9 @@ fn without_any_one_condition_a_case_of_its_theme_fails() {
         }
     }
     assert!(unmissed.is_empty(), "{unmissed:#?}");
+}
+
+fn finds_the_rule(condition: &Condition) -> bool {
+    let Condition::Test { attribute, test: Test::In(_) } = condition else { return false };
+    matches!(attribute, Attribute::Kind | Attribute::Environment)
 }

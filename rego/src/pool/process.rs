@@ -153,7 +153,7 @@ impl Worker {
         let rest = drain(&mut self.stderr, &mut self.said);
         let _ = tokio::time::timeout(GRACE, rest).await;
         let said = String::from_utf8_lossy(&self.said);
-        let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+        let last = said.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with("note: ")).unwrap_or_default();
         let mut told: Vec<String> =
             ended_itself.map(|status| status.to_string()).into_iter().collect();
         told.extend((!last.is_empty()).then(|| last.chars().take(200).collect()));

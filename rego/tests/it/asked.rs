@@ -1,0 +1,1 @@
+//! What a pool answers, and what it does with its workers.

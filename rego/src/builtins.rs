@@ -1,6 +1,11 @@
 //! The functions a policy may call, by name. What is not listed is refused when the module is
 //! loaded, because the engine would only notice when it came by.
 
+use regorus::unstable::{BUILTINS, Expr, Ref, Span};
+use regorus::{Extension, Source, Value};
+
+use crate::syntax;
+
 /// Bound to the time of the question, so that equal questions have equal answers.
 pub(crate) const NOW: &str = "time.now_ns";
 
@@ -39,6 +44,56 @@ const BANNED: &[(&str, &str)] = &[
     ("trace", "is OPA's; use print"),
 ];
 
+/// Functions of which the engine says "no value" where OPA, asked to be strict, says "error": for
+/// an address that is none, a text that should have been a list. A rule that denies would fall
+/// silent over it, so here it is an error.
+pub(crate) const STRICTER: &[&str] = &[
+    "array.slice",
+    "bits.and",
+    "bits.lsh",
+    "bits.negate",
+    "bits.or",
+    "bits.rsh",
+    "bits.xor",
+    "graph.reachable",
+    "graph.reachable_paths",
+    "net.cidr_contains",
+    "object.union_n",
+    "regex.replace",
+    "regex.template_match",
+    "strings.any_prefix_match",
+    "strings.any_suffix_match",
+    "substring",
+    "time.add_date",
+];
+
+/// The engine's function with "no value" made an error.
+pub(crate) fn stricter(name: &'static str) -> Option<(u8, Box<dyn Extension>)> {
+    let (function, arity) = *BUILTINS.get(name)?;
+    // The function wants to know where its arguments stand. Whoever calls this knows and says so.
+    let source = Source::from_contents(String::new(), String::new()).ok()?;
+    let span = Span { source, line: 1, col: 1, start: 0, end: 0 };
+    let argument = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
+    let arguments = vec![argument; usize::from(arity)];
+    let strict = move |values: Vec<Value>| {
+        let value = function(&span, &arguments, &values, true);
+        // Without the place, which is not one.
+        let value = value.map_err(|e| Refusal(syntax::told(&e.to_string(), "").message))?;
+        match value {
+            Value::Undefined => {
+                Err(Refusal(format!("`{name}` has no value for these arguments")).into())
+            }
+            value => Ok(value),
+        }
+    };
+    Some((arity, Box::new(strict)))
+}
+
+/// What a function says of its arguments.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refusal(String);
+
 /// Why a function is refused, if it is refused by name.
 pub(crate) fn banned(name: &str) -> Option<&'static str> {
     BANNED.iter().find(|(banned, _)| *banned == name).map(|(_, why)| *why)
@@ -51,7 +106,7 @@ pub(crate) fn is_known(name: &str) -> bool {
 
 /// How many arguments it takes, where the engine says so.
 pub(crate) fn arity(name: &str) -> Option<usize> {
-    regorus::unstable::BUILTINS.get(name).map(|(_, arity)| usize::from(*arity))
+    BUILTINS.get(name).map(|(_, arity)| usize::from(*arity))
 }
 
 #[cfg(test)]
@@ -64,6 +119,9 @@ mod tests {
             assert!(*name == "print" || arity(name).is_some(), "{name}");
             assert!(banned(name).is_none(), "{name}");
         }
+        for name in STRICTER {
+            assert!(is_known(name) && stricter(name).is_some(), "{name}");
+        }
     }
 
     #[test]
@@ -73,7 +131,7 @@ mod tests {
             "__builtin_sets.intersection",
             "__builtin_sets.union",
         ];
-        let mut unknown: Vec<_> = regorus::unstable::BUILTINS.keys().copied().collect();
+        let mut unknown: Vec<_> = BUILTINS.keys().copied().collect();
         unknown.retain(|name| !is_known(name) && banned(name).is_none());
         unknown.retain(|name| !left_out.contains(name));
         assert!(unknown.is_empty(), "{unknown:?}");

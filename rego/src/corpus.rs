@@ -5,6 +5,7 @@
 //! goes on without a value when a builtin errs, here that is fatal.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,7 +37,7 @@ pub(crate) fn ruling(text: &str, version: Version, input: &Value) -> String {
     };
     let policy = Policy::new(Dialect::HcpTerraform, vec![module]).unwrap();
     let policy = policy.with_query("data.t.allow").unwrap();
-    let mut engine = match Engine::load(&policy) {
+    let mut engine = match Engine::load(&policy, Duration::from_secs(20)) {
         Ok(engine) => engine,
         Err(faults) => return format!("refused: {faults:?}"),
     };

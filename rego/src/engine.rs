@@ -15,14 +15,12 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Coverage;
-use crate::builtins::NOW;
+use crate::builtins::{NOW, STRICTER, stricter};
 use crate::policy::Policy;
 use crate::profile;
 use crate::source::{Fault, Version};
 use crate::syntax;
 
-/// How long an evaluation may take by the engine's own timer, which only looks between steps.
-const EVALUATION: Duration = Duration::from_millis(20);
 /// The longest answer, counted in bytes of text and entries.
 const MAX_ANSWER: usize = 256 * 1024;
 const MAX_PRINTS: usize = 100;
@@ -58,11 +56,12 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Checks and loads a policy.
+    /// Checks and loads a policy. An evaluation may take so long by the engine's own timer, which
+    /// only looks between steps.
     ///
     /// # Errors
     /// Every [`Fault`] of its modules.
-    pub(crate) fn load(policy: &Policy) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn load(policy: &Policy, timer: Duration) -> Result<Self, Vec<Fault>> {
         let accepted = profile::accept(&policy.modules)?;
         let first = policy.modules.first();
         let alone = |message: String| {
@@ -75,13 +74,18 @@ impl Engine {
         inner.set_strict_builtin_errors(true);
         inner.set_gather_prints(true);
         let check_interval = NonZeroU32::MIN.saturating_add(15);
-        inner
-            .set_execution_timer_config(ExecutionTimerConfig { limit: EVALUATION, check_interval });
+        inner.set_execution_timer_config(ExecutionTimerConfig { limit: timer, check_interval });
         let now = Arc::new(AtomicI64::new(0));
         let clock = Arc::clone(&now);
         let time = move |_: Vec<Value>| Ok(Value::from(clock.load(Ordering::Relaxed)));
         let told = |e: &dyn std::fmt::Display| alone(e.to_string());
         inner.add_extension(NOW.to_owned(), 0, Box::new(time)).map_err(|e| told(&e))?;
+        for name in STRICTER {
+            if let Some((arity, function)) = stricter(name) {
+                let added = inner.add_extension((*name).to_owned(), arity, function);
+                added.map_err(|e| told(&e))?;
+            }
+        }
         for module in accepted.modules {
             inner.set_rego_v0(module.version == Version::V0);
             inner

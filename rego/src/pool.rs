@@ -37,7 +37,9 @@ pub struct Limits {
     pub processor: u64,
     /// How long checking and loading a policy may take.
     pub load: Duration,
-    /// How long an evaluation may take, the engine's own timer of 20 ms included.
+    /// How long an evaluation may take by the engine's own timer, which only looks between steps.
+    pub timer: Duration,
+    /// How long an evaluation may take, the way to the worker and back included.
     pub evaluation: Duration,
     /// How long a question waits for a worker to be free.
     pub turn: Duration,
@@ -50,6 +52,7 @@ impl Default for Limits {
             memory: 512 * 1024 * 1024,
             processor: 1,
             load: Duration::from_secs(2),
+            timer: Duration::from_millis(20),
             evaluation: Duration::from_millis(120),
             turn: Duration::from_secs(2),
         }

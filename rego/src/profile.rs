@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::Module as Tree;
 
+use crate::builtins;
 use crate::source::{Fault, Module};
 use crate::syntax;
 
@@ -66,11 +67,14 @@ pub(crate) fn accept(modules: &[Module]) -> Result<Accepted, Vec<Fault>> {
         scope::check(read, &definitions, &mut faults);
     }
     calls::check_cycles(&read, &definitions, &mut faults);
+    faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     if !faults.is_empty() {
         return Err(faults);
     }
-    let rewritten =
-        read.iter().map(|read| negation::lifted(read.module, &scope::globals(read, &definitions)));
+    let rewritten = read.iter().map(|read| {
+        let own = definitions.functions_called_in(read);
+        negation::lifted(read.module, &scope::globals(read, &definitions), &own)
+    });
     let modules = rewritten.collect::<Result<_, _>>().map_err(|fault| vec![fault])?;
     Ok(Accepted { modules, rules: definitions.rules })
 }
@@ -115,6 +119,15 @@ impl Definitions {
             }
         }
         definitions
+    }
+
+    /// Names of functions of the policy that would be taken for the engine's own.
+    fn functions_called_in(&self, read: &Read<'_>) -> BTreeSet<String> {
+        let is_own = |name: &&&str| {
+            let path: Vec<String> = name.split('.').map(str::to_owned).collect();
+            self.function(read, &path).is_some()
+        };
+        builtins::KNOWN.iter().filter(is_own).map(|name| (*name).to_owned()).collect()
     }
 
     /// The function that a name means in a module, as the engine looks it up.

@@ -186,6 +186,30 @@ fn t49_an_error_of_a_builtin_is_never_a_missing_value() {
     policy("allow if not regex.match(input.re, \"aaa\")", &json!({"re": "("}), "error");
 }
 
+/// Not in the first list of traps: some functions of the engine have no value for arguments that
+/// make no sense, where OPA has an error.
+#[test]
+fn t49_a_function_without_a_value_for_its_arguments_is_an_error() {
+    let deny = |test: &str| format!("deny contains 1 if {test}\nallow if count(deny) == 0");
+    for test in [
+        "net.cidr_contains(\"10.0.0.0/8\", input.ip)",
+        "strings.any_prefix_match(input.ip, 7)",
+        "strings.any_suffix_match([1], \"x\")",
+        "bits.and(1.5, input.n) == 1",
+        "substring(input.ip, -1, 2) == \"x\"",
+        "array.slice([1], 0.5, 1) == [1]",
+        "regex.replace(\"a\", \"(\", \"b\") == \"a\"",
+    ] {
+        policy(&deny(test), &json!({"ip": "not an address", "n": 1}), "error: t.rego:2");
+        policy(&format!("allow if not {test}"), &json!({"ip": "x", "n": 1}), "error: t.rego:2");
+    }
+    policy(
+        &deny("net.cidr_contains(\"10.0.0.0/8\", input.ip)"),
+        &json!({"ip": "11.0.0.1"}),
+        "true",
+    );
+}
+
 #[test]
 fn t49_a_conflict_is_an_error() {
     policy("x := 1 if true\nx := 2 if true\nallow if not x", &json!({}), "error");

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
@@ -25,6 +26,8 @@ pub struct Bounds {
     pub memory: u64,
     /// Processor time of one order, in seconds.
     pub processor: u64,
+    /// Time of one evaluation by the engine's own timer, in milliseconds.
+    pub timer: u64,
 }
 
 /// The worker's order, as it reads it.
@@ -43,7 +46,7 @@ pub fn run_if_worker() -> Option<ExitCode> {
     }
     let numbers: Option<Vec<u64>> = arguments.map(|text| text.parse().ok()).collect();
     Some(match numbers.as_deref() {
-        Some([memory, processor]) => run(Bounds { memory: *memory, processor: *processor }),
+        Some(&[memory, processor, timer]) => run(Bounds { memory, processor, timer }),
         _ => ExitCode::from(2),
     })
 }
@@ -108,7 +111,7 @@ fn serve(bounds: Bounds) -> std::io::Result<()> {
     while let Some(bytes) = read(&mut orders)? {
         extend(bounds)?;
         let reply = match serde_json::from_slice::<Received>(&bytes) {
-            Ok(order) => obey(order, &mut engines),
+            Ok(order) => obey(order, &mut engines, Duration::from_millis(bounds.timer)),
             Err(error) => Reply::Confused(format!("the order cannot be read: {error}")),
         };
         replies.write_all(&framed(&reply)?)?;
@@ -117,9 +120,9 @@ fn serve(bounds: Bounds) -> std::io::Result<()> {
     Ok(())
 }
 
-fn obey(order: Received, engines: &mut BTreeMap<Revision, Engine>) -> Reply {
+fn obey(order: Received, engines: &mut BTreeMap<Revision, Engine>, timer: Duration) -> Reply {
     match order {
-        Order::Load { revision, policy } => match Engine::load(&policy) {
+        Order::Load { revision, policy } => match Engine::load(&policy, timer) {
             Ok(engine) => {
                 engines.insert(revision, engine);
                 Reply::Loaded

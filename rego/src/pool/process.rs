@@ -73,6 +73,7 @@ impl Worker {
             .arg(ARGUMENT)
             .arg(limits.memory.to_string())
             .arg(limits.processor.to_string())
+            .arg(limits.timer.as_millis().to_string())
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -153,7 +154,10 @@ impl Worker {
         let rest = drain(&mut self.stderr, &mut self.said);
         let _ = tokio::time::timeout(GRACE, rest).await;
         let said = String::from_utf8_lossy(&self.said);
-        let last = said.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with("note: ")).unwrap_or_default();
+        let last = said
+            .lines()
+            .rfind(|line| !line.trim().is_empty() && !line.starts_with("note: "))
+            .unwrap_or_default();
         let mut told: Vec<String> =
             ended_itself.map(|status| status.to_string()).into_iter().collect();
         told.extend((!last.is_empty()).then(|| last.chars().take(200).collect()));

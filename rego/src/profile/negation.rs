@@ -6,7 +6,7 @@
 //! operands are taken out of the text, as OPA's `rewriteDynamics` does with its tree:
 //!
 //! ```text
-//! not startswith(input.user, "ext-")   →   __n0 := input.user; not startswith(__n0, "ext-")
+//! not is_external(input.user)   →   __n0 := input.user; not is_external(__n0)
 //! ```
 //!
 //! No line is added or removed, so whatever is reported later still names the right one.
@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Query, Span};
 
+use crate::builtins;
 use crate::source::{Fault, Kind, Module, Token, scan};
 use crate::syntax;
 
@@ -22,7 +23,11 @@ use crate::syntax;
 const MAX_ROUNDS: usize = 16;
 
 /// The module with the operands of everything negated taken out.
-pub(super) fn lifted(module: &Module, globals: &BTreeSet<String>) -> Result<Module, Fault> {
+pub(super) fn lifted(
+    module: &Module,
+    globals: &BTreeSet<String>,
+    own: &BTreeSet<String>,
+) -> Result<Module, Fault> {
     let mut module = module.clone();
     let prefix = fresh(&module.text);
     let mut made = 0;
@@ -34,7 +39,7 @@ pub(super) fn lifted(module: &Module, globals: &BTreeSet<String>) -> Result<Modu
         let mut round = Round {
             text: &module.text,
             tokens: &tokens,
-            negated: Negated { globals },
+            negated: Negated { globals, own },
             prefix: &prefix,
             made,
             edits: Vec::new(),
@@ -192,11 +197,15 @@ impl Round<'_> {
 struct Negated<'a> {
     /// Names of rules and imports: they look like variables and may have no value.
     globals: &'a BTreeSet<String>,
+    /// Names of functions of the policy, as the module writes them.
+    own: &'a BTreeSet<String>,
 }
 
 impl Negated<'_> {
     fn operands<'e>(&self, negated: &'e Expr) -> Vec<&'e Expr> {
         match negated {
+            // A function of the engine that has no value for its arguments must not hold negated.
+            Expr::Call { fcn, params, .. } if self.is_test(fcn, params.len()) => vec![negated],
             Expr::Call { params, .. } => self.dynamic(params.iter().map(AsRef::as_ref)),
             Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. }
             | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
@@ -222,6 +231,14 @@ impl Negated<'_> {
             | Expr::Null { .. }
             | Expr::Var { .. } => Vec::new(),
         }
+    }
+
+    /// Whether it is one of the engine's functions that has one value for its arguments.
+    fn is_test(&self, function: &Expr, given: usize) -> bool {
+        let Some((name, true)) = syntax::path(function) else { return false };
+        let name = name.join(".");
+        let has_one = name != "walk" && builtins::arity(&name) == Some(given);
+        has_one && !self.own.contains(&name)
     }
 
     /// One side of an equality: a plain reference stays where it is, so that `not input.a == 1`

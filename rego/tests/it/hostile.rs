@@ -158,7 +158,8 @@ async fn meanwhile(pool: &Pool, stop: &AtomicBool, answered: &AtomicUsize) {
 
 /// Asks all of them, three at a time, while somebody asks something sensible of the same pool.
 async fn contained(asked: Vec<(String, Policy, Value)>) -> Vec<(String, Answer)> {
-    let pool = pool(Limits { workers: 4, evaluation: std::time::Duration::from_secs(3), ..limits() });
+    let pool =
+        pool(Limits { workers: 4, evaluation: std::time::Duration::from_secs(3), ..limits() });
     let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let sensible = {
         let (pool, stop, answered) = (pool.clone(), Arc::clone(&stop), Arc::clone(&answered));
@@ -211,7 +212,16 @@ async fn t49_hostile_policies_are_contained_and_none_permits() {
 /// Every one of these must be refused before any worker sees it.
 #[test]
 fn t49_what_the_scan_can_know_never_reaches_a_parser() {
-    let scanned = ["thirteen brackets", "thirty braces", "parentheses", "more than 256 KB", "NUL", "direction marks", "byte order mark", "an open string"];
+    let scanned = [
+        "thirteen brackets",
+        "thirty braces",
+        "parentheses",
+        "more than 256 KB",
+        "NUL",
+        "direction marks",
+        "byte order mark",
+        "an open string",
+    ];
     for (name, text) in policies() {
         let refused = Module::new("policy.rego", &text, Version::V1).is_err();
         assert_eq!(refused, scanned.contains(&name), "{name}");
@@ -298,28 +308,61 @@ fn inputs() -> Vec<(String, Value)> {
         all.push((name, input));
     };
     for user in [
-        json!("Alice"), json!("ALICE"), json!("alice "), json!(" alice"), json!("alice\0"),
-        json!("alice\u{200B}"), json!("\u{430}lice"), json!("ali\u{301}ce"), json!("\u{FF41}lice"),
-        json!("\u{202E}ecila"), json!(["alice"]), json!({"alice": true}), json!(null), json!(true), json!(0),
+        json!("Alice"),
+        json!("ALICE"),
+        json!("alice "),
+        json!(" alice"),
+        json!("alice\0"),
+        json!("alice\u{200B}"),
+        json!("\u{430}lice"),
+        json!("ali\u{301}ce"),
+        json!("\u{FF41}lice"),
+        json!("\u{202E}ecila"),
+        json!(["alice"]),
+        json!({"alice": true}),
+        json!(null),
+        json!(true),
+        json!(0),
     ] {
         bent("user", user);
     }
     for ok in [json!("true"), json!(1), json!([true]), json!({"ok": true}), json!(null)] {
         bent("plan.ok", ok);
     }
-    for deletes in [json!("0"), json!(false), json!(null), json!([]), json!(1e-300), json!(-1), json!(u64::MAX)] {
+    for deletes in [
+        json!("0"),
+        json!(false),
+        json!(null),
+        json!([]),
+        json!(1e-300),
+        json!(-1),
+        json!(u64::MAX),
+    ] {
         bent("plan.deletes", deletes);
     }
     for types in [
-        json!(null), json!("aws_s3_bucket"), json!(7), json!(["aws_iam_role"]), json!(["aws_db_instance"]),
-        json!({"a": "aws_iam_role"}), json!(vec!["a"; 10]), json!(true),
+        json!(null),
+        json!("aws_s3_bucket"),
+        json!(7),
+        json!(["aws_iam_role"]),
+        json!(["aws_db_instance"]),
+        json!({"a": "aws_iam_role"}),
+        json!(vec!["a"; 10]),
+        json!(true),
     ] {
         bent("plan.types", types);
     }
     for ticket in [json!(null), json!(["INT-1"]), json!(1), json!("EXT-1"), json!({"INT-1": 1})] {
         bent("ticket", ticket);
     }
-    for weight in [json!(1.000_000_000_000_001), json!(u64::MAX), json!(1e308), json!("1"), json!([1]), json!({})] {
+    for weight in [
+        json!(1.000_000_000_000_001),
+        json!(u64::MAX),
+        json!(1e308),
+        json!("1"),
+        json!([1]),
+        json!({}),
+    ] {
         bent("weight", weight);
     }
     let aaa = "a".repeat(2_000_000);
@@ -328,25 +371,49 @@ fn inputs() -> Vec<(String, Value)> {
         json!({"re": "((a{1000}){1000}){1000}", "text": "x"}),
         json!({"re": "(a|a)*b", "text": aaa}),
         json!({"glob": "{a,b".repeat(5_000), "text": "x"}),
-        json!({"number": "1e400000000"}), json!({"number": "Infinity"}), json!({"number": "NaN"}),
-        json!({"number": "0x10"}), json!({"number": "\u{0664}"}),
-        json!({"range": 20_000_000_000_i64}), json!({"range": 1e300}), json!({"range": 2.5}),
-        json!({"shift": 4_000_000_000_000_i64}), json!({"shift": -1}), json!({"shift": 1e300}),
-        json!({"format": "%9999999999d"}), json!({"format": "%.9999999999f"}), json!({"format": "%"}),
+        json!({"number": "1e400000000"}),
+        json!({"number": "Infinity"}),
+        json!({"number": "NaN"}),
+        json!({"number": "0x10"}),
+        json!({"number": "\u{0664}"}),
+        json!({"range": 20_000_000_000_i64}),
+        json!({"range": 1e300}),
+        json!({"range": 2.5}),
+        json!({"shift": 4_000_000_000_000_i64}),
+        json!({"shift": -1}),
+        json!({"shift": 1e300}),
+        json!({"format": "%9999999999d"}),
+        json!({"format": "%.9999999999f"}),
+        json!({"format": "%"}),
         json!({"text": "aaaa", "part": ""}),
         json!({"text": aaa}),
-        json!({"json": "[".repeat(100_000)}), json!({"json": "1 1"}), json!({"json": "1e99999999"}),
-        json!({"yaml": "a: &a [*a]"}), json!({"yaml": "!!python/object 1"}), json!({"yaml": "[".repeat(20_000)}),
-        json!({"bytes": "1e100000000000"}), json!({"bytes": "-1"}), json!({"bytes": "9XB"}),
-        json!({"cidr": "0.0.0.0/-1"}), json!({"cidr": "::ffff:10.0.0.1/129"}),
-        json!({"time": "9999999-01-01T00:00:00Z"}), json!({"time": "0000-00-00T99:99:99Z"}),
-        json!({"expand": "::/0"}), json!({"expand": "0.0.0.0/0"}),
-        json!({"version": "1.0.0-\u{202E}"}), json!({"version": "99999999999999999999999.0.0"}),
-        json!({"base64": "===="}), json!({"hex": "0"}),
-        json!({"text": "zz", "from": -1, "length": -9}), json!({"text": "zz", "from": u64::MAX, "length": u64::MAX}),
-        json!({"int": 35, "base": 99}), json!({"int": 1e300, "base": 2}),
+        json!({"json": "[".repeat(100_000)}),
+        json!({"json": "1 1"}),
+        json!({"json": "1e99999999"}),
+        json!({"yaml": "a: &a [*a]"}),
+        json!({"yaml": "!!python/object 1"}),
+        json!({"yaml": "[".repeat(20_000)}),
+        json!({"bytes": "1e100000000000"}),
+        json!({"bytes": "-1"}),
+        json!({"bytes": "9XB"}),
+        json!({"cidr": "0.0.0.0/-1"}),
+        json!({"cidr": "::ffff:10.0.0.1/129"}),
+        json!({"time": "9999999-01-01T00:00:00Z"}),
+        json!({"time": "0000-00-00T99:99:99Z"}),
+        json!({"expand": "::/0"}),
+        json!({"expand": "0.0.0.0/0"}),
+        json!({"version": "1.0.0-\u{202E}"}),
+        json!({"version": "99999999999999999999999.0.0"}),
+        json!({"base64": "===="}),
+        json!({"hex": "0"}),
+        json!({"text": "zz", "from": -1, "length": -9}),
+        json!({"text": "zz", "from": u64::MAX, "length": u64::MAX}),
+        json!({"int": 35, "base": 99}),
+        json!({"int": 1e300, "base": 2}),
         json!({"ns": i64::MAX, "years": i64::MAX}),
-        json!([]), json!(0), json!("x"),
+        json!([]),
+        json!(0),
+        json!("x"),
     ] {
         bent("try", tried);
     }

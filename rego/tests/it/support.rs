@@ -9,6 +9,7 @@ pub(crate) fn limits() -> Limits {
     Limits {
         workers: 4,
         load: Duration::from_secs(20),
+        timer: Duration::from_millis(500),
         evaluation: Duration::from_secs(20),
         turn: Duration::from_secs(60),
         ..Limits::default()

@@ -74,6 +74,27 @@ impl Dialect {
         matches!(self, Self::Assent | Self::SpaceliftApproval | Self::Env0)
     }
 
+    /// The name that [`Dialect::opinion`] knows its one rule by, where it reads one.
+    pub(crate) fn reads_one(self) -> Option<&'static str> {
+        match self {
+            Self::Assent => Some("opinion"),
+            Self::HcpTerraform => Some("query"),
+            Self::Gatekeeper => Some("violation"),
+            Self::Conftest | Self::SpaceliftPlan | Self::SpaceliftApproval | Self::Env0 => None,
+        }
+    }
+
+    /// Whether it reads a rule of this name.
+    pub(crate) fn reads(self, name: &str) -> bool {
+        match self {
+            Self::Assent | Self::HcpTerraform | Self::Gatekeeper => false,
+            Self::Conftest => meaning::conftest(name).is_some() || name == "exception",
+            Self::SpaceliftPlan => matches!(name, "deny" | "warn"),
+            Self::SpaceliftApproval => matches!(name, "approve" | "reject"),
+            Self::Env0 => matches!(name, "allow" | "deny" | "pending" | "warn"),
+        }
+    }
+
     pub(crate) fn takes_query(self) -> bool {
         matches!(self, Self::Assent | Self::HcpTerraform)
     }

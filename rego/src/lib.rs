@@ -4,6 +4,7 @@ mod builtins;
 mod dialect;
 mod engine;
 mod frame;
+pub mod opa;
 mod opinion;
 mod policy;
 mod pool;

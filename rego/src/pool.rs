@@ -307,7 +307,7 @@ impl Pool {
 }
 
 /// One rule's outcome on one line.
-fn line(name: &str, outcome: &Outcome) -> String {
+pub(crate) fn line(name: &str, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Undefined => format!("{name} is undefined"),
         Outcome::Value(value) => {

@@ -5,4 +5,6 @@ mod asked;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod opa;
+#[cfg(test)]
 mod support;

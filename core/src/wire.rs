@@ -532,6 +532,9 @@ pub struct ConditionAccount {
     pub found: String,
     /// `true`, `false` or `unknown`.
     pub result: String,
+    /// Whether the rule came out as it did because of this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decides: bool,
     /// The conditions it is made of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub within: Vec<ConditionAccount>,
@@ -543,6 +546,7 @@ impl From<&explanation::ConditionAccount> for ConditionAccount {
             demand: account.demand.clone(),
             found: account.found.clone(),
             result: truth_word(account.truth).to_owned(),
+            decides: account.decides,
             within: account.within.iter().map(Self::from).collect(),
         }
     }

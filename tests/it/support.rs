@@ -81,6 +81,7 @@ pub(crate) struct Setup {
     pub(crate) source: Source,
     pub(crate) engines: Arc<dyn Engines>,
     pub(crate) proxies: Proxies,
+    pub(crate) authzen: Authzen,
 }
 
 impl Default for Setup {
@@ -89,6 +90,7 @@ impl Default for Setup {
             source: Source::Given(documents(POLICY)),
             engines: Arc::new(NoEngines),
             proxies: Proxies::default(),
+            authzen: Authzen::default(),
         }
     }
 }
@@ -135,10 +137,7 @@ impl Server {
 
     /// With a ledger in memory, as an AuthZEN decision point of these settings.
     pub(crate) async fn deciding(authzen: Authzen) -> Self {
-        let key = Signer::generate(Chance::default().source()).unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let remains = Remains { address, time: Time::default(), key: key.into() };
-        Self::set_up(Arc::new(MemoryLedger::default()), remains, authzen).await
+        Self::set_up(Setup { authzen, ..Setup::default() }).await
     }
 
     /// With a ledger in memory and this policy.
@@ -170,12 +169,8 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies } = setup;
+        let Setup { source, engines, proxies, authzen } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
-        Self::set_up(ledger, remains, Authzen::default()).await
-    }
-
-    async fn set_up(ledger: Arc<dyn Ledger>, remains: Remains, authzen: Authzen) -> Self {
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let base = format!("http://{address}");

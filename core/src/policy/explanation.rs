@@ -49,8 +49,20 @@ pub struct ConditionAccount {
     pub found: String,
     /// Whether it holds.
     pub truth: Truth,
+    /// Whether the rule came out as it did because of this one: the first that is false where one
+    /// false settles it, all that are unknown where they leave it open, all where all must hold.
+    pub decides: bool,
     /// The conditions it is made of: of `not`, `any`, `all`, and of each element of a list.
     pub within: Vec<ConditionAccount>,
+    /// How those within count together.
+    joined: Joined,
+}
+
+/// How conditions count together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Joined {
+    All,
+    Any,
 }
 
 /// How the risk score came about.
@@ -91,7 +103,7 @@ impl Policy {
                 waived: waived.contains(rule.id.as_str()) && !stands,
                 suspended: situation.known.suspended.contains(&rule.id),
                 opinion: situation.known.opinions.get(&rule.id).cloned(),
-                conditions: accounts(&rule.when, &facts, None),
+                conditions: marked(accounts(&rule.when, &facts, None)),
             }
         };
         let risk = (!self.factors.is_empty()).then(|| RiskAccount {
@@ -103,7 +115,7 @@ impl Policy {
                     factor: factor.id.clone(),
                     weight: factor.weight,
                     truth: factor.truth(&facts),
-                    conditions: accounts(&factor.when, &facts, None),
+                    conditions: marked(accounts(&factor.when, &facts, None)),
                 })
                 .collect(),
         });
@@ -134,6 +146,31 @@ impl Policy {
             all.extend(waives(rule));
         }
         all
+    }
+}
+
+/// The same, with what decides marked.
+fn marked(mut accounts: Vec<ConditionAccount>) -> Vec<ConditionAccount> {
+    mark(&mut accounts, Joined::All);
+    accounts
+}
+
+fn mark(accounts: &mut [ConditionAccount], joined: Joined) {
+    // One of these settles the whole, whatever the others are.
+    let settling = match joined {
+        Joined::All => Truth::False,
+        Joined::Any => Truth::True,
+    };
+    let first = accounts.iter().position(|account| account.truth == settling);
+    let open = accounts.iter().any(|account| account.truth == Truth::Unknown);
+    for (at, account) in accounts.iter_mut().enumerate() {
+        account.decides = match first {
+            Some(first) => at == first,
+            None => !open || account.truth == Truth::Unknown,
+        };
+        if account.decides {
+            mark(&mut account.within, account.joined);
+        }
     }
 }
 
@@ -170,7 +207,12 @@ fn account(
         Condition::Any(_) => "any of".to_owned(),
         Condition::All(_) => "all of".to_owned(),
     };
-    ConditionAccount { demand, found, truth: condition.truth(facts, element), within }
+    let joined = match condition {
+        Condition::Any(_) | Condition::Test { test: Test::Some(_), .. } => Joined::Any,
+        Condition::All(_) | Condition::Not(_) | Condition::Test { .. } => Joined::All,
+    };
+    let truth = condition.truth(facts, element);
+    ConditionAccount { demand, found, truth, decides: false, within, joined }
 }
 
 /// Conditions that stand together in one branch.
@@ -182,7 +224,8 @@ fn group(
 ) -> ConditionAccount {
     let within = accounts(branch, facts, element);
     let truth = within.iter().fold(Truth::True, |truth, one| truth.and(one.truth));
-    ConditionAccount { demand: word.to_owned(), found: String::new(), truth, within }
+    let (demand, found) = (word.to_owned(), String::new());
+    ConditionAccount { demand, found, truth, decides: false, within, joined: Joined::All }
 }
 
 /// Each element of a list that `some` or `every` looks at.
@@ -198,7 +241,8 @@ fn of_elements(test: &Test, found: &Reading<'_>, facts: &Facts<'_>) -> Vec<Condi
             Element::Text(text) => text.to_owned(),
             Element::Json(_) => "element".to_owned(),
         };
-        ConditionAccount { demand, found: String::new(), truth, within }
+        let (found, joined) = (String::new(), Joined::All);
+        ConditionAccount { demand, found, truth, decides: false, within, joined }
     };
     list.elements().take(MOST_ELEMENTS).map(each).collect()
 }

@@ -727,7 +727,7 @@ rules:
             "p.yaml:16:12: unknown attribute `nope`; known are …",
             "p.yaml:16:35: unknown operator `regex`; known are …",
             "p.yaml:17:36: expected a whole number from 1 to 100, found 200",
-            "p.yaml:17:47: `approvers` is empty",
+            "p.yaml:17:47: `from` is empty",
             "p.yaml:17:70: `soon` is not a duration; write a whole number and s, m, h or d, such as 15m",
             "p.yaml:17:95: expected a whole number from 1 to 1000, found 0",
             "p.yaml:18:5: expected a map, found text",

@@ -189,7 +189,7 @@ impl<'p> World<'p> {
     fn step(&mut self) {
         let away = match self.chance.below(60) {
             0 => Span::hours(24 + self.chance.below(48)),
-            1..=9 => Span::hours(self.chance.below(8)),
+            1..=7 => Span::hours(self.chance.below(8)),
             _ => Span::minutes(self.chance.below(40)),
         };
         self.now = self.now.plus(Span::from_millis(1 + self.chance.below(999))).plus(away);
@@ -199,11 +199,11 @@ impl<'p> World<'p> {
             self.now = due;
         }
         match self.chance.below(24) {
-            0..=4 => self.file(),
-            5 if self.chance.one_in(4) => self.change_policy(),
-            6..=9 => self.sweep(),
-            10 => self.hand_in_late(),
-            _ => self.act(),
+            0..=1 => self.file(),
+            2 if self.chance.one_in(2) => self.change_policy(),
+            3..=5 => self.sweep(),
+            6 => self.hand_in_late(),
+            _ => (0..3).for_each(|_| self.act()),
         }
     }
 
@@ -305,7 +305,9 @@ impl<'p> World<'p> {
 
     /// Somebody does something to a request that is not long over.
     fn act(&mut self) {
-        let recent: Vec<usize> = (0..self.logs.len()).rev().take(12).collect();
+        let mut recent: Vec<usize> = (0..self.logs.len()).rev().take(6).collect();
+        let overdue = |at: &usize| !self.logs[*at].request.suspends(self.now).is_empty();
+        recent.extend((0..self.logs.len()).filter(overdue).take(2));
         if recent.is_empty() {
             return;
         }
@@ -319,7 +321,7 @@ impl<'p> World<'p> {
                 request.cancel(request.requester(), "no longer".to_owned(), self.now).ok()
             }
             State::Pending(_) => self.review(&request, &who, &members),
-            State::Approved(_) if self.chance.one_in(2) => {
+            State::Approved(_) if !self.chance.one_in(4) => {
                 return self.spend(at, &request, &members, by);
             }
             _ if self.chance.one_in(12) => request

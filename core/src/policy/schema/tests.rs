@@ -164,7 +164,13 @@ fn schema_and_reader_agree_on_which_operator_fits_which_attribute() {
         "{days: [monday]}", "intent.kind", "{eq: eng}", "[{eq: eng}]", "null",
     ];
     let mut accepted = 0;
+    let mut seen = Vec::new();
     for name in Attribute::names() {
+        let kind = Attribute::named(&name).unwrap().type_of();
+        if seen.contains(&kind) {
+            continue; // The schema knows only the type.
+        }
+        seen.push(kind);
         for sample in samples {
             let mut conditions = vec![format!("{name}: {sample}")];
             conditions.extend(OPERATORS.map(|operator| format!("{name}: {{{operator}: {sample}}}")));
@@ -186,7 +192,7 @@ fn schema_and_reader_agree_on_which_operator_fits_which_attribute() {
             }
         }
     }
-    assert!(accepted > 500, "{accepted}");
+    assert!(seen.len() == 9 - 1 && accepted > 150, "{accepted}");
 }
 
 #[test]

@@ -20,10 +20,11 @@ test:
 build:
 	$(CARGO) build --release --package assent-cli --package assent-provider
 
-# What docs/benchmarks.md reports. BENCH=wake, say, measures one part; see benches/src/main.rs.
+# What docs/benchmarks.md reports. BENCH=wake, say, measures one part; see benches/src/main.rs. The
+# other engines that `policy` compares with are built here alone: they take minutes.
 bench:
 	$(CARGO) build --release --package assent-provider
-	$(CARGO) run --release --package assent-benches -- $(BENCH)
+	$(CARGO) run --release --package assent-benches --features peers -- $(BENCH)
 
 lint:
 	$(CARGO) fmt --check

@@ -1,10 +1,12 @@
-//! The control of `bench wake`: parked calls and calls that answer them, and nothing behind.
+//! The control of what is measured over HTTP: calls that are answered, at once or after parking,
+//! and nothing behind.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
@@ -33,6 +35,7 @@ impl Echo {
         let router = Router::new()
             .route("/wait/{id}", get(wait))
             .route("/approve/{id}", post(approve))
+            .route("/answer/{length}", post(answer))
             .with_state(Parked::default());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Ok(Self { url, runtime: Some(runtime) })
@@ -62,6 +65,11 @@ async fn approve(State(parked): State<Parked>, Path(id): Path<String>) -> String
         let _ = wake.send(());
     }
     "x".repeat(ANSWER)
+}
+
+async fn answer(Path(length): Path<usize>, body: Bytes) -> String {
+    drop(body);
+    "x".repeat(length)
 }
 
 /// Sends a call and reads all of its answer.

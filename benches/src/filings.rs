@@ -27,9 +27,9 @@ use crate::report::{self, Spread, thousands};
 
 /// What one round gave.
 #[derive(Clone, Copy, Debug)]
-struct Round {
-    per_second: f64,
-    took: Spread,
+pub(crate) struct Round {
+    pub(crate) per_second: f64,
+    pub(crate) took: Spread,
 }
 
 impl Round {
@@ -211,7 +211,12 @@ fn http(ledger: Arc<dyn Ledger>, clients: usize, span: Duration) -> Result<Round
 }
 
 /// So many clients, each asking again as soon as it is answered. The first tenth warms up.
-fn closed_loop<F, A>(runtime: &Runtime, clients: usize, span: Duration, ask: F) -> Result<Round>
+pub(crate) fn closed_loop<F, A>(
+    runtime: &Runtime,
+    clients: usize,
+    span: Duration,
+    ask: F,
+) -> Result<Round>
 where
     F: Fn() -> A + Clone + Send + 'static,
     A: Future<Output = Result<Duration>> + Send,

@@ -78,6 +78,11 @@ pub(crate) struct Host {
 impl Host {
     /// Starts one on this ledger.
     pub(crate) fn start(ledger: Arc<dyn Ledger>) -> Result<Self> {
+        Self::start_under(policy()?, ledger)
+    }
+
+    /// Starts one under this policy.
+    pub(crate) fn start_under(policy: Policy, ledger: Arc<dyn Ledger>) -> Result<Self> {
         let runtime = runtime()?;
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -85,7 +90,7 @@ impl Host {
         let closing = CancellationToken::new();
         let parts = Parts {
             ledger,
-            rules: Loaded { policy: policy()?, reading: Reading::default() },
+            rules: Loaded { policy, reading: Reading::default() },
             source: Source::Nowhere,
             engines: Arc::new(NoEngines),
             proxies: Proxies::default(),

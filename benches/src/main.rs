@@ -9,6 +9,7 @@ mod report;
 mod terraform;
 mod wake;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -47,12 +48,16 @@ const QUICK: Effort = Effort {
     plans: 1,
 };
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
+    // Not for people either: a worker for Rego, which `policy` starts.
+    if let Some(code) = assent_rego::run_if_worker() {
+        return Ok(code);
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (what, effort) = match words.as_slice() {
         // Not for people: the server whose memory `wake` looks at, in a process of its own.
-        ["parked-server"] => return wake::parked_server(),
+        ["parked-server"] => return wake::parked_server().map(|()| ExitCode::SUCCESS),
         [what] => (*what, FULL),
         [what, "--quick"] => (*what, QUICK),
         _ => bail!("usage: {USAGE}"),
@@ -74,5 +79,5 @@ fn main() -> Result<()> {
     if wanted("terraform") {
         terraform::run(effort)?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ mod deny;
 mod list;
 mod login;
 mod logout;
+mod plan;
 mod policy;
 mod post_review;
 mod request;
@@ -52,7 +53,8 @@ pub(crate) async fn dispatch(
         Command::Complete(args) => complete::run(args, &client()?, output).await,
         Command::Run(args) => run::run(args, &client()?, output).await,
         Command::Credential(command) => credential::run(command, client, output).await,
-        Command::Policy(command) => policy::run(command, output).await,
+        Command::Plan(command) => plan::run(command, environment, output).await,
+        Command::Policy(command) => policy::run(command, client, output).await,
         Command::Audit(command) => audit::run(command, client, output).await,
         Command::Admin(command) => admin::run(command, &cli.server, environment, output).await,
         Command::Login => login::run(&cli.server, environment, output).await,

@@ -24,6 +24,10 @@ use output::Output;
 use settings::Environment;
 
 fn main() -> ExitCode {
+    // The server's and the policy commands' workers are this program again.
+    if let Some(code) = assent_rego::run_if_worker() {
+        return code;
+    }
     let environment = Environment::read();
     let output = Output::new(&environment);
     let cli = match args::parse() {

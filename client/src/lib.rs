@@ -203,6 +203,24 @@ impl Client {
             .await
     }
 
+    /// Hands a plan in, as `terraform show -json` prints it. Safe to repeat: a plan is named by its
+    /// digest.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn hand_in_plan(&self, json: Vec<u8>) -> Result<wire::plan::Plan, ClientError> {
+        let call = Call::raw("/v1/plans", json).patient(Duration::from_secs(85));
+        self.transport.send(call).await
+    }
+
+    /// What is kept of a plan that was handed in.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn plan(&self, digest: &str) -> Result<wire::plan::Plan, ClientError> {
+        self.transport.send(Call::get(&path("/v1/plans/{}", digest))).await
+    }
+
     /// By what the authority rules, and why not by the newest.
     ///
     /// # Errors

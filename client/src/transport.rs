@@ -56,6 +56,11 @@ impl Call {
         Self { method: Method::POST, body: Body::Json(json), ..Self::get(path) }
     }
 
+    /// Sends JSON as it is; safe to repeat by itself.
+    pub(crate) fn raw(path: &str, json: Vec<u8>) -> Self {
+        Self { method: Method::POST, body: Body::Json(json), ..Self::get(path) }
+    }
+
     pub(crate) fn form(path: &str, fields: &[(&str, &str)]) -> Self {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields);

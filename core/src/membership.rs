@@ -10,6 +10,8 @@ use crate::principal::PrincipalId;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Membership {
     groups: Arc<BTreeMap<String, BTreeSet<PrincipalId>>>,
+    /// The same the other way round: every rule that looks at groups asks it.
+    groups_of: Arc<BTreeMap<PrincipalId, BTreeSet<String>>>,
     /// Groups that the identity provider vouches for; who is in them, only it knows.
     vouched: Arc<BTreeSet<String>>,
     /// Who stands in for whom, at that moment.
@@ -19,7 +21,13 @@ pub struct Membership {
 impl Membership {
     /// These groups and nobody else.
     pub fn new(groups: BTreeMap<String, BTreeSet<PrincipalId>>) -> Self {
-        Self { groups: Arc::new(groups), ..Self::default() }
+        let mut groups_of: BTreeMap<PrincipalId, BTreeSet<String>> = BTreeMap::new();
+        for (group, people) in &groups {
+            for person in people {
+                groups_of.entry(person.clone()).or_default().insert(group.clone());
+            }
+        }
+        Self { groups: Arc::new(groups), groups_of: Arc::new(groups_of), ..Self::default() }
     }
 
     /// The same, with groups that the identity provider vouches for.
@@ -37,6 +45,8 @@ impl Membership {
     ) -> Self {
         for (group, person) in members {
             if self.vouched.contains(&group) {
+                let theirs = Arc::make_mut(&mut self.groups_of).entry(person.clone()).or_default();
+                theirs.insert(group.clone());
                 Arc::make_mut(&mut self.groups).entry(group).or_default().insert(person);
             }
         }
@@ -87,8 +97,8 @@ impl Membership {
     }
 
     /// The groups a principal is in.
-    pub fn groups_of<'a>(&'a self, who: &'a PrincipalId) -> impl Iterator<Item = &'a str> {
-        self.groups.iter().filter(move |(_, people)| people.contains(who)).map(|(name, _)| &**name)
+    pub fn groups_of<'a>(&'a self, who: &PrincipalId) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.groups_of.get(who).into_iter().flatten().map(String::as_str)
     }
 
     /// Whether this approver stands for this person.

@@ -17,8 +17,12 @@ pub mod condition;
 pub mod coverage;
 pub mod document;
 pub mod explanation;
+pub mod format;
 pub mod export;
 pub mod glob;
+mod index;
+#[cfg(test)]
+mod hostile;
 pub mod lint;
 pub mod opinion;
 mod polarity;
@@ -32,7 +36,7 @@ pub mod situation;
 mod tests;
 mod yaml;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::digest::Digest;
 use crate::intent::Intent;
@@ -41,6 +45,7 @@ use crate::policy::ask::Ask;
 use crate::policy::combine::Said;
 use crate::policy::condition::{Condition, Truth};
 use crate::policy::document::{Fault, OnChange, PolicyDocument};
+use crate::policy::index::Index;
 use crate::policy::record::Records;
 use crate::policy::risk::Factor;
 use crate::policy::ruling::{Addressee, PostReview, Ruling, Stage, Terms};
@@ -123,19 +128,6 @@ struct Defaults {
     terms: Terms,
 }
 
-/// Which rules can match a kind and an environment at all; `None` is "any".
-#[derive(Debug, Default)]
-struct Index {
-    any_kind: ByEnvironment,
-    by_kind: HashMap<String, ByEnvironment>,
-}
-
-#[derive(Debug, Default)]
-struct ByEnvironment {
-    any: Vec<usize>,
-    by_name: HashMap<String, Vec<usize>>,
-}
-
 impl Policy {
     /// Compiles the files of a policy: documents, Rego modules and data. Their order does not
     /// matter.
@@ -191,7 +183,15 @@ impl Policy {
 
     /// The kinds of intent that rules name.
     pub fn kinds(&self) -> BTreeSet<&str> {
-        self.index.by_kind.keys().map(String::as_str).collect()
+        self.index.kinds().collect()
+    }
+
+    /// What is on file of a named environment: `tier` and `labels`, or nothing.
+    pub fn on_file(&self, environment: &str) -> serde_json::Value {
+        match self.records.environments.get(environment) {
+            Some(record) => serde_json::json!({"tier": record.tier, "labels": record.labels}),
+            None => serde_json::Value::Null,
+        }
     }
 
     /// Every engine that any rule asks.
@@ -233,34 +233,7 @@ impl Policy {
         Facts::new(*situation, &self.records, &self.membership, &self.factors)
     }
 
-    fn candidates<'a>(&'a self, intent: &Intent) -> impl Iterator<Item = &'a Rule> + use<'a> {
+    fn candidates<'a>(&'a self, intent: &Intent) -> impl Iterator<Item = &'a Rule> {
         self.index.candidates(intent).filter_map(|at| self.rules.get(at))
-    }
-}
-
-impl Index {
-    fn add(&mut self, at: usize, kinds: &[Option<String>], environments: &[Option<String>]) {
-        for kind in kinds {
-            let by_environment = match kind {
-                None => &mut self.any_kind,
-                Some(kind) => self.by_kind.entry(kind.clone()).or_default(),
-            };
-            for environment in environments {
-                match environment {
-                    None => by_environment.any.push(at),
-                    Some(name) => {
-                        by_environment.by_name.entry(name.clone()).or_default().push(at);
-                    }
-                }
-            }
-        }
-    }
-
-    fn candidates<'a>(&'a self, intent: &Intent) -> impl Iterator<Item = usize> + use<'a> {
-        let lists = [Some(&self.any_kind), self.by_kind.get(intent.kind())].map(|found| {
-            let named = found.and_then(|found| found.by_name.get(intent.environment()));
-            (found.map(|found| &found.any), named)
-        });
-        lists.into_iter().flat_map(|(any, named)| any.into_iter().chain(named)).flatten().copied()
     }
 }

@@ -3,6 +3,7 @@ mod account;
 mod builtins;
 mod dialect;
 mod engine;
+mod engines;
 mod frame;
 pub mod opa;
 mod opinion;
@@ -17,6 +18,7 @@ mod worker;
 pub use account::{Account, Coverage};
 pub use dialect::{Dialect, DialectError};
 pub use engine::Outcome;
+pub use engines::{About, Engines};
 pub use opinion::Opinion;
 pub use policy::{Policy, PolicyError, Revision};
 pub use pool::{Answer, Breaker, CheckError, FAULTS_TO_OPEN, Launch, Limits, OPEN_FOR, Pool};
@@ -26,5 +28,7 @@ pub use worker::{ARGUMENT, Bounds, run_if_worker};
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod equivalence;
 #[cfg(test)]
 mod traps;

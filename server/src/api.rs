@@ -7,6 +7,7 @@ mod credentials;
 pub mod error;
 mod extract;
 mod openapi;
+mod plans;
 mod policy;
 mod requests;
 mod routes;

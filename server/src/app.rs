@@ -74,6 +74,8 @@ pub struct Authority {
     source: Source,
     /// Held while what rules is being replaced: one at a time.
     replacing: tokio::sync::Mutex<()>,
+    /// Held while a plan is read.
+    reading_plan: tokio::sync::Mutex<()>,
     engines: Arc<dyn Engines>,
     proxies: Proxies,
     signals: Cached<serde_json::Map<String, serde_json::Value>>,
@@ -176,6 +178,7 @@ impl Authority {
             rules: RwLock::new(Rules::new(rules, clock.now())),
             source,
             replacing: tokio::sync::Mutex::default(),
+            reading_plan: tokio::sync::Mutex::default(),
             engines,
             proxies,
             signals: Cached::default(),

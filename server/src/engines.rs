@@ -3,25 +3,21 @@
 //! An engine can object, ask for people, or satisfy a waiver that its rule names. One that does not
 //! answer refuses, so the answer of whoever is not set up is that.
 
+use assent_core::policy::Policy;
 use assent_core::policy::ask::Ask;
+use assent_core::policy::document::{Fault, Place};
 use assent_core::policy::opinion::Opinion;
-use assent_core::policy::situation::Situation;
+use assent_rego::{About, CheckError};
 use async_trait::async_trait;
 
 /// Whoever can be asked.
 #[async_trait]
 pub trait Engines: Send + Sync + std::fmt::Debug {
     /// What the engine of one rule says. Never an error: a failure is an answer, and refuses.
-    async fn ask(&self, ask: &Ask, question: Question<'_>) -> Opinion;
-}
+    async fn ask(&self, ask: &Ask, about: About<'_>) -> Opinion;
 
-/// What an engine is asked about.
-#[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
-    /// The intent and what is known around it.
-    pub situation: Situation<'a>,
-    /// The whole plan as JSON, with everything sensitive taken out, where the intent names one.
-    pub plan: Option<&'a str>,
+    /// Every fault in what the rules of a policy ask: a policy with one does not take over.
+    async fn faults(&self, policy: &Policy) -> Vec<Fault>;
 }
 
 /// Nobody.
@@ -30,7 +26,37 @@ pub struct NoEngines;
 
 #[async_trait]
 impl Engines for NoEngines {
-    async fn ask(&self, _: &Ask, _: Question<'_>) -> Opinion {
+    async fn ask(&self, _: &Ask, _: About<'_>) -> Opinion {
         Opinion::Failed { reason: "no engine is set up".to_owned() }
+    }
+
+    async fn faults(&self, _: &Policy) -> Vec<Fault> {
+        Vec::new()
+    }
+}
+
+#[async_trait]
+impl Engines for assent_rego::Engines {
+    async fn ask(&self, ask: &Ask, about: About<'_>) -> Opinion {
+        Self::ask(self, ask, about).await
+    }
+
+    async fn faults(&self, policy: &Policy) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for ask in policy.engines() {
+            match self.check(ask).await {
+                Ok(()) => {}
+                Err(CheckError::Faults(found)) => faults.extend(found.into_iter().map(|fault| {
+                    let line = usize::try_from(fault.line).unwrap_or(1);
+                    let place = Place { file: fault.file, line, column: 1 };
+                    Fault { place, message: fault.message }
+                })),
+                Err(CheckError::Contained(problem)) => {
+                    let place = Place { file: ask.rule.clone(), line: 1, column: 1 };
+                    faults.push(Fault { place, message: problem });
+                }
+            }
+        }
+        faults
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use assent_core::credential::Secret;
 use assent_core::policy::document::Fault;
+use assent_rego::{Launch, Limits, Pool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -14,7 +15,7 @@ use crate::app::authzen::Authzen;
 use crate::app::{AppError, Authority, Parts, documents_of};
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::engines::NoEngines;
+use crate::engines::Engines;
 use crate::ledger::sqlite::OpenError;
 use crate::ledger::{Ledger, LedgerError, SqliteLedger};
 use crate::network::Proxies;
@@ -169,6 +170,12 @@ pub async fn run(
     let base = base(&config, listener.local_addr().map_err(refused)?)?;
     let kept = documents_of(&ledger.documents().await?);
     let rules = Loaded::compile(reading, &kept).map_err(StartError::Policy)?;
+    let pool = Pool::new(Launch::this_program(), Limits::default());
+    let engines = Arc::new(assent_rego::Engines::new(pool));
+    let faults = Engines::faults(&*engines, &rules.policy).await;
+    if !faults.is_empty() {
+        return Err(StartError::Policy(faults));
+    }
     let chance = Chance::default();
     let key = config.data.join("signing-key.p8");
     let signer = keys::signer(&key, &base, &chance).map_err(StartError::Key)?;
@@ -180,7 +187,7 @@ pub async fn run(
     });
     let ledger = Arc::new(ledger);
     let closing = shutdown.clone();
-    let (engines, proxies) = (Arc::new(NoEngines), config.proxies.clone());
+    let (engines, proxies) = (engines, config.proxies.clone());
     let parts = Parts { ledger, rules, source, engines, proxies, signer, clock, base, closing };
     let authority = Arc::new(Authority::new(parts).with_authzen(config.authzen.clone()));
     authority.learn_groups().await?;

@@ -5,6 +5,7 @@
 
 mod csrf;
 mod pages;
+mod plan;
 mod session;
 mod text;
 mod view;

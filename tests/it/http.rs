@@ -1,6 +1,7 @@
 //! The authority as its callers meet it: over HTTP, one server per test.
 
 mod afterwards;
+mod authzen;
 mod body;
 mod closing;
 mod credentials;

@@ -1,8 +1,10 @@
 //! The pages as a browser meets them: signing in, seeing exactly what is asked, deciding.
 
+use assent_core::time::Span;
+use assent_server::policy::Source;
 use serde_json::json;
 
-use crate::support::{Answer, Caller, Server, fresh_key, sent};
+use crate::support::{Answer, Caller, Server, Setup, filing, fresh_key, sent};
 
 /// A browser: a cookie and the pages of one server.
 struct Browser {
@@ -72,6 +74,23 @@ enum Change {
     Origin(&'static str),
     Site(&'static str),
     Digest(&'static str),
+}
+
+/// What a browser sends with a form of its own page.
+impl Browser {
+    async fn look_back(&self, id: &str, verdict: &str, comment: &str) -> Answer {
+        let page = self.get(&format!("/requests/{id}")).await.text;
+        let (csrf, digest) = (field(&page, "csrf"), field(&page, "digest"));
+        let form = [
+            ("csrf", csrf.as_str()),
+            ("digest", &digest),
+            ("verdict", verdict),
+            ("comment", comment),
+        ];
+        let call = self.caller.call("POST", &format!("/requests/{id}/post-review"));
+        let call = call.header("cookie", &self.cookie).header("origin", &self.base);
+        sent(call.form(&form)).await
+    }
 }
 
 /// The value of a hidden field.
@@ -230,4 +249,77 @@ async fn t64_no_page_can_be_framed_or_load_anything_from_elsewhere() {
         assert_eq!(answer.headers["referrer-policy"], "same-origin");
         assert!(!answer.text.contains(" style=") && !answer.text.contains("<script"));
     }
+}
+
+const LOOKED_AT: &str = "
+apiVersion: assent/v1
+kind: Policy
+metadata: {name: tests}
+groups: {security: [person:sue], dba: [person:bob]}
+rules:
+  - id: break-glass
+    when: {intent.environment: production}
+    allow:
+      post_review: {by: [group:security], approvals: 1, within: 24h, if_missed: {suspend: break-glass}}
+  - id: fresh
+    when: {intent.environment: fresh}
+    require: {stages: [{name: look, approvals: 1, from: [group:dba], login_within: 10m}]}
+";
+
+#[tokio::test]
+async fn t51_a_later_review_is_asked_on_every_page_until_it_is_done() {
+    let server = Server::ruled_by(LOOKED_AT).await;
+    let id = filed(&server, "down", json!({})).await;
+    let bob = Browser::of(&server, "bob").await;
+    let page = bob.get("/").await.text;
+    assert!(page.contains("A later review by rule break-glass is open until"), "{page}");
+    assert!(!bob.get(&format!("/requests/{id}")).await.text.contains("It was right"));
+    assert_eq!(bob.look_back(&id, "approve", "").await.status, 403);
+    server.time().pass(Span::hours(24));
+    let sue = Browser::of(&server, "sue").await;
+    let inbox = sue.get("/").await.text;
+    assert!(inbox.contains("is overdue since") && inbox.contains("does not match"), "{inbox}");
+    assert!(inbox.contains(&format!("<a href=\"/requests/{id}\">")), "it waits for her: {inbox}");
+    let page = sue.get(&format!("/requests/{id}")).await.text;
+    assert!(page.contains("missed at") && page.contains("It was right"), "{page}");
+    assert_eq!(sue.look_back(&id, "object", "").await.status, 422);
+    assert_eq!(sue.look_back(&id, "approve", "seen").await.status, 303);
+    let page = sue.get(&format!("/requests/{id}")).await.text;
+    assert!(page.contains("done") && !page.contains("It was right"), "{page}");
+    assert!(!sue.get("/").await.text.contains("later review"));
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_too_old_is_asked_again() {
+    let server = Server::ruled_by(LOOKED_AT).await;
+    let alice = server.person("alice").await;
+    let request = alice.client.file(&filing("fresh", "r"), &fresh_key()).await.unwrap();
+    let bob = Browser::of(&server, "bob").await;
+    server.time().pass(Span::minutes(10));
+    let late = bob.decide(&request.id, "approve", Change::Nothing).await;
+    assert_eq!(late.status, 403, "{}", late.text);
+    assert!(late.text.contains("sign in again"), "{}", late.text);
+    let bob = Browser::of(&server, "bob").await;
+    server.time().pass(Span::minutes(9));
+    let taken = bob.decide(&request.id, "approve", Change::Nothing).await;
+    assert_eq!(taken.status, 303, "{}", taken.text);
+}
+
+#[tokio::test]
+async fn a_policy_that_does_not_rule_is_told_on_every_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.yaml");
+    std::fs::write(&file, LOOKED_AT).unwrap();
+    let source = Source::Directory(folder.path().to_owned());
+    let server = Server::set_up(Setup { source, ..Setup::default() }).await;
+    let bob = Browser::of(&server, "bob").await;
+    assert!(!bob.get("/").await.text.contains("does not rule"));
+    std::fs::write(&file, LOOKED_AT.replace("post_review:", "past_review:")).unwrap();
+    server.authority.look_at_policy().await.unwrap();
+    for path in ["/", "/history"] {
+        let page = bob.get(path).await.text;
+        assert!(page.contains("The newest policy does not rule, since"), "{page}");
+        assert!(page.contains("one.yaml:10:") && page.contains("past_review"), "{page}");
+    }
+    assert!(!server.stranger().get("/login").await.text.contains("does not rule"));
 }

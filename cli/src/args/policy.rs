@@ -3,18 +3,29 @@
 use std::path::PathBuf;
 
 use assent_core::policy::glob::Glob;
+use assent_core::time::Timestamp;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::Printing;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Read policy files and print every fault with its place
+    /// Read policy files and print every fault, and what is probably a mistake, with its place
     Check(CheckArgs),
-    /// Print what policy says of an intent, and what became of each rule
+    /// Print what policy says of an intent, and what became of each rule and condition
     Explain(ExplainArgs),
+    /// Print which recorded intents a changed policy would rule otherwise
+    Diff(DiffArgs),
+    /// Replay what was filed against a draft of the policy
+    Simulate(SimulateArgs),
+    /// Write policy files in their canonical form; comments stay
+    Fmt(FmtArgs),
+    /// Print the JSON Schema of policy files, for editors
+    Schema,
     /// Run the test cases of policy files
     Test(TestArgs),
+    /// Write a policy as a Rego module that rules the same, for another engine or as a second look
+    Export(PolicyExportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -22,6 +33,14 @@ pub(crate) struct CheckArgs {
     /// The directory of .yaml files
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
+    /// Fail on warnings too
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// The moment at which delegations and dates are looked at: RFC 3339; now, where it is left out
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }
 
 #[derive(Debug, Args)]
@@ -41,8 +60,66 @@ pub(crate) struct ExplainArgs {
     /// A program asks
     #[arg(long)]
     pub(crate) workload: bool,
+    /// A group that the identity provider vouches for; can be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    pub(crate) groups: Vec<String>,
+    /// What is known beside the intent, as JSON: network, plan, signals, suspended, opinions
+    #[arg(long, value_name = "FILE")]
+    pub(crate) known: Option<PathBuf>,
+    /// The plan's JSON (`terraform show -json`), instead of the plan in --known
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// The moment of which it is asked, RFC 3339; now, where it is left out
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<Timestamp>,
     #[command(flatten)]
     pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The directory of .yaml files as they are
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// The directory of .yaml files as they would be
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// The directory of recorded intents: .json files, or .jsonl files with one on each line
+    #[arg(long, value_name = "DIR")]
+    pub(crate) intents: PathBuf,
+    /// Who asks, where the record does not say, by their name to the server
+    #[arg(long = "as", value_name = "NAME", default_value = "nobody")]
+    pub(crate) requester: String,
+    /// The moment of which it is asked, where the record does not say; now, where it is left out
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// The directory of .yaml files of the draft
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The export of the audit log to replay, `-` for stdin; the server's log, where it is left out
+    #[arg(long, value_name = "EXPORT")]
+    pub(crate) from_audit: Option<PathBuf>,
+    /// Only what was filed since: RFC 3339, or how long ago, such as 30d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FmtArgs {
+    /// Change nothing; print which files are not in their canonical form, and fail if any is not
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -76,4 +153,28 @@ pub(crate) enum TestFormat {
     Json,
     /// For build servers
     Junit,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub(crate) struct PolicyExportArgs {
+    /// The directory of .yaml files
+    #[arg(value_name = "DIR", required_unless_present = "input")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Write the module
+    #[arg(long, group = "what", requires = "directory")]
+    pub(crate) rego: bool,
+    /// Write the input that the module reads: of an intent as JSON, alone or with its requester,
+    /// what is known and when, or of an event of the audit log; `-` reads it from stdin
+    #[arg(long, group = "what", value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// Who asks, where the input does not say, by their name to the server
+    #[arg(long = "as", value_name = "NAME", default_value = "nobody")]
+    pub(crate) requester: String,
+    /// The moment of which it is asked, where the input does not say; now, where it is left out
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<Timestamp>,
+    /// Write to this file, which must not exist yet, instead of stdout
+    #[arg(long, value_name = "FILE", alias = "output")]
+    pub(crate) file: Option<PathBuf>,
 }

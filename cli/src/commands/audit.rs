@@ -34,7 +34,7 @@ struct Head {
 }
 
 /// Reads the log from its beginning up to a checkpoint. What was appended since is left out.
-async fn each_entry(
+pub(super) async fn each_entry(
     client: &Client,
     until: &Checkpoint,
     output: &Output,

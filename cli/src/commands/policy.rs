@@ -1,11 +1,19 @@
 //! `assent policy`
 
+mod change;
 mod check;
+mod diff;
 mod explain;
+mod export;
+mod fmt;
+mod recorded;
+mod schema;
+mod simulate;
 mod test;
 
 use std::path::Path;
 
+use assent_client::Client;
 use assent_core::policy::Policy;
 use assent_core::policy::document::{Fault, PolicyDocument};
 
@@ -14,12 +22,21 @@ use crate::commands::policy::check::counted;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Paint, clean};
 
-/// Checks or explains. No server is asked.
-pub(crate) async fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
+/// Checks, explains, tests, compares. A server is asked only for its audit log.
+pub(crate) async fn run(
+    command: PolicyCommand,
+    client: impl FnOnce() -> Result<Client, Failure>,
+    output: &Output,
+) -> Result<Exit, Failure> {
     match command {
+        PolicyCommand::Diff(args) => diff::run(&args, output),
+        PolicyCommand::Simulate(args) => simulate::run(&args, client, output).await,
+        PolicyCommand::Fmt(args) => fmt::run(&args, output),
+        PolicyCommand::Schema => schema::run(output),
         PolicyCommand::Check(args) => check::run(&args, output),
         PolicyCommand::Explain(args) => explain::run(&args, output),
         PolicyCommand::Test(args) => test::run(&args, output).await,
+        PolicyCommand::Export(args) => export::run(&args, output),
     }
 }
 

@@ -209,7 +209,7 @@ impl<'a> Said<'a> {
 
     fn requirement(&self, defaults: &Defaults, terms: Terms) -> Result<Requirement, Vec<Reason>> {
         let mut unowned = Vec::new();
-        let mut stages: Vec<Found> = Vec::new();
+        let mut stages: Vec<Found<'_>> = Vec::new();
         // Rules of one stage come last: what they ask for may stand at the beginning of another's.
         let (alone, many): (Vec<_>, Vec<_>) =
             self.requires.values().partition(|asked| asked.what.stages.len() == 1);
@@ -237,9 +237,10 @@ impl<'a> Said<'a> {
 
     /// A rule's stages, each with the target's owners where it asks for them. A target that nobody
     /// owns could never be approved: that is told at once.
-    fn stages(&self, what: &Requiring, unowned: &mut Vec<Reason>) -> Vec<Found> {
-        let owned = |mut stage: Stage| {
-            let (owners, named) = (what.owners.contains(&stage.name), stage.from.clone());
+    fn stages<'r>(&self, what: &'r Requiring, unowned: &mut Vec<Reason>) -> Vec<Found<'r>> {
+        let owned = |written: &'r Stage| {
+            let (mut stage, named) = (written.clone(), &written.from);
+            let owners = what.owners.contains(&stage.name);
             if owners {
                 stage.from.extend(self.facts.records.owners_of(self.facts.situation.intent.target()));
             }
@@ -250,7 +251,7 @@ impl<'a> Said<'a> {
             }
             Found { stage, named, owners }
         };
-        what.stages.iter().cloned().map(owned).collect()
+        what.stages.iter().map(owned).collect()
     }
 }
 
@@ -282,9 +283,9 @@ fn least<T: Ord + Copy>(
 }
 
 /// A stage with its owners found, and what its rule says of whom it asks.
-struct Found {
+struct Found<'r> {
     stage: Stage,
-    named: BTreeSet<Approver>,
+    named: &'r BTreeSet<Approver>,
     owners: bool,
 }
 
@@ -292,10 +293,10 @@ struct Found {
 /// must stand at the beginning; if more follow it, filling it fills both. What the rules say must
 /// be the same, not whom it comes to: else leaving out a part of the target, and with it an owner,
 /// would make one approval of two.
-fn asks_the_same(other: &Found, alone: &Found) -> bool {
+fn asks_the_same(other: &Found<'_>, alone: &Found<'_>) -> bool {
     other.stage.after.is_none()
         && other.stage.approvals == alone.stage.approvals
-        && (other.owners, &other.named) == (alone.owners, &alone.named)
+        && (other.owners, other.named) == (alone.owners, alone.named)
         && other.stage.exclude == alone.stage.exclude
 }
 

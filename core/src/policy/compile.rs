@@ -17,7 +17,8 @@ use crate::policy::quorum::{Approval, Progress};
 use crate::policy::record::{Delegation, Records};
 use crate::policy::risk::Factor;
 use crate::policy::ruling::{PostReview, Stage, Terms};
-use crate::policy::{Asking, Effect, Index, Policy, Requiring, Rule};
+use crate::policy::index::Index;
+use crate::policy::{Asking, Effect, Policy, Requiring, Rule};
 use crate::time::Span;
 
 /// Everything the documents say, before it is held against each other.
@@ -76,11 +77,7 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
     rules.sort_by(|one, other| one.id.cmp(&other.id));
     let mut factors: Vec<Factor> = factors.into_iter().map(|placed| placed.value).collect();
     factors.sort_by(|one, other| one.id.cmp(&other.id));
-    let mut index = Index::default();
-    for (at, rule) in rules.iter().enumerate() {
-        let environments = pinned(&rule.when, &Attribute::Environment);
-        index.add(at, &pinned(&rule.when, &Attribute::Kind), &environments);
-    }
+    let index = Index::new(rules.iter().map(|rule| rule.when.as_slice()));
     let revision = revision(files);
     Ok(Policy { rules, index, membership, records, factors, defaults, on_change, revision })
 }
@@ -564,24 +561,4 @@ fn ordered(rule: &str, stages: &[StageText], parallel: bool) -> Vec<Stage> {
         });
     }
     ordered
-}
-
-/// The texts to which these conditions pin an attribute; any text where they do not.
-fn pinned(when: &[Condition], attribute: &Attribute) -> Vec<Option<String>> {
-    let texts = when.iter().filter_map(|condition| match condition {
-        Condition::Test { attribute: tested, test: Test::In(constants) } if tested == attribute => {
-            let text = |constant: &Constant| match constant {
-                Constant::Text(text) => Some(text.clone()),
-                Constant::Boolean(_)
-                | Constant::Number(_)
-                | Constant::Span(_)
-                | Constant::Instant(_) => None,
-            };
-            // Each once: a rule that is found twice would ask its engine twice.
-            let texts: BTreeSet<String> = constants.iter().filter_map(text).collect();
-            Some(texts.into_iter().map(Some).collect::<Vec<_>>())
-        }
-        Condition::Test { .. } | Condition::Not(_) | Condition::Any(_) | Condition::All(_) => None,
-    });
-    texts.min_by_key(Vec::len).unwrap_or_else(|| vec![None])
 }

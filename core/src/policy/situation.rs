@@ -85,8 +85,9 @@ impl Known {
 pub(crate) struct Facts<'a> {
     pub(crate) situation: Situation<'a>,
     pub(crate) records: &'a Records,
+    membership: &'a Membership,
     factors: &'a [Factor],
-    groups: BTreeSet<&'a str>,
+    groups: OnceCell<BTreeSet<&'a str>>,
     local: OnceCell<Local>,
     score: OnceCell<Score>,
 }
@@ -98,15 +99,16 @@ impl<'a> Facts<'a> {
         membership: &'a Membership,
         factors: &'a [Factor],
     ) -> Self {
-        // The requester's groups are those the issuer vouches for and those of the documents.
-        let vouched = situation.requester.groups.iter().map(String::as_str);
-        let groups = vouched.chain(membership.groups_of(&situation.requester.id)).collect();
-        let (local, score) = (OnceCell::new(), OnceCell::new());
-        Self { situation, records, factors, groups, local, score }
+        let (groups, local, score) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { situation, records, membership, factors, groups, local, score }
     }
 
+    /// The requester's groups: those the issuer vouches for and those of the documents.
     pub(crate) fn groups(&self) -> &BTreeSet<&'a str> {
-        &self.groups
+        self.groups.get_or_init(|| {
+            let Principal { id, groups, .. } = self.situation.requester;
+            groups.iter().map(String::as_str).chain(self.membership.groups_of(id)).collect()
+        })
     }
 
     /// The time on the wall, in the policy's zone.

@@ -1,5 +1,9 @@
 //! The language, told as a person would tell it: who asks for what, and what policy then says.
 
+mod generated;
+mod total;
+mod traps;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,8 +1,11 @@
 //! YAML read strictly into a tree that knows where everything stands.
 //!
 //! Refused: duplicate keys, anchors and aliases, merge keys, tags, several documents in one file,
-//! keys that are no text, depth beyond [`MAX_DEPTH`]. Scalars stay text unless they are plain and
+//! keys that are no text, depth beyond [`MAX_DEPTH`], characters that cannot be seen and change what
+//! is. Scalars stay text unless they are plain and
 //! spell a YAML 1.2 core boolean or decimal number, so `no` and `on` are texts.
+
+use std::collections::HashSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
@@ -51,6 +54,7 @@ impl Yaml {
 
 /// Reads one document; `None` where the text holds none.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Option<Node>, Fault> {
+    seen(file, text)?;
     let mut reader = Reader { file, events: Parser::new_from_str(text) };
     let mut document = None;
     loop {
@@ -71,6 +75,32 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Option<Node>, Fault> {
             }
         }
     }
+}
+
+/// Refuses characters that hide from an eye what a reader of YAML sees: controls, line ends that an
+/// editor may not show as such, and what turns the direction of text (Unicode TR 36 section 3.3,
+/// CVE-2021-42574). A byte order mark may stand at the very beginning.
+fn seen(file: &str, text: &str) -> Result<(), Fault> {
+    let (mut line, mut column) = (1, 0);
+    let mut characters = text.chars().peekable();
+    let mut is_first = true;
+    while let Some(c) = characters.next() {
+        let is_fine = match c {
+            '\n' | '\t' => true,
+            '\r' => characters.peek() == Some(&'\n'),
+            '\u{feff}' => is_first,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' => false,
+            '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => false,
+            c => !c.is_control(),
+        };
+        if !is_fine {
+            let message = format!("U+{:04X} does not belong in a policy", u32::from(c));
+            return Err(Fault { place: Place::at(file, line, column), message });
+        }
+        is_first = false;
+        (line, column) = if c == '\n' { (line + 1, 0) } else { (line, column + 1) };
+    }
+    Ok(())
 }
 
 struct Reader<'a> {
@@ -151,6 +181,7 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, depth: usize) -> Result<Vec<(Key, Node)>, Fault> {
         let mut members: Vec<(Key, Node)> = Vec::new();
+        let mut names = HashSet::new();
         loop {
             let (event, span) = self.next()?;
             let place = self.place(span);
@@ -173,7 +204,7 @@ impl<'a> Reader<'a> {
             if name == "<<" {
                 return Err(self.fault(span, "merge keys are not used in policies"));
             }
-            if members.iter().any(|(key, _)| key.name == name) {
+            if !names.insert(name.clone()) {
                 return Err(self.fault(span, &format!("`{name}` stands here twice")));
             }
             let (event, span) = self.next()?;

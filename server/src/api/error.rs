@@ -103,6 +103,7 @@ impl From<AppError> for ApiError {
             }
             AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
+            AppError::Plan(_) => Self::new(S::UNPROCESSABLE_ENTITY, "invalid_plan", text),
             AppError::Policy(faults) => {
                 let field = |fault: Fault| {
                     let Place { file, line, column } = fault.place;

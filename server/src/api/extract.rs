@@ -58,6 +58,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
+/// A body of JSON as its bytes: whoever takes it reads it.
+pub(super) struct Raw(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        check_type(request.headers(), "application/json")?;
+        body(request, state).await.map(Self)
+    }
+}
+
 /// A body of strict JSON that changes something, and the wish it is.
 pub(super) struct Change<T> {
     pub(super) caller: Caller,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use assent_core::wire;
 use assent_core::wire::authzen as zen;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use schemars::{Schema, SchemaGenerator};
 
-use crate::api::{access, audit, authzen, credentials, policy, requests, wellknown};
+use crate::api::{access, audit, authzen, credentials, plans, policy, requests, wellknown};
 use crate::app::Authority;
 
 /// One route.
@@ -102,6 +103,11 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::Introspection>), post(credentials::redeem)),
     route!(Post "/v1/decisions" "What policy would say; nothing is stored",
         Some(of::<wire::Intent>), Some(of::<wire::Decision>), post(requests::decide)),
+    route!(Post "/v1/plans" "Hand in a plan, as `terraform show -json` prints it",
+        NONE, Some(of::<wire::plan::Plan>),
+        post(plans::hand_in).layer(DefaultBodyLimit::max(plans::LARGEST))),
+    route!(Get "/v1/plans/{digest}" "What is kept of a plan",
+        NONE, Some(of::<wire::plan::Plan>), get(plans::show)),
     route!(Get "/v1/policy/status" "By what the authority rules, and why not by the newest",
         NONE, Some(of::<wire::PolicyStatus>), get(policy::status)),
     route!(Get "/v1/policy/documents" "The policy documents that came over the API",

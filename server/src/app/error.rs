@@ -4,6 +4,7 @@ use assent_core::access::AccessError;
 use assent_core::credential::KeyError;
 use assent_core::id::{AccessId, NotAnId};
 use assent_core::intent::IntentFault;
+use assent_core::plan::PlanError;
 use assent_core::policy::document::Fault;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, PostReviewError, RedeemError, ReviewError,
@@ -31,6 +32,8 @@ pub enum AppError {
     NotAdministrator,
     #[error("this is for people and administrators")]
     NotForWorkloads,
+    #[error(transparent)]
+    Plan(Box<PlanError>),
     #[error("the policy would have {} faults, so nothing was changed", .0.len())]
     Policy(Vec<Fault>),
     #[error(

@@ -1,20 +1,98 @@
-//! Plans that are handed in: read once, kept redacted, named by the digest of their bytes.
+//! Plans that are handed in: read once, kept redacted, named by the digest of their bytes. The bytes
+//! themselves are kept nowhere.
 
+use std::sync::Arc;
+
+use assent_core::digest::Digest;
 use assent_core::intent::Intent;
+use assent_core::plan::{Limits, Plan, PlanError, redacted};
 use assent_core::policy::situation::KnownPlan;
+use assent_core::principal::PrincipalKind;
+use assent_core::wire;
+use bytes::Bytes;
+use serde_json::json;
 
 use crate::app::{AppError, Authority, Caller};
+use crate::ledger::{Kept, Keeping, LedgerError, PlanText};
 
 impl Authority {
+    /// Takes a plan in, as `terraform show -json` prints it. The same again changes nothing.
+    ///
+    /// # Errors
+    /// [`AppError::Plan`] with what is wrong and where.
+    pub async fn hand_in_plan(
+        &self,
+        caller: &Caller,
+        bytes: Bytes,
+    ) -> Result<wire::plan::Plan, AppError> {
+        let digest = Digest::of(&bytes);
+        let by = caller.principal().id.clone();
+        if self.ledger.has_plan_of(digest, &by).await?
+            && let Some(text) = self.ledger.plan(digest).await?
+        {
+            return shown(digest, &text);
+        }
+        let (plan, text) = self.read_plan(bytes).await?;
+        let (at, count) = (self.clock.now(), plan.facts.change_count);
+        let entry = json!({
+            "v": 1, "type": "plan_handed_in", "at": at.to_string(),
+            "by": {"iss": by.iss(), "sub": by.sub()},
+            "plan": digest.to_string(), "changes": count,
+        });
+        self.ledger.keep(Keeping { what: Kept::Plan { digest, text }, by, at, entry }).await?;
+        self.waiters.wake_log();
+        Ok(plan)
+    }
+
+    /// Reading a large plan takes a while and some memory: one at a time, beside what others ask.
+    async fn read_plan(&self, bytes: Bytes) -> Result<(wire::plan::Plan, PlanText), AppError> {
+        let _one_at_a_time = self.reading_plan.lock().await;
+        let digest = Digest::of(&bytes);
+        let work = move || -> Result<_, PlanError> {
+            let limits = Limits::default();
+            let plan = wire::plan::Plan::from(&Plan::parse(&bytes, &limits)?);
+            Ok((plan, redacted(&bytes, &limits)?))
+        };
+        let lost = |error| AppError::Ledger(LedgerError::Unavailable(Box::new(error)));
+        let read = tokio::task::spawn_blocking(work).await.map_err(lost)?;
+        let (plan, redacted) = read.map_err(|error| AppError::Plan(Box::new(error)))?;
+        let summary = serde_json::to_string(&plan).map_err(|error| corrupt(digest, error))?;
+        Ok((plan, PlanText { summary, redacted }))
+    }
+
+    /// A plan that was handed in: for people, administrators and whoever handed it in.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn plan(&self, caller: &Caller, digest: &str) -> Result<wire::plan::Plan, AppError> {
+        let missing = || AppError::NotFound {
+            what: "plan",
+            id: digest.chars().take(80).collect(),
+        };
+        let digest: Digest = digest.parse().map_err(|_| missing())?;
+        let who = caller.principal();
+        let may = who.kind == PrincipalKind::Person || caller.is_administrator();
+        if !may && !self.ledger.has_plan_of(digest, &who.id).await? {
+            return Err(missing());
+        }
+        shown(digest, &self.ledger.plan(digest).await?.ok_or_else(missing)?)
+    }
+
     /// The plan that an intent names, which its caller must have handed in.
     pub(super) async fn plan_named(
         &self,
-        _caller: &Caller,
+        caller: &Caller,
         intent: &Intent,
     ) -> Result<Option<KnownPlan>, AppError> {
-        match intent.plan() {
-            None => Ok(None),
-            Some(digest) => Err(unknown(&digest.to_string())),
+        let Some(digest) = intent.plan() else { return Ok(None) };
+        let may = caller.is_administrator()
+            || self.ledger.has_plan_of(digest, &caller.principal().id).await?;
+        match self.known_plan(digest).await? {
+            Some(plan) if may => Ok(Some(plan)),
+            Some(_) | None => {
+                let problem = format!("you handed in no plan {digest}; send it to /v1/plans first");
+                Err(AppError::Field { field: "plan", problem })
+            }
         }
     }
 
@@ -23,11 +101,24 @@ impl Authority {
         &self,
         plan: Option<KnownPlan>,
     ) -> Result<Option<KnownPlan>, AppError> {
-        Ok(plan)
+        match plan {
+            None => Ok(None),
+            Some(plan) => Ok(Some(self.known_plan(plan.digest).await?.unwrap_or(plan))),
+        }
+    }
+
+    async fn known_plan(&self, digest: Digest) -> Result<Option<KnownPlan>, AppError> {
+        let Some(text) = self.ledger.plan(digest).await? else { return Ok(None) };
+        let plan = Plan::try_from(shown(digest, &text)?).map_err(|e| corrupt(digest, e))?;
+        let changes = Some(Arc::from(plan.changes));
+        Ok(Some(KnownPlan { digest, facts: plan.facts, changes }))
     }
 }
 
-fn unknown(digest: &str) -> AppError {
-    let problem = format!("you handed in no plan {digest}; send it to /v1/plans first");
-    AppError::Field { field: "plan", problem }
+fn shown(digest: Digest, text: &PlanText) -> Result<wire::plan::Plan, AppError> {
+    serde_json::from_str(&text.summary).map_err(|error| corrupt(digest, error))
+}
+
+fn corrupt(digest: Digest, error: impl std::fmt::Display) -> AppError {
+    AppError::Ledger(LedgerError::Corrupt(format!("plan {digest}: {error}")))
 }

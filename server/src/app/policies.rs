@@ -157,7 +157,7 @@ impl Authority {
             return Ok(());
         }
         let kept = documents_of(&self.ledger.documents().await?);
-        match compiled(reading, kept).await {
+        match self.checked(reading, kept).await {
             Ok(loaded) => self.rule_by(loaded).await,
             Err(faults) => {
                 let count = faults.len();
@@ -353,7 +353,7 @@ impl Authority {
             return Err(AppError::Field { field: "name", problem });
         }
         let reading = self.rules().reading.clone();
-        let loaded = compiled(reading, documents_of(&all)).await.map_err(AppError::Policy)?;
+        let loaded = self.checked(reading, documents_of(&all)).await.map_err(AppError::Policy)?;
         let fact = if text.is_some() { "policy_written" } else { "policy_removed" };
         let entry = json!({
             "v": 1, "type": fact, "at": now.to_string(),
@@ -369,6 +369,19 @@ impl Authority {
         // What is wrong with the source is not mended by a document beside it.
         self.rules_mut().trouble = trouble;
         self.document(caller, name).await
+    }
+}
+
+impl Authority {
+    /// A policy that compiles, and whose engines can load what its rules ask of them.
+    async fn checked(
+        &self,
+        reading: Reading,
+        kept: Vec<PolicyDocument>,
+    ) -> Result<Loaded, Vec<Fault>> {
+        let loaded = compiled(reading, kept).await?;
+        let faults = self.engines.faults(&loaded.policy).await;
+        if faults.is_empty() { Ok(loaded) } else { Err(faults) }
     }
 }
 

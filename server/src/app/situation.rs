@@ -8,9 +8,9 @@ use assent_core::policy::Policy;
 use assent_core::policy::situation::{Known, KnownPlan, Network, Situation};
 use assent_core::principal::Principal;
 use assent_core::time::Timestamp;
+use assent_rego::About;
 
 use crate::app::{AppError, Authority};
-use crate::engines::Question;
 
 /// Who asks for what, from where.
 #[derive(Clone, Copy, Debug)]
@@ -57,10 +57,11 @@ impl Authority {
             Some(plan) => self.ledger.plan(plan.digest).await?.map(|plan| plan.redacted),
             None => None,
         };
+        let environment = policy.on_file(intent.environment());
+        let about = About { situation, environment: &environment, plan: plan.as_deref() };
         let mut opinions = BTreeMap::new();
         for ask in asks {
-            let question = Question { situation, plan: plan.as_deref() };
-            opinions.insert(ask.rule.clone(), self.engines.ask(ask, question).await);
+            opinions.insert(ask.rule.clone(), self.engines.ask(ask, about).await);
         }
         Ok(Known { opinions, ..known })
     }

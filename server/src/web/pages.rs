@@ -15,6 +15,7 @@ use crate::app::{AppError, Authority, Wish};
 use crate::ledger::States;
 use crate::web::csrf;
 use crate::web::session::{SignedIn, foreign_form};
+use crate::web::plan::PlanView;
 use crate::web::text::plain;
 use crate::web::view::{self, Line, Page};
 
@@ -120,6 +121,7 @@ struct RequestPage {
     why_not: Option<String>,
     later: Vec<LaterLine>,
     may_review_later: bool,
+    plan: Option<PlanView>,
 }
 
 /// A review that is due after the grant.
@@ -143,13 +145,27 @@ pub(super) async fn request(
     me: SignedIn,
     Path(id): Path<String>,
 ) -> Response {
-    match authority.request(&me.caller, &id).await {
-        Ok(request) => view::html(&request_page(&authority, &me, &request)),
-        Err(error) => view::fault(error),
-    }
+    let request = match authority.request(&me.caller, &id).await {
+        Ok(request) => request,
+        Err(error) => return view::fault(error),
+    };
+    let plan = match request.intent().plan() {
+        None => None,
+        Some(digest) => match authority.plan(&me.caller, &digest.to_string()).await {
+            Ok(plan) => Some(PlanView::of(&plan)),
+            // Nobody decides on what is not shown.
+            Err(error) => return view::fault(error),
+        },
+    };
+    view::html(&request_page(&authority, &me, &request, plan))
 }
 
-fn request_page(authority: &Authority, me: &SignedIn, request: &Request) -> RequestPage {
+fn request_page(
+    authority: &Authority,
+    me: &SignedIn,
+    request: &Request,
+    plan: Option<PlanView>,
+) -> RequestPage {
     let now = authority.clock().now();
     let objection = request.may_review(me.caller.principal(), &authority.membership(), now);
     let shown = authority.show(request);
@@ -177,6 +193,7 @@ fn request_page(authority: &Authority, me: &SignedIn, request: &Request) -> Requ
         why_not: objection.and_then(|objection| why_not(&objection)),
         later: shown.afterwards.iter().map(LaterLine::from).collect(),
         may_review_later: later_objection.is_none(),
+        plan,
         request: shown,
     }
 }

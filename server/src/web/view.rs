@@ -133,6 +133,7 @@ pub(super) fn fields(intent: &wire::Intent) -> Vec<(String, String)> {
         ("environment".to_owned(), intent.environment.clone()),
     ];
     fields.extend(intent.target.iter().map(|(key, value)| (format!("target {key}"), plain(value))));
+    fields.extend(intent.plan.iter().map(|digest| ("plan".to_owned(), digest.clone())));
     fields.extend(intent.digest.iter().map(|digest| ("exact thing".to_owned(), digest.clone())));
     fields.extend(intent.duration.iter().map(|span| ("for".to_owned(), span.clone())));
     fields

@@ -4,12 +4,19 @@ use std::sync::Arc;
 
 use assent_core::access::{Access, NewAccess, Purpose};
 use assent_core::credential::Secret;
+use assent_core::digest::Digest;
 use assent_core::id::AccessId;
 use assent_core::request::{Step, Version};
 use assent_core::time::Span;
-use assent_server::ledger::{Commit, Ledger, MemoryLedger, SqliteLedger, States, Write};
+use assent_server::ledger::{
+    Commit, Keeping, Kept, Ledger, MemoryLedger, PlanText, SqliteLedger, States, Write,
+};
+use serde_json::json;
 
-use super::kit::{alone, approval, at, called, credential, done, file, person, spending, verified};
+use super::kit::{
+    alone, approval, at, called, credential, done, file, granted_to_be_looked_at, keeping,
+    later_review, person, spending, verified,
+};
 
 macro_rules! suite {
     ($($name:ident)*) => {
@@ -43,6 +50,10 @@ suite! {
     the_newest_request_of_an_intent_and_the_request_of_a_credential_are_found
     the_log_is_what_was_written_and_its_head_is_its_root
     access_records_are_kept_and_are_in_the_log
+    a_request_to_be_looked_at_is_known_until_it_has_been
+    a_plan_is_kept_once_and_named_by_those_who_handed_it_in
+    a_signal_is_replaced_and_taken_back
+    every_version_of_a_document_is_kept
     a_receipt_opens_the_seal_of_its_own_step
     of_a_hundred_commits_on_one_version_one_is_done
     of_a_hundred_calls_with_one_key_one_is_done
@@ -247,6 +258,76 @@ async fn access_records_are_kept_and_are_in_the_log(ledger: Ledgers) {
     assert_eq!(ledger.accesses().await.unwrap().len(), 2);
     assert_eq!(verified(&ledger).await.entries, 4);
     assert_eq!(ledger.head().await.unwrap().at, at(5));
+}
+
+async fn a_request_to_be_looked_at_is_known_until_it_has_been(ledger: Ledgers) {
+    done(&ledger, file("staging", "r", at(0))).await;
+    let (first, _) = done(&ledger, granted_to_be_looked_at(at(1))).await;
+    let (second, _) = done(&ledger, granted_to_be_looked_at(at(2))).await;
+    assert_eq!(ledger.later_reviews().await.unwrap(), [first.id(), second.id()]);
+    let overdue = first.lapse(at(3_600_001)).unwrap();
+    let (first, _) = done(&ledger, overdue).await;
+    assert_eq!(ledger.later_reviews().await.unwrap(), [first.id(), second.id()]);
+    for request in [&first, &second] {
+        done(&ledger, later_review(request, at(3_600_002))).await;
+    }
+    assert!(ledger.later_reviews().await.unwrap().is_empty());
+    assert_eq!(verified(&ledger).await.requests, 3);
+}
+
+async fn a_plan_is_kept_once_and_named_by_those_who_handed_it_in(ledger: Ledgers) {
+    let digest = Digest::of(b"plan");
+    let text = |summary: &str| PlanText { summary: summary.to_owned(), redacted: "{}".to_owned() };
+    assert_eq!(ledger.plan(digest).await.unwrap(), None);
+    let (alice, bob) = (person("alice").id, person("bob").id);
+    for (by, summary) in [(&alice, "first"), (&alice, "again"), (&bob, "another")] {
+        let what = Kept::Plan { digest, text: text(summary) };
+        let handed_in = Keeping { by: by.clone(), ..keeping(what, "plan", at(1)) };
+        assert_eq!(ledger.has_plan_of(digest, by).await.unwrap(), summary == "again");
+        ledger.keep(handed_in).await.unwrap();
+        assert!(ledger.has_plan_of(digest, by).await.unwrap());
+    }
+    assert_eq!(ledger.plan(digest).await.unwrap(), Some(text("first")));
+    assert!(!ledger.has_plan_of(digest, &person("carol").id).await.unwrap());
+    assert!(!ledger.has_plan_of(Digest::of(b"other"), &alice).await.unwrap());
+    assert_eq!(verified(&ledger).await.entries, 3);
+}
+
+async fn a_signal_is_replaced_and_taken_back(ledger: Ledgers) {
+    let tell = async |name: &str, value: Option<serde_json::Value>, millis| {
+        let what = Kept::Signal { name: name.to_owned(), value };
+        ledger.keep(keeping(what, "signal", at(millis))).await.unwrap();
+    };
+    tell("incident", Some(json!({"severity": "sev2", "n": 1.5})), 1).await;
+    tell("freeze", Some(json!(true)), 2).await;
+    tell("incident", Some(json!({"severity": "sev1"})), 3).await;
+    let all = ledger.signals().await.unwrap();
+    let names: Vec<_> = all.iter().map(|signal| signal.name.as_str()).collect();
+    assert_eq!(names, ["freeze", "incident"]);
+    assert_eq!((&all[1].value, all[1].at), (&json!({"severity": "sev1"}), at(3)));
+    assert_eq!(all[1].by, "alice");
+    tell("incident", None, 4).await;
+    assert_eq!(ledger.signals().await.unwrap().len(), 1);
+    assert_eq!(verified(&ledger).await.entries, 4);
+}
+
+async fn every_version_of_a_document_is_kept(ledger: Ledgers) {
+    let write = async |name: &str, text: Option<&str>, millis| {
+        let what = Kept::Document { name: name.to_owned(), text: text.map(str::to_owned) };
+        ledger.keep(keeping(what, "document", at(millis))).await.unwrap();
+    };
+    write("b.yaml", Some("one"), 1).await;
+    write("a.yaml", Some("other"), 2).await;
+    write("b.yaml", None, 3).await;
+    write("b.yaml", Some("three"), 4).await;
+    let newest = ledger.documents().await.unwrap();
+    let newest: Vec<_> = newest.iter().map(|d| (d.name.as_str(), d.version, d.at)).collect();
+    assert_eq!(newest, [("a.yaml", 1, at(2)), ("b.yaml", 3, at(4))]);
+    let versions = ledger.document("b.yaml").await.unwrap();
+    let texts: Vec<_> = versions.iter().map(|d| d.text.as_deref()).collect();
+    assert_eq!(texts, [Some("one"), None, Some("three")]);
+    assert!(ledger.document("c.yaml").await.unwrap().is_empty());
+    assert_eq!(ledger.head().await.unwrap().size, 4);
 }
 
 async fn a_receipt_opens_the_seal_of_its_own_step(ledger: Ledgers) {

@@ -148,9 +148,23 @@ async fn an_older_schema_is_not_taken_for_the_one_of_today() {
         tool.pragma_update(None, "user_version", version).unwrap();
         refusal(&kept.file);
     }
-    tool.pragma_update(None, "user_version", 1).unwrap();
+    tool.pragma_update(None, "user_version", 2).unwrap();
     drop(tool);
     assert_eq!(verified(&open(&kept.file)).await.entries, 120);
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_schema_is_brought_up_to_date() {
+    let kept = empty();
+    let old = Connection::open(&kept.file).unwrap();
+    old.execute_batch(include_str!("../../../server/migrations/sqlite/0001_ledger.sql")).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.pragma_update(None, "application_id", 0x6173_6e74).unwrap();
+    drop(old);
+    let ledger = open(&kept.file);
+    let (filed, _) = done(&ledger, file("production", "r", at(0))).await;
+    assert_eq!(ledger.load(filed.id(), None).await.unwrap().unwrap(), filed);
+    assert!(ledger.later_reviews().await.unwrap().is_empty());
 }
 
 #[test]

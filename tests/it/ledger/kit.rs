@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use assent_core::digest::Digest;
 use assent_core::id::{CredentialId, RequestId, ReviewId};
 use assent_core::policy::Policy;
+use assent_core::membership::Approver;
+use assent_core::policy::ruling::PostReview;
 use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::{Principal, PrincipalKind};
 use assent_core::request::{Filing, Receipt, Request, Said, Spend, Step, Verdict};
-use assent_core::time::Timestamp;
+use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 use assent_core::wire::{History, HistoryError, Summary};
-use assent_server::ledger::{Commit, Ledger, NewCall, Write};
+use assent_server::ledger::{Commit, Keeping, Kept, Ledger, NewCall, Write};
 
 use crate::support::{POLICY, intent, policy, principal};
 
@@ -43,6 +45,38 @@ pub(super) fn file(environment: &str, reason: &str, now: Timestamp) -> Step {
     let ruling = rules().rule(&situation);
     let id = RequestId::new(now, chance());
     Request::file(Filing { id, intent, requester, ruling, known }, now)
+}
+
+/// Alice's filing that is granted at once, and to be looked at by bob within an hour.
+pub(super) fn granted_to_be_looked_at(now: Timestamp) -> Step {
+    let intent = intent("staging", "break glass").verify().unwrap();
+    let (requester, known) = (person("alice"), Known::default());
+    let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
+    let mut ruling = rules().rule(&situation);
+    ruling.post_reviews.push(PostReview {
+        rule: "staging".to_owned(),
+        approvals: 1,
+        by: [Approver::Person(person("bob").id)].into(),
+        within: Span::hours(1),
+        suspend: Some("staging".to_owned()),
+        notify: Default::default(),
+    });
+    let id = RequestId::new(now, chance());
+    Request::file(Filing { id, intent, requester, ruling, known }, now)
+}
+
+/// Bob's later review.
+pub(super) fn later_review(request: &Request, now: Timestamp) -> Step {
+    let (verdict, comment) = (Verdict::Approve, "it was right".to_owned());
+    let said = Said { verdict, digest: request.digest(), comment, signed_in_at: None };
+    let (id, members) = (ReviewId::new(now, chance()), rules().membership(now));
+    request.review_afterwards(id, &person("bob"), said, &members, now).unwrap()
+}
+
+/// Something kept beside requests, by alice.
+pub(super) fn keeping(what: Kept, entry: &str, now: Timestamp) -> Keeping {
+    let by = person("alice").id;
+    Keeping { what, by, at: now, entry: serde_json::json!({"type": entry}) }
 }
 
 /// This person's approval.

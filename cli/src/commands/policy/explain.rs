@@ -1,60 +1,70 @@
 //! `assent policy explain`
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::Path;
-
-use assent_client::wire::{self, Account, Decision};
-use assent_core::canonical;
+use assent_client::wire::{self, Account, ConditionAccount, Decision, FactorAccount, Opinion};
 use assent_core::intent::Intent;
+use assent_core::policy::Policy;
 use assent_core::policy::situation::{Known, Situation};
-use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
+use assent_core::principal::{Principal, PrincipalKind};
 use serde::Deserialize as _;
+use std::path::Path;
 
 use crate::args::ExplainArgs;
 use crate::clock;
+use crate::commands::policy::recorded;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Paint, clean, facts};
 use crate::show;
 
-/// More than the largest intent.
-const MAX_INTENT: u64 = 1 << 20;
-
-/// Prints what policy says of an intent, and what became of each rule.
+/// Prints what policy says of an intent, and what became of each rule and condition.
 pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<Exit, Failure> {
     let documents = super::documents(&args.directory)?;
     let policy = super::compiled(&documents, output)?;
     let intent = read_intent(&args.intent)?;
     let requester = requester(args)?;
-    let known = Known::default();
-    let situation =
-        Situation { intent: &intent, requester: &requester, known: &known, now: clock::now() };
+    let known = known(args)?;
+    let now = args.now.unwrap_or_else(clock::now);
+    let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
     let decision = Decision::of(&policy, &situation);
     match args.printing.is_json() {
         true => output.json(&decision)?,
         false => output.data(text(&decision, output.data_paint()))?,
     }
+    tell_unasked(&policy, &situation, output);
     Ok(Exit::Granted)
 }
 
+/// Says which engines would be asked, where nobody has said what they answer.
+fn tell_unasked(policy: &Policy, situation: &Situation<'_>, output: &Output) {
+    for ask in policy.asks(situation) {
+        if !situation.known.opinions.contains_key(&ask.rule) {
+            output.talk(format!(
+                "note: the engine of `{}` was not asked; say what it answers under `opinions` in --known",
+                clean(&ask.rule)
+            ));
+        }
+    }
+}
+
 fn requester(args: &ExplainArgs) -> Result<Principal, Failure> {
-    let id = PrincipalId::local(&args.requester);
-    let id = id.map_err(|e| Failure::usage("--as names nobody").because(e))?;
     let kind = if args.workload { PrincipalKind::Workload } else { PrincipalKind::Person };
-    Ok(Principal { id, kind, groups: Default::default(), acts_for: Default::default(), claims: Default::default() })
+    let requester = recorded::principal(&args.requester, kind)?;
+    Ok(Principal { groups: args.groups.iter().cloned().collect(), ..requester })
 }
 
 fn read_intent(path: &Path) -> Result<Intent, Failure> {
-    let mut bytes = Vec::new();
-    let read = match path == Path::new("-") {
-        true => io::stdin().take(MAX_INTENT).read_to_end(&mut bytes),
-        false => File::open(path).and_then(|file| file.take(MAX_INTENT).read_to_end(&mut bytes)),
-    };
-    read.map_err(|error| Failure::file(path, &error))?;
     let bad = || Failure::usage(format!("`{}` is not an intent", path.display()));
-    let value = canonical::parse(&bytes).map_err(|e| bad().because(e))?;
+    let value = recorded::json(path)?;
     let intent = wire::Intent::deserialize(&value).map_err(|e| bad().because(e))?;
     intent.verify().map_err(|faults| faults.iter().fold(bad(), Failure::because))
+}
+
+/// What is known beside the intent: what the files say, and nothing else.
+fn known(args: &ExplainArgs) -> Result<Known, Failure> {
+    let Some(path) = &args.known else { return Ok(Known::default()) };
+    let bad = || Failure::usage(format!("`{}` is not what is known", path.display()));
+    let value = recorded::json(path)?;
+    let known = wire::Known::deserialize(&value).map_err(|e| bad().because(e))?;
+    known.try_into().map_err(|e| bad().because(e))
 }
 
 fn text(decision: &Decision, paint: Paint) -> String {
@@ -67,14 +77,19 @@ fn text(decision: &Decision, paint: Paint) -> String {
     let mut lines =
         vec![("ruling", word), ("asks", show::ruling(ruling)), ("digest", clean(&decision.digest))];
     if let Some(terms) = &ruling.credential {
-        let audiences = terms.audiences.as_ref().map_or("anybody".to_owned(), |audiences| {
-            audiences.iter().map(|one| clean(one)).collect::<Vec<_>>().join(", ")
-        });
-        let terms = format!(
-            "{} for {audiences}, at most {} each, the first within {}",
-            terms.uses, terms.max_ttl, terms.grant_window
-        );
-        lines.push(("credentials", terms));
+        lines.push(("credentials", terms_text(terms)));
+    }
+    for review in &ruling.post_reviews {
+        let by = clean(&review.by.join(", "));
+        let (count, within) = (review.approvals, clean(&review.within));
+        lines.push(("later review", format!("{count} of {by} within {within}")));
+    }
+    if !ruling.notify.is_empty() {
+        lines.push(("notify", clean(&ruling.notify.join(", "))));
+    }
+    if let Some(wire::Risk { least, most }) = ruling.risk {
+        let known = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        lines.push(("risk", known));
     }
     lines.push(("policy", clean(&ruling.policy)));
     let mut text = facts(&lines, paint);
@@ -83,6 +98,27 @@ fn text(decision: &Decision, paint: Paint) -> String {
         text.push('\n');
         text.push_str(&rule_text(account, paint));
     }
+    if !decision.risk.is_empty() {
+        text.push('\n');
+    }
+    for factor in &decision.risk {
+        text.push('\n');
+        text.push_str(&factor_text(factor, paint));
+    }
+    text
+}
+
+fn terms_text(terms: &wire::Credentials) -> String {
+    let audiences = terms.audiences.as_ref().map_or("anybody".to_owned(), |audiences| {
+        audiences.iter().map(|one| clean(one)).collect::<Vec<_>>().join(", ")
+    });
+    let mut text = format!(
+        "{} for {audiences}, at most {} each, the first within {}",
+        terms.uses, terms.max_ttl, terms.grant_window
+    );
+    for (what, said) in [("role", &terms.role), ("broker", &terms.broker)] {
+        said.iter().for_each(|said| text.push_str(&format!(", {what} {}", clean(said))));
+    }
     text
 }
 
@@ -90,53 +126,120 @@ fn text(decision: &Decision, paint: Paint) -> String {
 fn rule_text(account: &Account, paint: Paint) -> String {
     let result = match account.result.as_str() {
         "matched" => paint.good("matched"),
+        "indeterminate" => paint.open("indeterminate"),
         other => paint.faint(other),
     };
     let waived = if account.waived { ", waived" } else { "" };
+    let suspended = if account.suspended { ", suspended: a later review was missed" } else { "" };
     let effect = clean(&account.effect);
-    let mut text = format!("{} ({effect}): {result}{waived}", paint.strong(&clean(&account.rule)));
-    for (at, condition) in account.conditions.iter().enumerate() {
-        let branch = if at + 1 == account.conditions.len() { "└─" } else { "├─" };
-        let mark = match condition.result.as_str() {
-            "true" => "yes",
-            "false" => "no",
-            _ => "unknown",
-        };
-        let (demand, found) = (clean(&condition.demand), clean(&condition.found));
-        text.push_str(&format!("\n{branch} {demand}: {mark}, found {found}"));
+    let rule = paint.strong(&clean(&account.rule));
+    let mut text = format!("{rule} ({effect}): {result}{waived}{suspended}");
+    if let Some(opinion) = &account.opinion {
+        text.push_str(&format!("\n│  its engine: {}", opinion_text(opinion)));
     }
+    text.push_str(&conditions(&account.conditions, account.result == "matched", paint));
     text
+}
+
+fn opinion_text(opinion: &Opinion) -> String {
+    match opinion {
+        Opinion::Failed { reason } => format!("no answer: {}", clean(reason)),
+        Opinion::Answered { denies, warns, allows } => {
+            let each = |word: &str, said: &[String]| {
+                said.iter().map(|said| format!("{word} \"{}\"", clean(said))).collect::<Vec<_>>()
+            };
+            let mut said = [each("denies", denies), each("warns", warns)].concat();
+            said.extend(allows.then(|| "approves".to_owned()));
+            if said.is_empty() { "no objection".to_owned() } else { said.join(", ") }
+        }
+    }
+}
+
+/// A risk factor, what it adds, and its conditions.
+fn factor_text(factor: &FactorAccount, paint: Paint) -> String {
+    let weight = factor.weight;
+    let adds = match factor.result.as_str() {
+        "true" => paint.open(&format!("adds {weight}")),
+        "false" => paint.faint(&format!("adds nothing of {weight}")),
+        _ => paint.open(&format!("may add {weight}")),
+    };
+    let name = paint.strong(&clean(&factor.factor));
+    let tree = conditions(&factor.conditions, factor.result == "true", paint);
+    format!("{name} (risk): {adds}{tree}")
+}
+
+/// The conditions of a rule as a tree. What decided is marked where not all of them did.
+fn conditions(all: &[ConditionAccount], matched: bool, paint: Paint) -> String {
+    let mut text = String::new();
+    branches(all, "", matched, paint, &mut text);
+    text
+}
+
+fn branches(
+    all: &[ConditionAccount],
+    margin: &str,
+    matched: bool,
+    paint: Paint,
+    text: &mut String,
+) {
+    for (at, condition) in all.iter().enumerate() {
+        let is_last = at + 1 == all.len();
+        let (branch, below) = if is_last { ("└─", "   ") } else { ("├─", "│  ") };
+        let mark = match condition.result.as_str() {
+            "true" => paint.good("yes"),
+            "false" => paint.bad("no"),
+            _ => paint.open("unknown"),
+        };
+        let found = match condition.found.as_str() {
+            "" => String::new(),
+            found => format!(", found {}", clean(found)),
+        };
+        let decides = if condition.decides && !matched { "  ◀ decides" } else { "" };
+        let demand = clean(&condition.demand);
+        text.push_str(&format!("\n{margin}{branch} {demand}: {mark}{found}{}", paint.strong(decides)));
+        branches(&condition.within, &format!("{margin}{below}"), matched, paint, text);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use assent_client::wire::ConditionAccount;
-
     use super::*;
 
-    #[test]
-    fn a_rule_is_a_tree_of_its_conditions() {
-        let condition = |demand: &str, found: &str, result: &str| ConditionAccount {
+    fn condition(demand: &str, found: &str, result: &str, decides: bool) -> ConditionAccount {
+        ConditionAccount {
             demand: demand.to_owned(),
             found: found.to_owned(),
             result: result.to_owned(),
+            decides,
             within: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_rule_is_a_tree_of_its_conditions() {
+        let mut either = condition("any of", "", "false", true);
+        let mut branch = condition("either", "", "false", true);
+        branch.within = vec![condition("intent.environment one of [x]", "`y`", "false", true)];
+        either.within = vec![branch];
         let account = Account {
             rule: "production".to_owned(),
             effect: "require".to_owned(),
             result: "not matched".to_owned(),
             waived: false,
             suspended: false,
-            opinion: None,
-            conditions: vec![
-                condition("intent.kind one of [a.b]", "`a.b`", "true"),
-                condition("intent.environment one of [x]", "`y`", "false"),
-            ],
+            opinion: Some(Opinion::Answered {
+                denies: Vec::new(),
+                warns: vec!["wide".to_owned()],
+                allows: true,
+            }),
+            conditions: vec![condition("intent.kind one of [a.b]", "`a.b`", "true", false), either],
         };
         let wanted = "production (require): not matched\n\
+                      │  its engine: warns \"wide\", approves\n\
                       ├─ intent.kind one of [a.b]: yes, found `a.b`\n\
-                      └─ intent.environment one of [x]: no, found `y`";
+                      └─ any of: no  ◀ decides\n   \
+                         └─ either: no  ◀ decides\n      \
+                            └─ intent.environment one of [x]: no, found `y`  ◀ decides";
         assert_eq!(rule_text(&account, Paint::new(false)), wanted);
     }
 }

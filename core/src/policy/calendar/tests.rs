@@ -1,3 +1,5 @@
+//! Calendars: weekdays, windows over midnight, zones and daylight saving.
+
 use proptest::prelude::*;
 
 use super::*;

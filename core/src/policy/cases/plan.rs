@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::canonical;
 use crate::digest::Digest;
-use crate::plan::{Change, Facts};
+use crate::plan::{Change, Facts, Limits, Plan};
 use crate::policy::cases::given::{json, texts};
 use crate::policy::cases::read::Desk;
 use crate::policy::document::keys::Keys;
@@ -213,10 +213,13 @@ impl Desk<'_> {
             replace_reasons,
             previous_address,
             deferred,
+            ..Change::default()
         })
     }
 }
 
-fn parse(_bytes: &[u8]) -> Result<KnownPlan, String> {
-    Err("plans of files cannot be read yet".to_owned())
+fn parse(bytes: &[u8]) -> Result<KnownPlan, String> {
+    let plan = Plan::parse(bytes, &Limits::default()).map_err(|error| error.to_string())?;
+    let Plan { digest, facts, changes, .. } = plan;
+    Ok(KnownPlan { digest, facts, changes: Some(changes.into()) })
 }

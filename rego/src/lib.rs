@@ -27,4 +27,6 @@ pub use worker::{ARGUMENT, Bounds, run_if_worker};
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod suites;
+#[cfg(test)]
 mod traps;

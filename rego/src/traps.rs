@@ -14,7 +14,8 @@ fn body(body: &str, input: &Value, expected: &str) {
     let text = format!("{FUNCTIONS}allow if {body}\n");
     assert_eq!(ruling(&text, Version::V1, input), expected, "{body}");
     // As before OPA 1.0, where `if` has to be imported.
-    let imports = "import future.keywords\n";
+    let imports = ["if", "in", "contains", "every"];
+    let imports = imports.map(|keyword| format!("import future.keywords.{keyword}\n")).concat();
     let text = text.replacen("package t\n", &format!("package t\n{imports}"), 1);
     assert_eq!(ruling(&text, Version::V0, input), expected, "{body}, as v0");
 }
@@ -174,6 +175,16 @@ fn t49_what_is_negated_keeps_its_lines_strings_and_objects() {
 }
 
 #[test]
+fn t49_an_import_that_changes_what_not_means_is_refused() {
+    let negates = "allow if not startswith(input.user, \"ext-\")";
+    for import in ["future.keywords", "future.keywords.not"] {
+        policy(&format!("import {import}\n{negates}"), &json!({}), "t.rego\", line: 2");
+    }
+    policy(&format!("import future.keywords.if\n{negates}"), &json!({}), "undefined");
+    policy("import future.keywords\nallow if not input.user", &json!({}), "true");
+}
+
+#[test]
 fn t49_an_error_of_a_builtin_is_never_a_missing_value() {
     let abc = json!({"s": "abc"});
     policy("bad if to_number(input.s) > 3\nallow if not bad", &abc, "error");
@@ -282,6 +293,15 @@ fn t49_nested_literals_are_refused_before_they_are_parsed() {
 #[test]
 fn t49_a_name_that_is_a_rule_too_is_refused_or_an_error() {
     policy("g := 1\nallow if { some g in [1, 2]; g == 2 }", &json!({}), "used before definition");
+}
+
+#[test]
+fn t49_a_parameter_that_hides_the_input_is_refused() {
+    policy("f(input) if input == 1\nallow if f(1)", &json!({}), "refused");
+    policy("f(data) := data\nallow if f(1)", &json!({}), "refused");
+    policy("allow if { some input in [1]; input == 1 }", &json!({}), "refused");
+    let old = "package t\nf(input) { input == 1 }\nallow { f(1) }";
+    assert!(ruling(old, Version::V0, &json!({})).starts_with("refused"));
 }
 
 #[test]

@@ -9,12 +9,16 @@ use regorus::unstable::{Expr, Literal, Rule};
 
 use super::{Definitions, Read};
 use crate::builtins;
-use crate::source::Fault;
+use crate::source::{Fault, Version};
 use crate::syntax;
 
 /// Refuses calls of what is not known, and whatever names a banned function.
 pub(super) fn check(read: &Read<'_>, definitions: &Definitions, faults: &mut Vec<Fault>) {
     for rule in &read.tree.policy {
+        if let Some(name) = shadowing(rule, read) {
+            let message = format!("`{name}` stands for what is given; call this something else");
+            faults.push(read.module.fault(rule.span().line, message));
+        }
         each_of(rule, &mut |expr| {
             let line = expr.span().line;
             if let Some(problem) = problem(expr, read, definitions) {
@@ -22,6 +26,22 @@ pub(super) fn check(read: &Read<'_>, definitions: &Definitions, faults: &mut Vec
             }
         });
     }
+}
+
+/// `input` or `data` as a name of the rule's own, which OPA refuses: always as a parameter, since
+/// 1.0 everywhere.
+fn shadowing(rule: &Rule, read: &Read<'_>) -> Option<&'static str> {
+    let mut names = BTreeSet::new();
+    if read.module.version == Version::V1 {
+        names = locals(rule);
+    }
+    let parameters = syntax::rule(rule).parameters;
+    for parameter in parameters.iter().flatten() {
+        if let Expr::Var { span, .. } = parameter {
+            names.insert(span.text().to_owned());
+        }
+    }
+    ["input", "data"].into_iter().find(|name| names.contains(*name))
 }
 
 fn problem(expr: &Expr, read: &Read<'_>, definitions: &Definitions) -> Option<String> {

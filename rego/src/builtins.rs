@@ -79,12 +79,10 @@ pub(crate) fn stricter(name: &'static str) -> Option<(u8, Box<dyn Extension>)> {
         let value = function(&span, &arguments, &values, true);
         // Without the place, which is not one.
         let value = value.map_err(|e| Refusal(syntax::told(&e.to_string(), "").message))?;
-        match value {
-            Value::Undefined => {
-                Err(Refusal(format!("`{name}` has no value for these arguments")).into())
-            }
-            value => Ok(value),
+        if value == Value::Undefined {
+            return Err(Refusal(format!("`{name}` has no value for these arguments")).into());
         }
+        Ok(value)
     };
     Some((arity, Box::new(strict)))
 }

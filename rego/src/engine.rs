@@ -222,9 +222,9 @@ fn json(value: &Value, room: &mut usize) -> Result<serde_json::Value, String> {
             take(2 + fields.len())?;
             let mut object = serde_json::Map::new();
             for (key, value) in fields.iter_sorted() {
-                let key = match key {
-                    Value::String(key) => key.to_string(),
-                    other => other.to_json_str().map_err(|e| e.to_string())?,
+                let key = match key.as_string() {
+                    Ok(key) => key.to_string(),
+                    Err(_) => key.to_json_str().map_err(|e| e.to_string())?,
                 };
                 *room = room.checked_sub(key.len()).ok_or("the answer is too long")?;
                 object.insert(key, json(value, room)?);

@@ -54,10 +54,7 @@ fn hold(list: &str, outcomes: &BTreeMap<String, Result<(), String>>) {
 fn engine(modules: &[(String, String)], version: Version, data: &Value) -> Result<Engine, String> {
     let modules = modules.iter().map(|(name, text)| Module::new(name, text, version));
     let modules: Vec<Module> = modules.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
-    let data = match data {
-        Value::Null => regorus::Value::new_object(),
-        data => serde_json::from_value(data.clone()).map_err(|e| e.to_string())?,
-    };
+    let data = if data.is_null() { regorus::Value::new_object() } else { value(data) };
     Engine::bare(&modules, data).map_err(|faults| {
         let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
         told.join("; ")
@@ -256,7 +253,7 @@ fn ask(
         .map(|name| (name.clone(), std::fs::read_to_string(folder.join(name)).unwrap()))
         .collect();
     let first = published.modules.first().unwrap();
-    let mut asked = |query: &str, input: &Value| {
+    let asked = |query: &str, input: &Value| {
         let mut engine = engine(&modules, published.rego, &published.data)?;
         let found = engine.query(query, value(input));
         found.map(|found| {
@@ -266,10 +263,10 @@ fn ask(
     };
     for (name, wanted) in &published.tests {
         let package = published.package.as_deref().unwrap_or_default();
-        let wanted = match wanted {
-            Value::Bool(true) => Wanted::Value(Value::Bool(true)),
-            Value::String(text) if text == "undefined" => Wanted::Undefined,
-            _ => Wanted::Error,
+        let wanted = match (wanted.as_bool(), wanted.as_str()) {
+            (Some(true), _) => Wanted::Value(Value::Bool(true)),
+            (_, Some("undefined")) => Wanted::Undefined,
+            (_, _) => Wanted::Error,
         };
         let found = asked(&format!("data.{package}.{name}"), &Value::Null);
         outcomes.insert(format!("{first}: {name}"), compare(found, &wanted));

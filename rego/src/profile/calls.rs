@@ -50,31 +50,29 @@ fn problem(expr: &Expr, read: &Read<'_>, definitions: &Definitions) -> Option<St
         let why = builtins::banned(&name).filter(|_| name.contains('.'))?;
         return Some(format!("`{name}` is refused: it {why}"));
     }
-    match expr {
-        Expr::Call { fcn, .. } => {
-            let Some((name, true)) = syntax::path(fcn) else {
-                return Some("a function must be called by its name".to_owned());
-            };
-            if definitions.function(read, &name).is_some() {
-                return None;
-            }
-            let name = name.join(".");
-            match builtins::banned(&name) {
-                // With a dot it has been told already, as a reference.
-                Some(_) if name.contains('.') => None,
-                Some(why) => Some(format!("`{name}` is refused: it {why}")),
-                None if builtins::is_known(&name) => None,
-                None => Some(format!(
-                    "`{name}` is neither a function of this policy nor one that is known here"
-                )),
-            }
-        }
+    if let Expr::UnaryExpr { expr, .. } = expr
+        && is_infix(expr)
+    {
         // The engine reads `-a + b` as `-(a + b)`.
-        Expr::UnaryExpr { expr, .. } if is_infix(expr) => Some(
-            "a minus before anything but one operand is read differently by OPA; write `0 - x`"
-                .to_owned(),
-        ),
-        _ => None,
+        let message = "a minus before anything but one operand is read differently by OPA";
+        return Some(format!("{message}; write `0 - x`"));
+    }
+    let Expr::Call { fcn, .. } = expr else { return None };
+    let Some((name, true)) = syntax::path(fcn) else {
+        return Some("a function must be called by its name".to_owned());
+    };
+    if definitions.function(read, &name).is_some() {
+        return None;
+    }
+    let name = name.join(".");
+    match builtins::banned(&name) {
+        // With a dot it has been told already, as a reference.
+        Some(_) if name.contains('.') => None,
+        Some(why) => Some(format!("`{name}` is refused: it {why}")),
+        None if builtins::is_known(&name) => None,
+        None => Some(format!(
+            "`{name}` is neither a function of this policy nor one that is known here"
+        )),
     }
 }
 

@@ -244,22 +244,19 @@ impl Negated<'_> {
     /// One side of an equality: a plain reference stays where it is, so that `not input.a == 1`
     /// holds when there is no `a`, as it does in OPA. What stands in its brackets is taken out.
     fn of_equal<'e>(&self, side: &'e Expr) -> Vec<&'e Expr> {
-        match side {
-            Expr::Var { .. } => Vec::new(),
-            Expr::RefDot { .. } | Expr::RefBrack { .. } => self.of_reference(side),
-            _ => self.dynamic([side]),
+        if matches!(side, Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. }) {
+            self.of_reference(side)
+        } else {
+            self.dynamic([side])
         }
     }
 
     /// The parts of a reference that need a value of their own.
     fn of_reference<'e>(&self, reference: &'e Expr) -> Vec<&'e Expr> {
-        let begins = match syntax::root(reference) {
-            Expr::Var { .. }
-            | Expr::ArrayCompr { .. }
-            | Expr::SetCompr { .. }
-            | Expr::ObjectCompr { .. } => None,
-            other => Some(other),
-        };
+        let begins = Some(syntax::root(reference)).filter(|root| {
+            let is_comprehension = syntax::parts(root).inner.len() == 1;
+            !is_comprehension && !matches!(root, Expr::Var { .. })
+        });
         let indices = syntax::indices(reference).into_iter().rev();
         self.dynamic(begins.into_iter().chain(indices))
     }
@@ -283,7 +280,17 @@ impl Negated<'_> {
             | Expr::UnaryExpr { .. } => {
                 syntax::parts(expr).same_scope.into_iter().all(|part| self.is_static(part))
             }
-            _ => false,
+            Expr::ArrayCompr { .. }
+            | Expr::SetCompr { .. }
+            | Expr::ObjectCompr { .. }
+            | Expr::Call { .. }
+            | Expr::RefDot { .. }
+            | Expr::RefBrack { .. }
+            | Expr::BinExpr { .. }
+            | Expr::BoolExpr { .. }
+            | Expr::ArithExpr { .. }
+            | Expr::AssignExpr { .. }
+            | Expr::Membership { .. } => false,
         }
     }
 }

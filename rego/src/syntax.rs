@@ -237,6 +237,29 @@ pub(crate) fn each<'a>(expr: &'a Expr, seen: &mut dyn FnMut(&'a Expr)) {
     }
 }
 
+/// Every expression of a module's rules.
+pub(crate) fn each_of<'a>(tree: &'a Tree, seen: &mut dyn FnMut(&'a Expr)) {
+    for rule in &tree.policy {
+        each_of_rule(rule, seen);
+    }
+}
+
+/// Every expression of a rule.
+pub(crate) fn each_of_rule<'a>(of: &'a Rule, seen: &mut dyn FnMut(&'a Expr)) {
+    let rule = rule(of);
+    for parameter in rule.parameters.iter().flatten() {
+        each(parameter, seen);
+    }
+    for clause in rule.clauses {
+        for value in clause.values {
+            each(value, seen);
+        }
+        if let Some(body) = clause.body {
+            each_in(body, seen);
+        }
+    }
+}
+
 /// Every expression of a query.
 pub(crate) fn each_in<'a>(query: &'a Query, seen: &mut dyn FnMut(&'a Expr)) {
     each_query(query, &mut |query| {

@@ -295,6 +295,77 @@ fn t49_a_name_that_is_a_rule_too_is_refused_or_an_error() {
     policy("g := 1\nallow if { some g in [1, 2]; g == 2 }", &json!({}), "used before definition");
 }
 
+/// Not in the first list of traps: for the engine a member and a value that are both missing are
+/// equal.
+#[test]
+fn t49_a_pair_of_a_missing_member_and_a_missing_value_is_undefined() {
+    for missing in ["input.role", "p", "lower(input.role)"] {
+        body(&format!("\"k\", {missing} in input.roles"), &json!({"roles": {}}), "undefined");
+        body(
+            &format!("{{ true; \"k\", {missing} in input.roles }}"),
+            &json!({"roles": {}}),
+            "undefined",
+        );
+        body(&format!("not \"k\", {missing} in input.roles"), &json!({"roles": {}}), "undefined");
+        let inside = format!("p if input.nope\nallow := [(\"k\", {missing} in input.roles)]");
+        policy(&inside, &json!({"roles": {}}), "`in` is used as a value here");
+    }
+    policy(
+        "allow if \"k\", input.role in input.roles",
+        &json!({"role": 1, "roles": {"k": 1}}),
+        "true",
+    );
+}
+
+/// Not in the first list of traps: `in` used as a value is false for the engine, undefined in OPA.
+#[test]
+fn t49_a_membership_of_something_missing_is_no_false() {
+    bodies(
+        &[
+            "{ x := input.nope in [1]; x == false }",
+            "{ x := 1 in input.nope; x == false }",
+            "(input.nope in [1]) == false",
+            "{ x := [p in [1]]; x == [false] }",
+            "{ x := {\"a\": 1 in input.nope}; x.a == false }",
+            "{ x := \"a\" in {\"a\": input.nope}; x == false }",
+            "{ some x in [1 in input.nope]; x == false }",
+        ],
+        "undefined",
+    );
+    for placed in [
+        "blocked := input.user in input.blocked\nallow if blocked == false",
+        "allow := [(x in input.nope) | some x in [1]]",
+        "f(x) := input.y in x\nallow := f([1])",
+    ] {
+        policy(placed, &json!({}), "`in` is used as a value here");
+    }
+    policy("f(x, y) := x in y\nallow := f(1, [1])", &json!({}), "true");
+}
+
+/// Not in the first list of traps: a rule named after `as` is evaluated before it replaces anything.
+#[test]
+fn t49_a_replacement_is_evaluated_before_it_holds() {
+    let q = "q if input.a\nr := input.a\n";
+    policy(&format!("{q}allow if q with input.a as q"), &json!({"a": 1}), "true");
+    policy(&format!("{q}allow if not r with input.a as r"), &json!({"a": "a"}), "undefined");
+    policy(&format!("{q}allow if not r with input.a as r"), &json!({"a": false}), "true");
+    let mocked = "f(x) := x\ng(x) := x + 1\nallow := y if { y := f(1) with f as g }";
+    policy(mocked, &json!({}), "2");
+    policy("allow := y if { y := count([1]) with count as 5 }", &json!({}), "5");
+    policy("m := {\"a\": 7}\nallow := y if { y := input.a with input as m }", &json!({}), "7");
+}
+
+#[test]
+fn t49_what_follows_on_the_next_line_is_not_a_call() {
+    let text = "allow if {\n  not startswith(input.a, \"b\")\n  (1 + 1) in [2]\n}";
+    policy(text, &json!({"a": "c"}), "true");
+}
+
+#[test]
+fn t49_a_reference_to_some_data_is_no_reference_to_everything() {
+    policy("f(x) if x == data.nope\ndefault f(_) := 2\nallow := f(1)", &json!({}), "2");
+}
+
 #[test]
 fn t49_a_parameter_that_hides_the_input_is_refused() {
     policy("f(input) if input == 1\nallow if f(1)", &json!({}), "refused");

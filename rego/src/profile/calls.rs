@@ -19,7 +19,7 @@ pub(super) fn check(read: &Read<'_>, definitions: &Definitions, faults: &mut Vec
             let message = format!("`{name}` stands for what is given; call this something else");
             faults.push(read.module.fault(rule.span().line, message));
         }
-        each_of(rule, &mut |expr| {
+        syntax::each_of_rule(rule, &mut |expr| {
             let line = expr.span().line;
             if let Some(problem) = problem(expr, read, definitions) {
                 faults.push(read.module.fault(line, problem));
@@ -88,22 +88,6 @@ fn is_infix(expr: &Expr) -> bool {
     )
 }
 
-/// Every expression of a rule.
-fn each_of<'a>(rule: &'a Rule, seen: &mut dyn FnMut(&'a Expr)) {
-    let rule = syntax::rule(rule);
-    for parameter in rule.parameters.iter().flatten() {
-        syntax::each(parameter, seen);
-    }
-    for clause in rule.clauses {
-        for value in clause.values {
-            syntax::each(value, seen);
-        }
-        if let Some(body) = clause.body {
-            syntax::each_in(body, seen);
-        }
-    }
-}
-
 /// Refuses functions that can come back to themselves, through whatever rules.
 ///
 /// Rules that only need each other are left to the engine, which answers with an error.
@@ -148,7 +132,15 @@ fn reaches(needs: &BTreeMap<String, BTreeSet<String>>, start: &str) -> bool {
 fn needed(rule: &Rule, read: &Read<'_>, definitions: &Definitions) -> BTreeSet<String> {
     let locals = locals(rule);
     let mut needed = BTreeSet::new();
-    each_of(rule, &mut |expr| {
+    // `data` in `data.lib.x` is no reference to everything there is.
+    let mut beginnings: BTreeSet<*const Expr> = BTreeSet::new();
+    syntax::each_of_rule(rule, &mut |expr| {
+        if let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = expr {
+            beginnings.insert(std::ptr::from_ref::<Expr>(refr));
+        }
+        if beginnings.contains(&std::ptr::from_ref(expr)) {
+            return;
+        }
         let Some((path, _)) = syntax::path(expr) else { return };
         if let Some((function, _)) = definitions.function(read, &path) {
             needed.insert(function.clone());

@@ -237,13 +237,6 @@ pub(crate) fn each<'a>(expr: &'a Expr, seen: &mut dyn FnMut(&'a Expr)) {
     }
 }
 
-/// Every expression of a module's rules.
-pub(crate) fn each_of<'a>(tree: &'a Tree, seen: &mut dyn FnMut(&'a Expr)) {
-    for rule in &tree.policy {
-        each_of_rule(rule, seen);
-    }
-}
-
 /// Every expression of a rule.
 pub(crate) fn each_of_rule<'a>(of: &'a Rule, seen: &mut dyn FnMut(&'a Expr)) {
     let rule = rule(of);

@@ -411,6 +411,12 @@ fn annotations_are_written_out_where_the_policy_asks_for_them() {
     policy("allow := \"rego.metadata.rule()\"", &json!({}), "\"rego.metadata.rule()\"");
 }
 
+/// A difference that stays: OPA counts characters.
+#[test]
+fn a_text_is_counted_in_utf16() {
+    policy("allow := count(\"a\u{1F600}\")", &json!({}), "3");
+}
+
 /// A difference that stays: OPA orders objects before sets, the engine sets before objects.
 #[test]
 fn sets_and_objects_are_ordered_otherwise_than_in_opa() {

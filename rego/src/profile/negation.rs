@@ -270,13 +270,13 @@ impl Negated<'_> {
     /// is neither such a member nor such a value, and `v in m` inside something else is false when
     /// there is no value.
     fn operands_stated<'e>(&self, stated: &'e Expr) -> Vec<&'e Expr> {
-        match stated {
-            Expr::Membership { key: Some(_), value, .. } if !self.is_static(value) => vec![value],
-            _ => {
-                let parts = syntax::parts(stated).same_scope.into_iter();
-                parts.flat_map(|part| self.operands_within(part)).collect()
-            }
+        if let Expr::Membership { key: Some(_), value, .. } = stated
+            && !self.is_static(value)
+        {
+            return vec![value];
         }
+        let parts = syntax::parts(stated).same_scope.into_iter();
+        parts.flat_map(|part| self.operands_within(part)).collect()
     }
 
     /// The same for every `in` at or below an expression that is used as a value.

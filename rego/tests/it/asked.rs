@@ -198,6 +198,9 @@ limit := 200
     assert_eq!(asked(&policy(Dialect::Env0, text)).await, answered(&[], &[], true));
     let dear = text.replace("200", "100");
     assert_eq!(asked(&policy(Dialect::Env0, &dear)).await, answered(&[], &[], false));
+    let elsewhere = text.replace("package env0", "package env0.policies.cost");
+    let named = policy(Dialect::Env0, &elsewhere).with_namespace("env0.policies.cost").unwrap();
+    assert_eq!(asked(&named).await, answered(&[], &[], true));
     let waiting = text.replace("< 1", "< 2");
     let opinion = asked(&policy(Dialect::Env0, &waiting)).await;
     assert_eq!(

@@ -69,8 +69,14 @@ impl Engine {
             vec![Fault { file, line: 1, message }]
         };
         let queries = policy.queries(&accepted.rules).map_err(alone)?;
-        let data = policy.data.iter().map(Document::value).collect::<Result<_, _>>();
-        Self::of(accepted.modules, data.map_err(alone)?, queries, timer)
+        let data = policy.data.iter().map(Document::value).collect::<Result<Vec<_>, _>>();
+        let data = data.map_err(alone)?;
+        for rule in &accepted.rules {
+            if data.iter().any(|value| holds(value, rule)) {
+                return Err(alone(format!("the data holds `{rule}`, which a rule defines")));
+            }
+        }
+        Self::of(accepted.modules, data, queries, timer)
     }
 
     fn of(
@@ -162,6 +168,19 @@ impl Engine {
         }
         evaluation
     }
+}
+
+/// Whether there is something at or before the end of a path.
+fn holds(data: &Value, path: &str) -> bool {
+    let mut value = data;
+    for name in path.split('.').skip(1) {
+        let Ok(object) = value.as_object() else { return true };
+        match object.get(&Value::from(name)) {
+            Some(next) => value = next,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// An engine in which whatever it cannot answer is an error.

@@ -222,6 +222,19 @@ fn t49_a_function_without_a_value_for_its_arguments_is_an_error() {
 }
 
 #[test]
+fn t49_an_address_is_what_opa_takes_it_for() {
+    for inside in ["::ffff:10.1.2.3", "10.1.2.3", "10.0.0.0/9"] {
+        let test = format!("allow if net.cidr_contains(\"10.0.0.0/8\", \"{inside}\")");
+        policy(&test, &json!({}), "true");
+    }
+    policy("allow if net.cidr_contains(\"10.0.0.0/8\", \"::1\")", &json!({}), "undefined");
+    for none in ["010.0.0.0/8", "10.0.0.0/08", "10.0.0.0/33", "10.0.0/8", "", "x"] {
+        let test = format!("allow if not net.cidr_contains(\"{none}\", \"10.2.2.2\")");
+        policy(&test, &json!({}), "error");
+    }
+}
+
+#[test]
 fn t49_a_conflict_is_an_error() {
     policy("x := 1 if true\nx := 2 if true\nallow if not x", &json!({}), "error");
     policy("x := 1 if true\nx := 2 if true\nallow := x", &json!({}), "error");

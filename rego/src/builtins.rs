@@ -1,6 +1,8 @@
 //! The functions a policy may call, by name. What is not listed is refused when the module is
 //! loaded, because the engine would only notice when it came by.
 
+use std::net::IpAddr;
+
 use regorus::unstable::{BUILTINS, Expr, Ref, Span};
 use regorus::{Extension, Source, Value};
 
@@ -75,18 +77,39 @@ pub(crate) fn stricter(name: &'static str) -> Option<(u8, Box<dyn Extension>)> {
     let span = Span { source, line: 1, col: 1, start: 0, end: 0 };
     let argument = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
     let arguments = vec![argument; usize::from(arity)];
-    let strict = move |values: Vec<Value>| {
+    let strict = move |mut values: Vec<Value>| {
+        if name == "net.cidr_contains" {
+            values = values.iter().map(address).collect::<Result<_, _>>()?;
+        }
         let value = function(&span, &arguments, &values, true);
         // Without the place, which is not one.
         let value = value.map_err(|e| Refusal(syntax::told(&e.to_string(), "").message))?;
-        match value {
-            Value::Undefined => {
-                Err(Refusal(format!("`{name}` has no value for these arguments")).into())
-            }
-            value => Ok(value),
+        if value == Value::Undefined {
+            return Err(Refusal(format!("`{name}` has no value for these arguments")).into());
         }
+        Ok(value)
     };
     Some((arity, Box::new(strict)))
+}
+
+/// An address or a range as OPA reads it: nothing with leading zeros, and an IPv4 address written
+/// as IPv6 is that IPv4 address. The engine would find `::ffff:10.0.0.1` outside of 10.0.0.0/8.
+fn address(value: &Value) -> Result<Value, Refusal> {
+    let text = value.as_string().map(ToString::to_string).unwrap_or_default();
+    let none = || Refusal(format!("`{}` is no address", text.chars().take(64).collect::<String>()));
+    let (address, range) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (text.as_str(), None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| none())?;
+    let Some(bits) = range else { return Ok(Value::from(address.to_canonical().to_string())) };
+    let plain = bits == "0" || !bits.starts_with(['0', '+']);
+    let (bits, most) =
+        (bits.parse::<u8>().map_err(|_| none())?, if address.is_ipv4() { 32 } else { 128 });
+    if !plain || bits > most {
+        return Err(none());
+    }
+    Ok(Value::from(format!("{address}/{bits}")))
 }
 
 /// What a function says of its arguments.

@@ -50,9 +50,9 @@ pub(crate) fn ruling(text: &str, version: Version, input: &Value) -> String {
     }
 }
 
-#[test]
-fn t49_generated_policies_are_ruled_as_by_opa() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/negation.json");
+#[track_caller]
+fn hold(file: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(file);
     let corpus: Corpus = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let cases = &corpus.cases;
     assert!(cases.len() > 500, "only {} cases", cases.len());
@@ -66,4 +66,16 @@ fn t49_generated_policies_are_ruled_as_by_opa() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n---\n"));
+}
+
+/// One negation each.
+#[test]
+fn t49_generated_negations_are_ruled_as_by_opa() {
+    hold("negation.json");
+}
+
+/// Several conditions each: sets of objections, `else`, defaults, `every`, `with`, comprehensions.
+#[test]
+fn t49_generated_rules_are_ruled_as_by_opa() {
+    hold("rules.json");
 }

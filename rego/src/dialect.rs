@@ -100,7 +100,7 @@ impl Dialect {
     }
 
     pub(crate) fn takes_namespace(self) -> bool {
-        matches!(self, Self::Conftest | Self::Gatekeeper)
+        matches!(self, Self::Conftest | Self::Env0 | Self::Gatekeeper)
     }
 
     /// The input that the product would give, made from what is asked.
@@ -142,7 +142,9 @@ impl Dialect {
             }
             Self::SpaceliftPlan => some("spacelift", rules, &["deny", "warn"]),
             Self::SpaceliftApproval => some("spacelift", rules, &["approve", "reject"]),
-            Self::Env0 => some("env0", rules, &["allow", "deny", "pending", "warn"]),
+            Self::Env0 => {
+                some(namespace.unwrap_or("env0"), rules, &["allow", "deny", "pending", "warn"])
+            }
             Self::Gatekeeper => match namespace {
                 Some(package) => some(package, rules, &["violation"]),
                 None => {

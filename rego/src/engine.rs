@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Coverage;
 use crate::builtins::{NOW, STRICTER, stricter};
-use crate::policy::Policy;
+use crate::policy::{Document, Policy};
 use crate::profile;
-use crate::source::{Fault, Version};
+use crate::source::{Fault, Module, Version};
 use crate::syntax;
 
 /// The longest answer, counted in bytes of text and entries.
@@ -63,42 +63,62 @@ impl Engine {
     /// Every [`Fault`] of its modules.
     pub(crate) fn load(policy: &Policy, timer: Duration) -> Result<Self, Vec<Fault>> {
         let accepted = profile::accept(&policy.modules)?;
-        let first = policy.modules.first();
         let alone = |message: String| {
+            let first = policy.modules.first();
             let file = first.map(|module| module.name.clone()).unwrap_or_default();
             vec![Fault { file, line: 1, message }]
         };
         let queries = policy.queries(&accepted.rules).map_err(alone)?;
-        let mut inner = regorus::Engine::new();
-        inner.set_policy_length_config(syntax::lengths());
-        inner.set_strict_builtin_errors(true);
-        inner.set_gather_prints(true);
-        let check_interval = NonZeroU32::MIN.saturating_add(15);
-        inner.set_execution_timer_config(ExecutionTimerConfig { limit: timer, check_interval });
-        let now = Arc::new(AtomicI64::new(0));
-        let clock = Arc::clone(&now);
-        let time = move |_: Vec<Value>| Ok(Value::from(clock.load(Ordering::Relaxed)));
-        let told = |e: &dyn std::fmt::Display| alone(e.to_string());
-        inner.add_extension(NOW.to_owned(), 0, Box::new(time)).map_err(|e| told(&e))?;
-        for name in STRICTER {
-            if let Some((arity, function)) = stricter(name) {
-                let added = inner.add_extension((*name).to_owned(), arity, function);
-                added.map_err(|e| told(&e))?;
+        let data = policy.data.iter().map(Document::value).collect::<Result<Vec<_>, _>>();
+        let data = data.map_err(alone)?;
+        for rule in &accepted.rules {
+            if data.iter().any(|value| holds(value, rule)) {
+                return Err(alone(format!("the data holds `{rule}`, which a rule defines")));
             }
         }
-        for module in accepted.modules {
+        Self::of(accepted.modules, data, queries, timer)
+    }
+
+    fn of(
+        modules: Vec<Module>,
+        data: Vec<Value>,
+        queries: BTreeMap<String, String>,
+        timer: Duration,
+    ) -> Result<Self, Vec<Fault>> {
+        let now = Arc::new(AtomicI64::new(0));
+        let told = |e: &str| vec![syntax::told(e, "")];
+        let mut inner = configured(&now, timer).map_err(|e| told(&e))?;
+        for module in modules {
             inner.set_rego_v0(module.version == Version::V0);
             inner
                 .add_policy(module.name.clone(), module.text)
                 .map_err(|e| vec![syntax::told(&e.to_string(), &module.name)])?;
         }
-        for document in &policy.data {
-            let value = document.value().map_err(|e| told(&e))?;
-            inner.add_data(value).map_err(|e| told(&e))?;
+        for value in data {
+            inner.add_data(value).map_err(|e| told(&e.to_string()))?;
         }
         let mut engine = Self { inner, queries, now };
-        engine.prepare().map_err(|e| vec![syntax::told(&e, "")])?;
+        engine.prepare().map_err(|e| told(&e))?;
         Ok(engine)
+    }
+
+    /// Modules without a dialect, as other people's suites have them.
+    #[cfg(test)]
+    pub(crate) fn bare(modules: &[Module], data: Value) -> Result<Self, Vec<Fault>> {
+        let accepted = profile::accept(modules)?;
+        Self::of(accepted.modules, vec![data], BTreeMap::new(), Duration::from_secs(20))
+    }
+
+    /// Any query, as other people's suites have them.
+    #[cfg(test)]
+    pub(crate) fn query(
+        &mut self,
+        query: &str,
+        input: Value,
+    ) -> Result<regorus::QueryResults, String> {
+        self.inner.set_input(input);
+        let ask = AssertUnwindSafe(|| self.inner.eval_query(query.to_owned(), false));
+        catch_unwind(ask).map_err(|_| "panicked".to_owned())?.map_err(|e| e.to_string())
     }
 
     /// Has the engine analyse its modules now, so that what is wrong with them is a fault.
@@ -150,6 +170,39 @@ impl Engine {
     }
 }
 
+/// Whether there is something at or before the end of a path.
+fn holds(data: &Value, path: &str) -> bool {
+    let mut value = data;
+    for name in path.split('.').skip(1) {
+        let Ok(object) = value.as_object() else { return true };
+        match object.get(&Value::from(name)) {
+            Some(next) => value = next,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// An engine in which whatever it cannot answer is an error.
+fn configured(now: &Arc<AtomicI64>, timer: Duration) -> Result<regorus::Engine, String> {
+    let mut engine = regorus::Engine::new();
+    engine.set_policy_length_config(syntax::lengths());
+    engine.set_strict_builtin_errors(true);
+    engine.set_gather_prints(true);
+    let check_interval = NonZeroU32::MIN.saturating_add(15);
+    engine.set_execution_timer_config(ExecutionTimerConfig { limit: timer, check_interval });
+    let clock = Arc::clone(now);
+    let time = move |_: Vec<Value>| Ok(Value::from(clock.load(Ordering::Relaxed)));
+    let told = |e: &dyn std::fmt::Display| e.to_string();
+    engine.add_extension(NOW.to_owned(), 0, Box::new(time)).map_err(|e| told(&e))?;
+    for name in STRICTER {
+        if let Some((arity, function)) = stricter(name) {
+            engine.add_extension((*name).to_owned(), arity, function).map_err(|e| told(&e))?;
+        }
+    }
+    Ok(engine)
+}
+
 /// At most so many bytes, at a character's end.
 fn cut(text: &str, longest: usize) -> String {
     text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= longest).map(|(_, c)| c).collect()
@@ -188,9 +241,9 @@ fn json(value: &Value, room: &mut usize) -> Result<serde_json::Value, String> {
             take(2 + fields.len())?;
             let mut object = serde_json::Map::new();
             for (key, value) in fields.iter_sorted() {
-                let key = match key {
-                    Value::String(key) => key.to_string(),
-                    other => other.to_json_str().map_err(|e| e.to_string())?,
+                let key = match key.as_string() {
+                    Ok(key) => key.to_string(),
+                    Err(_) => key.to_json_str().map_err(|e| e.to_string())?,
                 };
                 *room = room.checked_sub(key.len()).ok_or("the answer is too long")?;
                 object.insert(key, json(value, room)?);

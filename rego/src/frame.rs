@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Coverage;
 use crate::engine::Outcome;
-use crate::policy::{Policy, Revision};
+use crate::policy::Revision;
 use crate::source::Fault;
 
 /// The longest answer a parent reads.

@@ -1,4 +1,18 @@
 //! Rego that cannot say yes by accident.
+//!
+//! A policy written for another product, or for OPA, is asked about a request and gives an
+//! [`Opinion`]: reasons to refuse, reasons to ask people, or consent that satisfies at most what
+//! the rule that asked names. Whatever is not a clean answer is [`Opinion::Failed`].
+//!
+//! - [`Module::new`] looks at a text without parsing it; [`Policy`] is modules, data and a
+//!   [`Dialect`].
+//! - A [`Pool`] has it loaded and evaluated in worker processes. The program that makes the pool
+//!   calls [`run_if_worker`] first thing in `main`, because it is started again as the worker.
+//! - [`opa`] asks an OPA that runs elsewhere.
+//!
+//! The calling process never parses or evaluates Rego, never trusts a worker's answer further than
+//! its shape, and never waits longer than its [`Limits`] say. Nothing here permits anything.
+
 mod account;
 mod builtins;
 mod dialect;
@@ -30,5 +44,7 @@ pub use worker::{ARGUMENT, Bounds, run_if_worker};
 mod corpus;
 #[cfg(test)]
 mod equivalence;
+#[cfg(test)]
+mod suites;
 #[cfg(test)]
 mod traps;

@@ -174,9 +174,31 @@ impl Document {
             Format::Yaml => regorus::Value::from_yaml_str(&self.text),
         };
         let value = value.map_err(|e| format!("`{}` cannot be read: {e}", self.name))?;
-        let is_object = value.as_object().is_ok();
-        is_object.then_some(value).ok_or_else(|| format!("`{}` is not an object", self.name))
+        if value.as_object().is_err() {
+            return Err(format!("`{}` is not an object", self.name));
+        }
+        match self.format {
+            Format::Yaml if holds_old_boolean(&value) => Err(format!(
+                "`{}` holds yes, no, on or off, which OPA takes for true and false and others for \
+                 texts; write true or false, or give the file as JSON",
+                self.name
+            )),
+            Format::Yaml | Format::Json => Ok(value),
+        }
     }
+}
+
+/// `no` is false to YAML 1.1, which OPA reads, and a text to YAML 1.2: a text holds as a condition.
+fn holds_old_boolean(value: &regorus::Value) -> bool {
+    if let Ok(text) = value.as_string() {
+        let text = text.to_ascii_lowercase();
+        return ["y", "n", "yes", "no", "on", "off"].contains(&text.as_str());
+    }
+    let items = value.as_array().map(|items| items.iter().any(holds_old_boolean));
+    let fields = value.as_object().map(|fields| {
+        fields.iter().any(|(key, field)| holds_old_boolean(key) || holds_old_boolean(field))
+    });
+    items.unwrap_or(false) || fields.unwrap_or(false)
 }
 
 /// Names with dots between.

@@ -254,18 +254,12 @@ impl Pool {
     /// A worker that has the policy, else any idle one, else a new one.
     fn take(&self, revision: &Revision) -> Result<Worker, String> {
         let mut idle = lock(&self.shared.idle);
+        // Those that are not fit end here: dropping one kills it.
+        idle.retain_mut(|worker| worker.is_fit(revision));
         let having = idle.iter().rposition(|worker| worker.has(revision));
-        match having {
-            Some(at) => Ok(idle.swap_remove(at)),
-            None => match idle.pop() {
-                Some(worker) if !worker.is_full() => Ok(worker),
-                // A full one ends here; dropping it kills it.
-                Some(_) | None => {
-                    drop(idle);
-                    Worker::start(&self.shared.launch, &self.shared.limits)
-                }
-            },
-        }
+        let taken = having.map(|at| idle.swap_remove(at)).or_else(|| idle.pop());
+        drop(idle);
+        taken.map_or_else(|| Worker::start(&self.shared.launch, &self.shared.limits), Ok)
     }
 
     /// # Errors

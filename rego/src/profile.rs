@@ -71,13 +71,22 @@ pub(crate) fn accept(modules: &[Module]) -> Result<Accepted, Vec<Fault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    let rewritten = read.iter().map(|read| {
+    let modules = read.iter().map(|read| {
         let own = definitions.functions_called_in(read);
-        negation::lifted(read.module, &scope::globals(read, &definitions), &own)
+        let lifted = negation::lifted(read.module, &scope::globals(read, &definitions), &own)?;
+        match read.new_negation() {
+            Some(line) if lifted != *read.module => Err(read.module.fault(line, NEW_NEGATION)),
+            Some(_) | None => Ok(lifted),
+        }
     });
-    let modules = rewritten.collect::<Result<_, _>>().map_err(|fault| vec![fault])?;
+    let modules = modules.collect::<Result<_, _>>().map_err(|fault| vec![fault])?;
     Ok(Accepted { modules, rules: definitions.rules })
 }
+
+/// OPA of 2026 takes something missing under `not` for false where a module imports all future
+/// keywords, or `not` by its name; older ones and every other module take it for undefined.
+const NEW_NEGATION: &str = "what `not` means under this import differs between versions of OPA; \
+    import the keywords by their names: `future.keywords.in`, `.if`, `.contains`, `.every`";
 
 impl<'a> Read<'a> {
     fn of(module: &'a Module, tree: &'a Tree) -> Self {
@@ -92,6 +101,15 @@ impl<'a> Read<'a> {
             }
         }
         Self { module, tree, package, imports }
+    }
+
+    /// The line of an import that changes what `not` means.
+    fn new_negation(&self) -> Option<u32> {
+        let changes = |import: &&regorus::unstable::Import| {
+            let path = syntax::path(&import.refr).map(|(path, _)| path.join("."));
+            matches!(path.as_deref(), Some("future.keywords" | "future.keywords.not" | "rego.v2"))
+        };
+        self.tree.imports.iter().find(changes).map(|import| import.span.line)
     }
 
     /// The full path of a rule whose head is written like this.

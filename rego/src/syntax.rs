@@ -53,8 +53,8 @@ pub(crate) fn told(message: &str, file: &str) -> Fault {
     let _column = parts.next();
     let line = parts.next().and_then(|line| line.parse().ok()).unwrap_or(1);
     let file = parts.next().filter(|file| !file.is_empty()).unwrap_or(file);
-    let errors = message.lines().filter_map(|line| line.trim_start().strip_prefix("error: "));
-    let said = errors.last().unwrap_or_else(|| message.lines().next().unwrap_or_default());
+    let mut errors = message.lines().filter_map(|line| line.trim_start().strip_prefix("error: "));
+    let said = errors.next_back().unwrap_or_else(|| message.lines().next().unwrap_or_default());
     let message = said.trim().chars().take(400).collect();
     Fault { file: file.to_owned(), line, message }
 }
@@ -176,52 +176,50 @@ pub(crate) fn rule(rule: &Rule) -> Parsed<'_> {
 /// What stands in brackets along a reference.
 pub(crate) fn indices(mut expr: &Expr) -> Vec<&Expr> {
     let mut found = Vec::new();
-    loop {
-        match expr {
-            Expr::RefDot { refr, .. } => expr = refr,
-            Expr::RefBrack { refr, index, .. } => {
-                found.push(index.as_ref());
-                expr = refr;
-            }
-            _ => return found,
+    while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = expr {
+        if let Expr::RefBrack { index, .. } = expr {
+            found.push(index.as_ref());
         }
+        expr = refr;
     }
+    found
 }
 
 /// What a reference begins with.
 pub(crate) fn root(mut expr: &Expr) -> &Expr {
-    loop {
-        match expr {
-            Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => expr = refr,
-            _ => return expr,
-        }
+    while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = expr {
+        expr = refr;
     }
+    expr
 }
 
 /// The part of a reference that does not depend on anything, and whether that is all of it.
 /// Nothing if it does not begin with a variable.
 pub(crate) fn path(expr: &Expr) -> Option<(Vec<String>, bool)> {
-    match expr {
-        Expr::Var { span, .. } => Some((vec![span.text().to_owned()], true)),
-        Expr::RefDot { refr, field, .. } => {
-            let (mut path, whole) = path(refr)?;
-            if whole {
-                path.push(field.0.text().to_owned());
-            }
-            Some((path, whole))
-        }
-        Expr::RefBrack { refr, index, .. } => {
-            let (mut path, whole) = path(refr)?;
-            match (whole, index.as_ref()) {
-                (true, Expr::String { value, .. } | Expr::RawString { value, .. }) => {
-                    path.push(value.as_string().map(|s| s.to_string()).unwrap_or_default());
-                    Some((path, true))
-                }
-                _ => Some((path, false)),
-            }
-        }
-        _ => None,
+    if let Expr::Var { span, .. } = expr {
+        return Some((vec![span.text().to_owned()], true));
     }
+    let (Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. }) = expr else { return None };
+    let (mut path, whole) = path(refr)?;
+    match member(expr).filter(|_| whole) {
+        Some(name) => {
+            path.push(name);
+            Some((path, true))
+        }
+        None => Some((path, false)),
+    }
+}
+
+/// The name that the last step of a reference gives, where it gives one.
+fn member(reference: &Expr) -> Option<String> {
+    if let Expr::RefDot { field, .. } = reference {
+        return Some(field.0.text().to_owned());
+    }
+    let Expr::RefBrack { index, .. } = reference else { return None };
+    let (Expr::String { value, .. } | Expr::RawString { value, .. }) = index.as_ref() else {
+        return None;
+    };
+    value.as_string().ok().map(ToString::to_string)
 }
 
 /// Every expression at or below this one, inner queries included.
@@ -236,6 +234,22 @@ pub(crate) fn each<'a>(expr: &'a Expr, seen: &mut dyn FnMut(&'a Expr)) {
             each(term, seen);
         }
         each_in(query, seen);
+    }
+}
+
+/// Every expression of a rule.
+pub(crate) fn each_of_rule<'a>(of: &'a Rule, seen: &mut dyn FnMut(&'a Expr)) {
+    let rule = rule(of);
+    for parameter in rule.parameters.iter().flatten() {
+        each(parameter, seen);
+    }
+    for clause in rule.clauses {
+        for value in clause.values {
+            each(value, seen);
+        }
+        if let Some(body) = clause.body {
+            each_in(body, seen);
+        }
     }
 }
 

@@ -14,7 +14,8 @@ fn body(body: &str, input: &Value, expected: &str) {
     let text = format!("{FUNCTIONS}allow if {body}\n");
     assert_eq!(ruling(&text, Version::V1, input), expected, "{body}");
     // As before OPA 1.0, where `if` has to be imported.
-    let imports = "import future.keywords\n";
+    let imports = ["if", "in", "contains", "every"];
+    let imports = imports.map(|keyword| format!("import future.keywords.{keyword}\n")).concat();
     let text = text.replacen("package t\n", &format!("package t\n{imports}"), 1);
     assert_eq!(ruling(&text, Version::V0, input), expected, "{body}, as v0");
 }
@@ -174,6 +175,16 @@ fn t49_what_is_negated_keeps_its_lines_strings_and_objects() {
 }
 
 #[test]
+fn t49_an_import_that_changes_what_not_means_is_refused() {
+    let negates = "allow if not startswith(input.user, \"ext-\")";
+    for import in ["future.keywords", "future.keywords.not"] {
+        policy(&format!("import {import}\n{negates}"), &json!({}), "t.rego\", line: 2");
+    }
+    policy(&format!("import future.keywords.if\n{negates}"), &json!({}), "undefined");
+    policy("import future.keywords\nallow if not input.user", &json!({}), "true");
+}
+
+#[test]
 fn t49_an_error_of_a_builtin_is_never_a_missing_value() {
     let abc = json!({"s": "abc"});
     policy("bad if to_number(input.s) > 3\nallow if not bad", &abc, "error");
@@ -208,6 +219,19 @@ fn t49_a_function_without_a_value_for_its_arguments_is_an_error() {
         &json!({"ip": "11.0.0.1"}),
         "true",
     );
+}
+
+#[test]
+fn t49_an_address_is_what_opa_takes_it_for() {
+    for inside in ["::ffff:10.1.2.3", "10.1.2.3", "10.0.0.0/9"] {
+        let test = format!("allow if net.cidr_contains(\"10.0.0.0/8\", \"{inside}\")");
+        policy(&test, &json!({}), "true");
+    }
+    policy("allow if net.cidr_contains(\"10.0.0.0/8\", \"::1\")", &json!({}), "undefined");
+    for none in ["010.0.0.0/8", "10.0.0.0/08", "10.0.0.0/33", "10.0.0/8", "", "x"] {
+        let test = format!("allow if not net.cidr_contains(\"{none}\", \"10.2.2.2\")");
+        policy(&test, &json!({}), "error");
+    }
 }
 
 #[test]
@@ -284,6 +308,86 @@ fn t49_a_name_that_is_a_rule_too_is_refused_or_an_error() {
     policy("g := 1\nallow if { some g in [1, 2]; g == 2 }", &json!({}), "used before definition");
 }
 
+/// Not in the first list of traps: for the engine a member and a value that are both missing are
+/// equal.
+#[test]
+fn t49_a_pair_of_a_missing_member_and_a_missing_value_is_undefined() {
+    for missing in ["input.role", "p", "lower(input.role)"] {
+        body(&format!("\"k\", {missing} in input.roles"), &json!({"roles": {}}), "undefined");
+        body(
+            &format!("{{ true; \"k\", {missing} in input.roles }}"),
+            &json!({"roles": {}}),
+            "undefined",
+        );
+        body(&format!("not \"k\", {missing} in input.roles"), &json!({"roles": {}}), "undefined");
+        let inside = format!("p if input.nope\nallow := [(\"k\", {missing} in input.roles)]");
+        policy(&inside, &json!({"roles": {}}), "`in` is used as a value here");
+    }
+    policy(
+        "allow if \"k\", input.role in input.roles",
+        &json!({"role": 1, "roles": {"k": 1}}),
+        "true",
+    );
+}
+
+/// Not in the first list of traps: `in` used as a value is false for the engine, undefined in OPA.
+#[test]
+fn t49_a_membership_of_something_missing_is_no_false() {
+    bodies(
+        &[
+            "{ x := input.nope in [1]; x == false }",
+            "{ x := 1 in input.nope; x == false }",
+            "(input.nope in [1]) == false",
+            "{ x := [p in [1]]; x == [false] }",
+            "{ x := {\"a\": 1 in input.nope}; x.a == false }",
+            "{ x := \"a\" in {\"a\": input.nope}; x == false }",
+            "{ some x in [1 in input.nope]; x == false }",
+        ],
+        "undefined",
+    );
+    for placed in [
+        "blocked := input.user in input.blocked\nallow if blocked == false",
+        "allow := [(x in input.nope) | some x in [1]]",
+        "f(x) := input.y in x\nallow := f([1])",
+    ] {
+        policy(placed, &json!({}), "`in` is used as a value here");
+    }
+    policy("f(x, y) := x in y\nallow := f(1, [1])", &json!({}), "true");
+}
+
+/// Not in the first list of traps: a rule named after `as` is evaluated before it replaces anything.
+#[test]
+fn t49_a_replacement_is_evaluated_before_it_holds() {
+    let q = "q if input.a\nr := input.a\n";
+    policy(&format!("{q}allow if q with input.a as q"), &json!({"a": 1}), "true");
+    policy(&format!("{q}allow if not r with input.a as r"), &json!({"a": "a"}), "undefined");
+    policy(&format!("{q}allow if not r with input.a as r"), &json!({"a": false}), "true");
+    let mocked = "f(x) := x\ng(x) := x + 1\nallow := y if { y := f(1) with f as g }";
+    policy(mocked, &json!({}), "2");
+    policy("allow := y if { y := count([1]) with count as 5 }", &json!({}), "5");
+    policy("m := {\"a\": 7}\nallow := y if { y := input.a with input as m }", &json!({}), "7");
+}
+
+#[test]
+fn t49_what_follows_on_the_next_line_is_not_a_call() {
+    let text = "allow if {\n  not startswith(input.a, \"b\")\n  (1 + 1) in [2]\n}";
+    policy(text, &json!({"a": "c"}), "true");
+}
+
+#[test]
+fn t49_a_reference_to_some_data_is_no_reference_to_everything() {
+    policy("f(x) if x == data.nope\ndefault f(_) := 2\nallow := f(1)", &json!({}), "2");
+}
+
+#[test]
+fn t49_a_parameter_that_hides_the_input_is_refused() {
+    policy("f(input) if input == 1\nallow if f(1)", &json!({}), "refused");
+    policy("f(data) := data\nallow if f(1)", &json!({}), "refused");
+    policy("allow if { some input in [1]; input == 1 }", &json!({}), "refused");
+    let old = "package t\nf(input) { input == 1 }\nallow { f(1) }";
+    assert!(ruling(old, Version::V0, &json!({})).starts_with("refused"));
+}
+
 #[test]
 fn t49_a_minus_before_a_sum_is_refused() {
     policy("allow if -input.a + 3 == 2", &json!({"a": 1}), "refused");
@@ -318,6 +422,12 @@ fn annotations_are_written_out_where_the_policy_asks_for_them() {
     policy("allow := rego.metadata.rule()", &json!({}), "no `# METADATA` stands above");
     policy("# METADATA\n# scope: package\nallow := rego.metadata.rule()", &json!({}), "refused");
     policy("allow := \"rego.metadata.rule()\"", &json!({}), "\"rego.metadata.rule()\"");
+}
+
+/// A difference that stays: OPA counts characters.
+#[test]
+fn a_text_is_counted_in_utf16() {
+    policy("allow := count(\"a\u{1F600}\")", &json!({}), "3");
 }
 
 /// A difference that stays: OPA orders objects before sets, the engine sets before objects.

@@ -103,8 +103,10 @@ impl Worker {
         self.policies.insert(revision.clone());
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.policies.len() >= MAX_POLICIES
+    /// Whether it can be given another order: it runs, and does not hold all that it may.
+    pub(super) fn is_fit(&mut self, revision: &Revision) -> bool {
+        let has_room = self.has(revision) || self.policies.len() < MAX_POLICIES;
+        has_room && matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Sends an order and reads the answer.

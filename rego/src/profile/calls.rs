@@ -9,13 +9,17 @@ use regorus::unstable::{Expr, Literal, Rule};
 
 use super::{Definitions, Read};
 use crate::builtins;
-use crate::source::Fault;
+use crate::source::{Fault, Version};
 use crate::syntax;
 
 /// Refuses calls of what is not known, and whatever names a banned function.
 pub(super) fn check(read: &Read<'_>, definitions: &Definitions, faults: &mut Vec<Fault>) {
     for rule in &read.tree.policy {
-        each_of(rule, &mut |expr| {
+        if let Some(name) = shadowing(rule, read) {
+            let message = format!("`{name}` stands for what is given; call this something else");
+            faults.push(read.module.fault(rule.span().line, message));
+        }
+        syntax::each_of_rule(rule, &mut |expr| {
             let line = expr.span().line;
             if let Some(problem) = problem(expr, read, definitions) {
                 faults.push(read.module.fault(line, problem));
@@ -24,37 +28,51 @@ pub(super) fn check(read: &Read<'_>, definitions: &Definitions, faults: &mut Vec
     }
 }
 
+/// `input` or `data` as a name of the rule's own, which OPA refuses: always as a parameter, since
+/// 1.0 everywhere.
+fn shadowing(rule: &Rule, read: &Read<'_>) -> Option<&'static str> {
+    let mut names = BTreeSet::new();
+    if read.module.version == Version::V1 {
+        names = locals(rule);
+    }
+    let parameters = syntax::rule(rule).parameters;
+    for parameter in parameters.iter().flatten() {
+        if let Expr::Var { span, .. } = parameter {
+            names.insert(span.text().to_owned());
+        }
+    }
+    ["input", "data"].into_iter().find(|name| names.contains(*name))
+}
+
 fn problem(expr: &Expr, read: &Read<'_>, definitions: &Definitions) -> Option<String> {
     if let Some((name, true)) = syntax::path(expr) {
         let name = name.join(".");
         let why = builtins::banned(&name).filter(|_| name.contains('.'))?;
         return Some(format!("`{name}` is refused: it {why}"));
     }
-    match expr {
-        Expr::Call { fcn, .. } => {
-            let Some((name, true)) = syntax::path(fcn) else {
-                return Some("a function must be called by its name".to_owned());
-            };
-            if definitions.function(read, &name).is_some() {
-                return None;
-            }
-            let name = name.join(".");
-            match builtins::banned(&name) {
-                // With a dot it has been told already, as a reference.
-                Some(_) if name.contains('.') => None,
-                Some(why) => Some(format!("`{name}` is refused: it {why}")),
-                None if builtins::is_known(&name) => None,
-                None => Some(format!(
-                    "`{name}` is neither a function of this policy nor one that is known here"
-                )),
-            }
-        }
+    if let Expr::UnaryExpr { expr, .. } = expr
+        && is_infix(expr)
+    {
         // The engine reads `-a + b` as `-(a + b)`.
-        Expr::UnaryExpr { expr, .. } if is_infix(expr) => Some(
-            "a minus before anything but one operand is read differently by OPA; write `0 - x`"
-                .to_owned(),
-        ),
-        _ => None,
+        let message = "a minus before anything but one operand is read differently by OPA";
+        return Some(format!("{message}; write `0 - x`"));
+    }
+    let Expr::Call { fcn, .. } = expr else { return None };
+    let Some((name, true)) = syntax::path(fcn) else {
+        return Some("a function must be called by its name".to_owned());
+    };
+    if definitions.function(read, &name).is_some() {
+        return None;
+    }
+    let name = name.join(".");
+    match builtins::banned(&name) {
+        // With a dot it has been told already, as a reference.
+        Some(_) if name.contains('.') => None,
+        Some(why) => Some(format!("`{name}` is refused: it {why}")),
+        None if builtins::is_known(&name) => None,
+        None => Some(format!(
+            "`{name}` is neither a function of this policy nor one that is known here"
+        )),
     }
 }
 
@@ -68,22 +86,6 @@ fn is_infix(expr: &Expr) -> bool {
             | Expr::Membership { .. }
             | Expr::UnaryExpr { .. }
     )
-}
-
-/// Every expression of a rule.
-fn each_of<'a>(rule: &'a Rule, seen: &mut dyn FnMut(&'a Expr)) {
-    let rule = syntax::rule(rule);
-    for parameter in rule.parameters.iter().flatten() {
-        syntax::each(parameter, seen);
-    }
-    for clause in rule.clauses {
-        for value in clause.values {
-            syntax::each(value, seen);
-        }
-        if let Some(body) = clause.body {
-            syntax::each_in(body, seen);
-        }
-    }
 }
 
 /// Refuses functions that can come back to themselves, through whatever rules.
@@ -130,7 +132,15 @@ fn reaches(needs: &BTreeMap<String, BTreeSet<String>>, start: &str) -> bool {
 fn needed(rule: &Rule, read: &Read<'_>, definitions: &Definitions) -> BTreeSet<String> {
     let locals = locals(rule);
     let mut needed = BTreeSet::new();
-    each_of(rule, &mut |expr| {
+    // `data` in `data.lib.x` is no reference to everything there is.
+    let mut beginnings: BTreeSet<*const Expr> = BTreeSet::new();
+    syntax::each_of_rule(rule, &mut |expr| {
+        if let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = expr {
+            beginnings.insert(std::ptr::from_ref::<Expr>(refr));
+        }
+        if beginnings.contains(&std::ptr::from_ref(expr)) {
+            return;
+        }
         let Some((path, _)) = syntax::path(expr) else { return };
         if let Some((function, _)) = definitions.function(read, &path) {
             needed.insert(function.clone());

@@ -1,4 +1,4 @@
-//! Makes `not` mean what it means in OPA.
+//! Makes `not`, and `key, value in`, mean what they mean in OPA.
 //!
 //! OPA's compiler takes the operands out of what is negated, so that an operand without a value
 //! leaves the whole body without one. The engine evaluates them inside the `not`, which then is
@@ -13,11 +13,16 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Query, Span};
+use regorus::unstable::{
+    AssignOp, BoolOp, Expr, Literal, LiteralStmt, Module as Tree, Query, Span,
+};
 
 use crate::builtins;
 use crate::source::{Fault, Kind, Module, Token, scan};
 use crate::syntax;
+
+const MISPLACED: &str = "`in` is used as a value here, which would be false where OPA has none; \
+    give it a name in the body first: `x := … in …`";
 
 /// More rounds than a module that nests brackets twelve deep can need.
 const MAX_ROUNDS: usize = 16;
@@ -51,12 +56,15 @@ pub(super) fn lifted(
                     round.inner(value);
                 }
                 if let Some(body) = clause.body {
-                    round.query(body, is_bare(body, &module.text));
+                    round.query(body, is_bare(body));
                 }
             }
         }
         if round.edits.is_empty() {
-            return Ok(module);
+            return match round.negated.misplaced(&tree) {
+                None => Ok(module),
+                Some(line) => Err(module.fault(line, MISPLACED)),
+            };
         }
         made = round.made;
         module.text = applied(&module.text, round.edits);
@@ -74,13 +82,8 @@ fn fresh(text: &str) -> String {
 }
 
 /// Whether a body is one statement without braces.
-fn is_bare(body: &Query, text: &str) -> bool {
-    let starts_with_not = at(body.span.start, text).is_some_and(|rest| !rest.starts_with('{'));
-    starts_with_not && body.stmts.len() == 1
-}
-
-fn at(offset: u32, text: &str) -> Option<&str> {
-    text.get(usize::try_from(offset).ok()?..)
+fn is_bare(body: &Query) -> bool {
+    body.stmts.first().is_some_and(|first| first.span.start == body.span.start)
 }
 
 /// Text to be put in place of a range.
@@ -88,6 +91,15 @@ struct Edit {
     start: usize,
     end: usize,
     text: String,
+}
+
+/// What becomes of a statement's `with` where a part of it is taken out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Modifiers {
+    /// It holds for the part too.
+    Repeated,
+    /// The part is of the `with` itself, and is evaluated before it holds.
+    LeftOut,
 }
 
 struct Round<'a> {
@@ -102,13 +114,25 @@ struct Round<'a> {
 impl Round<'_> {
     fn query(&mut self, query: &Query, bare: bool) {
         for statement in &query.stmts {
-            if let Literal::NotExpr { expr, .. } = &statement.literal {
-                let operands = self.negated.operands(expr);
-                if !operands.is_empty() {
-                    // What these hold is seen in the next round, where it stands then.
-                    self.lift(statement, &operands, bare);
-                    continue;
+            let replacements: Vec<&Expr> =
+                statement.with_mods.iter().map(|m| m.r#as.as_ref()).collect();
+            let replacements = self.negated.operands_replacing(&replacements);
+            if !replacements.is_empty() {
+                self.lift(statement, &replacements, bare, Modifiers::LeftOut);
+                continue;
+            }
+            let operands = match &statement.literal {
+                Literal::NotExpr { expr, .. } => self.negated.operands(expr),
+                Literal::Expr { expr, .. } => self.negated.operands_stated(expr),
+                Literal::SomeVars { .. } | Literal::SomeIn { .. } | Literal::Every { .. } => {
+                    let all = syntax::expressions(&statement.literal).into_iter();
+                    all.flat_map(|expr| self.negated.operands_within(expr)).collect()
                 }
+            };
+            if !operands.is_empty() {
+                // What these hold is seen in the next round, where it stands then.
+                self.lift(statement, &operands, bare, Modifiers::Repeated);
+                continue;
             }
             for expr in syntax::expressions(&statement.literal) {
                 self.inner(expr);
@@ -136,10 +160,16 @@ impl Round<'_> {
         }
     }
 
-    fn lift(&mut self, statement: &LiteralStmt, operands: &[&Expr], bare: bool) {
+    fn lift(
+        &mut self,
+        statement: &LiteralStmt,
+        operands: &[&Expr],
+        bare: bool,
+        modifiers: Modifiers,
+    ) {
         let (start, end) = self.range(&statement.span);
         let modifiers = match (statement.with_mods.first(), statement.with_mods.last()) {
-            (Some(first), Some(last)) => {
+            (Some(first), Some(last)) if modifiers == Modifiers::Repeated => {
                 let (from, _) = self.range(&first.span);
                 let (_, to) = self.range(&last.span);
                 format!(" {}", self.text.get(from..to).unwrap_or_default())
@@ -153,6 +183,9 @@ impl Round<'_> {
             self.made += 1;
             let text = self.text.get(from..to).unwrap_or_default();
             before.push_str(&format!("{name} := {text}{modifiers}; "));
+            // At the end of a statement the engine would read a bracket on the next line as a
+            // call of the name.
+            let name = if to == end { format!("({name})") } else { name };
             self.edits.push(Edit { start: from, end: to, text: name });
         }
         self.edits.push(Edit { start, end: start, text: before });
@@ -233,6 +266,93 @@ impl Negated<'_> {
         }
     }
 
+    /// What must have a value before this is stated. For the engine `"k", v in m` holds when there
+    /// is neither such a member nor such a value, and `v in m` inside something else is false when
+    /// there is no value.
+    fn operands_stated<'e>(&self, stated: &'e Expr) -> Vec<&'e Expr> {
+        if let Expr::Membership { key: Some(_), value, .. } = stated
+            && !self.is_static(value)
+        {
+            return vec![value];
+        }
+        let parts = syntax::parts(stated).same_scope.into_iter();
+        parts.flat_map(|part| self.operands_within(part)).collect()
+    }
+
+    /// The same for every `in` at or below an expression that is used as a value.
+    fn operands_within<'e>(&self, used: &'e Expr) -> Vec<&'e Expr> {
+        let parts = syntax::parts(used).same_scope;
+        if matches!(used, Expr::Membership { .. }) {
+            return self.dynamic(parts);
+        }
+        parts.into_iter().flat_map(|part| self.operands_within(part)).collect()
+    }
+
+    /// What must be evaluated before it replaces something: the engine evaluates a rule that is
+    /// named after `as` while the replacement already holds.
+    fn operands_replacing<'e>(&self, values: &[&'e Expr]) -> Vec<&'e Expr> {
+        let mut found = Vec::new();
+        for value in values {
+            let mut names_rule = false;
+            syntax::each(value, &mut |part| {
+                if let Expr::Var { span, .. } = part {
+                    let name = span.text();
+                    names_rule |= self.globals.contains(name) && name != "data";
+                }
+            });
+            if names_rule {
+                found.push(*value);
+            }
+        }
+        found
+    }
+
+    /// The line of an `in` that is used as a value where no statement could come before it.
+    fn misplaced(&self, tree: &Tree) -> Option<u32> {
+        tree.policy.iter().find_map(|rule| {
+            syntax::rule(rule).clauses.into_iter().find_map(|clause| {
+                let in_body = clause.body.and_then(|body| self.misplaced_in(body));
+                let values = clause.values.into_iter();
+                in_body.or_else(|| values.filter_map(|value| self.misplaced_value(value)).next())
+            })
+        })
+    }
+
+    fn misplaced_in(&self, query: &Query) -> Option<u32> {
+        query.stmts.iter().find_map(|statement| {
+            let stated = syntax::expressions(&statement.literal).into_iter();
+            let mut stated = stated.filter_map(|expr| self.misplaced_within(expr));
+            let mut replaced = statement.with_mods.iter();
+            let nested = match &statement.literal {
+                Literal::Every { query, .. } => self.misplaced_in(query),
+                Literal::SomeVars { .. }
+                | Literal::SomeIn { .. }
+                | Literal::Expr { .. }
+                | Literal::NotExpr { .. } => None,
+            };
+            nested
+                .or_else(|| stated.next())
+                .or_else(|| replaced.find_map(|with| self.misplaced_value(&with.r#as)))
+        })
+    }
+
+    fn misplaced_value(&self, value: &Expr) -> Option<u32> {
+        let here = self.operands_within(value).first().map(|operand| operand.span().line);
+        here.or_else(|| self.misplaced_within(value))
+    }
+
+    /// In the comprehensions at or below an expression.
+    fn misplaced_within(&self, expr: &Expr) -> Option<u32> {
+        let parts = syntax::parts(expr);
+        let beside = parts.same_scope.into_iter().find_map(|part| self.misplaced_within(part));
+        beside.or_else(|| {
+            parts.inner.into_iter().find_map(|(query, terms)| {
+                let terms = terms.into_iter().find_map(|term| self.misplaced_value(term));
+                terms.or_else(|| self.misplaced_in(query))
+            })
+        })
+    }
+
     /// Whether it is one of the engine's functions that has one value for its arguments.
     fn is_test(&self, function: &Expr, given: usize) -> bool {
         let Some((name, true)) = syntax::path(function) else { return false };
@@ -244,22 +364,19 @@ impl Negated<'_> {
     /// One side of an equality: a plain reference stays where it is, so that `not input.a == 1`
     /// holds when there is no `a`, as it does in OPA. What stands in its brackets is taken out.
     fn of_equal<'e>(&self, side: &'e Expr) -> Vec<&'e Expr> {
-        match side {
-            Expr::Var { .. } => Vec::new(),
-            Expr::RefDot { .. } | Expr::RefBrack { .. } => self.of_reference(side),
-            _ => self.dynamic([side]),
+        if matches!(side, Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. }) {
+            self.of_reference(side)
+        } else {
+            self.dynamic([side])
         }
     }
 
     /// The parts of a reference that need a value of their own.
     fn of_reference<'e>(&self, reference: &'e Expr) -> Vec<&'e Expr> {
-        let begins = match syntax::root(reference) {
-            Expr::Var { .. }
-            | Expr::ArrayCompr { .. }
-            | Expr::SetCompr { .. }
-            | Expr::ObjectCompr { .. } => None,
-            other => Some(other),
-        };
+        let begins = Some(syntax::root(reference)).filter(|root| {
+            let is_comprehension = syntax::parts(root).inner.len() == 1;
+            !is_comprehension && !matches!(root, Expr::Var { .. })
+        });
         let indices = syntax::indices(reference).into_iter().rev();
         self.dynamic(begins.into_iter().chain(indices))
     }
@@ -283,7 +400,17 @@ impl Negated<'_> {
             | Expr::UnaryExpr { .. } => {
                 syntax::parts(expr).same_scope.into_iter().all(|part| self.is_static(part))
             }
-            _ => false,
+            Expr::ArrayCompr { .. }
+            | Expr::SetCompr { .. }
+            | Expr::ObjectCompr { .. }
+            | Expr::Call { .. }
+            | Expr::RefDot { .. }
+            | Expr::RefBrack { .. }
+            | Expr::BinExpr { .. }
+            | Expr::BoolExpr { .. }
+            | Expr::ArithExpr { .. }
+            | Expr::AssignExpr { .. }
+            | Expr::Membership { .. } => false,
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::builtins;
 use crate::source::Fault;
 use crate::syntax;
 
+const WILDCARD: &str = "a wildcard under `not` has no value yet; iterate in a comprehension or in \
+    a rule of its own, and negate that";
+
 /// Refuses what is negated before it has a value.
 pub(super) fn check(read: &Read<'_>, definitions: &Definitions, faults: &mut Vec<Fault>) {
     let mut scopes = Scopes { read, definitions, faults, globals: globals(read, definitions) };
@@ -107,32 +110,15 @@ impl Scopes<'_> {
                 self.read.module.fault(span.line, "`:=` cannot be negated; compare with `==`");
             self.faults.push(fault);
         }
-        self.names(expr, &mut |name, line| {
-            if name == "_" {
-                return Some((line, "a wildcard under `not` has no value yet; iterate in a comprehension or a rule of its own, and negate that".to_owned()));
-            }
+        for (name, line) in variables(expr) {
             let is_global = self.globals.contains(name) && !declared.contains(name);
-            let known = is_global || bound.contains(name);
-            (!known).then(|| (line, format!("nothing outside the `not` gives `{name}` a value")))
-        })
-        .into_iter()
-        .for_each(|(line, message)| self.faults.push(self.read.module.fault(line, message)));
-    }
-
-    /// What is wrong with the variables of an expression, those of comprehensions aside.
-    fn names(
-        &self,
-        expr: &Expr,
-        judge: &mut dyn FnMut(&str, u32) -> Option<(u32, String)>,
-    ) -> Vec<(u32, String)> {
-        if let Expr::Var { span, .. } = expr {
-            return judge(span.text(), span.line).into_iter().collect();
+            let message = match name {
+                "_" => WILDCARD.to_owned(),
+                _ if is_global || bound.contains(name) => continue,
+                _ => format!("nothing outside the `not` gives `{name}` a value"),
+            };
+            self.faults.push(self.read.module.fault(line, message));
         }
-        if let Expr::Call { params, .. } = expr {
-            return params.iter().flat_map(|param| self.names(param, judge)).collect();
-        }
-        let parts = syntax::parts(expr).same_scope.into_iter();
-        parts.flat_map(|part| self.names(part, judge)).collect()
     }
 
     /// What a statement gives a value to.
@@ -144,22 +130,20 @@ impl Scopes<'_> {
                     bind_pattern(pattern, bound);
                 }
             }
-            Literal::Expr { expr, .. } => match expr.as_ref() {
-                Expr::AssignExpr { lhs, rhs, op, .. } => {
+            Literal::Expr { expr, .. } => {
+                if let Expr::AssignExpr { lhs, rhs, op, .. } = expr.as_ref() {
                     bind_pattern(lhs, bound);
                     if *op == AssignOp::Eq {
                         bind_pattern(rhs, bound);
                     }
                 }
-                Expr::Call { fcn, params, .. } => {
-                    if let Some(result) =
-                        params.last().filter(|_| self.has_result(fcn, params.len()))
-                    {
-                        bind_pattern(result, bound);
-                    }
+                if let Expr::Call { fcn, params, .. } = expr.as_ref()
+                    && let Some(result) = params.last()
+                    && self.has_result(fcn, params.len())
+                {
+                    bind_pattern(result, bound);
                 }
-                _ => {}
-            },
+            }
             Literal::Every { .. } => {}
         }
         for expr in syntax::expressions(&statement.literal) {
@@ -176,6 +160,17 @@ impl Scopes<'_> {
     }
 }
 
+/// The variables of an expression with their lines, those of comprehensions aside.
+fn variables(expr: &Expr) -> Vec<(&str, u32)> {
+    if let Expr::Var { span, .. } = expr {
+        return vec![(span.text(), span.line)];
+    }
+    if let Expr::Call { params, .. } = expr {
+        return params.iter().flat_map(|param| variables(param)).collect();
+    }
+    syntax::parts(expr).same_scope.into_iter().flat_map(variables).collect()
+}
+
 /// Names that a query declares with `some`, without giving them a value by that.
 fn declared(query: &Query) -> impl Iterator<Item = String> {
     query.stmts.iter().flat_map(|statement| match &statement.literal {
@@ -189,15 +184,14 @@ fn declared(query: &Query) -> impl Iterator<Item = String> {
 
 /// Variables on their own, or inside an array or object that is taken apart.
 fn bind_pattern(expr: &Expr, bound: &mut BTreeSet<String>) {
-    match expr {
-        Expr::Var { span, .. } => {
-            bound.insert(span.text().to_owned());
-        }
-        Expr::Array { items, .. } => items.iter().for_each(|item| bind_pattern(item, bound)),
-        Expr::Object { fields, .. } => {
-            fields.iter().for_each(|(_, _, value)| bind_pattern(value, bound));
-        }
-        _ => {}
+    if let Expr::Var { span, .. } = expr {
+        bound.insert(span.text().to_owned());
+    }
+    if let Expr::Array { items, .. } = expr {
+        items.iter().for_each(|item| bind_pattern(item, bound));
+    }
+    if let Expr::Object { fields, .. } = expr {
+        fields.iter().for_each(|(_, _, value)| bind_pattern(value, bound));
     }
 }
 

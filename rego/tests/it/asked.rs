@@ -198,6 +198,9 @@ limit := 200
     assert_eq!(asked(&policy(Dialect::Env0, text)).await, answered(&[], &[], true));
     let dear = text.replace("200", "100");
     assert_eq!(asked(&policy(Dialect::Env0, &dear)).await, answered(&[], &[], false));
+    let elsewhere = text.replace("package env0", "package env0.policies.cost");
+    let named = policy(Dialect::Env0, &elsewhere).with_namespace("env0.policies.cost").unwrap();
+    assert_eq!(asked(&named).await, answered(&[], &[], true));
     let waiting = text.replace("< 1", "< 2");
     let opinion = asked(&policy(Dialect::Env0, &waiting)).await;
     assert_eq!(
@@ -249,6 +252,15 @@ opinion := {"ruling": "refuse", "reasons": ["a critical environment"], "rules": 
     assert!(reason(&asked(&broken).await).contains("`a.json` cannot be read"));
     let list = base.with_data("a.yaml", "- 1").unwrap();
     assert!(reason(&asked(&list).await).contains("`a.yaml` is not an object"));
+    let base = policy(Dialect::Assent, text);
+    for data in ["forbidden: {tier: no}", "forbidden: {tier: [ON]}"] {
+        let with = base.clone().with_data("a.yaml", data).unwrap();
+        assert!(reason(&asked(&with).await).contains("holds yes, no, on or off"), "{data}");
+    }
+    for data in ["{\"assent\": {\"opinion\": {\"ruling\": \"permit\"}}}", "{\"assent\": 1}"] {
+        let with = base.clone().with_data("a.json", data).unwrap();
+        assert!(reason(&asked(&with).await).contains("which a rule defines"), "{data}");
+    }
     let bound = "package assent\nopinion := {\"ruling\": \"require\", \"max_ttl\": \"1h\"}";
     assert!(
         reason(&asked(&policy(Dialect::Assent, bound)).await)

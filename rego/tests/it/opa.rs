@@ -65,7 +65,6 @@ async fn answered(dialect: Dialect, body: &str) -> Opinion {
 }
 
 /// What is asked of a server that answers like this is not answered, for this reason.
-#[track_caller]
 async fn failed(answer: Vec<u8>, follow: Option<Vec<u8>>, expected: &str) {
     let (url, _serving) = served(answer, follow).await;
     let opinion =

@@ -55,7 +55,7 @@ impl Reader<'_> {
         let mut conditions = Vec::new();
         for (key, node) in self.map(node).unwrap_or_default() {
             match key.name.as_str() {
-                "not" => conditions.push(Condition::Not(self.conditions_in(node, scope))),
+                "not" => conditions.push(Condition::Not(self.inside(node, scope))),
                 "any" => conditions.push(Condition::Any(self.branches(node, "any", scope))),
                 "all" => conditions.push(Condition::All(self.branches(node, "all", scope))),
                 _ => conditions.extend(self.tested(key, node, scope)),
@@ -66,7 +66,15 @@ impl Reader<'_> {
 
     fn branches(&mut self, node: &Node, word: &str, scope: Scope) -> Vec<Vec<Condition>> {
         let items = self.items(node, word);
-        items.iter().map(|item| self.conditions_in(item, scope)).collect()
+        items.iter().map(|item| self.inside(item, scope)).collect()
+    }
+
+    /// Conditions that stand within another: at least one, because none would always hold.
+    fn inside(&mut self, node: &Node, scope: Scope) -> Vec<Condition> {
+        if matches!(&node.value, Yaml::Map(members) if members.is_empty()) {
+            self.fault(&node.place, "expected at least one condition");
+        }
+        self.conditions_in(node, scope)
     }
 
     fn tested(&mut self, key: &Key, node: &Node, scope: Scope) -> Vec<Condition> {
@@ -172,10 +180,7 @@ impl Reader<'_> {
     fn inner(&mut self, attribute: &Attribute, node: &Node) -> Option<Vec<Condition>> {
         let is_plan = *attribute == Attribute::Plan(PlanFact::Changes);
         let scope = if is_plan { Scope::Change } else { Scope::Element };
-        if matches!(&node.value, Yaml::Map(members) if members.is_empty()) {
-            self.fault(&node.place, "expected at least one condition");
-        }
-        Some(self.conditions_in(node, scope))
+        Some(self.inside(node, scope))
     }
 
     fn values(&mut self, attribute: &Attribute, node: &Node, word: &str) -> Option<Vec<Constant>> {

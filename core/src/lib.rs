@@ -9,6 +9,7 @@ pub mod grant;
 pub mod id;
 pub mod intent;
 pub mod membership;
+pub mod plan;
 pub mod policy;
 pub mod principal;
 pub mod request;

@@ -1,0 +1,359 @@
+//! `public_exposure`: whether a change opens something to everybody.
+//!
+//! Looked for, on the values that the change gives and that were not there before:
+//!
+//! - an address range of everybody, at most `/7` (IPv4) or `/15` (IPv6), in any attribute but those of
+//!   the way out: `egress`, routes, destinations, rules that deny;
+//! - [`ALWAYS`]: attributes and their values that mean "public" wherever they stand;
+//! - `allUsers` and `allAuthenticatedUsers` of Google, and policy documents that allow the
+//!   principal `*` (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>);
+//! - the end of a resource that forbids public access ([`GUARDS`]).
+//!
+//! Sources: the arguments of the resources in the providers' documentation under
+//! <https://registry.terraform.io/browse/providers>, and for canned ACLs
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::plan::Limits;
+use crate::plan::family::Family;
+use crate::plan::marks::any;
+use crate::plan::resource::{Effect, Resource};
+use crate::plan::tape::{Kind, Node, Tape};
+
+/// Attributes and the value of theirs that opens to everybody.
+const ALWAYS: [(&str, &str); 34] = [
+    ("acl", "\"authenticated-read\""),
+    ("acl", "\"public-read\""),
+    ("acl", "\"public-read-write\""),
+    ("allow_blob_public_access", "true"),
+    ("allow_nested_items_to_be_public", "true"),
+    ("anonymous_pull_enabled", "true"),
+    ("assign_public_ip", "true"),
+    ("associate_public_ip_address", "true"),
+    ("authorization_type", "\"NONE\""),
+    ("block_public_acls", "false"),
+    ("block_public_policy", "false"),
+    ("container_access_type", "\"blob\""),
+    ("container_access_type", "\"container\""),
+    ("enable_public_ip", "true"),
+    ("endpoint_public_access", "true"),
+    ("ignore_public_acls", "false"),
+    ("ipv4_enabled", "true"),
+    ("load_balancing_scheme", "\"EXTERNAL\""),
+    ("load_balancing_scheme", "\"EXTERNAL_MANAGED\""),
+    ("local_authentication_enabled", "true"),
+    ("map_public_ip_on_launch", "true"),
+    ("predefined_acl", "\"publicRead\""),
+    ("predefined_acl", "\"publicReadWrite\""),
+    ("principal", "\"*\""),
+    ("public_access_enabled", "true"),
+    ("public_ip_enabled", "true"),
+    ("public_network_access", "\"Enabled\""),
+    ("public_network_access_enabled", "true"),
+    ("publicly_accessible", "true"),
+    ("restrict_public_buckets", "false"),
+    ("role_entity", "\"READER:allUsers\""),
+    ("start_ip_address", "\"0.0.0.0\""),
+    ("visibility", "\"public\""),
+    ("vpc_zone_public", "true"),
+];
+
+/// An attribute of this type with that value opens to everybody.
+const OF_TYPE: [(&str, &str, &str); 8] = [
+    ("aws_alb", "internal", "false"),
+    ("aws_elb", "internal", "false"),
+    ("aws_lb", "internal", "false"),
+    ("github_repository", "private", "false"),
+    ("kubernetes_service", "type", "\"LoadBalancer\""),
+    ("kubernetes_service", "type", "\"NodePort\""),
+    ("kubernetes_service_v1", "type", "\"LoadBalancer\""),
+    ("kubernetes_service_v1", "type", "\"NodePort\""),
+];
+
+/// Whoever they are, they are everybody.
+const EVERYBODY: [&str; 4] =
+    ["allAuthenticatedUsers", "allUsers", "READER:allUsers", "OWNER:allUsers"];
+
+/// Sources of a rule of Azure's that mean everybody.
+const SOURCES: [&str; 4] = ["*", "any", "internet", "0.0.0.0"];
+
+/// What forbids public access while it is there.
+const GUARDS: [&str; 3] = [
+    "aws_ec2_image_block_public_access",
+    "aws_s3_account_public_access_block",
+    "aws_s3_bucket_public_access_block",
+];
+
+/// Attributes of the way out, of descriptions, of things that are no opening.
+const NO_OPENING: [&str; 14] = [
+    "deny",
+    "description",
+    "dest_range",
+    "destination_address_prefix",
+    "destination_address_prefixes",
+    "destination_cidr_block",
+    "destination_ipv6_cidr_block",
+    "destination_ranges",
+    "egress",
+    "route",
+    "route_table",
+    "tags",
+    "tags_all",
+    "user_data",
+];
+
+/// Types that are the way out.
+const NO_OPENING_TYPES: [&str; 5] = [
+    "aws_ec2_managed_prefix_list",
+    "aws_ec2_transit_gateway_route",
+    "aws_route",
+    "aws_vpc_security_group_egress_rule",
+    "google_compute_route",
+];
+
+/// Attributes that open, so that a value which is not yet known may open.
+const MAY_OPEN: [&str; 30] = [
+    "acl",
+    "assign_public_ip",
+    "associate_public_ip_address",
+    "authorized_networks",
+    "block_public_acls",
+    "block_public_policy",
+    "cidr_blocks",
+    "cidr_ipv4",
+    "cidr_ipv6",
+    "container_access_type",
+    "endpoint_public_access",
+    "entity",
+    "ignore_public_acls",
+    "ingress",
+    "internal",
+    "ip_configuration",
+    "ipv6_cidr_blocks",
+    "map_public_ip_on_launch",
+    "member",
+    "members",
+    "policy",
+    "principal",
+    "public_access_cidrs",
+    "public_network_access_enabled",
+    "publicly_accessible",
+    "restrict_public_buckets",
+    "source_address_prefix",
+    "source_address_prefixes",
+    "source_ranges",
+    "start_ip_address",
+];
+
+/// Whether the change opens something to everybody; `None` where that cannot be told.
+pub(super) fn exposes(resource: &Resource<'_>) -> Option<bool> {
+    let (before, after) = match resource.effect {
+        Effect::Nothing => return Some(false),
+        Effect::Ended => return Some(GUARDS.contains(&resource.kind)),
+        Effect::Made => (Openings::default(), Openings::of(resource)),
+        Effect::Altered => (Openings::before(resource), Openings::of(resource)),
+    };
+    if after.found.difference(&before.found).next().is_some() {
+        return Some(true);
+    }
+    match resource.family {
+        Family::Inert => Some(false),
+        Family::Other => None,
+        Family::Aws
+        | Family::Google
+        | Family::Azure
+        | Family::AzureAd
+        | Family::Kubernetes
+        | Family::GitHub => (!after.may_be).then_some(false),
+    }
+}
+
+/// What of a value opens to everybody.
+#[derive(Debug, Default)]
+struct Openings {
+    /// Each with its attribute and value, so that old ones are told from new ones.
+    found: BTreeSet<String>,
+    /// Whether something that is not yet known may open.
+    may_be: bool,
+}
+
+impl Openings {
+    fn before(resource: &Resource<'_>) -> Self {
+        let mut openings = Self::default();
+        if let Some(before) = resource.sides.before {
+            openings.map(resource.kind, before);
+        }
+        openings
+    }
+
+    fn of(resource: &Resource<'_>) -> Self {
+        let mut openings = Self::default();
+        if resource.family == Family::Inert {
+            return openings;
+        }
+        if let Some(after) = resource.sides.after {
+            openings.map(resource.kind, after);
+        }
+        if !NO_OPENING_TYPES.contains(&resource.kind) {
+            let unknown = resource.sides.unknown;
+            openings.may_be |= unknown.is_some_and(Node::is_true);
+            for (name, node) in unknown.into_iter().flat_map(Node::members) {
+                // An attribute that the configuration does not set is left to the provider. A block
+                // may come from a `dynamic` one, of which a plan does not tell.
+                let is_block = node.kind() != Kind::Bool || name == "ingress";
+                openings.may_be |=
+                    (is_block || resource.may_set(&name)) && Self::unknown_may_open(&name, node);
+            }
+        }
+        openings
+    }
+
+    fn unknown_may_open(name: &str, unknown: Node<'_>) -> bool {
+        if NO_OPENING.contains(&name) {
+            return false;
+        }
+        MAY_OPEN.contains(&name) && any(unknown)
+            || unknown.members().any(|(name, inner)| Self::unknown_may_open(&name, inner))
+            || unknown
+                .items()
+                .flat_map(Node::members)
+                .any(|(name, inner)| Self::unknown_may_open(&name, inner))
+    }
+
+    fn map(&mut self, kind: &str, map: Node<'_>) {
+        if NO_OPENING_TYPES.contains(&kind) || is_way_out(map) {
+            return;
+        }
+        for (name, value) in map.members() {
+            self.value(kind, &name, value);
+        }
+    }
+
+    fn value(&mut self, kind: &str, name: &str, value: Node<'_>) {
+        if NO_OPENING.contains(&name) {
+            return;
+        }
+        match value.kind() {
+            Kind::Map => self.map(kind, value),
+            Kind::List => value.items().for_each(|item| self.value(kind, name, item)),
+            Kind::Text | Kind::Bool | Kind::Number => {
+                if opens(kind, name, value) {
+                    self.found.insert(format!("{name}={}", value.raw()));
+                }
+                self.policy(name, value);
+            }
+            Kind::Null => {}
+        }
+    }
+
+    /// A policy document within a text.
+    fn policy(&mut self, name: &str, value: Node<'_>) {
+        let is_policy = name.contains("policy") || name.contains("policies");
+        let Some(text) = value.text().filter(|text| is_policy && text.contains('{')) else {
+            return;
+        };
+        match allows_everybody(&text) {
+            Some(true) => {
+                self.found.insert(format!("{name}={text}"));
+            }
+            Some(false) => {}
+            None => self.may_be = true,
+        }
+    }
+}
+
+fn opens(kind: &str, name: &str, value: Node<'_>) -> bool {
+    let raw = value.raw();
+    if ALWAYS.contains(&(name, raw)) || OF_TYPE.contains(&(kind, name, raw)) {
+        return true;
+    }
+    let Some(text) = value.text() else { return false };
+    let lower = text.to_ascii_lowercase();
+    EVERYBODY.contains(&text.as_ref())
+        || name.starts_with("source_address_prefix") && SOURCES.contains(&lower.as_str())
+        || is_everybody(&text)
+}
+
+/// Whether an object is a rule that lets out, or lets nobody in.
+fn is_way_out(map: Node<'_>) -> bool {
+    let says = |name: &str, words: &[&str]| {
+        let text = map.get(name).and_then(Node::text).map(|text| text.to_ascii_lowercase());
+        text.is_some_and(|text| words.contains(&text.as_str()))
+    };
+    says("direction", &["outbound", "egress"])
+        || says("access", &["deny"])
+        || says("rule_action", &["deny"])
+        || says("type", &["egress"])
+        || map.get("egress").is_some_and(Node::is_true)
+}
+
+/// Whether an address range is so wide that it can only mean everybody.
+fn is_everybody(text: &str) -> bool {
+    let Some((address, length)) = text.trim().split_once('/') else { return false };
+    let Ok(length) = length.parse::<u8>() else { return false };
+    match (address.parse::<Ipv4Addr>(), address.parse::<Ipv6Addr>()) {
+        (Ok(_), _) => length < 8,
+        (_, Ok(address)) => length < 16 && !address.is_unique_local() && !address.is_multicast(),
+        (Err(_), Err(_)) => false,
+    }
+}
+
+/// Whether a policy document allows something to everybody; `None` where a condition or an
+/// unreadable document leaves it open.
+fn allows_everybody(document: &str) -> Option<bool> {
+    let tape = Tape::read(document, &Limits::default()).ok()?;
+    let statements = tape.root().get("Statement");
+    let mut answer = Some(false);
+    let each = statements.into_iter().flat_map(|it| match it.kind() {
+        Kind::List => it.items().collect::<Vec<_>>(),
+        Kind::Map | Kind::Null | Kind::Bool | Kind::Number | Kind::Text => vec![it],
+    });
+    for statement in each {
+        let allows = statement.get("Effect").and_then(Node::text).as_deref() == Some("Allow");
+        let everybody = statement.get("Principal").is_some_and(is_any_principal)
+            || statement.get("NotPrincipal").is_some();
+        if allows && everybody {
+            match statement.get("Condition") {
+                None => return Some(true),
+                Some(_) => answer = None,
+            }
+        }
+    }
+    answer
+}
+
+fn is_any_principal(principal: Node<'_>) -> bool {
+    match principal.kind() {
+        Kind::Text => principal.text().as_deref() == Some("*"),
+        Kind::List => principal.items().any(is_any_principal),
+        Kind::Map => principal.members().any(|(_, inner)| is_any_principal(inner)),
+        Kind::Null | Kind::Bool | Kind::Number => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ranges_of_everybody() {
+        for text in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3", " 0.0.0.0/0"] {
+            assert!(is_everybody(text), "{text}");
+        }
+        for text in ["10.0.0.0/8", "fd00::/8", "2001:db8::/32", "0.0.0.0", "a/0", "0.0.0.0/33x"] {
+            assert!(!is_everybody(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn policy_documents_that_allow_everybody() {
+        let statement = |rest: &str| format!(r#"{{"Statement":[{{"Effect":"Allow",{rest}}}]}}"#);
+        assert_eq!(allows_everybody(&statement(r#""Principal":"*""#)), Some(true));
+        assert_eq!(allows_everybody(&statement(r#""Principal":{"AWS":["*"]}"#)), Some(true));
+        assert_eq!(allows_everybody(&statement(r#""Principal":{"AWS":"1"}"#)), Some(false));
+        assert_eq!(allows_everybody(&statement(r#""Principal":"*","Condition":{}"#)), None);
+        assert_eq!(allows_everybody("{"), None);
+    }
+}

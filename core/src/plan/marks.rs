@@ -1,0 +1,379 @@
+//! What of a plan must not be shown, by the plan's own marks.
+//!
+//! The walk knows every object of the plan format. What it does not know, members of a later
+//! format, is hidden: nobody can say whether a mark for it stands elsewhere.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::plan::address::without_keys;
+use crate::plan::tape::{Kind, Members, Node};
+
+/// How one value is treated, and all that stands within it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Treatment<'t> {
+    /// Marked: hidden, and looked for elsewhere.
+    Hidden,
+    /// Hidden where this tree of marks says so.
+    Within(Node<'t>),
+    /// Not known what it is: hidden.
+    Unread,
+    /// The format's own words, shown as they are.
+    Verbatim,
+    /// An address; its keys can be somebody's data.
+    Address,
+    /// An instance key.
+    Key,
+}
+
+/// The treatment of every value that has one of its own. Everything else is shown unless a secret
+/// is found in it.
+#[derive(Debug, Default)]
+pub(super) struct Marks<'t> {
+    by_node: HashMap<u32, (Node<'t>, Treatment<'t>)>,
+    /// Attributes with a mark, by resource of the configuration.
+    attributes: HashSet<(String, String)>,
+    /// Whether changes without marks are those of a Terraform that wrote none.
+    may_lack_marks: bool,
+}
+
+impl<'t> Marks<'t> {
+    /// Walks the plan.
+    pub(super) fn of(plan: Node<'t>) -> Self {
+        let version = plan.get("format_version").and_then(Node::text).unwrap_or_default();
+        let mut marks = Self { may_lack_marks: version == "0.1", ..Self::default() };
+        marks.plan(plan);
+        marks
+    }
+
+    pub(super) fn get(&self, node: Node<'t>) -> Option<Treatment<'t>> {
+        self.by_node.get(&node.index()).map(|(_, treatment)| *treatment)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (Node<'t>, Treatment<'t>)> {
+        self.by_node.values().copied()
+    }
+
+    fn put(&mut self, node: Node<'t>, treatment: Treatment<'t>) {
+        self.by_node.insert(node.index(), (node, treatment));
+    }
+
+    /// Each member of an object; anything else is hidden.
+    fn members(&mut self, node: Node<'t>, mut each: impl FnMut(&mut Self, &str, Node<'t>)) {
+        match node.kind() {
+            Kind::Map => node.members().for_each(|(name, member)| each(self, &name, member)),
+            Kind::Null => {}
+            Kind::Bool | Kind::Number | Kind::Text | Kind::List => {
+                self.put(node, Treatment::Unread)
+            }
+        }
+    }
+
+    /// Each element of a list; anything else is hidden.
+    fn items(&mut self, node: Node<'t>, mut each: impl FnMut(&mut Self, Node<'t>)) {
+        match node.kind() {
+            Kind::List => node.items().for_each(|item| each(self, item)),
+            Kind::Null => {}
+            Kind::Bool | Kind::Number | Kind::Text | Kind::Map => self.put(node, Treatment::Unread),
+        }
+    }
+
+    fn plan(&mut self, plan: Node<'t>) {
+        // The configuration is walked last: it needs to know which attributes are marked.
+        let configuration = plan.get("configuration");
+        self.members(plan, |marks, name, node| match name {
+            "format_version" | "terraform_version" | "timestamp" | "applyable" | "complete"
+            | "errored" => marks.put(node, Treatment::Verbatim),
+            "variables" => marks.variables(node, configuration),
+            "planned_values" => marks.values(node),
+            "prior_state" => marks.prior_state(node),
+            "resource_changes" | "resource_drift" => marks.items(node, Self::resource_change),
+            "deferred_changes" => marks.items(node, Self::deferred_change),
+            "output_changes" => marks.members(node, |marks, _, output| marks.change(output)),
+            "action_invocations" => marks.items(node, Self::invocation),
+            "relevant_attributes" => marks.items(node, |marks, attribute| {
+                if let Some(address) = attribute.get("resource") {
+                    marks.put(address, Treatment::Address);
+                }
+            }),
+            "configuration" | "checks" => {}
+            _ => marks.put(node, Treatment::Unread),
+        });
+        if let Some(configuration) = configuration {
+            self.configuration(configuration);
+        }
+    }
+
+    /// A variable is shown only if the configuration declares it, and not as sensitive.
+    fn variables(&mut self, node: Node<'t>, configuration: Option<Node<'t>>) {
+        let root = configuration.and_then(|it| it.get("root_module"));
+        let declared = Members::of(root.and_then(|it| it.get("variables")));
+        self.members(node, |marks, name, variable| {
+            let treatment = match declared.get(name) {
+                None => Some(Treatment::Unread),
+                Some(declared) => is_secret(declared).then_some(Treatment::Hidden),
+            };
+            if let Some(treatment) = treatment {
+                marks.put(variable, treatment);
+            }
+        });
+    }
+
+    fn prior_state(&mut self, node: Node<'t>) {
+        self.members(node, |marks, name, node| match name {
+            "format_version" | "terraform_version" => marks.put(node, Treatment::Verbatim),
+            "values" => marks.values(node),
+            "checks" => {}
+            _ => marks.put(node, Treatment::Unread),
+        });
+    }
+
+    /// `planned_values`, and the values of `prior_state`.
+    fn values(&mut self, node: Node<'t>) {
+        self.members(node, |marks, name, node| match name {
+            "outputs" => marks.members(node, |marks, _, output| {
+                let shown = output.get("sensitive").and_then(Node::boolean) == Some(false);
+                if !shown {
+                    marks.put(output, Treatment::Hidden);
+                }
+            }),
+            "root_module" => marks.module_values(node),
+            _ => marks.put(node, Treatment::Unread),
+        });
+    }
+
+    fn module_values(&mut self, node: Node<'t>) {
+        self.members(node, |marks, name, node| match name {
+            "address" => marks.put(node, Treatment::Address),
+            "resources" => marks.items(node, Self::resource_values),
+            "child_modules" => marks.items(node, Self::module_values),
+            _ => marks.put(node, Treatment::Unread),
+        });
+    }
+
+    fn resource_values(&mut self, resource: Node<'t>) {
+        let mark = resource.get("sensitive_values");
+        self.note_attributes(resource, mark);
+        self.members(resource, |marks, name, node| match name {
+            "values" => marks.value(node, mark),
+            _ => marks.resource_member(name, node),
+        });
+    }
+
+    /// What a resource has wherever it stands.
+    fn resource_member(&mut self, name: &str, node: Node<'t>) {
+        match name {
+            "mode"
+            | "type"
+            | "name"
+            | "provider_name"
+            | "schema_version"
+            | "action_reason"
+            | "provider_config_key"
+            | "tainted" => self.put(node, Treatment::Verbatim),
+            "address" | "module_address" | "previous_address" => {
+                self.put(node, Treatment::Address);
+            }
+            "index" => self.put(node, Treatment::Key),
+            "deposed"
+            | "deposed_key"
+            | "depends_on"
+            | "sensitive_values"
+            | "identity"
+            | "identity_schema_version" => {}
+            _ => self.put(node, Treatment::Unread),
+        }
+    }
+
+    fn resource_change(&mut self, resource: Node<'t>) {
+        if let Some(change) = resource.get("change") {
+            self.note_attributes(resource, change.get("before_sensitive"));
+            self.note_attributes(resource, change.get("after_sensitive"));
+        }
+        self.members(resource, |marks, name, node| match name {
+            "change" => marks.change(node),
+            _ => marks.resource_member(name, node),
+        });
+    }
+
+    fn deferred_change(&mut self, deferred: Node<'t>) {
+        self.members(deferred, |marks, name, node| match name {
+            "reason" => marks.put(node, Treatment::Verbatim),
+            "resource_change" => marks.resource_change(node),
+            _ => marks.put(node, Treatment::Unread),
+        });
+    }
+
+    /// Of a resource or an output.
+    fn change(&mut self, change: Node<'t>) {
+        let (before, after) = (change.get("before_sensitive"), change.get("after_sensitive"));
+        self.members(change, |marks, name, node| match name {
+            "actions" => marks.put(node, Treatment::Verbatim),
+            "before" => marks.value(node, before),
+            "after" => marks.value(node, after),
+            "generated_config" if before.is_some_and(any) || after.is_some_and(any) => {
+                marks.put(node, Treatment::Unread);
+            }
+            "before_sensitive" | "after_sensitive" | "after_unknown" | "replace_paths"
+            | "importing" | "generated_config" | "before_identity" | "after_identity" => {}
+            _ => marks.put(node, Treatment::Unread),
+        });
+    }
+
+    /// A value beside its tree of marks.
+    fn value(&mut self, value: Node<'t>, mark: Option<Node<'t>>) {
+        match mark {
+            _ if value.is_null() => {}
+            Some(mark) => self.put(value, Treatment::Within(mark)),
+            None if self.may_lack_marks => {}
+            None => self.put(value, Treatment::Unread),
+        }
+    }
+
+    /// An action that is invoked while the plan is applied, Terraform 1.14.
+    fn invocation(&mut self, node: Node<'t>) {
+        let mark = node.get("config_sensitive");
+        self.members(node, |marks, name, node| match name {
+            "address" => marks.put(node, Treatment::Address),
+            "type" | "name" | "provider_name" => marks.put(node, Treatment::Verbatim),
+            "config_values" => marks.value(node, mark),
+            "config_sensitive"
+            | "config_unknown"
+            | "lifecycle_action_trigger"
+            | "invoke_action_trigger" => {}
+            _ => marks.put(node, Treatment::Unread),
+        });
+    }
+
+    /// Remembers the attributes that have a mark: their constants in the configuration are hidden.
+    fn note_attributes(&mut self, resource: Node<'t>, mark: Option<Node<'t>>) {
+        let marked = mark.into_iter().flat_map(Node::members).filter(|(_, mark)| any(*mark));
+        let names: Vec<_> = marked.map(|(name, _)| name.into_owned()).collect();
+        if !names.is_empty() {
+            let address = resource.get("address").and_then(Node::text).unwrap_or_default();
+            let block = without_keys(&address);
+            self.attributes.extend(names.into_iter().map(|name| (block.clone(), name)));
+        }
+    }
+
+    fn configuration(&mut self, configuration: Node<'t>) {
+        self.members(configuration, |marks, name, node| match name {
+            "provider_config" => marks.members(node, |marks, _, provider| {
+                marks.secretly_named(provider.get("expressions"));
+            }),
+            "root_module" => marks.module(node, ""),
+            _ => marks.put(node, Treatment::Unread),
+        });
+    }
+
+    /// Of a provider or provisioner nothing is marked in a plan: what is called a secret is hidden.
+    fn secretly_named(&mut self, expressions: Option<Node<'t>>) {
+        let Some(expressions) = expressions else { return };
+        self.members(expressions, |marks, name, expression| {
+            if names_a_secret(name) {
+                marks.put(expression, Treatment::Hidden);
+            }
+        });
+    }
+
+    fn module(&mut self, module: Node<'t>, path: &str) {
+        self.members(module, |marks, name, node| match name {
+            "outputs" => marks.members(node, |marks, _, output| {
+                if let Some(expression) = output.get("expression").filter(|_| is_secret(output)) {
+                    marks.put(expression, Treatment::Hidden);
+                }
+            }),
+            "variables" => marks.members(node, |marks, _, variable| {
+                if let Some(default) = variable.get("default").filter(|_| is_secret(variable)) {
+                    marks.put(default, Treatment::Hidden);
+                }
+            }),
+            "resources" => marks.items(node, |marks, node| marks.resource(node, path)),
+            "module_calls" => marks.members(node, |marks, name, call| {
+                marks.module_call(call, &format!("{path}module.{name}."));
+            }),
+            _ => marks.put(node, Treatment::Unread),
+        });
+    }
+
+    fn resource(&mut self, resource: Node<'t>, path: &str) {
+        let address = resource.get("address").and_then(Node::text).unwrap_or_default();
+        let block = format!("{path}{address}");
+        for name in ["mode", "type", "name"] {
+            if let Some(node) = resource.get(name) {
+                self.put(node, Treatment::Verbatim);
+            }
+        }
+        if let Some(expressions) = resource.get("expressions") {
+            self.members(expressions, |marks, name, expression| {
+                if marks.attributes.contains(&(block.clone(), name.to_owned())) {
+                    marks.put(expression, Treatment::Hidden);
+                }
+            });
+        }
+        if let Some(provisioners) = resource.get("provisioners") {
+            self.items(provisioners, |marks, provisioner| {
+                marks.secretly_named(provisioner.get("expressions"));
+            });
+        }
+    }
+
+    fn module_call(&mut self, call: Node<'t>, path: &str) {
+        let module = call.get("module");
+        let declared = Members::of(module.and_then(|module| module.get("variables")));
+        if let Some(expressions) = call.get("expressions") {
+            self.members(expressions, |marks, name, expression| {
+                if declared.get(name).is_none_or(is_secret) {
+                    marks.put(expression, Treatment::Hidden);
+                }
+            });
+        }
+        if let Some(module) = module {
+            self.module(module, path);
+        }
+    }
+}
+
+/// Calls for each value that a tree of marks hides.
+pub(super) fn each_hidden<'t>(value: Node<'t>, mark: Node<'_>, visit: &mut dyn FnMut(Node<'t>)) {
+    match (value.kind(), mark.kind()) {
+        (_, Kind::Bool) if mark.is_true() => visit(value),
+        (_, Kind::Bool | Kind::Null) => {}
+        (Kind::Map, Kind::Map) => {
+            let marks = Members::of(Some(mark));
+            for (name, member) in value.members() {
+                if let Some(mark) = marks.get(&name) {
+                    each_hidden(member, mark, visit);
+                }
+            }
+        }
+        (Kind::List, Kind::List) => {
+            value.items().zip(mark.items()).for_each(|(item, mark)| each_hidden(item, mark, visit));
+        }
+        // Marks that do not fit the value: better too much hidden than too little.
+        _ if any(mark) => visit(value),
+        _ => {}
+    }
+}
+
+/// Whether a tree of marks marks anything.
+pub(super) fn any(mark: Node<'_>) -> bool {
+    match mark.kind() {
+        Kind::Null => false,
+        Kind::Bool => mark.is_true(),
+        Kind::List => mark.items().any(any),
+        Kind::Map => mark.members().any(|(_, mark)| any(mark)),
+        Kind::Number | Kind::Text => true,
+    }
+}
+
+/// Whether a variable or an output is declared as one whose value is not to be shown.
+fn is_secret(declared: Node<'_>) -> bool {
+    let said = |name| declared.get(name).is_some_and(|node| node.boolean() != Some(false));
+    said("sensitive") || said("ephemeral")
+}
+
+fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let parts = ["secret", "token", "password", "passphrase", "credential", "private", "key"];
+    parts.iter().any(|part| name.contains(part))
+}

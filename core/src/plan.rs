@@ -19,8 +19,6 @@ mod resource;
 mod rights;
 mod secrets;
 mod tape;
-#[cfg(test)]
-mod tests;
 mod text;
 
 use std::collections::BTreeSet;

@@ -13,8 +13,8 @@
 //! <https://registry.terraform.io/browse/providers>, and for canned ACLs
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::plan::Limits;
 use crate::plan::family::Family;

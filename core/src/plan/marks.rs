@@ -113,7 +113,7 @@ impl<'t> Marks<'t> {
                 Some(declared) => is_secret(declared).then_some(Treatment::Hidden),
             };
             if let Some(treatment) = treatment {
-                marks.put(variable, treatment);
+                marks.members(variable, |marks, _, member| marks.put(member, treatment));
             }
         });
     }
@@ -131,14 +131,34 @@ impl<'t> Marks<'t> {
     fn values(&mut self, node: Node<'t>) {
         self.members(node, |marks, name, node| match name {
             "outputs" => marks.members(node, |marks, _, output| {
-                let shown = output.get("sensitive").and_then(Node::boolean) == Some(false);
-                if !shown {
-                    marks.put(output, Treatment::Hidden);
+                if output.get("sensitive").and_then(Node::boolean) != Some(false) {
+                    marks.hide_output(output);
                 }
             }),
             "root_module" => marks.module_values(node),
             _ => marks.put(node, Treatment::Unread),
         });
+    }
+
+    /// The type of an object has the names of its members, which are not to be shown either.
+    fn hide_output(&mut self, output: Node<'t>) {
+        self.members(output, |marks, name, node| match name {
+            "sensitive" => marks.put(node, Treatment::Verbatim),
+            "value" => marks.put(node, Treatment::Hidden),
+            _ => marks.put(node, Treatment::Unread),
+        });
+    }
+
+    /// The constants of an expression, or of those of a block.
+    fn hide_constants(&mut self, expression: Node<'t>) {
+        for (name, member) in expression.members() {
+            match name.as_ref() {
+                "constant_value" => self.put(member, Treatment::Hidden),
+                "references" => {}
+                _ => self.hide_constants(member),
+            }
+        }
+        expression.items().for_each(|item| self.hide_constants(item));
     }
 
     fn module_values(&mut self, node: Node<'t>) {
@@ -270,7 +290,7 @@ impl<'t> Marks<'t> {
         let Some(expressions) = expressions else { return };
         self.members(expressions, |marks, name, expression| {
             if names_a_secret(name) {
-                marks.put(expression, Treatment::Hidden);
+                marks.hide_constants(expression);
             }
         });
     }
@@ -279,7 +299,7 @@ impl<'t> Marks<'t> {
         self.members(module, |marks, name, node| match name {
             "outputs" => marks.members(node, |marks, _, output| {
                 if let Some(expression) = output.get("expression").filter(|_| is_secret(output)) {
-                    marks.put(expression, Treatment::Hidden);
+                    marks.hide_constants(expression);
                 }
             }),
             "variables" => marks.members(node, |marks, _, variable| {
@@ -306,7 +326,7 @@ impl<'t> Marks<'t> {
         if let Some(expressions) = resource.get("expressions") {
             self.members(expressions, |marks, name, expression| {
                 if marks.attributes.contains(&(block.clone(), name.to_owned())) {
-                    marks.put(expression, Treatment::Hidden);
+                    marks.hide_constants(expression);
                 }
             });
         }
@@ -323,7 +343,7 @@ impl<'t> Marks<'t> {
         if let Some(expressions) = call.get("expressions") {
             self.members(expressions, |marks, name, expression| {
                 if declared.get(name).is_none_or(is_secret) {
-                    marks.put(expression, Treatment::Hidden);
+                    marks.hide_constants(expression);
                 }
             });
         }

@@ -10,7 +10,7 @@ use crate::plan::tape::{Kind, Members, Node};
 use crate::plan::{Limits, Source};
 
 /// The plan as compact JSON in which [`MARKER`] stands for every value that the plan marks as
-/// sensitive, wherever else that value recurs, and for every member that the plan format is not
+/// sensitive (a null stays null), wherever else that value recurs, and for every member that the plan format is not
 /// known to have.
 ///
 /// # Errors
@@ -36,6 +36,7 @@ struct View<'v, 't> {
 impl<'t> View<'_, 't> {
     fn write(&self, node: Node<'t>, out: &mut String) {
         match self.marks.get(node) {
+            _ if node.is_null() => out.push_str("null"),
             Some(Treatment::Hidden | Treatment::Unread) => text(MARKER, out),
             Some(Treatment::Within(mark)) => self.write_marked(node, Some(mark), out),
             Some(Treatment::Verbatim) => verbatim(node, out),
@@ -77,6 +78,7 @@ impl<'t> View<'_, 't> {
                     self.write_marked(member, mark, out);
                 });
             }
+            _ if node.is_null() => out.push_str("null"),
             _ => text(MARKER, out),
         }
     }

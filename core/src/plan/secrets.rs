@@ -98,6 +98,9 @@ impl<'t> Secrets<'t> {
             Kind::List => value.items().for_each(|item| self.add(item)),
             Kind::Map => {
                 for (name, member) in value.members() {
+                    if name.len() >= MIN_WITHIN && !is_attribute(&name) {
+                        self.add_text(name.clone());
+                    }
                     if name.len() >= MIN_WHOLE {
                         self.keys.insert(name);
                     }
@@ -130,4 +133,10 @@ impl<'t> Secrets<'t> {
             }
         }
     }
+}
+
+/// Whether a name can be one that a provider gives, rather than somebody's data.
+fn is_attribute(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(plain)
 }

@@ -381,6 +381,9 @@ impl<'a, 'l> Reader<'a, 'l> {
                 }
             }
         }
+        if let Some(Open::Map(name)) = self.open.last_mut() {
+            *name = None;
+        }
         self.distinct(entry)?;
         self.finish(entry);
         Ok(())

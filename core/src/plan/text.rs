@@ -102,7 +102,7 @@ mod tests {
             (b"\xef\xbb\xbf{\xff}", 4),
             (b"{\0\"\0", 1),
             (b"\xff\xfe{\0\x00\xd8", 4),
-            (b"\xff\xfe{", 3),
+            (b"\xff\xfe{", 2),
         ] {
             let error = decode(bytes).unwrap_err();
             assert!(matches!(error, PlanError::Encoding { byte, .. } if byte == at), "{error:?}");

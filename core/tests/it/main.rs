@@ -1,0 +1,3 @@
+//! The domain from outside, on data that others have made.
+
+mod plans;

@@ -193,6 +193,11 @@ impl Mode {
             Self::Ephemeral => "ephemeral",
         }
     }
+
+    /// As Terraform writes it.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Managed, Self::Data, Self::Ephemeral].into_iter().find(|mode| mode.word() == word)
+    }
 }
 
 /// What Terraform does.

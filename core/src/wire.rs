@@ -4,6 +4,7 @@
 
 mod event;
 mod history;
+pub mod plan;
 mod request;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -383,12 +383,8 @@ fn word(node: Node<'_>) -> Result<String, PlanError> {
 }
 
 fn mode(node: Node<'_>) -> Result<Mode, PlanError> {
-    match node.text().as_deref() {
-        Some("managed") => Ok(Mode::Managed),
-        Some("data") => Ok(Mode::Data),
-        Some("ephemeral") => Ok(Mode::Ephemeral),
-        Some(_) | None => Err(node.unexpected("managed, data or ephemeral")),
-    }
+    let mode = node.text().and_then(|text| Mode::from_word(&text));
+    mode.ok_or_else(|| node.unexpected("managed, data or ephemeral"))
 }
 
 fn actions(node: Node<'_>) -> Result<Vec<Action>, PlanError> {

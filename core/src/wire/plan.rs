@@ -208,15 +208,14 @@ impl TryFrom<Plan> for plan::Plan {
         ] {
             is_same.then_some(()).ok_or(ReadPlanError::Differ(name))?;
         }
-        let read = |changes: Vec<Change>| changes.into_iter().map(plan::Change::try_from).collect();
         let outputs = plan.outputs.into_iter().map(plan::OutputChange::try_from);
         Ok(Self {
             digest: plan.digest.parse()?,
             facts: plan::Facts {
-                changes: read(plan.changes)?,
+                changes: read_all(plan.changes)?,
                 ..plan::Facts::try_from(plan.facts)?
             },
-            drift: read(plan.drift)?,
+            drift: read_all(plan.drift)?,
             outputs: outputs.collect::<Result<_, _>>()?,
         })
     }
@@ -258,9 +257,8 @@ impl TryFrom<Facts> for plan::Facts {
     type Error = ReadPlanError;
 
     fn try_from(facts: Facts) -> Result<Self, ReadPlanError> {
-        let changes = facts.changes.into_iter().map(plan::Change::try_from);
         Ok(Self {
-            changes: changes.collect::<Result<_, _>>()?,
+            changes: read_all(facts.changes)?,
             creates: facts.creates,
             updates: facts.updates,
             deletes: facts.deletes,
@@ -354,6 +352,10 @@ impl TryFrom<OutputChange> for plan::OutputChange {
     fn try_from(output: OutputChange) -> Result<Self, ReadPlanError> {
         Ok(Self { name: output.name, actions: actions(output.actions)? })
     }
+}
+
+fn read_all(changes: Vec<Change>) -> Result<Vec<plan::Change>, ReadPlanError> {
+    changes.into_iter().map(plan::Change::try_from).collect()
 }
 
 fn words(actions: &[Action]) -> Vec<String> {

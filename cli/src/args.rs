@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod credential;
 mod intent;
+mod plan;
 mod policy;
 mod requests;
 mod serve;
@@ -17,6 +18,7 @@ pub(crate) use admin::{AdminCommand, InitArgs, TokenCommand, TokenCreateArgs};
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyTokenArgs};
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
+pub(crate) use plan::{PlanCommand, PlanDigestArgs, PlanShowArgs};
 pub(crate) use policy::{CheckArgs, ExplainArgs, PolicyCommand};
 pub(crate) use requests::{
     ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, RevokeArgs, ShowArgs, WaitArgs,
@@ -103,6 +105,9 @@ pub(crate) enum Command {
     /// Mint and check credentials
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Read Terraform plans
+    #[command(subcommand)]
+    Plan(PlanCommand),
     /// Check policy files and explain what they say
     #[command(subcommand)]
     Policy(PolicyCommand),

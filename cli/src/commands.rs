@@ -11,6 +11,7 @@ mod deny;
 mod list;
 mod login;
 mod logout;
+mod plan;
 mod policy;
 mod request;
 mod revoke;
@@ -50,6 +51,7 @@ pub(crate) async fn dispatch(
         Command::Complete(args) => complete::run(args, &client()?, output).await,
         Command::Run(args) => run::run(args, &client()?, output).await,
         Command::Credential(command) => credential::run(command, client, output).await,
+        Command::Plan(command) => plan::run(command, environment, output).await,
         Command::Policy(command) => policy::run(command, output),
         Command::Audit(command) => audit::run(command, client, output).await,
         Command::Admin(command) => admin::run(command, &cli.server, environment, output).await,

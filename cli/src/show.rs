@@ -1,11 +1,13 @@
 //! A request in words.
 
 mod facts;
+mod plan;
 mod progress;
 
 use assent_client::wire::{Request, Ruling, Said, Stage};
 
 pub(crate) use facts::{brief, full};
+pub(crate) use plan::plan;
 pub(crate) use progress::{ending, progress, situation};
 
 use crate::output::clean;

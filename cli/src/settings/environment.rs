@@ -12,6 +12,7 @@ pub(crate) struct Environment {
     xdg_data: Option<PathBuf>,
     no_color: bool,
     dumb_terminal: bool,
+    terraform: Option<String>,
     /// The filter of the server's log.
     pub(crate) log: Option<String>,
     /// Whether the server's log shall be JSON in any case.
@@ -28,6 +29,7 @@ impl Environment {
             xdg_data: directory("XDG_DATA_HOME"),
             no_color: variable("NO_COLOR").is_some(),
             dumb_terminal: variable("TERM").is_some_and(|term| term == "dumb"),
+            terraform: variable("TERRAFORM"),
             log: variable("ASSENT_LOG"),
             log_is_json: variable("ASSENT_LOG_FORMAT").is_some_and(|format| format == "json"),
         }
@@ -41,6 +43,11 @@ impl Environment {
     /// Whether a line can be written over.
     pub(crate) fn can_rewrite(&self) -> bool {
         !self.dumb_terminal
+    }
+
+    /// The program that shows saved plans.
+    pub(crate) fn terraform(&self) -> &str {
+        self.terraform.as_deref().unwrap_or("terraform")
     }
 
     /// Where the login is saved.

@@ -1,0 +1,3 @@
+//! The program as a whole, where no server is needed.
+
+mod plan;

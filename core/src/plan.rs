@@ -144,7 +144,8 @@ pub struct Change {
     /// Why, in Terraform's own word.
     pub reason: Option<String>,
     /// The attributes that change where it is altered or replaced; a list that gets longer or
-    /// shorter is one path. Many paths are told by their top-level attributes only.
+    /// shorter is one path. Many paths are told by their top-level attributes only, absurdly many
+    /// as `*`.
     pub paths: Vec<String>,
     /// Why it cannot be altered in place: Terraform's word, and the paths that force it.
     pub replace_reasons: Vec<String>,

@@ -4,6 +4,14 @@ use std::borrow::Cow;
 
 use crate::plan::secrets::{MARKER, Secrets};
 
+/// Longer names and addresses are refused.
+pub(super) const MAX_NAME: usize = 4096;
+
+/// What the addresses within a module of this name begin with; `None` if that is too long already.
+pub(super) fn within_module(path: &str, name: &str) -> Option<String> {
+    (path.len() + name.len() < MAX_NAME).then(|| format!("{path}module.{name}."))
+}
+
 /// The address without its instance keys: which block of the configuration it is.
 pub(super) fn without_keys(address: &str) -> String {
     let mut bare = String::with_capacity(address.len());

@@ -10,6 +10,8 @@ use crate::plan::tape::{Kind, Members, Node};
 const MAX_PATH: usize = 256;
 /// A change with more paths names its top-level attributes only.
 const MAX_PATHS: usize = 64;
+/// A change of more attributes than any resource has is told as `*`.
+const MAX_ATTRIBUTES: usize = 1024;
 /// So many bytes of paths are kept of one plan; then, too, only top-level attributes are named.
 pub(super) const MAX_PATH_BYTES: usize = 8 << 20;
 
@@ -60,8 +62,11 @@ pub(super) fn changed(
         true => path.text.clone(),
         false => path.attribute().to_owned(),
     };
-    let texts = found.iter().map(shown).collect();
-    (found, texts)
+    let texts: BTreeSet<_> = found.iter().map(shown).collect();
+    match texts.len() <= MAX_ATTRIBUTES {
+        true => (found, texts),
+        false => (found, BTreeSet::from(["*".to_owned()])),
+    }
 }
 
 /// One path as Terraform writes references, from the steps of `replace_paths`.

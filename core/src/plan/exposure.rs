@@ -22,6 +22,9 @@ use crate::plan::marks::any;
 use crate::plan::resource::{Effect, Resource};
 use crate::plan::tape::{Kind, Node, Tape};
 
+/// Longer names of attributes are passed over.
+const MAX_ATTRIBUTE: usize = 256;
+
 /// Attributes and the value of theirs that opens to everybody.
 const ALWAYS: [(&str, &str); 34] = [
     ("acl", "\"authenticated-read\""),
@@ -204,7 +207,7 @@ impl Openings {
                 // may come from a `dynamic` one, of which a plan does not tell.
                 let is_block = node.kind() != Kind::Bool || name == "ingress";
                 openings.may_be |=
-                    (is_block || resource.may_set(&name)) && Self::unknown_may_open(&name, node);
+                    Self::unknown_may_open(&name, node) && (is_block || resource.may_set(&name));
             }
         }
         openings
@@ -227,7 +230,9 @@ impl Openings {
             return;
         }
         for (name, value) in map.members() {
-            self.value(kind, &name, value);
+            // No attribute that is looked for has so long a name.
+            let name = if name.len() > MAX_ATTRIBUTE { "" } else { name.as_ref() };
+            self.value(kind, name, value);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::plan::address::without_keys;
+use crate::plan::address::{within_module, without_keys};
 use crate::plan::tape::{Kind, Members, Node};
 
 /// How one value is treated, and all that stands within it.
@@ -31,7 +31,7 @@ pub(super) enum Treatment<'t> {
 pub(super) struct Marks<'t> {
     by_node: HashMap<u32, (Node<'t>, Treatment<'t>)>,
     /// Attributes with a mark, by resource of the configuration.
-    attributes: HashSet<(String, String)>,
+    attributes: HashMap<String, HashSet<String>>,
     /// Whether changes without marks are those of a Terraform that wrote none.
     may_lack_marks: bool,
 }
@@ -271,7 +271,7 @@ impl<'t> Marks<'t> {
         if !names.is_empty() {
             let address = resource.get("address").and_then(Node::text).unwrap_or_default();
             let block = without_keys(&address);
-            self.attributes.extend(names.into_iter().map(|name| (block.clone(), name)));
+            self.attributes.entry(block).or_default().extend(names);
         }
     }
 
@@ -280,7 +280,7 @@ impl<'t> Marks<'t> {
             "provider_config" => marks.members(node, |marks, _, provider| {
                 marks.secretly_named(provider.get("expressions"));
             }),
-            "root_module" => marks.module(node, ""),
+            "root_module" => marks.module(node, Some("")),
             _ => marks.put(node, Treatment::Unread),
         });
     }
@@ -295,7 +295,7 @@ impl<'t> Marks<'t> {
         });
     }
 
-    fn module(&mut self, module: Node<'t>, path: &str) {
+    fn module(&mut self, module: Node<'t>, path: Option<&str>) {
         self.members(module, |marks, name, node| match name {
             "outputs" => marks.members(node, |marks, _, output| {
                 if let Some(expression) = output.get("expression").filter(|_| is_secret(output)) {
@@ -309,23 +309,26 @@ impl<'t> Marks<'t> {
             }),
             "resources" => marks.items(node, |marks, node| marks.resource(node, path)),
             "module_calls" => marks.members(node, |marks, name, call| {
-                marks.module_call(call, &format!("{path}module.{name}."));
+                let path = path.and_then(|path| within_module(path, name));
+                marks.module_call(call, path.as_deref());
             }),
             _ => marks.put(node, Treatment::Unread),
         });
     }
 
-    fn resource(&mut self, resource: Node<'t>, path: &str) {
-        let address = resource.get("address").and_then(Node::text).unwrap_or_default();
-        let block = format!("{path}{address}");
+    /// Without a path no change can be of the resource.
+    fn resource(&mut self, resource: Node<'t>, path: Option<&str>) {
         for name in ["mode", "type", "name"] {
             if let Some(node) = resource.get(name) {
                 self.put(node, Treatment::Verbatim);
             }
         }
-        if let Some(expressions) = resource.get("expressions") {
+        let address = resource.get("address").and_then(Node::text);
+        let block = path.zip(address).map(|(path, address)| format!("{path}{address}"));
+        let marked = block.and_then(|block| self.attributes.get(&block).cloned());
+        if let Some((expressions, marked)) = resource.get("expressions").zip(marked) {
             self.members(expressions, |marks, name, expression| {
-                if marks.attributes.contains(&(block.clone(), name.to_owned())) {
+                if marked.contains(name) {
                     marks.hide_constants(expression);
                 }
             });
@@ -337,7 +340,7 @@ impl<'t> Marks<'t> {
         }
     }
 
-    fn module_call(&mut self, call: Node<'t>, path: &str) {
+    fn module_call(&mut self, call: Node<'t>, path: Option<&str>) {
         let module = call.get("module");
         let declared = Members::of(module.and_then(|module| module.get("variables")));
         if let Some(expressions) = call.get("expressions") {

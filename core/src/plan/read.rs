@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::digest::Digest;
-use crate::plan::address::{without_keys, without_secrets};
+use crate::plan::address::{MAX_NAME, within_module, without_keys, without_secrets};
 use crate::plan::diff::{self, MAX_PATH_BYTES, Sides};
 use crate::plan::error::PlanError;
 use crate::plan::family::Family;
@@ -15,16 +15,13 @@ use crate::plan::tape::{Kind, Node};
 use crate::plan::{Action, Change, Facts, Limits, Mode, OutputChange, Plan};
 use crate::plan::{exposure, rights};
 
-/// Longer names and addresses are refused.
-const MAX_NAME: usize = 4096;
-
 /// A plan on its tape, with what must not be shown of it.
 #[derive(Debug)]
 pub(super) struct Document<'t> {
     pub(super) root: Node<'t>,
     pub(super) marks: Marks<'t>,
     pub(super) secrets: Secrets<'t>,
-    /// The resources of the configuration by address without keys, if it is there.
+    /// The resources of the configuration by address without keys, where it can be known.
     blocks: Option<HashMap<String, Node<'t>>>,
     digest: Digest,
 }
@@ -33,13 +30,7 @@ impl<'t> Document<'t> {
     pub(super) fn new(root: Node<'t>, digest: Digest) -> Self {
         let marks = Marks::of(root);
         let secrets = Secrets::gather(&marks);
-        let blocks = root.get("configuration").map(|configuration| {
-            let mut blocks = HashMap::new();
-            if let Some(module) = configuration.get("root_module") {
-                gather_blocks(module, "", &mut blocks);
-            }
-            blocks
-        });
+        let blocks = root.get("configuration").and_then(blocks);
         Self { root, marks, secrets, blocks, digest }
     }
 
@@ -316,17 +307,30 @@ impl<'t> Identity<'t> {
     }
 }
 
-fn gather_blocks<'t>(module: Node<'t>, path: &str, blocks: &mut HashMap<String, Node<'t>>) {
-    for resource in module.get("resources").into_iter().flat_map(Node::items) {
-        if let Some(address) = resource.get("address").and_then(Node::text) {
+/// So many bytes of addresses are kept of a configuration. A larger one counts as not there.
+const MAX_BLOCK_BYTES: usize = 64 << 20;
+
+/// The resources of a configuration by their addresses.
+fn blocks(configuration: Node<'_>) -> Option<HashMap<String, Node<'_>>> {
+    let (mut blocks, mut size) = (HashMap::new(), 0);
+    let root = configuration.get("root_module").map(|module| (String::new(), module));
+    let mut open: Vec<_> = root.into_iter().collect();
+    while let Some((path, module)) = open.pop() {
+        for resource in module.get("resources").into_iter().flat_map(Node::items) {
+            let Some(address) = resource.get("address").and_then(Node::text) else { continue };
+            size += path.len() + address.len();
+            (size <= MAX_BLOCK_BYTES).then_some(())?;
             blocks.insert(format!("{path}{address}"), resource);
         }
-    }
-    for (name, call) in module.get("module_calls").into_iter().flat_map(Node::members) {
-        if let Some(module) = call.get("module") {
-            gather_blocks(module, &format!("{path}module.{name}."), blocks);
+        for (name, call) in module.get("module_calls").into_iter().flat_map(Node::members) {
+            // No change has a longer address.
+            let within = within_module(&path, &name).zip(call.get("module"));
+            size += within.as_ref().map_or(0, |(path, _)| path.len());
+            (size <= MAX_BLOCK_BYTES).then_some(())?;
+            open.extend(within);
         }
     }
+    Some(blocks)
 }
 
 fn sides(change: Node<'_>) -> Sides<'_> {

@@ -200,7 +200,12 @@ fn break_structure(value: &mut Value, chance: &mut Chance) {
                 _ => break_structure(&mut items[at], chance),
             }
         }
-        value => *value = other(chance, value.take()),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => *value = other(chance, value.take()),
     }
 }
 

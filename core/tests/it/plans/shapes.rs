@@ -142,6 +142,8 @@ fn very_many_paths_are_told_by_their_attributes() {
     };
     let altered = only(change("aws_x.a", &["update"], side(1), side(2)));
     assert_eq!(altered.paths, ["other", "rows"]);
+    let side = |n: usize| (0..2000).map(|i| (format!("k{i}"), json!(n))).collect::<Value>();
+    assert_eq!(only(change("aws_x.a", &["update"], side(1), side(2))).paths, ["*"]);
 }
 
 #[test]

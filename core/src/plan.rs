@@ -112,7 +112,7 @@ pub struct Facts {
     pub complete: Option<bool>,
     /// Whether there is something to apply and it can be applied; told since Terraform 1.8.
     pub applyable: Option<bool>,
-    /// Whether planning failed halfway; told since Terraform 1.3.
+    /// Whether planning failed halfway, where it is told.
     pub errored: Option<bool>,
     /// The Terraform that made the plan.
     pub terraform_version: Option<String>,
@@ -463,7 +463,8 @@ fn looks_like(root: Node<'_>) -> Option<LooksLike> {
         () if has(&["lineage", "serial"]) => LooksLike::State,
         () if has(&["provider_schemas"]) => LooksLike::ProviderSchemas,
         () if has(&["valid", "diagnostics"]) => LooksLike::Validation,
-        () if has(&["values"]) => LooksLike::StateView,
+        () if has(&["remote_plan_format"]) => LooksLike::CloudPlan,
+        () if has(&["values", "format_version"]) => LooksLike::StateView,
         () if has(&["resource", "terraform", "provider", "module", "variable"]) => {
             LooksLike::Configuration
         }

@@ -34,7 +34,16 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn the_table_of_threats_and_the_tests_agree() {
     let mut texts = Vec::new();
-    for folder in ["core/src", "client/src", "server/src", "cli/src", "provider/src", "tests/it"] {
+    for folder in [
+        "core/src",
+        "core/tests",
+        "client/src",
+        "server/src",
+        "cli/src",
+        "cli/tests",
+        "provider/src",
+        "tests/it",
+    ] {
         sources(&root().join(folder), &mut texts);
     }
     let declared: BTreeSet<&str> = texts

@@ -151,6 +151,8 @@ impl PlanError {
 pub enum LooksLike {
     /// What `terraform plan -out` writes: a ZIP archive.
     SavedPlan,
+    /// What `terraform plan -out` writes where HCP Terraform plans: where the plan is, not the plan.
+    CloudPlan,
     /// The lines of `terraform plan -json` or `apply -json`.
     Log,
     /// `terraform.tfstate`.
@@ -177,6 +179,10 @@ impl fmt::Display for LooksLike {
             Self::SavedPlan => {
                 "this looks like a saved plan file (a ZIP archive); give what \
                  `terraform show -json FILE` prints of it"
+            }
+            Self::CloudPlan => {
+                "this looks like a plan that HCP Terraform keeps; give what `terraform show -json FILE` \
+                 prints of it"
             }
             Self::Log => {
                 "this looks like the log lines of `terraform plan -json`; run `terraform plan -out=FILE` \

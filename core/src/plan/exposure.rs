@@ -26,7 +26,7 @@ use crate::plan::tape::{Kind, Node, Tape};
 const MAX_ATTRIBUTE: usize = 256;
 
 /// Attributes and the value of theirs that opens to everybody.
-const ALWAYS: [(&str, &str); 34] = [
+const ALWAYS: [(&str, &str); 30] = [
     ("acl", "\"authenticated-read\""),
     ("acl", "\"public-read\""),
     ("acl", "\"public-read-write\""),
@@ -40,19 +40,16 @@ const ALWAYS: [(&str, &str); 34] = [
     ("block_public_policy", "false"),
     ("container_access_type", "\"blob\""),
     ("container_access_type", "\"container\""),
-    ("enable_public_ip", "true"),
     ("endpoint_public_access", "true"),
     ("ignore_public_acls", "false"),
+    ("ip_address_type", "\"Public\""),
     ("ipv4_enabled", "true"),
     ("load_balancing_scheme", "\"EXTERNAL\""),
     ("load_balancing_scheme", "\"EXTERNAL_MANAGED\""),
-    ("local_authentication_enabled", "true"),
     ("map_public_ip_on_launch", "true"),
     ("predefined_acl", "\"publicRead\""),
     ("predefined_acl", "\"publicReadWrite\""),
     ("principal", "\"*\""),
-    ("public_access_enabled", "true"),
-    ("public_ip_enabled", "true"),
     ("public_network_access", "\"Enabled\""),
     ("public_network_access_enabled", "true"),
     ("publicly_accessible", "true"),
@@ -60,7 +57,6 @@ const ALWAYS: [(&str, &str); 34] = [
     ("role_entity", "\"READER:allUsers\""),
     ("start_ip_address", "\"0.0.0.0\""),
     ("visibility", "\"public\""),
-    ("vpc_zone_public", "true"),
 ];
 
 /// An attribute of this type with that value opens to everybody.
@@ -83,8 +79,9 @@ const EVERYBODY: [&str; 4] =
 const SOURCES: [&str; 4] = ["*", "any", "internet", "0.0.0.0"];
 
 /// What forbids public access while it is there.
-const GUARDS: [&str; 3] = [
+const GUARDS: [&str; 4] = [
     "aws_ec2_image_block_public_access",
+    "aws_emr_block_public_access_configuration",
     "aws_s3_account_public_access_block",
     "aws_s3_bucket_public_access_block",
 ];
@@ -242,6 +239,10 @@ impl Openings {
         }
         match value.kind() {
             Kind::Map => self.map(kind, value),
+            // An interface of Google's with one has an address of its own.
+            Kind::List if name == "access_config" && !value.is_empty() => {
+                self.found.insert(name.to_owned());
+            }
             Kind::List => value.items().for_each(|item| self.value(kind, name, item)),
             Kind::Text | Kind::Bool | Kind::Number => {
                 if opens(kind, name, value) {

@@ -163,12 +163,15 @@ impl<'t> Document<'t> {
             true => diff::changed(sides, &self.secrets, budget),
             false => Default::default(),
         };
+        // Of what is put off, not everything is told yet.
+        let is_open = deferred.is_some() && resource.family != Family::Inert;
+        let settled = |fact: Option<bool>| fact.filter(|answer| *answer || !is_open);
         let reason = change_reason(node)?;
         let shown = |address: &str| without_secrets(address, &self.secrets).into_owned();
         Ok(Change {
             tags_only: tags_only(&actions, resource.family, &changed),
-            touches_iam: rights::touches_iam(&resource),
-            public_exposure: exposure::exposes(&resource),
+            touches_iam: settled(rights::touches_iam(&resource)),
+            public_exposure: settled(exposure::exposes(&resource)),
             provisioners: self.provisioners(&actions, block.copied()),
             replace_reasons: self.replace_reasons(change, &actions, reason.as_deref())?,
             previous_address: text_of(node, "previous_address", "an address")?.map(|it| shown(&it)),

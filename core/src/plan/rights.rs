@@ -46,7 +46,7 @@ const SUFFIXES: [&str; 5] =
     ["_access_control", "_iam_audit_config", "_iam_binding", "_iam_member", "_iam_policy"];
 
 /// Single types.
-const TYPES: [&str; 66] = [
+const TYPES: [&str; 65] = [
     "aws_api_gateway_rest_api_policy",
     "aws_backup_vault_policy",
     "aws_cloudwatch_event_bus_policy",
@@ -69,7 +69,6 @@ const TYPES: [&str; 66] = [
     "aws_glacier_vault_lock",
     "aws_glue_resource_policy",
     "aws_kinesis_resource_policy",
-    "aws_kms_external_key_policy",
     "aws_kms_grant",
     "aws_kms_key_policy",
     "aws_lakeformation_data_lake_settings",

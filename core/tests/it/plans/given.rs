@@ -131,6 +131,10 @@ fn what_is_no_plan_is_told_by_its_looks() {
     }
     assert_eq!(parse(b" \n"), Err(PlanError::NotAPlan(LooksLike::Nothing)));
     assert_eq!(parse(b"[1]"), Err(PlanError::NotAPlan(LooksLike::Json)));
+    let cloud = br#"{"remote_plan_format":1,"run_id":"run-1","hostname":"app.terraform.io"}"#;
+    assert_eq!(parse(cloud), Err(PlanError::NotAPlan(LooksLike::CloudPlan)));
+    let empty = br#"{"format_version":"1.0"}"#;
+    assert_eq!(parse(empty), Err(PlanError::NotAPlan(LooksLike::StateView)));
     assert_eq!(parse(b"{}"), Err(PlanError::NotAPlan(LooksLike::Json)));
 }
 

@@ -171,3 +171,42 @@ fn a_constant_of_a_marked_attribute_is_hidden_however_short() {
     let wanted = json!({"pin": {"constant_value": MARKER}, "size": {"constant_value": "7"}});
     assert_eq!(module["resources"][0]["expressions"], wanted);
 }
+
+#[test]
+fn a_short_secret_is_found_as_a_whole_text_only() {
+    let after =
+        json!({"pin": "p1n7", "same": "p1n7", "other": "xp1n7x", "number": 4711, "n": 4711});
+    let mut made = change("aws_x.a", &["create"], json!(null), after);
+    made["change"]["after_sensitive"] = json!({"pin": true, "n": true});
+    let shown = view(&plan_of(json!([made])));
+    let wanted =
+        json!({"pin": MARKER, "same": MARKER, "other": "xp1n7x", "number": MARKER, "n": MARKER});
+    assert_eq!(shown["resource_changes"][0]["change"]["after"], wanted);
+}
+
+#[test]
+fn keys_of_a_sensitive_map_are_hidden_in_addresses() {
+    let mut made = change("aws_x.a", &["create"], json!(null), json!({"alice": "new"}));
+    made["address"] = json!("module.m[\"bob_b\"].aws_x.a[\"alice_a\"]");
+    made["module_address"] = json!("module.m[\"bob_b\"]");
+    made["index"] = json!("alice_a");
+    let mut value = plan_of(json!([made]));
+    value["planned_values"]["outputs"]["people"] = json!({
+        "sensitive": true, "value": {"alice_a": "x", "bob_b": "y"},
+        "type": ["object", {"alice_a": "string", "bob_b": "string"}],
+    });
+    let plan = plan(&value);
+    let told = format!("{plan:?} {}", view(&value));
+    assert!(!told.contains("alice_a") && !told.contains("bob_b"), "{told}");
+    assert_eq!(plan.facts.changes[0].address, "module.m[\"(sensitive)\"].aws_x.a[\"(sensitive)\"]");
+}
+
+#[test]
+fn what_ill_fitting_marks_hide_is_hidden_elsewhere_too() {
+    let after = json!({"a": ["s3cr3t-long"], "b": "is s3cr3t-long"});
+    let mut made = change("aws_x.a", &["create"], json!(null), after);
+    made["change"]["after_sensitive"] = json!({"a": {"x": true}});
+    let shown = view(&plan_of(json!([made])));
+    let wanted = json!({"a": MARKER, "b": MARKER});
+    assert_eq!(shown["resource_changes"][0]["change"]["after"], wanted);
+}

@@ -27,7 +27,7 @@ fn a_deferred_change_is_counted_apart() {
         json!([{"reason": "provider_config_unknown", "resource_change": deferred}]);
     let facts = plan(&value).facts;
     assert_eq!((facts.creates, facts.deferred, facts.change_count), (1, 1, 1));
-    assert_eq!(facts.touches_iam, Some(true));
+    assert_eq!((facts.touches_iam, facts.public_exposure), (Some(true), None));
     assert!(facts.actions.contains("defer") && facts.types.contains("aws_iam_role"));
     let change = facts.changes.iter().find(|it| it.deferred.is_some()).unwrap();
     assert_eq!(change.deferred.as_deref(), Some("provider_config_unknown"));
@@ -227,6 +227,9 @@ fn exposure_is_what_is_newly_open_to_everybody() {
     assert_eq!(made("aws_s3_bucket_acl.a", json!({"acl": "public-read"})), Some(true));
     assert_eq!(made("aws_db_instance.a", json!({"publicly_accessible": true})), Some(true));
     assert_eq!(made("aws_db_instance.a", json!({"publicly_accessible": false})), Some(false));
+    let interface = |config: Value| json!({"network_interface": [{"access_config": config}]});
+    assert_eq!(made("google_compute_instance.a", interface(json!([{}]))), Some(true));
+    assert_eq!(made("google_compute_instance.a", interface(json!([]))), Some(false));
     assert_eq!(made("aws_lb.a", json!({"internal": false})), Some(true));
     let policy = json!({"Statement": {"Effect": "Allow", "Principal": "*"}}).to_string();
     assert_eq!(made("aws_s3_bucket_policy.a", json!({"policy": policy})), Some(true));

@@ -196,7 +196,8 @@ impl Openings {
         if let Some(after) = resource.sides.after {
             openings.map(resource.kind, after);
         }
-        if !NO_OPENING_TYPES.contains(&resource.kind) {
+        let is_way_out = resource.sides.after.is_some_and(is_way_out);
+        if !is_way_out && !NO_OPENING_TYPES.contains(&resource.kind) {
             let unknown = resource.sides.unknown;
             openings.may_be |= unknown.is_some_and(Node::is_true);
             for (name, node) in unknown.into_iter().flat_map(Node::members) {

@@ -157,6 +157,84 @@ fn t43_what_went_around_the_whole_plan_shows_in_its_facts() {
     assert_eq!(facts("given/plan.json").complete, None);
 }
 
+/// By a person who has read these plans.
+#[test]
+fn what_touches_rights_and_what_opens_is_found_in_real_plans() {
+    for (name, rights, open) in [
+        (
+            "given/plan_nested_child_modules_with_connections.json",
+            &["module.s3_bucket.aws_s3_bucket_acl.this[0]"][..],
+            &[
+                "module.s3_bucket.aws_s3_bucket_acl.this[0]",
+                "module.s3_bucket.aws_s3_bucket_public_access_block.this[0]",
+            ][..],
+        ),
+        (
+            "given/runner_registry-plan_with_for_each_for_enrichment-tf_plan.json",
+            &[],
+            &[
+                "module.sg[\"awful_example\"].aws_security_group.bad",
+                "module.sg[\"bad_example\"].aws_security_group.bad",
+                "module.sg[\"terrible_example\"].aws_security_group.bad",
+            ],
+        ),
+        // Its firewalls let out only.
+        ("given/extra_tf_plan_checks-modules.json", &[], &[]),
+        (
+            "given/plan_data_resource_partial_values.json",
+            &[],
+            &["module.child.module.a.aws_eks_cluster.cluster"],
+        ),
+        (
+            "given/plan_root_module_resources_no_values-tfplan_route53.json",
+            &["aws_cloudwatch_log_resource_policy.route53-query-logging-policy"],
+            &[],
+        ),
+        (
+            "given/plan.json",
+            &[
+                "aws_elasticsearch_domain_policy.monitoring-framework-policy",
+                "aws_iam_access_key.user",
+                "aws_iam_instance_profile.ec2profile",
+                "aws_iam_role.ec2role",
+                "aws_iam_role.iam_for_eks",
+                "aws_iam_role.iam_for_lambda",
+                "aws_iam_role_policy.ec2policy",
+                "aws_iam_role_policy_attachment.policy_attachment-AmazonEKSClusterPolicy",
+                "aws_iam_role_policy_attachment.policy_attachment-AmazonEKSServicePolicy",
+                "aws_iam_user.user",
+                "aws_iam_user_policy.userpolicy",
+            ],
+            &[
+                "aws_db_instance.default",
+                "aws_eks_cluster.eks_cluster",
+                "aws_elasticsearch_domain_policy.monitoring-framework-policy",
+                "aws_s3_bucket.data",
+                "aws_security_group.web-node",
+                "aws_subnet.eks_subnet1",
+                "aws_subnet.eks_subnet2",
+                "aws_subnet.web_subnet",
+                "aws_subnet.web_subnet2",
+            ],
+        ),
+    ] {
+        let plan = parse(&bytes(name)).unwrap();
+        let found = |fact: fn(&Change) -> Option<bool>| {
+            let is_so = |it: &&Change| fact(it) == Some(true);
+            let some = plan.facts.changes.iter().filter(is_so);
+            some.map(|it| it.address.as_str()).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(found(|it| it.touches_iam), rights.iter().copied().collect(), "{name}");
+        assert_eq!(found(|it| it.public_exposure), open.iter().copied().collect(), "{name}");
+        assert_eq!(plan.facts.touches_iam, Some(!rights.is_empty()), "{name}");
+        assert_eq!(plan.facts.public_exposure, Some(!open.is_empty()), "{name}");
+    }
+    // Its rules stand apart, and whether it has some of its own is known after applying.
+    let plan = parse(&bytes("given/plan.json")).unwrap();
+    let group = plan.facts.changes.iter().find(|it| it.address == "aws_security_group.default");
+    assert_eq!(group.unwrap().public_exposure, None);
+}
+
 #[test]
 fn t39_the_digest_is_of_the_very_bytes() {
     let bytes = bytes("own/made-many.json");

@@ -35,7 +35,7 @@ fn planted() -> Vec<Value> {
     let mut plans = Vec::new();
     for name in names().iter().filter(|name| !name.contains("not-a-plan")) {
         let bytes = bytes(name);
-        if bytes.len() > 12_000 {
+        if bytes.len() > 8_000 {
             continue;
         }
         let Ok(mut plan) = serde_json::from_slice::<Value>(&bytes) else { continue };

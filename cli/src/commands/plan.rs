@@ -38,7 +38,7 @@ enum Given {
 
 /// Reads a file, or stdin for `-`.
 fn read(path: &Path, limits: &Limits) -> Result<Given, Failure> {
-    // One byte more than is read as a plan, so that a longer one is seen to be.
+    // One byte more than is taken, so that a longer file is seen to be.
     let limit = u64::try_from(limits.bytes).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     let done = match path == Path::new("-") {
@@ -46,14 +46,14 @@ fn read(path: &Path, limits: &Limits) -> Result<Given, Failure> {
         false => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
     };
     done.map_err(|error| Failure::file(path, &error))?;
-    if !bytes.starts_with(b"PK\x03\x04") {
-        return Ok(Given::Json(bytes));
-    }
     if bytes.len() > limits.bytes {
-        let what = format!("{} has more than {} bytes", named(path), limits.bytes);
-        return Err(Failure::usage(what));
+        let message = format!("{} has more than {} bytes", named(path), limits.bytes);
+        return Err(Failure::usage(message).hint("split the change into several plans"));
     }
-    Ok(Given::Saved(Digest::of(&bytes)))
+    match bytes.starts_with(b"PK\x03\x04") {
+        true => Ok(Given::Saved(Digest::of(&bytes))),
+        false => Ok(Given::Json(bytes)),
+    }
 }
 
 /// A plan that is not read.

@@ -81,6 +81,14 @@ fn what_is_no_plan_is_wrong_input() {
 }
 
 #[test]
+fn t38_a_file_beyond_the_limit_is_not_read_to_its_end() {
+    let mut command = assent(&["plan", "digest", "/dev/zero"]);
+    let (code, _, err) = ended(&mut command);
+    assert_eq!(code, 2);
+    assert!(err.contains("`/dev/zero` has more than 33554432 bytes"), "{err}");
+}
+
+#[test]
 fn a_digest_is_of_the_bytes_and_says_of_what() {
     for (name, of) in [("made-many.json", "plan in JSON"), ("not-a-plan-saved.bin", "saved plan")] {
         let bytes = std::fs::read(plans().join(name)).unwrap();

@@ -78,14 +78,12 @@ impl<'t> Marks<'t> {
     }
 
     fn plan(&mut self, plan: Node<'t>) {
-        // The configuration is walked last: it needs to know which attributes are marked.
+        // Values and the configuration are walked last: which attributes are marked, the changes say.
         let configuration = plan.get("configuration");
         self.members(plan, |marks, name, node| match name {
             "format_version" | "terraform_version" | "timestamp" | "applyable" | "complete"
             | "errored" => marks.put(node, Treatment::Verbatim),
             "variables" => marks.variables(node, configuration),
-            "planned_values" => marks.values(node),
-            "prior_state" => marks.prior_state(node),
             "resource_changes" | "resource_drift" => marks.items(node, Self::resource_change),
             "deferred_changes" => marks.items(node, Self::deferred_change),
             "output_changes" => marks.members(node, |marks, _, output| marks.change(output)),
@@ -95,9 +93,15 @@ impl<'t> Marks<'t> {
                     marks.put(address, Treatment::Address);
                 }
             }),
-            "configuration" | "checks" => {}
+            "planned_values" | "prior_state" | "configuration" | "checks" => {}
             _ => marks.put(node, Treatment::Unread),
         });
+        if let Some(values) = plan.get("planned_values") {
+            self.values(values);
+        }
+        if let Some(state) = plan.get("prior_state") {
+            self.prior_state(state);
+        }
         if let Some(configuration) = configuration {
             self.configuration(configuration);
         }
@@ -173,10 +177,25 @@ impl<'t> Marks<'t> {
     fn resource_values(&mut self, resource: Node<'t>) {
         let mark = resource.get("sensitive_values");
         self.note_attributes(resource, mark);
-        self.members(resource, |marks, name, node| match name {
-            "values" => marks.value(node, mark),
+        let marked = if mark.is_none() { self.attributes_of(resource) } else { None };
+        self.members(resource, |marks, name, node| match (name, &marked) {
+            // Terraform 0.15 marks changes, but not yet values.
+            ("values", Some(marked)) if marks.may_lack_marks => {
+                marks.members(node, |marks, name, value| {
+                    if marked.contains(name) {
+                        marks.put(value, Treatment::Hidden);
+                    }
+                });
+            }
+            ("values", _) => marks.value(node, mark),
             _ => marks.resource_member(name, node),
         });
+    }
+
+    /// The attributes of a resource that its changes mark.
+    fn attributes_of(&self, resource: Node<'t>) -> Option<HashSet<String>> {
+        let address = resource.get("address").and_then(Node::text)?;
+        self.attributes.get(&without_keys(&address)).cloned()
     }
 
     /// What a resource has wherever it stands.

@@ -210,3 +210,16 @@ fn what_ill_fitting_marks_hide_is_hidden_elsewhere_too() {
     let wanted = json!({"a": MARKER, "b": MARKER});
     assert_eq!(shown["resource_changes"][0]["change"]["after"], wanted);
 }
+
+#[test]
+fn values_of_terraform_0_15_are_hidden_by_the_marks_of_their_changes() {
+    let mut made = change("aws_x.a", &["create"], json!(null), json!({"pin": "7", "size": "7"}));
+    made["change"]["after_sensitive"] = json!({"pin": true});
+    let mut value = plan_of(json!([made]));
+    value["format_version"] = json!("0.1");
+    value["planned_values"]["root_module"]["resources"] =
+        json!([{"address": "aws_x.a", "values": {"pin": "7", "size": "7"}}]);
+    let shown = view(&value);
+    let values = &shown["planned_values"]["root_module"]["resources"][0]["values"];
+    assert_eq!(values, &json!({"pin": MARKER, "size": "7"}));
+}

@@ -154,7 +154,7 @@ impl<'t> Document<'t> {
         let resource = Resource {
             family: Family::of(&provider),
             kind: &identity.kind,
-            effect: effect(&actions, identity.mode),
+            effect: effect(&actions),
             sides,
             block: block.copied(),
         };
@@ -346,9 +346,8 @@ fn sides(change: Node<'_>) -> Sides<'_> {
     }
 }
 
-fn effect(actions: &[Action], mode: Mode) -> Effect {
+fn effect(actions: &[Action]) -> Effect {
     match actions {
-        _ if mode != Mode::Managed => Effect::Nothing,
         [Action::Update] => Effect::Altered,
         [Action::Delete | Action::Forget] => Effect::Ended,
         [Action::NoOp | Action::Read] => Effect::Nothing,

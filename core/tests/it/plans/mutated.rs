@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use assent_core::plan::{Limits, PlanError, redacted};
+use assent_core::plan::{Limits, Plan, PlanError, redacted};
 use serde_json::{Map, Value, json};
 
 use super::{bytes, names, parse};
@@ -254,11 +254,37 @@ fn check(bytes: &[u8], seed: u64) -> bool {
         Err(error) if error.to_string().starts_with("number out of range") => return true,
         Err(error) => panic!("seed {seed}: {error}"),
     };
+    count(&plan, &given, seed);
     for canary in marked(&given) {
         assert!(!told.contains(&canary), "seed {seed}: {canary} in {told}");
         assert!(!shown.contains(&canary), "seed {seed}: {canary} in {shown} of {given}");
     }
     true
+}
+
+/// The facts agree with another count.
+fn count(plan: &Plan, given: &Value, seed: u64) {
+    let all: Vec<_> = given["resource_changes"].as_array().into_iter().flatten().collect();
+    let deferred = given["deferred_changes"].as_array().map_or(0, Vec::len);
+    assert_eq!(plan.facts.changes.len(), all.len() + deferred, "seed {seed}");
+    let with = |actions: &[&[&str]]| {
+        let is_one =
+            |change: &&&Value| actions.iter().any(|it| change["change"]["actions"] == json!(it));
+        u64::try_from(all.iter().filter(is_one).count()).unwrap()
+    };
+    let facts = &plan.facts;
+    let replaces = with(&[
+        &["create", "delete"],
+        &["delete", "create"],
+        &["create", "forget"],
+        &["forget", "create"],
+    ]);
+    assert_eq!(facts.creates, with(&[&["create"]]), "seed {seed}");
+    assert_eq!(facts.updates, with(&[&["update"]]), "seed {seed}");
+    assert_eq!(facts.deletes, with(&[&["delete"]]), "seed {seed}");
+    assert_eq!(facts.replaces, replaces, "seed {seed}");
+    let sum = facts.creates + facts.updates + facts.deletes + facts.replaces + facts.forgets;
+    assert_eq!(facts.change_count, sum, "seed {seed}");
 }
 
 fn run(seed: u64) {

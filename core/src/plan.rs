@@ -20,6 +20,7 @@ mod rights;
 mod secrets;
 mod tape;
 mod text;
+pub(crate) mod words;
 
 use std::collections::BTreeSet;
 
@@ -28,7 +29,7 @@ pub use redact::redacted;
 pub use secrets::MARKER;
 
 use crate::digest::Digest;
-use crate::plan::read::{Document, is_replace};
+use crate::plan::read::Document;
 use crate::plan::tape::{Kind, Node, Tape};
 use crate::plan::text::Text;
 
@@ -58,16 +59,20 @@ impl Default for Limits {
 pub struct Plan {
     /// SHA-256 of the bytes that were given.
     pub digest: Digest,
-    /// What rules test, with the changes, riskiest first.
+    /// What they add up to.
     pub facts: Facts,
+    /// Each change, deferred ones included, riskiest first.
+    pub changes: Vec<Change>,
     /// What had changed outside of Terraform.
     pub drift: Vec<Change>,
     /// The outputs that change.
     pub outputs: Vec<OutputChange>,
 }
 
-/// What rules can test of a plan. `None` is not known, and never taken for a good answer.
+/// What a plan's changes add up to. `None` is not known, and never taken for a good answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "wire", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "wire", serde(default, deny_unknown_fields))]
 pub struct Facts {
     /// Resources created.
     pub creates: u64,
@@ -118,29 +123,27 @@ pub struct Facts {
     pub terraform_version: Option<String>,
     /// The version of the plan's JSON.
     pub format_version: String,
-    /// Each change, deferred ones included, riskiest first.
-    pub changes: Vec<Change>,
 }
 
 /// What is done to one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Where it stands: `module.a.aws_vpc.main["x"]`.
     pub address: String,
     /// The address of its module, unless it is the root.
     pub module: Option<String>,
-    /// Managed, read or ephemeral.
-    pub mode: Mode,
+    /// `managed`, `data` or `ephemeral`.
+    pub mode: String,
     /// The type of resource.
-    pub kind: String,
+    pub type_name: String,
     /// Its name.
     pub name: String,
     /// Where its provider comes from.
-    pub provider: String,
+    pub provider: Option<String>,
     /// The key of a left-over object that an earlier apply could not destroy.
     pub deposed: Option<String>,
-    /// What is done, in order.
-    pub actions: Vec<Action>,
+    /// What is done, in order: `no-op`, `create`, `read`, `update`, `delete`, `forget`.
+    pub actions: Vec<String>,
     /// Why, in Terraform's own word.
     pub reason: Option<String>,
     /// The attributes that change where it is altered or replaced; a list that gets longer or
@@ -171,71 +174,7 @@ pub struct OutputChange {
     /// Its name.
     pub name: String,
     /// What is done.
-    pub actions: Vec<Action>,
-}
-
-/// What kind of thing an address names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// A resource that Terraform looks after.
-    Managed,
-    /// A data source.
-    Data,
-    /// An ephemeral resource.
-    Ephemeral,
-}
-
-impl Mode {
-    /// As Terraform writes it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Managed => "managed",
-            Self::Data => "data",
-            Self::Ephemeral => "ephemeral",
-        }
-    }
-
-    /// As Terraform writes it.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Managed, Self::Data, Self::Ephemeral].into_iter().find(|mode| mode.word() == word)
-    }
-}
-
-/// What Terraform does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
-    /// Nothing.
-    NoOp,
-    /// Makes it.
-    Create,
-    /// Reads it.
-    Read,
-    /// Alters it in place.
-    Update,
-    /// Destroys it.
-    Delete,
-    /// No longer looks after it.
-    Forget,
-}
-
-impl Action {
-    /// As Terraform writes it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::NoOp => "no-op",
-            Self::Create => "create",
-            Self::Read => "read",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Forget => "forget",
-        }
-    }
-
-    /// As Terraform writes it.
-    pub fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::NoOp, Self::Create, Self::Read, Self::Update, Self::Delete, Self::Forget];
-        all.into_iter().find(|action| action.word() == word)
-    }
+    pub actions: Vec<String>,
 }
 
 /// How closely a change should be looked at, closest first.
@@ -270,11 +209,10 @@ pub enum Risk {
 impl Change {
     /// How closely it should be looked at.
     pub fn risk(&self) -> Risk {
-        let has = |action| self.actions.contains(&action);
-        if is_replace(&self.actions) {
+        if self.replaces() {
             return Risk::Replaces;
         }
-        if has(Action::Delete) {
+        if self.does("delete") {
             return Risk::Destroys;
         }
         if self.touches_iam == Some(true) {
@@ -286,25 +224,30 @@ impl Change {
         if self.provisioners == Some(true) {
             return Risk::Provisions;
         }
-        if has(Action::Forget) {
-            return Risk::Forgets;
+        match self.actions.first().map(String::as_str) {
+            Some("forget") => Risk::Forgets,
+            _ if self.deferred.is_some() => Risk::Deferred,
+            Some("update") => Risk::Updates,
+            Some("create") => Risk::Creates,
+            Some("read") => Risk::Reads,
+            _ if self.does_something() => Risk::Moves,
+            _ => Risk::Nothing,
         }
-        if self.deferred.is_some() {
-            return Risk::Deferred;
-        }
-        let is_moved = self.previous_address.is_some() || self.importing;
-        match self.actions.first() {
-            Some(Action::Update) => Risk::Updates,
-            Some(Action::Create) => Risk::Creates,
-            Some(Action::NoOp) if is_moved => Risk::Moves,
-            Some(Action::Read) => Risk::Reads,
-            Some(Action::NoOp | Action::Delete | Action::Forget) | None => Risk::Nothing,
-        }
+    }
+
+    /// Whether this is what is done, alone or beside something else.
+    pub fn does(&self, action: &str) -> bool {
+        self.actions.iter().any(|it| it == action)
+    }
+
+    /// Whether it ends, or is given up, and is made anew.
+    pub fn replaces(&self) -> bool {
+        self.actions.len() == 2
     }
 
     /// Whether anything is done at all, if only to Terraform's state.
     pub fn does_something(&self) -> bool {
-        self.actions != [Action::NoOp] || self.previous_address.is_some() || self.importing
+        !self.does("no-op") || self.previous_address.is_some() || self.importing
     }
 }
 
@@ -339,26 +282,26 @@ impl Facts {
         if !change.does_something() {
             return;
         }
-        self.types.insert(change.kind.clone());
-        self.providers.insert(change.provider.clone());
+        self.types.insert(change.type_name.clone());
+        self.providers.extend(change.provider.clone());
         let mut note = |word: &str| _ = self.actions.insert(word.to_owned());
-        change.actions.iter().filter(|it| **it != Action::NoOp).for_each(|it| note(it.word()));
+        change.actions.iter().filter(|it| *it != "no-op").for_each(|it| note(it));
         if change.deferred.is_some() {
             note("defer");
             self.deferred += 1;
             return;
         }
-        if is_replace(&change.actions) {
+        if change.replaces() {
             note("replace");
             self.replaces += 1;
         } else {
-            match change.actions.first() {
-                Some(Action::Create) => self.creates += 1,
-                Some(Action::Read) => self.reads += 1,
-                Some(Action::Update) => self.updates += 1,
-                Some(Action::Delete) => self.deletes += 1,
-                Some(Action::Forget) => self.forgets += 1,
-                Some(Action::NoOp) | None => {}
+            match change.actions.first().map(String::as_str) {
+                Some("create") => self.creates += 1,
+                Some("read") => self.reads += 1,
+                Some("update") => self.updates += 1,
+                Some("delete") => self.deletes += 1,
+                Some("forget") => self.forgets += 1,
+                _ => {}
             }
         }
         let mut note = |word: &str| _ = self.actions.insert(word.to_owned());
@@ -390,7 +333,7 @@ fn any_of(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 fn tags_only(changes: &[&Change]) -> Option<bool> {
     let mut answer = None;
     let mut unknown = false;
-    for change in changes.iter().filter(|change| change.actions != [Action::Read]) {
+    for change in changes.iter().filter(|change| change.actions != ["read"]) {
         match change.tags_only {
             Some(false) => return Some(false),
             _ if change.importing => return Some(false),

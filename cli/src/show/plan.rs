@@ -1,13 +1,13 @@
 //! A plan in words, riskiest first.
 
-use assent_core::plan::{Action, Change, Facts, Plan, Risk};
+use assent_core::plan::{Change, Facts, Plan, Risk};
 
 use crate::output::{Paint, clean, facts};
 
 /// The whole plan.
 pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     let mut parts = vec![head(plan, paint)];
-    let something = plan.facts.changes.iter().filter(|it| it.does_something());
+    let something = plan.changes.iter().filter(|it| it.does_something());
     parts.extend(something.map(|it| change(it, paint)));
     if !plan.drift.is_empty() {
         parts.push(paint.strong("changed outside of Terraform"));
@@ -15,7 +15,7 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
     }
     if !plan.outputs.is_empty() {
         let name = |it: &assent_core::plan::OutputChange| {
-            format!("{} ({})", shown(&it.name, paint), words(&it.actions))
+            format!("{} ({})", shown(&it.name, paint), it.actions.join(", "))
         };
         let names: Vec<_> = plan.outputs.iter().map(name).collect();
         parts.push(format!("{} {}", paint.strong("outputs"), names.join(", ")));
@@ -114,15 +114,15 @@ fn change(change: &Change, paint: Paint) -> String {
     text
 }
 
-fn verb(change: &Change) -> &'static str {
-    if change.actions.len() > 1 {
+fn verb(change: &Change) -> &str {
+    if change.replaces() {
         return "replace";
     }
-    match change.actions.first() {
-        Some(Action::Delete) => "destroy",
-        Some(Action::NoOp) if change.importing => "import",
-        Some(Action::NoOp) if change.previous_address.is_some() => "move",
-        Some(action) => action.word(),
+    match change.actions.first().map(String::as_str) {
+        Some("delete") => "destroy",
+        Some("no-op") if change.importing => "import",
+        Some("no-op") if change.previous_address.is_some() => "move",
+        Some(action) => action,
         None => "nothing",
     }
 }
@@ -134,11 +134,8 @@ fn details(change: &Change, paint: Paint) -> Vec<String> {
     if !risks.is_empty() {
         put("risk:", risks.join(", "));
     }
-    if change.actions.len() > 1 {
-        put(
-            "order:",
-            change.actions.iter().map(|it| it.word()).collect::<Vec<_>>().join(", then "),
-        );
+    if change.replaces() {
+        put("order:", change.actions.join(", then "));
     }
     if !change.replace_reasons.is_empty() {
         put("because of:", list(&change.replace_reasons, paint));
@@ -151,7 +148,7 @@ fn details(change: &Change, paint: Paint) -> Vec<String> {
     if let Some(previous) = &change.previous_address {
         put("from:", shown(previous, paint));
     }
-    if change.importing && change.actions != [Action::NoOp] {
+    if change.importing && !change.does("no-op") {
         put("imported:", "yes".to_owned());
     }
     if let Some(deposed) = &change.deposed {
@@ -179,10 +176,6 @@ fn risks(change: &Change, paint: Paint) -> Vec<String> {
 
 fn list(texts: &[String], paint: Paint) -> String {
     texts.iter().map(|text| shown(text, paint)).collect::<Vec<_>>().join(", ")
-}
-
-fn words(actions: &[Action]) -> String {
-    actions.iter().map(|action| action.word()).collect::<Vec<_>>().join(", ")
 }
 
 /// A name from the plan; that an eye would not see all of it is said.

@@ -12,7 +12,8 @@ use crate::plan::marks::Marks;
 use crate::plan::resource::{Effect, Resource};
 use crate::plan::secrets::Secrets;
 use crate::plan::tape::{Kind, Node};
-use crate::plan::{Action, Change, Facts, Limits, Mode, OutputChange, Plan};
+use crate::plan::words::{Action, Mode, words};
+use crate::plan::{Change, Facts, Limits, OutputChange, Plan};
 use crate::plan::{exposure, rights};
 
 /// A plan on its tape, with what must not be shown of it.
@@ -47,7 +48,7 @@ impl<'t> Document<'t> {
         changes.extend(deferred);
         let outputs = self.outputs(limits)?;
         let mut drift = self.changes("resource_drift", limits, &mut budget)?;
-        drift.retain(|change| change.actions != [Action::NoOp]);
+        drift.retain(|change| !change.does("no-op"));
         // INVARIANT: what ends or opens something stands before what does not, however many.
         changes.sort_by_key(Change::risk);
         drift.sort_by_key(Change::risk);
@@ -65,8 +66,7 @@ impl<'t> Document<'t> {
             facts.provisioners = Some(true);
             facts.tags_only = Some(false);
         }
-        facts.changes = changes;
-        Ok(Plan { digest: self.digest, facts, drift, outputs })
+        Ok(Plan { digest: self.digest, facts, changes, drift, outputs })
     }
 
     fn format_version(&self) -> Result<Cow<'t, str>, PlanError> {
@@ -179,11 +179,11 @@ impl<'t> Document<'t> {
             importing: change.get("importing").is_some(),
             address: shown(&identity.address),
             module: identity.module.map(|module| shown(&module)),
-            mode: identity.mode,
-            kind: identity.kind.to_string(),
+            mode: identity.mode.word().to_owned(),
+            type_name: identity.kind.to_string(),
             name: identity.name.into_owned(),
-            provider: provider.into_owned(),
-            actions,
+            provider: Some(provider.into_owned()),
+            actions: words(&actions),
             reason,
             paths: paths.into_iter().collect(),
             deferred,
@@ -236,7 +236,7 @@ impl<'t> Document<'t> {
             }
             let actions = actions(member(object(change)?, "actions")?)?;
             if actions != [Action::NoOp] {
-                outputs.push(OutputChange { name: output.into_owned(), actions });
+                outputs.push(OutputChange { name: output.into_owned(), actions: words(&actions) });
             }
         }
         Ok(outputs)
@@ -355,7 +355,7 @@ fn effect(actions: &[Action]) -> Effect {
     }
 }
 
-pub(super) fn is_replace(actions: &[Action]) -> bool {
+fn is_replace(actions: &[Action]) -> bool {
     actions.len() == 2
 }
 

@@ -1,12 +1,11 @@
 //! A plan's summary and facts as JSON: what `assent plan show` prints and what is stored.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::plan;
-use crate::plan::{Action, Mode};
+use crate::plan::Facts;
+use crate::plan::words::{Action, Mode};
 
 /// What is kept of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,67 +26,10 @@ pub struct Plan {
     /// The outputs that change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<OutputChange>,
-    /// What rules test, but for the changes.
+    /// What the changes add up to, for rules to test.
     pub facts: Facts,
     /// `sha256:` and 64 hex digits: of the bytes that were given.
     pub digest: String,
-}
-
-/// What rules can test of a plan. What is left out is 0, empty or unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Facts {
-    /// Resources created.
-    pub creates: u64,
-    /// Resources altered in place.
-    pub updates: u64,
-    /// Resources destroyed.
-    pub deletes: u64,
-    /// Resources destroyed, or forgotten, and created anew.
-    pub replaces: u64,
-    /// Data sources read while applying.
-    pub reads: u64,
-    /// Resources imported.
-    pub imports: u64,
-    /// Resources that get another address.
-    pub moves: u64,
-    /// Resources no longer looked after.
-    pub forgets: u64,
-    /// Resources that were changed outside of Terraform.
-    pub drifts: u64,
-    /// Changes that are put off.
-    pub deferred: u64,
-    /// Outputs that change.
-    pub outputs: u64,
-    /// Creates, updates, deletes, replaces and forgets together.
-    pub change_count: u64,
-    /// The types of what changes.
-    pub types: BTreeSet<String>,
-    /// The providers of what changes and of the configuration.
-    pub providers: BTreeSet<String>,
-    /// What is done.
-    pub actions: BTreeSet<String>,
-    /// Whether something is altered, and tags only; null is unknown, as below.
-    pub tags_only: Option<bool>,
-    /// Whether it touches who may do what.
-    pub touches_iam: Option<bool>,
-    /// Whether it opens something to everybody.
-    pub public_exposure: Option<bool>,
-    /// Whether a provisioner or an action of a provider can run.
-    pub provisioners: Option<bool>,
-    /// Whether applying leaves nothing of the configuration undone.
-    pub complete: Option<bool>,
-    /// Whether there is something to apply and it can be applied.
-    pub applyable: Option<bool>,
-    /// Whether planning failed halfway.
-    pub errored: Option<bool>,
-    /// The Terraform that made the plan.
-    pub terraform_version: Option<String>,
-    /// The version of the plan's JSON.
-    pub format_version: String,
-    /// Each change, where facts stand alone; in a plan it has them itself.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<Change>,
 }
 
 /// What is done to one resource.
@@ -109,8 +51,8 @@ pub struct Change {
     #[serde(default)]
     pub name: String,
     /// Where its provider comes from.
-    #[serde(default)]
-    pub provider: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// The key of a left-over object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deposed: Option<String>,
@@ -181,15 +123,15 @@ pub enum ReadPlanError {
 
 impl From<&plan::Plan> for Plan {
     fn from(plan: &plan::Plan) -> Self {
-        let mut facts = Facts::from(&plan.facts);
+        let facts = &plan.facts;
         Self {
             format_version: facts.format_version.clone(),
             terraform_version: facts.terraform_version.clone(),
             complete: facts.complete,
-            changes: std::mem::take(&mut facts.changes),
+            changes: plan.changes.iter().map(Change::from).collect(),
             drift: plan.drift.iter().map(Change::from).collect(),
             outputs: plan.outputs.iter().map(OutputChange::from).collect(),
-            facts,
+            facts: facts.clone(),
             digest: plan.digest.to_string(),
         }
     }
@@ -204,85 +146,16 @@ impl TryFrom<Plan> for plan::Plan {
             ("format_version", plan.format_version == facts.format_version),
             ("terraform_version", plan.terraform_version == facts.terraform_version),
             ("complete", plan.complete == facts.complete),
-            ("changes", facts.changes.is_empty()),
         ] {
             is_same.then_some(()).ok_or(ReadPlanError::Differ(name))?;
         }
         let outputs = plan.outputs.into_iter().map(plan::OutputChange::try_from);
         Ok(Self {
             digest: plan.digest.parse()?,
-            facts: plan::Facts {
-                changes: read_all(plan.changes)?,
-                ..plan::Facts::try_from(plan.facts)?
-            },
+            facts: plan.facts,
+            changes: read_all(plan.changes)?,
             drift: read_all(plan.drift)?,
             outputs: outputs.collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-impl From<&plan::Facts> for Facts {
-    fn from(facts: &plan::Facts) -> Self {
-        Self {
-            creates: facts.creates,
-            updates: facts.updates,
-            deletes: facts.deletes,
-            replaces: facts.replaces,
-            reads: facts.reads,
-            imports: facts.imports,
-            moves: facts.moves,
-            forgets: facts.forgets,
-            drifts: facts.drifts,
-            deferred: facts.deferred,
-            outputs: facts.outputs,
-            change_count: facts.change_count,
-            types: facts.types.clone(),
-            providers: facts.providers.clone(),
-            actions: facts.actions.clone(),
-            tags_only: facts.tags_only,
-            touches_iam: facts.touches_iam,
-            public_exposure: facts.public_exposure,
-            provisioners: facts.provisioners,
-            complete: facts.complete,
-            applyable: facts.applyable,
-            errored: facts.errored,
-            terraform_version: facts.terraform_version.clone(),
-            format_version: facts.format_version.clone(),
-            changes: facts.changes.iter().map(Change::from).collect(),
-        }
-    }
-}
-
-impl TryFrom<Facts> for plan::Facts {
-    type Error = ReadPlanError;
-
-    fn try_from(facts: Facts) -> Result<Self, ReadPlanError> {
-        Ok(Self {
-            changes: read_all(facts.changes)?,
-            creates: facts.creates,
-            updates: facts.updates,
-            deletes: facts.deletes,
-            replaces: facts.replaces,
-            reads: facts.reads,
-            imports: facts.imports,
-            moves: facts.moves,
-            forgets: facts.forgets,
-            drifts: facts.drifts,
-            deferred: facts.deferred,
-            outputs: facts.outputs,
-            change_count: facts.change_count,
-            types: facts.types,
-            providers: facts.providers,
-            actions: facts.actions,
-            tags_only: facts.tags_only,
-            touches_iam: facts.touches_iam,
-            public_exposure: facts.public_exposure,
-            provisioners: facts.provisioners,
-            complete: facts.complete,
-            applyable: facts.applyable,
-            errored: facts.errored,
-            terraform_version: facts.terraform_version,
-            format_version: facts.format_version,
         })
     }
 }
@@ -292,12 +165,12 @@ impl From<&plan::Change> for Change {
         Self {
             address: change.address.clone(),
             module: change.module.clone(),
-            mode: change.mode.word().to_owned(),
-            type_: change.kind.clone(),
+            mode: change.mode.clone(),
+            type_: change.type_name.clone(),
             name: change.name.clone(),
             provider: change.provider.clone(),
             deposed: change.deposed.clone(),
-            actions: words(&change.actions),
+            actions: change.actions.clone(),
             reason: change.reason.clone(),
             paths: change.paths.clone(),
             replace_reasons: change.replace_reasons.clone(),
@@ -316,13 +189,15 @@ impl TryFrom<Change> for plan::Change {
     type Error = ReadPlanError;
 
     fn try_from(change: Change) -> Result<Self, ReadPlanError> {
-        let mode = Mode::from_word(&change.mode);
+        if Mode::from_word(&change.mode).is_none() {
+            return Err(ReadPlanError::Mode(change.mode));
+        }
         Ok(Self {
-            mode: mode.ok_or(ReadPlanError::Mode(change.mode))?,
-            actions: actions(change.actions)?,
+            mode: change.mode,
+            actions: known(change.actions)?,
             address: change.address,
             module: change.module,
-            kind: change.type_,
+            type_name: change.type_,
             name: change.name,
             provider: change.provider,
             deposed: change.deposed,
@@ -342,7 +217,7 @@ impl TryFrom<Change> for plan::Change {
 
 impl From<&plan::OutputChange> for OutputChange {
     fn from(output: &plan::OutputChange) -> Self {
-        Self { name: output.name.clone(), actions: words(&output.actions) }
+        Self { name: output.name.clone(), actions: output.actions.clone() }
     }
 }
 
@@ -350,7 +225,7 @@ impl TryFrom<OutputChange> for plan::OutputChange {
     type Error = ReadPlanError;
 
     fn try_from(output: OutputChange) -> Result<Self, ReadPlanError> {
-        Ok(Self { name: output.name, actions: actions(output.actions)? })
+        Ok(Self { name: output.name, actions: known(output.actions)? })
     }
 }
 
@@ -358,13 +233,12 @@ fn read_all(changes: Vec<Change>) -> Result<Vec<plan::Change>, ReadPlanError> {
     changes.into_iter().map(plan::Change::try_from).collect()
 }
 
-fn words(actions: &[Action]) -> Vec<String> {
-    actions.iter().map(|action| action.word().to_owned()).collect()
-}
-
-fn actions(words: Vec<String>) -> Result<Vec<Action>, ReadPlanError> {
-    let read = |word: String| Action::from_word(&word).ok_or(ReadPlanError::Action(word));
-    words.into_iter().map(read).collect()
+/// The actions, if each is one.
+fn known(words: Vec<String>) -> Result<Vec<String>, ReadPlanError> {
+    match words.iter().find(|word| Action::from_word(word).is_none()) {
+        None => Ok(words),
+        Some(word) => Err(ReadPlanError::Action(word.clone())),
+    }
 }
 
 #[cfg(test)]
@@ -385,9 +259,6 @@ mod tests {
         let text = serde_json::to_string(&Plan::from(&plan)).unwrap();
         let read: Plan = serde_json::from_str(&text).unwrap();
         assert_eq!(plan::Plan::try_from(read), Ok(plan.clone()));
-        let facts = serde_json::to_string(&Facts::from(&plan.facts)).unwrap();
-        let read: Facts = serde_json::from_str(&facts).unwrap();
-        assert_eq!(plan::Facts::try_from(read), Ok(plan.facts));
     }
 
     #[test]
@@ -425,14 +296,8 @@ mod tests {
 
     #[test]
     fn facts_that_are_not_stated_are_nothing_or_unknown() {
-        let read: Facts = serde_json::from_value(json!({
-            "deletes": 1,
-            "changes": [{"address": "a.b", "actions": ["delete"]}],
-        }))
-        .unwrap();
-        let facts = plan::Facts::try_from(read).unwrap();
+        let facts: Facts = serde_json::from_value(json!({"deletes": 1})).unwrap();
         assert_eq!((facts.deletes, facts.creates, facts.complete), (1, 0, None));
-        assert_eq!(facts.changes[0].actions, [Action::Delete]);
         assert!(serde_json::from_value::<Facts>(json!({"deletions": 1})).is_err());
     }
 

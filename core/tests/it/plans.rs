@@ -75,5 +75,5 @@ pub(crate) fn change(address: &str, actions: &[&str], before: Value, after: Valu
 
 /// The only change of a plan with this one.
 pub(crate) fn only(change: Value) -> Change {
-    plan(&plan_of(json!([change]))).facts.changes.remove(0)
+    plan(&plan_of(json!([change]))).changes.remove(0)
 }

@@ -266,7 +266,7 @@ fn check(bytes: &[u8], seed: u64) -> bool {
 fn count(plan: &Plan, given: &Value, seed: u64) {
     let all: Vec<_> = given["resource_changes"].as_array().into_iter().flatten().collect();
     let deferred = given["deferred_changes"].as_array().map_or(0, Vec::len);
-    assert_eq!(plan.facts.changes.len(), all.len() + deferred, "seed {seed}");
+    assert_eq!(plan.changes.len(), all.len() + deferred, "seed {seed}");
     let with = |actions: &[&[&str]]| {
         let is_one =
             |change: &&&Value| actions.iter().any(|it| change["change"]["actions"] == json!(it));

@@ -44,7 +44,7 @@ fn the_view_of_a_plan_is_a_plan_with_the_same_addresses() {
         let shown = redacted(&bytes, &Limits::default()).unwrap();
         let again = parse(shown.as_bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
         let addresses = |plan: &assent_core::plan::Plan| {
-            let mut all: Vec<_> = plan.facts.changes.iter().map(|it| it.address.clone()).collect();
+            let mut all: Vec<_> = plan.changes.iter().map(|it| it.address.clone()).collect();
             all.sort();
             all
         };
@@ -150,9 +150,9 @@ fn t41_a_secret_is_found_where_it_has_no_mark() {
     assert!(text.contains("\"fine\":\"hunter\""), "{text}");
     let plan = plan(&value);
     assert!(!format!("{plan:?}").contains("hunter2"), "{plan:?}");
-    let shown: Vec<_> = plan.facts.changes.iter().map(|it| it.address.as_str()).collect();
+    let shown: Vec<_> = plan.changes.iter().map(|it| it.address.as_str()).collect();
     assert_eq!(shown, ["aws_x.a", "aws_x.b[\"(sensitive)\"]"]);
-    assert!(plan.facts.changes[0].paths.contains(&"names[\"(sensitive)\"]".to_owned()), "{plan:?}");
+    assert!(plan.changes[0].paths.contains(&"names[\"(sensitive)\"]".to_owned()), "{plan:?}");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn keys_of_a_sensitive_map_are_hidden_in_addresses() {
     let plan = plan(&value);
     let told = format!("{plan:?} {}", view(&value));
     assert!(!told.contains("alice_a") && !told.contains("bob_b"), "{told}");
-    assert_eq!(plan.facts.changes[0].address, "module.m[\"(sensitive)\"].aws_x.a[\"(sensitive)\"]");
+    assert_eq!(plan.changes[0].address, "module.m[\"(sensitive)\"].aws_x.a[\"(sensitive)\"]");
 }
 
 #[test]

@@ -25,11 +25,11 @@ fn a_deferred_change_is_counted_apart() {
     let deferred = change("aws_iam_role.b", &["create"], json!(null), json!({}));
     value["deferred_changes"] =
         json!([{"reason": "provider_config_unknown", "resource_change": deferred}]);
-    let facts = plan(&value).facts;
+    let Plan { facts, changes, .. } = plan(&value);
     assert_eq!((facts.creates, facts.deferred, facts.change_count), (1, 1, 1));
     assert_eq!((facts.touches_iam, facts.public_exposure), (Some(true), None));
     assert!(facts.actions.contains("defer") && facts.types.contains("aws_iam_role"));
-    let change = facts.changes.iter().find(|it| it.deferred.is_some()).unwrap();
+    let change = changes.iter().find(|it| it.deferred.is_some()).unwrap();
     assert_eq!(change.deferred.as_deref(), Some("provider_config_unknown"));
 }
 
@@ -46,7 +46,7 @@ fn drift_is_no_change() {
     let shown: Vec<_> = plan.drift.iter().map(|it| (it.address.as_str(), it.risk())).collect();
     assert_eq!(shown, [("aws_vpc.b", Risk::Destroys), ("aws_vpc.a", Risk::Updates)]);
     assert_eq!(plan.drift[1].paths, ["tags.a"]);
-    assert!(plan.facts.changes.is_empty() && plan.facts.types.is_empty());
+    assert!(plan.changes.is_empty() && plan.facts.types.is_empty());
 }
 
 #[test]
@@ -56,13 +56,13 @@ fn moves_imports_and_forgets_are_told_apart() {
     let imported = change("aws_vpc.in", &["no-op"], json!({}), json!({}));
     let imported = with(imported, "/change/importing", json!({"id": "vpc-1"}));
     let forgotten = change("aws_vpc.out", &["forget"], json!({}), json!(null));
-    let facts = plan(&plan_of(json!([moved, imported, forgotten]))).facts;
+    let Plan { facts, changes, .. } = plan(&plan_of(json!([moved, imported, forgotten])));
     assert_eq!((facts.moves, facts.imports, facts.forgets), (1, 1, 1));
     assert_eq!(facts.change_count, 1);
     assert_eq!(facts.tags_only, Some(false));
     let words: Vec<_> = facts.actions.iter().map(String::as_str).collect();
     assert_eq!(words, ["forget", "import", "move"]);
-    assert_eq!(facts.changes[1].previous_address.as_deref(), Some("aws_vpc.old"));
+    assert_eq!(changes[1].previous_address.as_deref(), Some("aws_vpc.old"));
 }
 
 #[test]
@@ -72,14 +72,14 @@ fn both_orders_of_replacing_are_one_fact() {
         let change = change("aws_vpc.a", &actions, before, after);
         let change = with(change, "/change/replace_paths", json!([["cidr"], ["set", 0, "x.y"]]));
         let change = with(change, "/action_reason", json!("replace_because_cannot_update"));
-        let facts = plan(&plan_of(json!([change]))).facts;
+        let Plan { facts, changes, .. } = plan(&plan_of(json!([change])));
         assert_eq!(
             (facts.replaces, facts.deletes, facts.creates, facts.change_count),
             (1, 0, 0, 1)
         );
         let reasons = ["replace_because_cannot_update", "cidr", "set[0][\"x.y\"]"];
-        assert_eq!(facts.changes[0].replace_reasons, reasons);
-        assert_eq!(facts.changes[0].paths, ["cidr"]);
+        assert_eq!(changes[0].replace_reasons, reasons);
+        assert_eq!(changes[0].paths, ["cidr"]);
     }
 }
 
@@ -88,9 +88,9 @@ fn a_left_over_object_stands_beside_its_successor() {
     let now = change("aws_vpc.a", &["no-op"], json!({}), json!({}));
     let old = change("aws_vpc.a", &["delete"], json!({}), json!(null));
     let old = with(old, "/deposed", json!("6f5aa3b1"));
-    let facts = plan(&plan_of(json!([now, old]))).facts;
+    let Plan { facts, changes, .. } = plan(&plan_of(json!([now, old])));
     assert_eq!((facts.deletes, facts.change_count), (1, 1));
-    assert_eq!(facts.changes[0].deposed.as_deref(), Some("6f5aa3b1"));
+    assert_eq!(changes[0].deposed.as_deref(), Some("6f5aa3b1"));
 }
 
 #[test]
@@ -425,7 +425,7 @@ fn t38_what_destroys_stands_first_among_thousands() {
     changes[4000] = change("aws_vpc.b", &["delete"], json!({}), json!(null));
     changes[4500] = change("aws_vpc.c", &ALL, json!({}), json!({}));
     changes[4900] = change("aws_iam_role.d", &["create"], json!(null), json!({}));
-    let facts = plan(&plan_of(json!(changes))).facts;
-    let first: Vec<_> = facts.changes[..4].iter().map(|it| it.address.as_str()).collect();
+    let Plan { changes, .. } = plan(&plan_of(json!(changes)));
+    let first: Vec<_> = changes[..4].iter().map(|it| it.address.as_str()).collect();
     assert_eq!(first, ["aws_vpc.b", "aws_vpc.c", "aws_iam_role.d", "aws_vpc.a0"]);
 }

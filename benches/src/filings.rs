@@ -11,6 +11,7 @@ use assent_client::{IdempotencyKey, wire};
 use assent_core::audit::leaf_hash;
 use assent_core::digest::Digest;
 use assent_core::policy::Policy;
+use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::request::{Filing, Request, Step};
 use assent_server::chance::Chance;
@@ -67,10 +68,11 @@ impl Maker {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let intent =
             host::intent(number).verify().map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
-        let ruling = self.policy.rule(&intent, &self.alice);
-        let (requester, now) = (self.alice.clone(), self.clock.now());
+        let (requester, now, known) = (self.alice.clone(), self.clock.now(), Known::default());
+        let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
+        let ruling = self.policy.rule(&situation);
         let id = self.chance.request_id(now)?;
-        Ok(Request::file(Filing { id, intent, requester, ruling }, now))
+        Ok(Request::file(Filing { id, intent, requester, ruling, known }, now))
     }
 
     fn write(&self) -> Result<Write> {
@@ -88,6 +90,7 @@ pub(crate) fn person(sub: &str) -> Result<Principal> {
         kind: PrincipalKind::Person,
         groups: Default::default(),
         acts_for: Default::default(),
+        claims: Default::default(),
     })
 }
 

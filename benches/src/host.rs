@@ -10,7 +10,10 @@ use assent_core::policy::document::PolicyDocument;
 use assent_server::app::{Authority, Parts};
 use assent_server::chance::Chance;
 use assent_server::clock::Clock;
+use assent_server::engines::NoEngines;
 use assent_server::ledger::Ledger;
+use assent_server::network::Proxies;
+use assent_server::policy::{Loaded, Reading, Source};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -82,7 +85,10 @@ impl Host {
         let closing = CancellationToken::new();
         let parts = Parts {
             ledger,
-            policy: policy()?,
+            rules: Loaded { policy: policy()?, reading: Reading::default() },
+            source: Source::Nowhere,
+            engines: Arc::new(NoEngines),
+            proxies: Proxies::default(),
             signer: Signer::new(&url, &key)?,
             clock: Clock::system(),
             base: url.clone(),

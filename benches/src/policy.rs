@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, ensure};
 use assent_core::intent::{Intent, UnverifiedIntent};
 use assent_core::policy::Policy;
-use assent_core::policy::ruling::Outcome;
+use assent_core::policy::ruling::{Outcome, Ruling};
+use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::Principal;
+use assent_core::time::Timestamp;
 
 use crate::Effort;
 use crate::filings::person;
@@ -45,8 +47,8 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
             let target = format!("service-{}", rules - 1);
             let matching = intent("kind-19.deploy", &target)?;
             let other = intent("unheard-of.deploy", "elsewhere")?;
-            let asks = matches!(policy.rule(&matching, &alice).outcome, Outcome::Require(_));
-            let refuses = matches!(policy.rule(&other, &alice).outcome, Outcome::Refuse(_));
+            let asks = matches!(rule(&policy, &matching, &alice).outcome, Outcome::Require(_));
+            let refuses = matches!(rule(&policy, &other, &alice).outcome, Outcome::Refuse(_));
             ensure!(asks && refuses, "the policy rules otherwise than it should");
             rows.push(vec![
                 report::thousands(rules as f64),
@@ -64,7 +66,7 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
 fn time(policy: &Policy, intent: &Intent, who: &Principal, times: usize) -> Result<Spread> {
     let decide = || {
         let begun = Instant::now();
-        black_box(policy.rule(black_box(intent), black_box(who)));
+        black_box(rule(policy, black_box(intent), black_box(who)));
         begun.elapsed()
     };
     for _ in 0..times / 10 {
@@ -72,6 +74,11 @@ fn time(policy: &Policy, intent: &Intent, who: &Principal, times: usize) -> Resu
     }
     let took: Vec<Duration> = (0..times).map(|_| decide()).collect();
     Spread::of_durations(&took)
+}
+
+fn rule(policy: &Policy, intent: &Intent, requester: &Principal) -> Ruling {
+    let (known, now) = (Known::default(), Timestamp::from_millis(1_800_000_000_000));
+    policy.rule(&Situation { intent, requester, known: &known, now })
 }
 
 fn micros(spread: Spread) -> String {

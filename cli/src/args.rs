@@ -19,10 +19,10 @@ pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyTokenArgs};
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
 pub(crate) use plan::{PlanCommand, PlanDigestArgs, PlanShowArgs};
-pub(crate) use policy::{CheckArgs, ExplainArgs, PolicyCommand};
+pub(crate) use policy::{CheckArgs, ExplainArgs, PolicyCommand, TestArgs, TestFormat};
 pub(crate) use requests::{
-    ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, RevokeArgs, ShowArgs, WaitArgs,
-    WatchArgs,
+    ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs, RevokeArgs,
+    ShowArgs, WaitArgs, WatchArgs,
 };
 pub(crate) use serve::ServeArgs;
 
@@ -94,6 +94,8 @@ pub(crate) enum Command {
     Approve(ApproveArgs),
     /// Deny a request
     Deny(DenyArgs),
+    /// Look at what was granted without asking anybody
+    PostReview(PostReviewArgs),
     /// Withdraw a pending request of one's own
     Cancel(CancelArgs),
     /// Take a grant and its credentials back

@@ -13,6 +13,7 @@ mod login;
 mod logout;
 mod plan;
 mod policy;
+mod post_review;
 mod request;
 mod revoke;
 mod run;
@@ -46,13 +47,14 @@ pub(crate) async fn dispatch(
         Command::Watch(args) => watch::run(args, &client()?, output).await,
         Command::Approve(args) => approve::run(args, &client()?, output).await,
         Command::Deny(args) => deny::run(args, &client()?, output).await,
+        Command::PostReview(args) => post_review::run(args, &client()?, output).await,
         Command::Cancel(args) => cancel::run(args, &client()?, output).await,
         Command::Revoke(args) => revoke::run(args, &client()?, output).await,
         Command::Complete(args) => complete::run(args, &client()?, output).await,
         Command::Run(args) => run::run(args, &client()?, output).await,
         Command::Credential(command) => credential::run(command, client, output).await,
         Command::Plan(command) => plan::run(command, environment, output).await,
-        Command::Policy(command) => policy::run(command, output),
+        Command::Policy(command) => policy::run(command, output).await,
         Command::Audit(command) => audit::run(command, client, output).await,
         Command::Admin(command) => admin::run(command, &cli.server, environment, output).await,
         Command::Login => login::run(&cli.server, environment, output).await,

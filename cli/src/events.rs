@@ -31,6 +31,24 @@ fn fact(fact: &Fact) -> (&'static str, String) {
             Verdict::Approve => ("approving review", review.comment.clone()),
             Verdict::Deny => ("denying review", review.comment.clone()),
         },
+        Fact::PostReviewed(review) => match review.verdict {
+            Verdict::Approve => ("approving later review", review.comment.clone()),
+            Verdict::Deny => ("objecting later review", review.comment.clone()),
+        },
+        Fact::PostReviewDone { rule } => ("later review done", rule.clone()),
+        Fact::PostReviewMissed { rule, suspended: None } => ("later review missed", rule.clone()),
+        Fact::PostReviewMissed { rule, suspended: Some(suspended) } => {
+            ("later review missed", format!("{rule}; {suspended} is suspended"))
+        }
+        Fact::Advanced { filled, opened } => match opened.as_slice() {
+            [] => ("stage filled", filled.join(", ")),
+            opened => ("stage opened", opened.join(", ")),
+        },
+        Fact::Escalated { stage, to } => {
+            let to: Vec<_> = to.iter().map(ToString::to_string).collect();
+            ("escalated", format!("{stage} to {}", to.join(", ")))
+        }
+        Fact::Reminded { stages } => ("reminded", stages.join(", ")),
         Fact::Approved { consume_by, .. } => ("approved", format!("to be used by {consume_by}")),
         Fact::Denied(Denial::Refused(reasons)) => {
             let reasons: Vec<_> =

@@ -147,6 +147,20 @@ impl Client {
         self.transport.send(Call::change(&path("/v1/requests/{}/reviews", id), review, key)).await
     }
 
+    /// A person's verdict on what was granted without asking anybody: it was right, or not.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn review_afterwards(
+        &self,
+        id: &str,
+        review: &wire::NewReview,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Request, ClientError> {
+        let path = path("/v1/requests/{}/post-reviews", id);
+        self.transport.send(Call::change(&path, review, key)).await
+    }
+
     /// Withdraws a pending request.
     ///
     /// # Errors
@@ -187,6 +201,14 @@ impl Client {
         self.transport
             .send(Call::change(&path("/v1/requests/{}/complete", id), &json!({}), key))
             .await
+    }
+
+    /// By what the authority rules, and why not by the newest.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn policy_status(&self) -> Result<wire::PolicyStatus, ClientError> {
+        self.transport.send(Call::get("/v1/policy/status")).await
     }
 
     /// Mints a credential. Repeated with its key, it gives the same credential again.

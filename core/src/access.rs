@@ -179,6 +179,7 @@ impl Access {
 
     fn event(&self, fact: &str, by: &PrincipalId, at: Timestamp) -> Value {
         let acts_for: Vec<_> = self.principal.acts_for.iter().map(ToString::to_string).collect();
+        let groups = &self.principal.groups;
         json!({
             "v": 1,
             "type": fact,
@@ -193,6 +194,7 @@ impl Access {
                     PrincipalKind::Workload => "workload",
                 },
                 "acts_for": acts_for,
+                "groups": groups,
                 "purpose": self.purpose.word(),
                 "fingerprint": self.fingerprint.to_string(),
                 "administrator": self.administrator,
@@ -254,6 +256,7 @@ mod tests {
             kind: PrincipalKind::Person,
             groups: Default::default(),
             acts_for: Default::default(),
+            claims: Default::default(),
         };
         let now = Timestamp::from_millis(0);
         let new = NewAccess {

@@ -4,6 +4,7 @@
 //! missing or of another type is refused, never passed over. The token never stays: only its
 //! SHA-256 does.
 
+pub mod denial;
 mod sign;
 #[cfg(test)]
 mod tests;

@@ -89,6 +89,10 @@ id!(
     /// Names an access token, with which a caller proves to the authority who it is.
     AccessId, "acc_", "access token"
 );
+id!(
+    /// Names one evaluation that was denied and may be asked for.
+    EvaluationId, "evl_", "evaluation"
+);
 
 #[cfg(test)]
 mod tests {

@@ -18,6 +18,7 @@ pub struct Intent {
     environment: String,
     target: BTreeMap<String, String>,
     subject: Option<Digest>,
+    plan: Option<Digest>,
     context: Map<String, Value>,
     reason: String,
     duration: Option<Span>,
@@ -34,6 +35,8 @@ pub struct UnverifiedIntent {
     pub target: BTreeMap<String, String>,
     /// Digest of the exact thing, such as a saved plan's bytes.
     pub subject: Option<Digest>,
+    /// Digest of the plan's JSON, which the authority has read.
+    pub plan: Option<Digest>,
     /// The requester's free JSON. A claim, never a proof.
     pub context: Map<String, Value>,
     /// Why, in the requester's words.
@@ -94,8 +97,8 @@ impl UnverifiedIntent {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let Self { kind, environment, target, subject, context, reason, duration } = self;
-        Ok(Intent { kind, environment, target, subject, context, reason, duration })
+        let Self { kind, environment, target, subject, plan, context, reason, duration } = self;
+        Ok(Intent { kind, environment, target, subject, plan, context, reason, duration })
     }
 }
 
@@ -118,6 +121,11 @@ impl Intent {
     /// Digest of the exact thing, where there is one.
     pub fn subject(&self) -> Option<Digest> {
         self.subject
+    }
+
+    /// Digest of the plan's JSON, where the intent names one.
+    pub fn plan(&self) -> Option<Digest> {
+        self.plan
     }
 
     /// The requester's free JSON.
@@ -149,6 +157,9 @@ impl Intent {
         if let Some(subject) = self.subject {
             put("digest", json!(subject.to_string()));
         }
+        if let Some(plan) = self.plan {
+            put("plan", json!(plan.to_string()));
+        }
         if !self.context.is_empty() {
             put("context", Value::Object(self.context.clone()));
         }
@@ -165,7 +176,8 @@ impl Intent {
     }
 }
 
-fn is_dotted(kind: &str) -> bool {
+/// Whether this can be a kind.
+pub(crate) fn is_dotted(kind: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
             && part
@@ -175,7 +187,8 @@ fn is_dotted(kind: &str) -> bool {
     kind.len() <= 63 && kind.split('.').all(part)
 }
 
-fn is_label(text: &str) -> bool {
+/// Whether this can be an environment, or a name within a target.
+pub(crate) fn is_label(text: &str) -> bool {
     !text.is_empty() && text.len() <= 63 && text.chars().all(crate::membership::is_name_character)
 }
 
@@ -240,11 +253,12 @@ pub(crate) mod tests {
     #[test]
     fn t03_any_changed_field_is_another_intent() {
         let base = stated("terraform.apply", "production");
-        let changed: [fn(&mut UnverifiedIntent); 7] = [
+        let changed: [fn(&mut UnverifiedIntent); 8] = [
             |i| i.kind = "terraform.destroy".into(),
             |i| i.environment = "staging".into(),
             |i| i.reason = "because!".into(),
             |i| i.subject = Some(Digest::of(b"plan")),
+            |i| i.plan = Some(Digest::of(b"plan")),
             |i| i.duration = Some(Span::minutes(5)),
             |i| drop(i.target.insert("workspace".into(), "orders".into())),
             |i| drop(i.context.insert("ticket".into(), json!(1))),

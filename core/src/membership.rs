@@ -2,19 +2,83 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::principal::PrincipalId;
 
 /// Groups and their people, as known now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Membership {
-    groups: BTreeMap<String, BTreeSet<PrincipalId>>,
+    groups: Arc<BTreeMap<String, BTreeSet<PrincipalId>>>,
+    /// Groups that the identity provider vouches for; who is in them, only it knows.
+    vouched: Arc<BTreeSet<String>>,
+    /// Who stands in for whom, at that moment.
+    stand_ins: BTreeMap<PrincipalId, BTreeSet<PrincipalId>>,
 }
 
 impl Membership {
     /// These groups and nobody else.
     pub fn new(groups: BTreeMap<String, BTreeSet<PrincipalId>>) -> Self {
-        Self { groups }
+        Self { groups: Arc::new(groups), ..Self::default() }
+    }
+
+    /// The same, with groups that the identity provider vouches for.
+    #[must_use]
+    pub fn with_vouched(self, vouched: BTreeSet<String>) -> Self {
+        Self { vouched: Arc::new(vouched), ..self }
+    }
+
+    /// The same, with people of groups that the identity provider vouches for. Nobody comes into any
+    /// other group by this: those that the documents list hold whom the documents say.
+    #[must_use]
+    pub fn with_members(
+        mut self,
+        members: impl IntoIterator<Item = (String, PrincipalId)>,
+    ) -> Self {
+        for (group, person) in members {
+            if self.vouched.contains(&group) {
+                Arc::make_mut(&mut self.groups).entry(group).or_default().insert(person);
+            }
+        }
+        self
+    }
+
+    /// Whether the identity provider vouches for any group at all.
+    pub fn has_vouched(&self) -> bool {
+        !self.vouched.is_empty()
+    }
+
+    /// The same, where the first of each pair stands in for the second.
+    #[must_use]
+    pub fn with_stand_ins(
+        mut self,
+        stand_ins: impl IntoIterator<Item = (PrincipalId, PrincipalId)>,
+    ) -> Self {
+        for (to, from) in stand_ins {
+            self.stand_ins.entry(to).or_default().insert(from);
+        }
+        self
+    }
+
+    /// Those for whom somebody stands in.
+    pub fn stands_in_for(&self, who: &PrincipalId) -> BTreeSet<PrincipalId> {
+        self.stand_ins.get(who).cloned().unwrap_or_default()
+    }
+
+    /// Whether there is such a group, wherever its people are listed.
+    pub fn is_known(&self, group: &str) -> bool {
+        self.groups.contains_key(group) || self.vouched.contains(group)
+    }
+
+    /// Whether the identity provider vouches for the group.
+    pub fn is_vouched(&self, group: &str) -> bool {
+        self.vouched.contains(group)
+    }
+
+    /// The names of all groups.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let elsewhere = self.vouched.iter().filter(|name| !self.groups.contains_key(*name));
+        self.groups.keys().chain(elsewhere).map(String::as_str)
     }
 
     /// The people of a group; `None` when there is no such group.

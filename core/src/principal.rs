@@ -113,6 +113,8 @@ pub struct Principal {
     pub groups: BTreeSet<String>,
     /// The people a workload acts for. They are behind whatever it asks for, and so never count.
     pub acts_for: BTreeSet<PrincipalId>,
+    /// What else the issuer vouches for, as its token says it.
+    pub claims: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Principal {

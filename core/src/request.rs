@@ -4,22 +4,31 @@
 //! events; [`replay`] folds events into the state. The lifecycle calls both, so what is stored and
 //! what is in memory cannot differ.
 
+mod afterwards;
+mod approval;
 pub mod event;
+#[cfg(test)]
+mod lifecycle;
 mod replay;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod transition;
 #[cfg(test)]
 mod walk;
+#[cfg(test)]
+mod weeks;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub use afterwards::{Afterwards, PostReviewError};
 pub use event::{Denial, Event, Fact, Review, Verdict};
 pub use replay::ReplayError;
+pub use stages::StageLife;
 pub use transition::{
-    CancelError, CompleteError, ConsumeError, Filing, RedeemError, ReviewError, RevokeError, Said,
-    Spend, Standing,
+    CancelError, CompleteError, ConsumeError, Filing, POLICY_CHANGED, RedeemError, ReviewError,
+    RevokeError, Said, Spend, Standing,
 };
 
 use crate::digest::Digest;
@@ -28,6 +37,7 @@ use crate::intent::Intent;
 use crate::membership::Membership;
 use crate::policy::quorum::Progress;
 use crate::policy::ruling::{Outcome, Requirement, Ruling, Terms};
+use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::time::Timestamp;
 
@@ -51,7 +61,10 @@ pub struct Request {
     digest: Digest,
     requester: Principal,
     ruling: Ruling,
+    known: Known,
     reviews: Vec<Review>,
+    stage_lives: BTreeMap<String, StageLife>,
+    afterwards: Vec<Afterwards>,
     state: State,
     credentials: Vec<Issued>,
     last_at: Timestamp,
@@ -254,6 +267,11 @@ impl Request {
         &self.ruling
     }
 
+    /// What else was known when policy ruled.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
     /// Every review, in order.
     pub fn reviews(&self) -> &[Review] {
         &self.reviews
@@ -293,10 +311,24 @@ impl Request {
 
     /// How far the stages are, by the membership of this moment.
     pub fn progress(&self, membership: &Membership) -> Progress {
-        let stages = self.requirement().map(|r| r.stages.as_slice()).unwrap_or_default();
         let approvals = self.reviews.iter().filter(|review| review.verdict == Verdict::Approve);
-        let approvals = approvals.map(|review| review.reviewer.clone()).collect();
-        Progress::of(stages, &approvals, &self.requester.behind(), membership)
+        self.progress_of(approvals, membership)
+    }
+
+    fn progress_of<'r>(
+        &self,
+        approvals: impl Iterator<Item = &'r Review>,
+        membership: &Membership,
+    ) -> Progress {
+        let approvals = approvals.map(|review| {
+            let mut approval = review.approval();
+            // As with who is in which group: what counts must hold now too.
+            let stands_in_for = membership.stands_in_for(&review.reviewer);
+            approval.stands_in_for.retain(|absent| stands_in_for.contains(absent));
+            (review.reviewer.clone(), approval)
+        });
+        let behind = self.requester.behind();
+        Progress::of(&self.asked_stages(), &approvals.collect(), &behind, membership)
     }
 
     /// Whether there is a grant, or credentials of one: a grant whose window passed after some of
@@ -313,7 +345,9 @@ impl Request {
     /// grant's window while approved.
     pub fn deadline(&self) -> Option<Timestamp> {
         match &self.state {
-            State::Pending(pending) => Some(pending.expires_at),
+            State::Pending(pending) => {
+                self.stage_deadline().into_iter().chain([pending.expires_at]).min()
+            }
             State::Approved(approved) => Some(approved.consume_by),
             State::Denied(_)
             | State::Expired(_)
@@ -323,11 +357,14 @@ impl Request {
         }
     }
 
-    /// When something will have to be done without anybody asking: a deadline passes.
+    /// When something will have to be done without anybody asking: a deadline passes, others are to
+    /// be asked, or a later review is missed.
     pub fn due_at(&self) -> Option<Timestamp> {
         let unminted = self.credentials.iter().filter(|c| c.fingerprint.is_none());
         let abandoned = unminted.filter(|c| c.ended.is_none()).map(|c| c.at.plus(ABANDON_AFTER));
-        self.deadline().into_iter().chain(abandoned).min()
+        let stages = self.stage_due();
+        let dues = self.deadline().into_iter().chain(stages).chain(self.afterwards_due());
+        dues.chain(abandoned).min()
     }
 }
 

@@ -2,16 +2,24 @@
 //!
 //! Everything read here is unverified until its `TryFrom` or `verify` has made a domain value of it.
 
+pub mod authzen;
 mod event;
 mod history;
+mod known;
 pub mod plan;
 mod request;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
+pub use known::{Known, Network, Opinion, SeenPlan};
 pub use history::{History, HistoryError, Summary};
-pub use request::{CredentialStatus, Ending, Request, Review, StageStatus};
+pub use rules::{
+    NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
+    Signals, WrittenDocument,
+};
+pub use request::{Afterwards, CredentialStatus, Ending, Request, Review, StageStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,7 +27,9 @@ use serde_json::{Map, Value};
 use crate::intent::{self, IntentFault, UnverifiedIntent};
 use crate::policy;
 use crate::policy::condition::Truth;
+use crate::policy::explanation;
 use crate::policy::ruling::{Outcome, Terms};
+use crate::policy::situation::Situation;
 use crate::principal::{self, PrincipalKind};
 use crate::time::Span;
 
@@ -37,6 +47,9 @@ pub struct Intent {
     /// `sha256:` and 64 hex digits of the exact thing, such as a saved plan's bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// `sha256:` and 64 hex digits of the JSON of a plan that was handed in under `/v1/plans`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// Free JSON: the requester's claims.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub context: Map<String, Value>,
@@ -59,15 +72,18 @@ impl Intent {
         };
         let subject = self.digest.map(|text| text.parse());
         let subject = subject.transpose().map_err(|e| bad("digest", format!("{e}"))).ok();
+        let plan = self.plan.map(|text| text.parse());
+        let plan = plan.transpose().map_err(|e| bad("plan", format!("{e}"))).ok();
         let duration = self.duration.map(|text| text.parse::<Span>());
         let duration = duration.transpose().map_err(|e| bad("duration", e.to_string())).ok();
         let Self { kind, environment, target, context, reason, .. } =
-            Self { digest: None, duration: None, ..self };
+            Self { digest: None, plan: None, duration: None, ..self };
         let stated = UnverifiedIntent {
             kind,
             environment,
             target,
             subject: subject.flatten(),
+            plan: plan.flatten(),
             context,
             reason,
             duration: duration.flatten(),
@@ -87,6 +103,7 @@ impl From<&intent::Intent> for Intent {
             environment: intent.environment().to_owned(),
             target: intent.target().clone(),
             digest: intent.subject().map(|digest| digest.to_string()),
+            plan: intent.plan().map(|digest| digest.to_string()),
             context: intent.context().clone(),
             reason: intent.reason().to_owned(),
             duration: intent.duration().map(|span| span.to_string()),
@@ -122,6 +139,9 @@ pub struct Principal {
     /// The people a workload acts for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub acts_for: BTreeSet<PrincipalId>,
+    /// What else the issuer vouches for.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub claims: Map<String, Value>,
 }
 
 /// Person or workload.
@@ -169,6 +189,7 @@ impl From<&principal::Principal> for Principal {
             },
             groups: principal.groups.clone(),
             acts_for: principal.acts_for.iter().map(PrincipalId::from).collect(),
+            claims: principal.claims.clone(),
         }
     }
 }
@@ -186,6 +207,7 @@ impl TryFrom<Principal> for principal::Principal {
             },
             groups: sent.groups,
             acts_for: acts_for.collect::<Result<_, _>>()?,
+            claims: sent.claims,
         })
     }
 }
@@ -226,6 +248,58 @@ pub struct Ruling {
     /// Why, for `refuse`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<RefusalReason>,
+    /// Who is told of it: `group:security`, `channel:incidents`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
+    /// What must be looked at after the grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub post_reviews: Vec<PostReview>,
+    /// The risk score, where the policy has factors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Risk>,
+}
+
+/// A review that is due after a grant that nobody was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostReview {
+    /// The rule that wants it.
+    pub rule: String,
+    /// How many different people.
+    pub approvals: u32,
+    /// From whom.
+    pub by: Vec<String>,
+    /// How long after the grant.
+    pub within: String,
+    /// The rule that does not match as long as the review is overdue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<String>,
+    /// Who is told when it is overdue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
+}
+
+/// A risk score; a range as long as factors cannot be settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Risk {
+    /// If nothing that cannot be settled holds.
+    pub least: u32,
+    /// If everything that cannot be settled holds.
+    pub most: u32,
+}
+
+/// Who else may count for a stage that stays open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Escalation {
+    /// How long after the stage opened.
+    pub after: String,
+    /// Who is asked too from then on.
+    pub to: Vec<String>,
+    /// How long after that the request expires, if the stage is still open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then_expire_after: Option<String>,
 }
 
 /// The three answers.
@@ -269,6 +343,18 @@ pub struct Stage {
     /// The stage that must be filled before this one opens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// How long ago a reviewer may have signed in at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_within: Option<String>,
+    /// How long after it opened the request expires, if it is not filled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<String>,
+    /// Who else may count, if it stays open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate: Option<Escalation>,
+    /// How often its people are told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind: Option<String>,
 }
 
 /// What a grant allows.
@@ -284,6 +370,12 @@ pub struct Credentials {
     pub audiences: Option<BTreeSet<String>>,
     /// How long after approval the first must be minted.
     pub grant_window: String,
+    /// What exchanges the grant for something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<String>,
+    /// The role a credential has at its audience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 /// Why it is refused.
@@ -302,9 +394,17 @@ impl From<&policy::ruling::Stage> for Stage {
             name: stage.name.clone(),
             rules: stage.rules.clone(),
             approvals: stage.approvals,
-            from: stage.from.iter().map(ToString::to_string).collect(),
-            exclude: stage.exclude.iter().map(ToString::to_string).collect(),
+            from: texts(&stage.from),
+            exclude: texts(&stage.exclude),
             after: stage.after.clone(),
+            login_within: stage.login_within.map(|span| span.to_string()),
+            expires_after: stage.expires_after.map(|span| span.to_string()),
+            escalate: stage.escalate.as_ref().map(|escalation| Escalation {
+                after: escalation.after.to_string(),
+                to: texts(&escalation.to),
+                then_expire_after: escalation.then_expire_after.map(|span| span.to_string()),
+            }),
+            remind: stage.remind.map(|span| span.to_string()),
         }
     }
 }
@@ -316,8 +416,27 @@ impl From<&Terms> for Credentials {
             uses: terms.uses,
             audiences: terms.audiences.clone(),
             grant_window: terms.grant_window.to_string(),
+            broker: terms.broker.clone(),
+            role: terms.role.clone(),
         }
     }
+}
+
+impl From<&policy::ruling::PostReview> for PostReview {
+    fn from(review: &policy::ruling::PostReview) -> Self {
+        Self {
+            rule: review.rule.clone(),
+            approvals: review.approvals,
+            by: texts(&review.by),
+            within: review.within.to_string(),
+            suspend: review.suspend.clone(),
+            notify: texts(&review.notify),
+        }
+    }
+}
+
+fn texts<T: ToString>(items: &BTreeSet<T>) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
 }
 
 impl From<&policy::ruling::Ruling> for Ruling {
@@ -330,6 +449,9 @@ impl From<&policy::ruling::Ruling> for Ruling {
             expires_after: None,
             credential: None,
             reasons: Vec::new(),
+            notify: texts(&ruling.notify),
+            post_reviews: ruling.post_reviews.iter().map(PostReview::from).collect(),
+            risk: ruling.risk.map(|score| Risk { least: score.least, most: score.most }),
         };
         match &ruling.outcome {
             Outcome::Permit(terms) => {
@@ -363,6 +485,22 @@ pub struct Decision {
     pub ruling: Ruling,
     /// What became of each rule.
     pub explanation: Vec<Account>,
+    /// How the risk score came about, where the policy has factors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risk: Vec<FactorAccount>,
+}
+
+/// What became of one risk factor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FactorAccount {
+    /// The factor.
+    pub factor: String,
+    /// What it adds if it holds.
+    pub weight: u32,
+    /// `true`, `false` or `unknown`.
+    pub result: String,
+    /// Each condition.
+    pub conditions: Vec<ConditionAccount>,
 }
 
 /// What became of one rule.
@@ -376,6 +514,12 @@ pub struct Account {
     pub result: String,
     /// Whether a matching allow waives it.
     pub waived: bool,
+    /// Whether a missed later review keeps it from matching.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+    /// What its engine said, for an `ask`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opinion: Option<Opinion>,
     /// Each condition.
     pub conditions: Vec<ConditionAccount>,
 }
@@ -389,20 +533,36 @@ pub struct ConditionAccount {
     pub found: String,
     /// `true`, `false` or `unknown`.
     pub result: String,
+    /// Whether the rule came out as it did because of this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decides: bool,
+    /// The conditions it is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<ConditionAccount>,
 }
 
-impl From<&policy::Account> for Account {
-    fn from(account: &policy::Account) -> Self {
-        let condition = |one: &policy::ConditionAccount| ConditionAccount {
-            demand: one.demand.clone(),
-            found: one.found.clone(),
-            result: match one.truth {
-                Truth::True => "true",
-                Truth::False => "false",
-                Truth::Unknown => "unknown",
-            }
-            .to_owned(),
-        };
+impl From<&explanation::ConditionAccount> for ConditionAccount {
+    fn from(account: &explanation::ConditionAccount) -> Self {
+        Self {
+            demand: account.demand.clone(),
+            found: account.found.clone(),
+            result: truth_word(account.truth).to_owned(),
+            decides: account.decides,
+            within: account.within.iter().map(Self::from).collect(),
+        }
+    }
+}
+
+fn truth_word(truth: Truth) -> &'static str {
+    match truth {
+        Truth::True => "true",
+        Truth::False => "false",
+        Truth::Unknown => "unknown",
+    }
+}
+
+impl From<&explanation::Account> for Account {
+    fn from(account: &explanation::Account) -> Self {
         Self {
             rule: account.rule.clone(),
             effect: account.effect.to_owned(),
@@ -413,7 +573,34 @@ impl From<&policy::Account> for Account {
             }
             .to_owned(),
             waived: account.waived,
-            conditions: account.conditions.iter().map(condition).collect(),
+            suspended: account.suspended,
+            opinion: account.opinion.as_ref().map(Opinion::from),
+            conditions: account.conditions.iter().map(ConditionAccount::from).collect(),
+        }
+    }
+}
+
+impl From<&explanation::FactorAccount> for FactorAccount {
+    fn from(account: &explanation::FactorAccount) -> Self {
+        Self {
+            factor: account.factor.clone(),
+            weight: account.weight,
+            result: truth_word(account.truth).to_owned(),
+            conditions: account.conditions.iter().map(ConditionAccount::from).collect(),
+        }
+    }
+}
+
+impl Decision {
+    /// What policy says of this situation, and why.
+    pub fn of(policy: &policy::Policy, situation: &Situation<'_>) -> Self {
+        let explanation = policy.explain(situation);
+        let risk = explanation.risk.iter().flat_map(|risk| &risk.factors);
+        Self {
+            digest: situation.intent.digest().to_string(),
+            ruling: (&policy.rule(situation)).into(),
+            explanation: explanation.rules.iter().map(Account::from).collect(),
+            risk: risk.map(FactorAccount::from).collect(),
         }
     }
 }
@@ -536,6 +723,10 @@ pub struct NewAccess {
     /// The people a workload acts for, by their names to this authority.
     #[serde(default)]
     pub acts_for: BTreeSet<String>,
+    /// The groups that the identity provider is taken to vouch for. Only groups of which the policy
+    /// documents say so count for anything.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
     /// Whether it may administer the authority.
     #[serde(default)]
     pub administrator: bool,

@@ -78,6 +78,7 @@ impl<'a> Stated<'a> {
         let unverified = UnverifiedIntent {
             kind: self.text("kind", Some(DEFAULT_KIND)),
             environment: self.text("environment", None),
+            plan: None,
             reason: self.text("reason", self.default_reason),
             target: self.text_map("target", &mut faults),
             subject: self.parsed("digest", &mut faults, |text| text.parse::<Digest>()),

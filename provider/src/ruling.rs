@@ -49,6 +49,9 @@ pub(crate) mod tests {
             expires_after: None,
             credential: None,
             reasons: Vec::new(),
+            notify: Vec::new(),
+            post_reviews: Vec::new(),
+            risk: None,
         }
     }
 
@@ -61,6 +64,10 @@ pub(crate) mod tests {
             from: from.iter().map(|name| (*name).to_owned()).collect(),
             exclude: Vec::new(),
             after: None,
+            login_within: None,
+            expires_after: None,
+            escalate: None,
+            remind: None,
         }
     }
 

@@ -2,10 +2,12 @@
 
 mod access;
 mod audit;
+mod authzen;
 mod credentials;
 pub mod error;
 mod extract;
 mod openapi;
+mod policy;
 mod requests;
 mod routes;
 mod wellknown;

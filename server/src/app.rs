@@ -1,29 +1,46 @@
 //! The use cases: what a caller can have done. No HTTP here, and no SQL.
 
 mod access;
+mod afterwards;
+pub mod authzen;
+mod cached;
 mod credentials;
 mod error;
+mod plans;
+mod policies;
 mod requests;
+mod signals;
+mod situation;
 mod sweep;
 mod waiters;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
-use assent_core::access::Access;
+use assent_core::access::{Access, Purpose};
 use assent_core::credential::{KeySet, Secret, Signer};
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
-use assent_core::policy::Policy;
+use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
+use assent_core::time::Timestamp;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+pub use afterwards::LaterReview;
 pub use error::AppError;
+pub use policies::Trouble;
+pub(crate) use policies::documents_of;
 pub use requests::{Filed, Listing};
 
+use crate::app::authzen::Authzen;
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::engines::Engines;
 use crate::ledger::Ledger;
+use crate::network::Proxies;
+use crate::policy::{Loaded, Source};
+use cached::Cached;
+use policies::Rules;
 use waiters::Waiters;
 
 /// What an authority is made of.
@@ -31,8 +48,14 @@ use waiters::Waiters;
 pub struct Parts {
     /// Where requests are kept.
     pub ledger: Arc<dyn Ledger>,
-    /// What rules.
-    pub policy: Policy,
+    /// What rules, to begin with.
+    pub rules: Loaded,
+    /// Where it comes from, to be read again.
+    pub source: Source,
+    /// Who is asked where a rule asks an engine.
+    pub engines: Arc<dyn Engines>,
+    /// Whose word is taken on where callers call from.
+    pub proxies: Proxies,
     /// What signs.
     pub signer: Signer,
     /// What time it is.
@@ -47,7 +70,15 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Authority {
     ledger: Arc<dyn Ledger>,
-    policy: RwLock<Arc<Policy>>,
+    rules: RwLock<Rules>,
+    source: Source,
+    /// Held while what rules is being replaced: one at a time.
+    replacing: tokio::sync::Mutex<()>,
+    engines: Arc<dyn Engines>,
+    proxies: Proxies,
+    signals: Cached<serde_json::Map<String, serde_json::Value>>,
+    later_reviews: Cached<Vec<LaterReview>>,
+    vouched: Mutex<access::Vouched>,
     signer: Signer,
     keys: KeySet,
     clock: Clock,
@@ -56,18 +87,39 @@ pub struct Authority {
     closing: CancellationToken,
     waiters: Waiters,
     doors: access::Doors,
+    authzen: Authzen,
 }
 
 /// Who calls, as their access token proved.
 #[derive(Clone, Debug)]
 pub struct Caller {
     access: Access,
+    network: Network,
 }
 
 impl Caller {
     /// Who.
     pub fn principal(&self) -> &Principal {
         &self.access.principal
+    }
+
+    /// The same, calling from there.
+    #[must_use]
+    pub fn from_network(self, network: Network) -> Self {
+        Self { network, ..self }
+    }
+
+    /// Where they call from.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// When they signed in: a browser's session knows, a token does not.
+    pub fn signed_in_at(&self) -> Option<Timestamp> {
+        match self.access.purpose {
+            Purpose::Session => Some(self.access.created_at),
+            Purpose::Token => None,
+        }
     }
 
     /// The record of what was presented.
@@ -117,11 +169,18 @@ impl Wish {
 impl Authority {
     /// Puts an authority together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { ledger, policy, signer, clock, base, closing } = parts;
+        let Parts { ledger, rules, source, engines, proxies, signer, clock, base, closing } = parts;
         let keys = KeySet::read(&json!({"keys": [signer.jwk()]}));
         Self {
             ledger,
-            policy: RwLock::new(Arc::new(policy)),
+            rules: RwLock::new(Rules::new(rules, clock.now())),
+            source,
+            replacing: tokio::sync::Mutex::default(),
+            engines,
+            proxies,
+            signals: Cached::default(),
+            later_reviews: Cached::default(),
+            vouched: Mutex::default(),
             signer,
             keys,
             clock,
@@ -130,18 +189,8 @@ impl Authority {
             closing,
             waiters: Waiters::default(),
             doors: access::Doors::default(),
+            authzen: Authzen::default(),
         }
-    }
-
-    /// The policy of this moment.
-    pub fn policy(&self) -> Arc<Policy> {
-        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Rules by another policy from now on. Requests keep the ruling they were given; who is in
-    /// which group is asked of the new one.
-    pub fn replace_policy(&self, policy: Policy) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
     }
 
     /// The base URL, without a slash at the end. Also the issuer of credentials.
@@ -162,6 +211,11 @@ impl Authority {
     /// The authority's clock.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Whose word is taken on where callers call from.
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// The ledger, to read.

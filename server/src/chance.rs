@@ -1,7 +1,7 @@
 //! The only place that makes chance: ids, secrets, signatures.
 
 use assent_core::credential::Secret;
-use assent_core::id::{AccessId, CredentialId, RequestId, ReviewId};
+use assent_core::id::{AccessId, CredentialId, EvaluationId, RequestId, ReviewId};
 use assent_core::time::Timestamp;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine as _;
@@ -58,6 +58,14 @@ impl Chance {
     /// [`NoChance`].
     pub fn access_id(&self, now: Timestamp) -> Result<AccessId, NoChance> {
         Ok(AccessId::new(now, self.bytes()?))
+    }
+
+    /// The id of an evaluation that was denied.
+    ///
+    /// # Errors
+    /// [`NoChance`].
+    pub fn evaluation_id(&self, now: Timestamp) -> Result<EvaluationId, NoChance> {
+        Ok(EvaluationId::new(now, self.bytes()?))
     }
 
     /// A secret of 256 bits.

@@ -12,6 +12,7 @@ use assent_core::access::{Access, AccessStep};
 use assent_core::audit::Frontier;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::principal::PrincipalId;
 use assent_core::request::{Receipt, Request, Step, Version};
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
@@ -72,6 +73,28 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Every access token's record, newest first; no browser's session.
     async fn accesses(&self) -> Result<Vec<Access>, LedgerError>;
 
+    /// Requests of which a later review is open or overdue, oldest first.
+    async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError>;
+
+    /// Writes something that is kept beside requests, and the audit entry that tells of it.
+    async fn keep(&self, keeping: Keeping) -> Result<(), LedgerError>;
+
+    /// A plan that was handed in, by the digest of its bytes.
+    async fn plan(&self, digest: Digest) -> Result<Option<PlanText>, LedgerError>;
+
+    /// Whether this principal handed the plan in.
+    async fn has_plan_of(&self, digest: Digest, who: &PrincipalId) -> Result<bool, LedgerError>;
+
+    /// What other systems have told, by name.
+    async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError>;
+
+    /// The newest version of every policy document that came over the API, removed ones too, by
+    /// name.
+    async fn documents(&self) -> Result<Vec<KeptDocument>, LedgerError>;
+
+    /// Every version of one of them, oldest first.
+    async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError>;
+
     /// Forgets calls older than this. Their effects stay.
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError>;
 }
@@ -85,6 +108,83 @@ pub struct Write {
     pub call: Option<NewCall>,
     /// For a new request: write it only if its requester has no open one with the same intent.
     pub unless_open: bool,
+}
+
+/// Something that is kept beside requests, and the audit entry that tells of it: both are written,
+/// or neither.
+#[derive(Clone, Debug)]
+pub struct Keeping {
+    /// What.
+    pub what: Kept,
+    /// Who did it.
+    pub by: PrincipalId,
+    /// When.
+    pub at: Timestamp,
+    /// What the audit log says of it.
+    pub entry: Value,
+}
+
+/// Something that is kept beside requests.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// A plan that was handed in. One that is kept already gets another who did.
+    Plan {
+        /// The digest of the bytes that were handed in.
+        digest: Digest,
+        /// What is kept of them.
+        text: PlanText,
+    },
+    /// What another system tells.
+    Signal {
+        /// Its name.
+        name: String,
+        /// What it says; `None` where it is taken back.
+        value: Option<Value>,
+    },
+    /// The next version of a policy document.
+    Document {
+        /// Its name.
+        name: String,
+        /// The text; `None` where it is removed.
+        text: Option<String>,
+    },
+}
+
+/// What is kept of a plan's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanText {
+    /// Its summary and facts, as JSON.
+    pub summary: String,
+    /// The whole plan as JSON, with everything sensitive taken out.
+    pub redacted: String,
+}
+
+/// What another system has told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptSignal {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub value: Value,
+    /// Who told it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One version of a policy document that came over the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptDocument {
+    /// Its name.
+    pub name: String,
+    /// Which version, from 1.
+    pub version: u64,
+    /// The text; `None` where it was removed.
+    pub text: Option<String>,
+    /// Who wrote it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A call that changes something.
@@ -172,6 +272,11 @@ pub enum LedgerError {
     /// What is stored is not what was written.
     #[error("the ledger is corrupt: {0}")]
     Corrupt(String),
+}
+
+/// Whether a later review of the request is open or overdue.
+pub(crate) fn awaits_later_review(request: &Request) -> bool {
+    request.afterwards().iter().any(|after| after.done.is_none())
 }
 
 /// How long a call is remembered.

@@ -12,7 +12,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 use tower_http::timeout::TimeoutLayer;
+
+use crate::network::Peer;
 
 /// The largest body of a call.
 const MAX_BODY: usize = 1024 * 1024;
@@ -60,8 +63,8 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
             () = closing.cancelled() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, address)) => (stream, Peer(address.ip())),
             Err(error) => {
                 // Out of descriptors, most likely: some will come free.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -73,7 +76,7 @@ pub(crate) async fn serve(
         let _ = stream.set_nodelay(true);
         let (router, closing) = (router.clone(), closing.clone());
         connections.spawn(async move {
-            connection(stream, router, closing).await;
+            connection(stream, peer, router, closing).await;
             drop(place);
         });
     }
@@ -84,10 +87,19 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-async fn connection(stream: tokio::net::TcpStream, router: Router, closing: CancellationToken) {
+async fn connection(
+    stream: tokio::net::TcpStream,
+    peer: Peer,
+    router: Router,
+    closing: CancellationToken,
+) {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
-    let service = TowerToHyperService::new(router);
+    let from_peer = move |mut request: axum::http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    };
+    let service = TowerToHyperService::new(router.map_request(from_peer));
     let connection = http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {

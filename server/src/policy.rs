@@ -1,88 +1,128 @@
-//! Policy documents from a directory.
+//! Where policy comes from: a directory, a commit of a Git repository, or what was given; and the
+//! documents that came over the API, beside it.
 
-use std::io;
-use std::path::Path;
+mod directory;
+mod git;
 
-use assent_core::policy::document::PolicyDocument;
+use std::path::PathBuf;
 
-/// The largest document that is read.
+use assent_core::policy::Policy;
+use assent_core::policy::document::{Fault, PolicyDocument};
+
+pub use directory::read_directory;
+pub use git::{Checkout, GitError, NotAReference, Reference};
+
+/// The largest document or module that is read.
 const LARGEST: u64 = 1024 * 1024;
+/// The largest `.json` file: data for modules, and plans for test cases.
+const LARGEST_DATA: u64 = 32 * 1024 * 1024;
+/// How many files a policy has at most.
+const MOST_FILES: usize = 10_000;
 
-/// Every `*.yaml` and `*.yml` of a directory, hidden ones left out, in order of name.
-///
-/// # Errors
-/// When the directory or a document cannot be read, is too large or is not UTF-8; when there is no
-/// document, or a directory within, whose documents would go unread.
-pub fn read_directory(directory: &Path) -> io::Result<Vec<PolicyDocument>> {
-    let named = |path: &Path, error: io::Error| {
-        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-    };
-    let mut documents = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(|error| named(directory, error))? {
-        let path = entry.map_err(|error| named(directory, error))?.path();
-        if is_document(&path) {
-            documents.push(read(&path).map_err(|error| named(&path, error))?);
-        } else if path.is_dir() && !is_hidden(&path) {
-            let error =
-                io::Error::new(io::ErrorKind::InvalidInput, "policies lie in one directory");
-            return Err(named(&path, error));
+/// Where policy documents come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// From nowhere but the API.
+    Nowhere,
+    /// These, for good.
+    Given(Vec<PolicyDocument>),
+    /// Every document in this directory and those within.
+    Directory(PathBuf),
+    /// Every document of a commit.
+    Git(Checkout),
+}
+
+/// What a source holds at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Every file that belongs to the policy, in order of name.
+    pub documents: Vec<PolicyDocument>,
+    /// The commit it was read at, where it comes from Git.
+    pub commit: Option<String>,
+}
+
+/// Why a source could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The directory, or a file of it.
+    #[error("the policy directory cannot be read: {0}")]
+    Directory(#[source] std::io::Error),
+    /// The repository.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+impl Source {
+    /// The word for what it is.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Nowhere => "none",
+            Self::Given(_) => "built in",
+            Self::Directory(_) => "directory",
+            Self::Git(_) => "git",
         }
     }
-    if documents.is_empty() {
-        let error = io::Error::new(io::ErrorKind::NotFound, "no policy document (*.yaml) is there");
-        return Err(named(directory, error));
+
+    /// What it holds now. `before` is what it held when it was read last: a commit is read once.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn read(&self, before: &Reading) -> Result<Reading, SourceError> {
+        match self {
+            Self::Nowhere => Ok(Reading::default()),
+            Self::Given(documents) => {
+                Ok(Reading { documents: documents.clone(), commit: None })
+            }
+            Self::Directory(directory) => {
+                let directory = directory.clone();
+                let read = tokio::task::spawn_blocking(move || read_directory(&directory));
+                let lost = |error| Err(std::io::Error::other(error));
+                let documents = read.await.unwrap_or_else(lost).map_err(SourceError::Directory)?;
+                Ok(Reading { documents, commit: None })
+            }
+            Self::Git(checkout) => Ok(checkout.read(before).await?),
+        }
     }
-    documents.sort_by(|one, other| one.file.cmp(&other.file));
-    Ok(documents)
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.'))
+/// A policy and the documents it was compiled from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The policy.
+    pub policy: Policy,
+    /// What the source held.
+    pub reading: Reading,
 }
 
-/// By its name alone: one that turns out to be no file, or cannot be read, is a fault and not passed
-/// over, because a rule that is not read may be the one that denies.
-fn is_document(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let is_yaml = ["yaml", "yml"].iter().any(|known| ending.eq_ignore_ascii_case(known));
-    !is_hidden(path) && is_yaml
+impl Loaded {
+    /// Compiles what a source holds together with the documents that came over the API. Without
+    /// any, everything is refused.
+    ///
+    /// # Errors
+    /// Every [`Fault`].
+    pub fn compile(reading: Reading, kept: &[PolicyDocument]) -> Result<Self, Vec<Fault>> {
+        let files: Vec<PolicyDocument> = reading.documents.iter().chain(kept).cloned().collect();
+        let policy = match files.is_empty() {
+            true => Policy::refuse_all(),
+            false => Policy::compile(&files)?,
+        };
+        Ok(Self { policy, reading })
+    }
 }
 
-fn read(path: &Path) -> io::Result<PolicyDocument> {
-    if std::fs::metadata(path)?.len() > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than 1 MiB"));
-    }
-    let text = std::fs::read_to_string(path)?;
-    Ok(PolicyDocument { file: path.display().to_string(), text })
+/// The name of a document that came over the API, as faults print it. No file has it: the names of
+/// files in a directory never begin so.
+pub(crate) fn kept_name(name: &str) -> String {
+    format!("api:/{name}")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What belongs to a policy, by its name alone.
+fn belongs(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    matches!(ending.as_deref(), Some("yaml" | "yml" | "rego" | "json"))
+}
 
-    #[test]
-    fn a_document_that_cannot_be_read_is_a_fault_and_not_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path();
-        assert!(read_directory(place).is_err(), "no document at all");
-        std::fs::write(place.join("a.yaml"), "a").unwrap();
-        std::fs::write(place.join("B.YML"), "b").unwrap();
-        std::fs::write(place.join(".hidden.yaml"), "c").unwrap();
-        std::fs::write(place.join("README.md"), "d").unwrap();
-        assert_eq!(read_directory(place).unwrap().len(), 2);
-        std::fs::create_dir(place.join("more")).unwrap();
-        assert!(read_directory(place).is_err(), "a directory within");
-        std::fs::remove_dir(place.join("more")).unwrap();
-        std::fs::create_dir(place.join("deny.yaml")).unwrap();
-        assert!(read_directory(place).is_err(), "a directory of a document's name");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_to_nowhere_is_a_fault() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("allow.yaml"), "a").unwrap();
-        std::os::unix::fs::symlink("gone", folder.path().join("freeze.yaml")).unwrap();
-        assert!(read_directory(folder.path()).is_err());
-    }
+/// How large a file of this name may be.
+fn largest(name: &str) -> u64 {
+    if name.to_ascii_lowercase().ends_with(".json") { LARGEST_DATA } else { LARGEST }
 }

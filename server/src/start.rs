@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assent_core::credential::Secret;
-use assent_core::policy::Policy;
 use assent_core::policy::document::Fault;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::app::{AppError, Authority, Parts};
+use crate::app::authzen::Authzen;
+use crate::app::{AppError, Authority, Parts, documents_of};
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::engines::NoEngines;
 use crate::ledger::sqlite::OpenError;
 use crate::ledger::{Ledger, LedgerError, SqliteLedger};
-use crate::{dev, keys, policy};
+use crate::network::Proxies;
+use crate::policy::{Loaded, Reading, Source, SourceError};
+use crate::{dev, keys};
 
 /// How an authority is set up.
 #[derive(Clone, Debug)]
@@ -27,10 +30,15 @@ pub struct Config {
     pub public_url: Option<Url>,
     /// The directory of ledger and signing key.
     pub data: PathBuf,
-    /// The directory of policy documents. Without one, everything is refused.
-    pub policy: Option<PathBuf>,
+    /// Where policy documents come from. From nowhere, everything is refused that no document of
+    /// the API rules on.
+    pub policy: Source,
+    /// Whose word is taken on where callers call from.
+    pub proxies: Proxies,
     /// Whether people to try things with are seeded. Loopback only.
     pub dev: bool,
+    /// How it is an AuthZEN decision point.
+    pub authzen: Authzen,
 }
 
 /// What whoever started the server should be told. Nothing here is ever logged.
@@ -115,9 +123,9 @@ pub enum StartError {
     /// The ledger, once open.
     #[error(transparent)]
     Read(#[from] LedgerError),
-    /// The policy directory.
-    #[error("the policy directory cannot be read")]
-    PolicyDirectory(#[source] std::io::Error),
+    /// Where policy comes from.
+    #[error(transparent)]
+    PolicySource(#[from] SourceError),
     /// The policy.
     #[error("the policy has {} faults", .0.len())]
     Policy(Vec<Fault>),
@@ -148,7 +156,9 @@ pub async fn run(
     announce: &mut (dyn FnMut(Announcement) + Send),
 ) -> Result<(), StartError> {
     check_reach(&config)?;
-    let policy = load_policy(&config)?;
+    let source = source(&config);
+    // Before anything is made: what cannot rule needs no ledger.
+    let reading = source.read(&Reading::default()).await?;
     let unusable = |source| StartError::Data { path: config.data.clone(), source };
     make_private(&config.data).map_err(unusable)?;
     check_purpose(&config)?;
@@ -157,25 +167,33 @@ pub async fn run(
     let refused = |source| StartError::Listen { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
     let base = base(&config, listener.local_addr().map_err(refused)?)?;
+    let kept = documents_of(&ledger.documents().await?);
+    let rules = Loaded::compile(reading, &kept).map_err(StartError::Policy)?;
     let chance = Chance::default();
     let key = config.data.join("signing-key.p8");
     let signer = keys::signer(&key, &base, &chance).map_err(StartError::Key)?;
     let clock = Clock::system();
     clock.has_been(ledger.head().await?.at);
     announce(Announcement::Policy {
-        rules: policy.rule_count(),
-        revision: policy.revision().to_string(),
+        rules: rules.policy.rule_count(),
+        revision: rules.policy.revision().to_string(),
     });
     let ledger = Arc::new(ledger);
     let closing = shutdown.clone();
-    let parts = Parts { ledger, policy, signer, clock, base, closing };
-    let authority = Arc::new(Authority::new(parts));
+    let (engines, proxies) = (Arc::new(NoEngines), config.proxies.clone());
+    let parts = Parts { ledger, rules, source, engines, proxies, signer, clock, base, closing };
+    let authority = Arc::new(Authority::new(parts).with_authzen(config.authzen.clone()));
+    authority.learn_groups().await?;
+    authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;
     tracing::info!(url = authority.base(), "listening");
     announce(Announcement::Listening { url: authority.base().to_owned() });
-    let sweeper = Arc::clone(&authority);
-    let (served, ()) =
-        tokio::join!(crate::serve(listener, authority), sweeper.sweep_until_closing());
+    let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
+    let (served, (), ()) = tokio::join!(
+        crate::serve(listener, authority),
+        sweeper.sweep_until_closing(),
+        watcher.watch_policy_until_closing(),
+    );
     tracing::info!("stopped");
     served.map_err(refused)
 }
@@ -225,15 +243,12 @@ fn check_whole(config: &Config) -> Result<(), StartError> {
     }
 }
 
-fn load_policy(config: &Config) -> Result<Policy, StartError> {
-    let documents = match &config.policy {
-        Some(directory) => {
-            policy::read_directory(directory).map_err(StartError::PolicyDirectory)?
-        }
-        None if config.dev => vec![dev::policy()],
-        None => return Ok(Policy::refuse_all()),
-    };
-    Policy::compile(&documents).map_err(StartError::Policy)
+/// Where policy comes from; with `--dev` there is always one.
+fn source(config: &Config) -> Source {
+    match &config.policy {
+        Source::Nowhere if config.dev => Source::Given(vec![dev::policy()]),
+        said => said.clone(),
+    }
 }
 
 async fn open_doors(

@@ -32,6 +32,7 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/history", get(pages::history))
         .route("/requests/{id}", get(pages::request))
         .route("/requests/{id}/review", post(pages::review))
+        .route("/requests/{id}/post-review", post(pages::review_afterwards))
         .route("/intents/{digest}", get(pages::intent))
         .route("/login", get(session::login_page).post(session::login))
         .route("/login/{code}", get(session::door_page).post(session::enter))

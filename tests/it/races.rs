@@ -129,7 +129,7 @@ async fn t14_two_approvals_at_once_always_grant() {
         seen.version
     })
     .await;
-    assert!(versions.iter().all(|version| *version == 4), "filed, two reviews, approved");
+    assert!(versions.iter().all(|version| *version == 5), "filed, two reviews, filled, approved");
     assert_eq!(track.verified().await.states.get("approved"), Some(&200));
 }
 

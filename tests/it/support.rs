@@ -11,15 +11,20 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use assent_client::wire;
 use assent_core::access::{Access, NewAccess, Purpose};
 use assent_core::credential::{Secret, Signer};
 use assent_core::policy::Policy;
 use assent_core::policy::document::PolicyDocument;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::Span;
+use assent_server::app::authzen::Authzen;
 use assent_server::app::{Authority, Parts};
 use assent_server::chance::Chance;
+use assent_server::engines::{Engines, NoEngines};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
+use assent_server::network::Proxies;
+use assent_server::policy::{Loaded, Reading, Source};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -63,8 +68,31 @@ rules:
 /// The policy of this text.
 #[track_caller]
 pub(crate) fn policy(text: &str) -> Policy {
-    let document = PolicyDocument { file: "tests.yaml".to_owned(), text: text.to_owned() };
-    Policy::compile(&[document]).unwrap()
+    Policy::compile(&documents(text)).unwrap()
+}
+
+/// A policy whose only document is this text.
+pub(crate) fn documents(text: &str) -> Vec<PolicyDocument> {
+    vec![PolicyDocument { file: "tests.yaml".to_owned(), text: text.to_owned() }]
+}
+
+/// How a server is set up, where that matters to a test.
+pub(crate) struct Setup {
+    pub(crate) source: Source,
+    pub(crate) engines: Arc<dyn Engines>,
+    pub(crate) proxies: Proxies,
+    pub(crate) authzen: Authzen,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            source: Source::Given(documents(POLICY)),
+            engines: Arc::new(NoEngines),
+            proxies: Proxies::default(),
+            authzen: Authzen::default(),
+        }
+    }
 }
 
 /// What outlives a server: start it again from the same.
@@ -73,6 +101,14 @@ pub(crate) struct Remains {
     pub(crate) address: SocketAddr,
     pub(crate) time: Time,
     key: Arc<[u8]>,
+}
+
+impl Remains {
+    fn fresh() -> Self {
+        let key = Signer::generate(Chance::default().source()).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { address, time: Time::default(), key: key.into() }
+    }
 }
 
 /// A server that answers on loopback.
@@ -96,26 +132,61 @@ impl Server {
 
     /// With this ledger.
     pub(crate) async fn with(ledger: Arc<dyn Ledger>) -> Self {
-        let key = Signer::generate(Chance::default().source()).unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::again(ledger, Remains { address, time: Time::default(), key: key.into() }).await
+        Self::again(ledger, Remains::fresh()).await
+    }
+
+    /// With a ledger in memory, as an AuthZEN decision point of these settings.
+    pub(crate) async fn deciding(authzen: Authzen) -> Self {
+        Self::set_up(Setup { authzen, ..Setup::default() }).await
+    }
+
+    /// With a ledger in memory and this policy.
+    pub(crate) async fn ruled_by(text: &str) -> Self {
+        Self::set_up(Setup { source: Source::Given(documents(text)), ..Setup::default() }).await
+    }
+
+    /// With its ledger in this file, and this policy.
+    pub(crate) async fn on_file_ruled_by(file: &Path, text: &str) -> Self {
+        Self::on_file_again(file, Remains::fresh(), text).await
+    }
+
+    /// The same, after a server before it.
+    pub(crate) async fn on_file_again(file: &Path, remains: Remains, text: &str) -> Self {
+        let ledger = Arc::new(SqliteLedger::open(file).unwrap());
+        let setup = Setup { source: Source::Given(documents(text)), ..Setup::default() };
+        Self::on(ledger, remains, setup).await
+    }
+
+    /// With a ledger in memory, set up like this.
+    pub(crate) async fn set_up(setup: Setup) -> Self {
+        let remains = Remains::fresh();
+        Self::on(Arc::new(MemoryLedger::default()), remains, setup).await
     }
 
     /// With this ledger and what is left of a server before it.
     pub(crate) async fn again(ledger: Arc<dyn Ledger>, remains: Remains) -> Self {
+        Self::on(ledger, remains, Setup::default()).await
+    }
+
+    async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
+        let Setup { source, engines, proxies, authzen } = setup;
+        let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let base = format!("http://{address}");
         let closing = CancellationToken::new();
         let parts = Parts {
             ledger,
-            policy: policy(POLICY),
+            rules: Loaded::compile(reading, &[]).unwrap(),
+            source,
+            engines,
+            proxies,
             signer: Signer::new(&base, &remains.key).unwrap(),
             clock: remains.time.clock(),
             base,
             closing: closing.clone(),
         };
-        let authority = Arc::new(Authority::new(parts));
+        let authority = Arc::new(Authority::new(parts).with_authzen(authzen));
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains: Remains { address, ..remains }, closing, serving }
     }
@@ -170,6 +241,21 @@ impl Server {
         self.holder_of(token.expose())
     }
 
+    /// A person whose token says that they are in these groups.
+    pub(crate) async fn member(&self, sub: &str, groups: &[&str]) -> Caller {
+        let wanted = wire::NewAccess {
+            kind: wire::Kind::Person,
+            sub: sub.to_owned(),
+            acts_for: BTreeSet::new(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            administrator: false,
+            expires_after: Some("1h".to_owned()),
+        };
+        let root = self.administrator().await;
+        let fresh = root.client.create_access(&wanted, &fresh_key()).await.unwrap();
+        self.holder_of(&fresh.token)
+    }
+
     async fn issue(&self, principal: Principal, administrator: bool) -> Secret {
         let now = self.authority.clock().now();
         let by = principal.id.clone();
@@ -195,5 +281,6 @@ pub(crate) fn principal(sub: &str, kind: PrincipalKind, acts_for: &[&str]) -> Pr
         kind,
         groups: BTreeSet::new(),
         acts_for: acts_for.iter().map(|sub| local(sub)).collect(),
+        claims: serde_json::Map::new(),
     }
 }

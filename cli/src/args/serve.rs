@@ -3,10 +3,17 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use assent_core::policy::cidr::Cidr;
+use assent_server::network::HeaderName;
+use assent_server::policy::Reference;
 use clap::Args;
 use url::Url;
 
 use crate::args::Printing;
+
+fn header(text: &str) -> Result<HeaderName, String> {
+    text.parse().map_err(|_| format!("`{text}` is not the name of a header"))
+}
 
 #[derive(Debug, Args)]
 #[command(
@@ -21,9 +28,25 @@ pub(crate) struct ServeArgs {
     /// Where ledger and keys are kept
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// The directory of policy files; without one, everything is refused
-    #[arg(long, value_name = "DIR")]
+    /// The directory of policy files; without any, everything is refused
+    #[arg(long, value_name = "DIR", conflicts_with = "policy_git")]
     pub(crate) policy: Option<PathBuf>,
+    /// A local Git repository to read policy files from, as they are committed
+    #[arg(long, value_name = "DIR", requires = "policy_ref")]
+    pub(crate) policy_git: Option<PathBuf>,
+    /// The reference whose commit is read, spelled whole: refs/heads/main
+    #[arg(long, value_name = "REF", requires = "policy_git")]
+    pub(crate) policy_ref: Option<Reference>,
+    /// The directory in the repository that holds the policy files; without it, all of it
+    #[arg(long, value_name = "PATH", requires = "policy_git")]
+    pub(crate) policy_path: Option<String>,
+    /// A proxy whose word is taken on where callers call from: 10.0.0.0/8; may be given several
+    /// times
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) trusted_proxy: Vec<Cidr>,
+    /// The header in which trusted proxies say the caller's country: CF-IPCountry
+    #[arg(long, value_name = "NAME", requires = "trusted_proxy", value_parser = header)]
+    pub(crate) country_header: Option<HeaderName>,
     /// The URL under which others reach this server
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<Url>,
@@ -31,5 +54,19 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) dev: bool,
     #[command(flatten)]
+    pub(crate) authzen: AuthzenArgs,
+    #[command(flatten)]
     pub(crate) printing: Printing,
+}
+
+/// How the server is an AuthZEN decision point
+#[derive(Debug, Args)]
+#[command(next_help_heading = "AuthZEN")]
+pub(crate) struct AuthzenArgs {
+    /// The environment of AuthZEN resources that name none; without it, those are denied
+    #[arg(long, value_name = "NAME")]
+    pub(crate) authzen_environment: Option<String>,
+    /// Let AuthZEN denials say how to ask (Access Request and Approval Profile, draft 1)
+    #[arg(long)]
+    pub(crate) authzen_access_request: bool,
 }

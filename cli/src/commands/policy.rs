@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod test;
 
 use std::path::Path;
 
@@ -9,14 +10,16 @@ use assent_core::policy::Policy;
 use assent_core::policy::document::{Fault, PolicyDocument};
 
 use crate::args::PolicyCommand;
+use crate::commands::policy::check::counted;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Paint, clean};
 
 /// Checks or explains. No server is asked.
-pub(crate) fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
     match command {
         PolicyCommand::Check(args) => check::run(&args, output),
         PolicyCommand::Explain(args) => explain::run(&args, output),
+        PolicyCommand::Test(args) => test::run(&args, output).await,
     }
 }
 

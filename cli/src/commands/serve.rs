@@ -3,6 +3,9 @@
 mod announce;
 mod log;
 
+use assent_server::app::authzen::Authzen;
+use assent_server::network::Proxies;
+use assent_server::policy::{Checkout, Source};
 use assent_server::{Config, StartError};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +21,8 @@ pub(crate) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let ServeArgs { listen, data, policy, public_url, dev, printing } = args;
+    let (documents, source) = (args.policy.clone(), source(&args));
+    let ServeArgs { listen, data, public_url, dev, authzen, printing, .. } = args;
     let data = match data {
         Some(data) => data,
         // The people of `--dev` never get into a ledger that is meant.
@@ -26,8 +30,12 @@ pub(crate) async fn run(
         None => environment.data_directory()?,
     };
     log::install(environment, output)?;
-    let documents = policy.clone();
-    let config = Config { listen, public_url, data, policy, dev };
+    let proxies = Proxies::new(args.trusted_proxy, args.country_header);
+    let authzen = Authzen {
+        environment: authzen.authzen_environment,
+        access_request: authzen.authzen_access_request,
+    };
+    let config = Config { listen, public_url, data, policy: source, proxies, dev, authzen };
     let shutdown = stopped_by_signals()?;
     let mut silent = false;
     let mut announce = |announcement| {
@@ -44,6 +52,19 @@ pub(crate) async fn run(
             }
             Err(Failure::new(exit(&error), "the server cannot run").because(with_causes(&error)))
         }
+    }
+}
+
+/// Where policy comes from.
+fn source(args: &ServeArgs) -> Source {
+    match (&args.policy, &args.policy_git, &args.policy_ref) {
+        (Some(directory), _, _) => Source::Directory(directory.clone()),
+        (None, Some(repository), Some(reference)) => Source::Git(Checkout {
+            repository: repository.clone(),
+            reference: reference.clone(),
+            inside: args.policy_path.clone(),
+        }),
+        (None, _, _) => Source::Nowhere,
     }
 }
 
@@ -68,7 +89,7 @@ fn exit(error: &StartError) -> Exit {
         | StartError::MadeForDev(_)
         | StartError::Meant(_)
         | StartError::PublicUrl(_)
-        | StartError::PolicyDirectory(_)
+        | StartError::PolicySource(_)
         | StartError::Policy(_) => Exit::Usage,
         StartError::Data { .. }
         | StartError::LedgerLost(_)

@@ -15,6 +15,7 @@ pub(crate) fn filing(args: IntentArgs, reason: String, reattach: bool) -> Result
         environment,
         target: targets(target)?,
         digest: digest.map(|digest| digest.to_string()),
+        plan: None,
         context: context.unwrap_or_default(),
         reason,
         duration: duration.map(|span| span.to_string()),

@@ -88,12 +88,7 @@ impl Signer {
     /// [`KeyError::NoRandomness`]; the grant is spent all the same.
     pub fn mint(&self, grant: Grant, random: &dyn SecureRandom) -> Result<Minted, KeyError> {
         let claims = self.claims(&grant);
-        let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": self.key_id});
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(canonical::bytes(value));
-        let input = format!("{}.{}", encode(&header), encode(&claims));
-        let signature = self.pair.sign(random, input.as_bytes());
-        let signature = signature.map_err(|_| KeyError::NoRandomness)?;
-        let token = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
+        let token = self.sign("at+jwt", &claims, random)?;
         Ok(Minted {
             credential: grant.credential,
             fingerprint: Digest::of(token.as_bytes()),
@@ -101,6 +96,27 @@ impl Signer {
             expires_at: grant.expires_at,
             claims,
         })
+    }
+
+    /// These claims as a JWS in compact form (RFC 7515 section 3.1). The type keeps one kind of
+    /// token from ever being taken for another (RFC 8725 section 3.11).
+    pub(super) fn sign(
+        &self,
+        typ: &str,
+        claims: &Value,
+        random: &dyn SecureRandom,
+    ) -> Result<String, KeyError> {
+        let header = json!({"alg": "ES256", "typ": typ, "kid": self.key_id});
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(canonical::bytes(value));
+        let input = format!("{}.{}", encode(&header), encode(claims));
+        let signature = self.pair.sign(random, input.as_bytes());
+        let signature = signature.map_err(|_| KeyError::NoRandomness)?;
+        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())))
+    }
+
+    /// Whose signature it is.
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     /// RFC 9068 section 2.2 and ours. `sub` is coarse and stable, because clouds match on it whole:

@@ -14,6 +14,7 @@ use crate::id::{CredentialId, RequestId, ReviewId};
 use crate::intent::UnverifiedIntent;
 use crate::membership::Membership;
 use crate::policy::ruling::{Outcome, Requirement, Ruling, Stage, Terms};
+use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::{Filing, Receipt, Request, Said, Spend, Step, Verdict};
 use crate::time::{Span, Timestamp};
@@ -35,6 +36,7 @@ fn person(name: &str) -> Principal {
         kind: PrincipalKind::Person,
         groups: BTreeSet::new(),
         acts_for: BTreeSet::new(),
+        claims: serde_json::Map::new(),
     }
 }
 
@@ -69,19 +71,27 @@ fn mint() -> Minting {
         from: BTreeSet::from(["person:bob".parse().unwrap()]),
         exclude: BTreeSet::new(),
         after: None,
+        login_within: None,
+        expires_after: None,
+        escalate: None,
+        remind: None,
     };
     let (stages, expires_after) = (vec![stage], Span::hours(1));
     let requirement = Requirement { stages, expires_after, terms: Terms::DEFAULT };
     let ruling = Ruling {
         outcome: Outcome::Require(requirement),
         rules: BTreeSet::from(["r".to_owned()]),
+        notify: BTreeSet::new(),
+        post_reviews: Vec::new(),
+        risk: None,
         policy: Digest::of(b"policy"),
     };
     let id = RequestId::new(start(), [1; 10]);
     let (intent, requester) = (stated.verify().unwrap(), person("alice"));
-    let filed = Request::file(Filing { id, intent, requester, ruling }, start());
+    let filed = Request::file(Filing { id, intent, requester, ruling, known: Known::default() }, start());
     let request = filed.next();
-    let said = Said { verdict: Verdict::Approve, digest: request.digest(), comment: String::new() };
+    let (verdict, digest) = (Verdict::Approve, request.digest());
+    let said = Said { verdict, digest, comment: String::new(), signed_in_at: None };
     let nobody = Membership::default();
     let review = ReviewId::new(start(), [2; 10]);
     let reviewed = request.review(review, &person("bob"), said, &nobody, start()).unwrap();

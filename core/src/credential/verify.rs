@@ -130,13 +130,7 @@ impl Verifier {
     /// # Errors
     /// [`Rejection`]: on any doubt.
     pub fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Claims, Rejection> {
-        let parts = Parts::split(token)?;
-        let key = keys.0.get(&parts.key_id()?).ok_or(Rejection::UnknownKey)?;
-        let signed = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key);
-        signed
-            .verify(parts.input.as_bytes(), &parts.signature)
-            .map_err(|_| Rejection::Signature)?;
-        let claims = Claims::read(json_object(parts.claims)?)?;
+        let claims = Claims::read(signed_claims(token, &ACCESS_TOKEN, keys)?)?;
         self.check(&claims, now)?;
         Ok(claims)
     }
@@ -173,7 +167,30 @@ impl Verifier {
 /// # Errors
 /// [`Rejection`] when the header would be refused in any case.
 pub fn unverified_key_id(token: &str) -> Result<String, Rejection> {
-    Parts::split(token)?.key_id()
+    Parts::split(token)?.key_id(&ACCESS_TOKEN)
+}
+
+/// One kind of token, by the `typ` of its header, and what is said of any other.
+pub(super) struct Form {
+    pub(super) typ: &'static str,
+    pub(super) fault: &'static str,
+}
+
+/// RFC 9068 section 2.1.
+const ACCESS_TOKEN: Form = Form { typ: "at+jwt", fault: "typ is not at+jwt" };
+
+/// The claims of a token of this form, once its signature is found good. They are not checked.
+pub(super) fn signed_claims(
+    token: &str,
+    form: &Form,
+    keys: &KeySet,
+) -> Result<Map<String, Value>, Rejection> {
+    let parts = Parts::split(token)?;
+    let key = keys.0.get(&parts.key_id(form)?).ok_or(Rejection::UnknownKey)?;
+    let signed = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key);
+    let verified = signed.verify(parts.input.as_bytes(), &parts.signature);
+    verified.map_err(|_| Rejection::Signature)?;
+    json_object(parts.claims)
 }
 
 struct Parts<'a> {
@@ -200,15 +217,15 @@ impl<'a> Parts<'a> {
 
     /// RFC 9068 section 4 and RFC 8725: one algorithm, one type, and no header that would let the
     /// token choose its own key or its own rules.
-    fn key_id(&self) -> Result<String, Rejection> {
+    fn key_id(&self, form: &Form) -> Result<String, Rejection> {
         let header = json_object(self.header)?;
         let is =
             |name: &str, wanted: &str| header.get(name).and_then(Value::as_str) == Some(wanted);
         if !is("alg", "ES256") {
             return Err(Rejection::Header("alg is not ES256"));
         }
-        if !is("typ", "at+jwt") {
-            return Err(Rejection::Header("typ is not at+jwt"));
+        if !is("typ", form.typ) {
+            return Err(Rejection::Header(form.fault));
         }
         if header.keys().any(|name| !matches!(name.as_str(), "alg" | "typ" | "kid")) {
             return Err(Rejection::Header("only alg, typ and kid are known"));
@@ -249,12 +266,15 @@ impl Claims {
     }
 }
 
-fn text(claims: &Map<String, Value>, name: &'static str) -> Result<String, Rejection> {
+pub(super) fn text(claims: &Map<String, Value>, name: &'static str) -> Result<String, Rejection> {
     let value = claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     value.map(str::to_owned).ok_or(Rejection::Claim(name))
 }
 
-fn instant(claims: &Map<String, Value>, name: &'static str) -> Result<Timestamp, Rejection> {
+pub(super) fn instant(
+    claims: &Map<String, Value>,
+    name: &'static str,
+) -> Result<Timestamp, Rejection> {
     let seconds = claims.get(name).and_then(Value::as_i64).filter(|s| (0..1 << 40).contains(s));
     let seconds = seconds.ok_or(Rejection::Claim(name))?;
     Ok(Timestamp::from_millis(seconds.saturating_mul(1000)))

@@ -1,237 +1,566 @@
 //! Documents together: names resolved, promises that nobody could keep refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::membership::{Approver, Membership};
-use crate::policy::condition::{Attribute, Condition, Test};
-use crate::policy::document::{self, Defaults, Fault, Parsed, Place, PolicyDocument, StageText};
-use crate::policy::quorum::Progress;
-use crate::policy::ruling::{Stage, Terms};
-use crate::policy::{Effect, Index, Policy, Rule};
+use crate::policy::ask::{Ask, Attachment, Engine};
+use crate::policy::attribute::Attribute;
+use crate::policy::calendar::Zone;
+use crate::policy::condition::{Condition, Constant, Test};
+use crate::policy::document::{
+    self, EngineText, Fault, Half, OnChange, Place, PolicyDocument, StageText, Vocabulary,
+};
+use crate::policy::polarity;
+use crate::policy::quorum::{Approval, Progress};
+use crate::policy::record::{Delegation, Records};
+use crate::policy::risk::Factor;
+use crate::policy::ruling::{PostReview, Stage, Terms};
+use crate::policy::{Asking, Effect, Index, Policy, Requiring, Rule};
 use crate::time::Span;
 
-pub(super) fn compile(documents: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
-    let mut faults = Vec::new();
-    let mut parsed: Vec<_> =
-        documents.iter().map(|text| (text, document::read(text, &mut faults))).collect();
-    parsed.sort_by(|(one, _), (other, _)| (&one.file, &one.text).cmp(&(&other.file, &other.text)));
-    let membership = membership(&parsed, &mut faults);
-    let defaults = defaults(&parsed, &mut faults);
-    let written: Vec<document::Rule> = parsed.into_iter().flat_map(|(_, doc)| doc.rules).collect();
-    check_ids(&written, &mut faults);
-    check_stage_names(&written, &mut faults);
-    for rule in &written {
-        check_rule(rule, &written, &membership, &mut faults);
+/// Everything the documents say, before it is held against each other.
+#[derive(Debug)]
+pub(super) struct Written<'a> {
+    pub(super) halves: Vec<(&'a PolicyDocument, Half)>,
+    pub(super) rules: Vec<document::Rule>,
+    pub(super) factors: Vec<document::Placed<Factor>>,
+    pub(super) records: Records,
+    pub(super) membership: Membership,
+    pub(super) defaults: crate::policy::Defaults,
+    pub(super) on_change: OnChange,
+}
+
+/// Reads the documents among these files.
+pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> Written<'a> {
+    let mut documents: Vec<&PolicyDocument> =
+        files.iter().filter(|file| !file.is_test() && !file.is_attachment()).collect();
+    documents.sort_by(|one, other| (&one.file, &one.text).cmp(&(&other.file, &other.text)));
+    let halves: Vec<(&PolicyDocument, Half)> =
+        documents.into_iter().map(|text| (text, document::read(text, faults))).collect();
+
+    let (defaults, zone, on_change) = defaults(&halves, faults);
+    let records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
+    let membership = membership(&halves, faults);
+    let vocabulary =
+        Vocabulary { zone: Some(records.zone.clone()), calendars: records.calendars.clone() };
+
+    let mut rules: Vec<document::Rule> = Vec::new();
+    let mut factors = Vec::new();
+    for (_, half) in &halves {
+        let read = document::read_rules(half, &vocabulary, faults);
+        rules.extend(read.rules);
+        factors.extend(read.factors);
     }
+    Written { halves, rules, factors, records, membership, defaults, on_change }
+}
+
+pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let Written { rules: written, factors, records, membership, defaults, on_change, .. } =
+        read(files, &mut faults);
+    let attachments: Vec<&PolicyDocument> =
+        files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
+    let checker = Checker { all: &written, membership: &membership, records: &records };
+    checker.check(&factors, &mut faults);
+    let mut rules: Vec<Rule> = written
+        .iter()
+        .filter_map(|rule| lower(rule, &attachments, &mut faults))
+        .collect();
     if !faults.is_empty() {
         faults.sort();
+        faults.dedup();
         return Err(faults);
     }
-    let mut rules: Vec<Rule> = written.into_iter().map(lower).collect();
     rules.sort_by(|one, other| one.id.cmp(&other.id));
+    let mut factors: Vec<Factor> = factors.into_iter().map(|placed| placed.value).collect();
+    factors.sort_by(|one, other| one.id.cmp(&other.id));
     let mut index = Index::default();
     for (at, rule) in rules.iter().enumerate() {
         let environments = pinned(&rule.when, &Attribute::Environment);
-        index.add(at, pinned(&rule.when, &Attribute::Kind), &environments);
+        index.add(at, &pinned(&rule.when, &Attribute::Kind), &environments);
     }
-    Ok(Policy { rules, index, membership, defaults, revision: revision(documents) })
+    let revision = revision(files);
+    Ok(Policy { rules, index, membership, records, factors, defaults, on_change, revision })
 }
 
-/// The digest of all texts, whatever their order and their files' names.
-fn revision(documents: &[PolicyDocument]) -> Digest {
-    let texts: BTreeSet<Digest> = documents.iter().map(|d| Digest::of(d.text.as_bytes())).collect();
+/// The digest of all texts that rule, whatever their order and their files' names.
+fn revision(files: &[PolicyDocument]) -> Digest {
+    let ruling = files.iter().filter(|file| !file.is_test());
+    let texts: BTreeSet<Digest> = ruling.map(|d| Digest::of(d.text.as_bytes())).collect();
     let mut parts: Vec<&[u8]> = vec![b"assent/policy/v1\0"];
     parts.extend(texts.iter().map(|digest| digest.as_bytes().as_slice()));
     Digest::of_parts(&parts)
 }
 
-fn membership(parsed: &[(&PolicyDocument, Parsed)], faults: &mut Vec<Fault>) -> Membership {
+fn membership(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Fault>) -> Membership {
     let mut groups = BTreeMap::new();
-    for (name, group) in parsed.iter().flat_map(|(_, doc)| &doc.groups) {
-        if groups.insert(name.clone(), group.people.clone()).is_some() {
+    let mut vouched = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    for (name, group) in halves.iter().flat_map(|(_, half)| &half.sections.groups) {
+        if !seen.insert(name) {
             let message = format!("group `{name}` is defined twice");
             faults.push(Fault { place: group.place.clone(), message });
         }
+        match &group.people {
+            Some(people) => drop(groups.insert(name.clone(), people.clone())),
+            None => drop(vouched.insert(name.clone())),
+        }
     }
-    Membership::new(groups)
+    Membership::new(groups).with_vouched(vouched)
+}
+
+/// Everything that has a name, each name once over all documents.
+fn records(halves: &[(&PolicyDocument, Half)], zone: Zone, faults: &mut Vec<Fault>) -> Records {
+    let mut records = Records { zone, ..Records::default() };
+    for (_, half) in halves {
+        let sections = &half.sections;
+        for (name, placed) in &sections.kinds {
+            if records.kinds.insert(name.clone(), placed.value).is_some() {
+                twice("kind", name, &placed.place, faults);
+            }
+        }
+        for (name, placed) in &sections.environments {
+            let value = placed.value.clone();
+            if records.environments.insert(name.clone(), value).is_some() {
+                twice("environment", name, &placed.place, faults);
+            }
+        }
+        for (name, placed) in &sections.calendars {
+            match placed.value.calendar(&records.zone) {
+                Ok(calendar) => {
+                    let calendar = Arc::new(calendar);
+                    if records.calendars.insert(name.clone(), calendar).is_some() {
+                        twice("calendar", name, &placed.place, faults);
+                    }
+                }
+                Err(error) => {
+                    let (place, message) = (placed.place.clone(), error.to_string());
+                    faults.push(Fault { place, message });
+                }
+            }
+        }
+        records.owners.extend(sections.owners.iter().map(|placed| placed.value.clone()));
+        for placed in &sections.delegations {
+            if let Some(problem) = clash(&placed.value, &records.delegations) {
+                faults.push(Fault { place: placed.place.clone(), message: problem });
+            }
+            records.delegations.push(placed.value.clone());
+        }
+    }
+    records
+}
+
+fn twice(what: &str, name: &str, place: &Place, faults: &mut Vec<Fault>) {
+    let message = format!("{what} `{name}` is defined twice");
+    faults.push(Fault { place: place.clone(), message });
+}
+
+/// Somebody with two stand-ins at once would count twice.
+fn clash(new: &Delegation, others: &[Delegation]) -> Option<String> {
+    let meets = |other: &&Delegation| {
+        other.from == new.from && other.starts < new.ends && new.starts < other.ends
+    };
+    let other = others.iter().find(meets)?;
+    Some(format!("`{}` has `{}` standing in at that time already", new.from, other.to))
 }
 
 /// Defaults of several documents must not differ silently: at most one document states them.
 fn defaults(
-    parsed: &[(&PolicyDocument, Parsed)],
+    halves: &[(&PolicyDocument, Half)],
     faults: &mut Vec<Fault>,
-) -> crate::policy::Defaults {
-    let states = |d: &Defaults| {
-        let limits = &d.limits;
-        d.request_expires.is_some()
-            || limits.max_ttl.is_some()
-            || limits.uses.is_some()
-            || limits.grant_window.is_some()
-    };
-    let mut stated = parsed.iter().filter(|(_, doc)| states(&doc.defaults));
-    let chosen = stated.next().map(|(_, doc)| doc.defaults.clone()).unwrap_or_default();
-    for (text, _) in stated {
+) -> (crate::policy::Defaults, Option<Zone>, OnChange) {
+    let mut stated =
+        halves.iter().map(|(_, half)| &half.sections.defaults).filter(|d| d.place.is_some());
+    let chosen = stated.next().cloned().unwrap_or_default();
+    for other in stated {
         let message = "`defaults` are stated in another document already".to_owned();
-        faults.push(Fault { place: Place::at(&text.file, 1, 0), message });
+        faults.extend(other.place.clone().map(|place| Fault { place, message }));
     }
     let limits = chosen.limits;
-    crate::policy::Defaults {
+    let defaults = crate::policy::Defaults {
         request_expires: chosen.request_expires.unwrap_or(Span::hours(24)),
         terms: Terms {
             max_ttl: limits.max_ttl.unwrap_or(Terms::DEFAULT.max_ttl),
             uses: limits.uses.unwrap_or(Terms::DEFAULT.uses),
-            audiences: None,
             grant_window: limits.grant_window.unwrap_or(Terms::DEFAULT.grant_window),
+            ..Terms::DEFAULT
         },
-    }
+    };
+    (defaults, chosen.zone, chosen.on_change.unwrap_or_default())
 }
 
-fn check_ids(rules: &[document::Rule], faults: &mut Vec<Fault>) {
-    let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
-    for rule in rules {
-        if let Some(first) = seen.insert(&rule.id, &rule.place) {
-            let message =
-                format!("rule `{}` stands already at {}:{}", rule.id, first.file, first.line);
-            faults.push(Fault { place: rule.place.clone(), message });
+/// What all rules together must keep.
+struct Checker<'a> {
+    all: &'a [document::Rule],
+    membership: &'a Membership,
+    records: &'a Records,
+}
+
+impl Checker<'_> {
+    fn check(&self, factors: &[document::Placed<Factor>], faults: &mut Vec<Fault>) {
+        self.check_ids(faults);
+        self.check_stage_names(faults);
+        for rule in self.all {
+            self.check_rule(rule, faults);
+        }
+        let mut seen = BTreeSet::new();
+        for factor in factors {
+            if !seen.insert(&factor.value.id) {
+                twice("risk factor", &factor.value.id, &factor.place, faults);
+            }
+            self.check_conditions(&factor.value.when, &factor.place, faults);
+            if looks_at_risk(&factor.value.when) {
+                let message = "a risk factor cannot look at `risk.score`, which it makes".to_owned();
+                faults.push(Fault { place: factor.place.clone(), message });
+            }
+            let problem = polarity::of_factor(&factor.value.when);
+            faults.extend(problem.map(|p| Fault { place: factor.place.clone(), message: p }));
         }
     }
-}
 
-/// `RULE/STAGE` must name one stage: with `/` in names, two rules could spell the same.
-fn check_stage_names(rules: &[document::Rule], faults: &mut Vec<Fault>) {
-    let mut seen: BTreeMap<&str, (&str, &Place)> = BTreeMap::new();
-    for rule in rules {
-        let document::Effect::Require { stages, .. } = &rule.effect else { continue };
-        for stage in stages {
-            let first = seen.insert(&stage.name, (&rule.id, &stage.place));
-            if let Some((_, first)) = first.filter(|(other, _)| *other != rule.id) {
-                let message = format!(
-                    "stage `{}` stands already at {}:{}",
-                    stage.name, first.file, first.line
-                );
-                faults.push(Fault { place: stage.place.clone(), message });
+    fn check_ids(&self, faults: &mut Vec<Fault>) {
+        let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
+        for rule in self.all {
+            if let Some(first) = seen.insert(&rule.id, &rule.place) {
+                let message =
+                    format!("rule `{}` stands already at {}:{}", rule.id, first.file, first.line);
+                faults.push(Fault { place: rule.place.clone(), message });
             }
         }
     }
-}
 
-fn check_rule(
-    rule: &document::Rule,
-    all: &[document::Rule],
-    membership: &Membership,
-    faults: &mut Vec<Fault>,
-) {
-    for condition in &rule.when {
-        if let (Attribute::RequesterGroups, Test::ContainsAny(groups) | Test::ContainsAll(groups)) =
-            (&condition.attribute, &condition.test)
-        {
-            check_groups(groups.iter(), &rule.place, membership, faults);
-        }
-    }
-    match &rule.effect {
-        document::Effect::Deny { .. } => {}
-        document::Effect::Require { stages, .. } => check_stages(stages, membership, faults),
-        document::Effect::Allow { waives, .. } => {
-            for (place, id) in waives {
-                if let Some(problem) = cannot_waive(id, all) {
-                    let message = format!("cannot waive `{id}`: {problem}");
-                    faults.push(Fault { place: place.clone(), message });
+    /// `RULE/STAGE` must name one stage: with `/` in names, two rules could spell the same.
+    fn check_stage_names(&self, faults: &mut Vec<Fault>) {
+        let mut seen: BTreeMap<&str, (&str, &Place)> = BTreeMap::new();
+        for rule in self.all {
+            for stage in stages_of(&rule.effect) {
+                let first = seen.insert(&stage.name, (&rule.id, &stage.place));
+                if let Some((_, first)) = first.filter(|(other, _)| *other != rule.id) {
+                    let message = format!(
+                        "stage `{}` stands already at {}:{}",
+                        stage.name, first.file, first.line
+                    );
+                    faults.push(Fault { place: stage.place.clone(), message });
                 }
             }
         }
     }
-}
 
-fn cannot_waive(id: &str, all: &[document::Rule]) -> Option<&'static str> {
-    match all.iter().find(|rule| rule.id == id).map(|rule| &rule.effect) {
-        None => Some("there is no such rule"),
-        Some(document::Effect::Allow { .. }) => Some("an allow is never waived"),
-        Some(document::Effect::Deny { waivable: false, .. }) => {
-            Some("it does not say `waivable: true`")
+    fn check_rule(&self, rule: &document::Rule, faults: &mut Vec<Fault>) {
+        self.check_conditions(&rule.when, &rule.place, faults);
+        let problem = polarity::of_rule(&rule.effect, &rule.when);
+        faults.extend(problem.map(|p| Fault { place: rule.place.clone(), message: p }));
+        self.check_stages(stages_of(&rule.effect), faults);
+        let waives = match &rule.effect {
+            document::Effect::Allow(allow) => &allow.waives,
+            document::Effect::Ask(ask) => &ask.waives,
+            document::Effect::Deny { .. } | document::Effect::Require(_) => return,
+        };
+        for (place, id) in waives {
+            if let Some(problem) = self.cannot_waive(id) {
+                let message = format!("cannot waive `{id}`: {problem}");
+                faults.push(Fault { place: place.clone(), message });
+            }
         }
-        Some(document::Effect::Deny { waivable: true, .. } | document::Effect::Require { .. }) => {
-            None
+        if let document::Effect::Allow(allow) = &rule.effect {
+            self.check_post_review(allow, faults);
         }
     }
-}
 
-fn check_groups<'a>(
-    groups: impl Iterator<Item = &'a String>,
-    place: &Place,
-    membership: &Membership,
-    faults: &mut Vec<Fault>,
-) {
-    for group in groups.filter(|group| membership.members(group).is_none()) {
-        let message = format!("there is no group `{group}`; groups are defined under `groups`");
+    fn check_post_review(&self, allow: &document::AllowText, faults: &mut Vec<Fault>) {
+        let Some(review) = &allow.post_review else { return };
+        self.check_approvers(review.by.iter(), &review.place, faults);
+        if let Some((place, id)) = &review.suspend {
+            let problem = match self.find(id).map(|rule| &rule.effect) {
+                None => Some("there is no such rule"),
+                Some(document::Effect::Allow(_)) => None,
+                Some(_) => Some("only an allow can be suspended; without the others more would pass"),
+            };
+            if let Some(problem) = problem {
+                let message = format!("cannot suspend `{id}`: {problem}");
+                faults.push(Fault { place: place.clone(), message });
+            }
+        }
+        if review.by.iter().all(|by| self.is_known(by)) && !self.is_vouched(&review.by) {
+            let people = self.membership.people(&review.by).len();
+            if people < review.approvals as usize {
+                let message = format!(
+                    "the later review asks for {} people, but only {people} can give one",
+                    review.approvals
+                );
+                faults.push(Fault { place: review.place.clone(), message });
+            }
+        }
+    }
+
+    fn find(&self, id: &str) -> Option<&document::Rule> {
+        self.all.iter().find(|rule| rule.id == id)
+    }
+
+    fn cannot_waive(&self, id: &str) -> Option<&'static str> {
+        match self.find(id).map(|rule| &rule.effect) {
+            None => Some("there is no such rule"),
+            Some(document::Effect::Allow(_)) => Some("an allow is never waived"),
+            Some(document::Effect::Ask(_)) => Some("what an engine says is never waived"),
+            Some(document::Effect::Deny { waivable: false, .. }) => {
+                Some("it does not say `waivable: true`")
+            }
+            Some(document::Effect::Deny { waivable: true, .. } | document::Effect::Require(_)) => {
+                None
+            }
+        }
+    }
+
+    fn is_known(&self, approver: &Approver) -> bool {
+        match approver {
+            Approver::Group(group) => self.membership.is_known(group),
+            Approver::Person(_) => true,
+        }
+    }
+
+    fn is_vouched(&self, approvers: &BTreeSet<Approver>) -> bool {
+        approvers.iter().any(|approver| match approver {
+            Approver::Group(group) => self.membership.is_vouched(group),
+            Approver::Person(_) => false,
+        })
+    }
+
+    fn check_conditions(&self, when: &[Condition], place: &Place, faults: &mut Vec<Fault>) {
+        let mut tested = Vec::new();
+        for condition in when {
+            condition.each_test(&mut |attribute, test| {
+                tested.push((attribute.clone(), test.clone()));
+            });
+        }
+        for (attribute, test) in tested {
+            if let (Attribute::RequesterGroups, Test::Contains { items, .. }) = (&attribute, &test) {
+                for item in items {
+                    let Constant::Text(group) = item else { continue };
+                    self.check_group(group, place, faults);
+                }
+            }
+        }
+    }
+
+    fn check_group(&self, group: &str, place: &Place, faults: &mut Vec<Fault>) {
+        if self.membership.is_known(group) {
+            return;
+        }
+        let nearest = document::nearest(group, self.membership.names());
+        let message = format!(
+            "there is no group `{group}`{nearest}; define it under `groups`, \
+             or write `{group}: {{identity: true}}` there if the identity provider vouches for it"
+        );
         faults.push(Fault { place: place.clone(), message });
     }
+
+    fn check_approvers<'b>(
+        &self,
+        approvers: impl Iterator<Item = &'b Approver>,
+        place: &Place,
+        faults: &mut Vec<Fault>,
+    ) {
+        for approver in approvers {
+            if let Approver::Group(group) = approver {
+                self.check_group(group, place, faults);
+            }
+        }
+    }
+
+    /// Every group exists, and if everybody approved, the stages would be filled, each person
+    /// counted once. A quorum that cannot be met is a mistake, not a refusal.
+    fn check_stages(&self, stages: &[StageText], faults: &mut Vec<Fault>) {
+        for stage in stages {
+            let escalated = stage.escalate.iter().flat_map(|escalation| &escalation.to);
+            let named = stage.from.iter().chain(&stage.exclude).chain(escalated);
+            self.check_approvers(named, &stage.place, faults);
+            if stage.owners && self.records.owners.is_empty() {
+                let message = "nobody owns anything: define who does under `owners`".to_owned();
+                faults.push(Fault { place: stage.place.clone(), message });
+            }
+        }
+        let counts = |stage: &StageText| {
+            let named = || stage.from.iter().chain(&stage.exclude);
+            let known = (stage.owners || !stage.from.is_empty()) && named().all(|a| self.is_known(a));
+            known && !stage.owners && !self.is_vouched(&stage.from)
+        };
+        if !stages.iter().all(counts) {
+            return; // That was said already, or nobody can count here who will be there then.
+        }
+        let asked: Vec<Stage> = ordered("", stages, false);
+        let everybody = self.membership.people(asked.iter().flat_map(|stage| &stage.from));
+        // Whoever is to count can sign in just before.
+        let fresh = || Approval { login_age: Some(Span::ZERO), ..Approval::default() };
+        let everybody = everybody.into_iter().cloned().map(|who| (who, fresh())).collect();
+        let progress = Progress::of(&asked, &everybody, &BTreeSet::new(), self.membership);
+        let Some((stage, counted)) =
+            stages.iter().zip(progress.stages()).find(|(_, counted)| !counted.is_filled())
+        else {
+            return;
+        };
+        let message = format!(
+            "stage `{}` asks for {} approvals, but only {} different people can give one",
+            stage.name,
+            stage.approvals,
+            counted.counted.len()
+        );
+        faults.push(Fault { place: stage.place.clone(), message });
+    }
 }
 
-/// Every group exists, and if everybody approved, the stages would be filled, each person counted
-/// once. A quorum that cannot be met is a mistake, not a refusal.
-fn check_stages(stages: &[StageText], membership: &Membership, faults: &mut Vec<Fault>) {
-    for stage in stages {
-        let named = stage.from.iter().chain(&stage.exclude).filter_map(|approver| match approver {
-            Approver::Group(group) => Some(group),
-            Approver::Person(_) => None,
+pub(super) fn looks_at_risk(when: &[Condition]) -> bool {
+    let mut looks = false;
+    for condition in when {
+        condition.each_test(&mut |attribute, test| {
+            let same = matches!(test, Test::SameAs(other) if *other == Attribute::Risk);
+            looks |= same || *attribute == Attribute::Risk;
         });
-        check_groups(named, &stage.place, membership, faults);
     }
-    let names_all = |stage: &StageText| {
-        !stage.from.is_empty()
-            && stage.from.iter().chain(&stage.exclude).all(|approver| match approver {
-                Approver::Group(group) => membership.members(group).is_some(),
-                Approver::Person(_) => true,
-            })
-    };
-    if !stages.iter().all(names_all) {
-        return; // That was said already; counting would only say it again.
-    }
-    let asked: Vec<Stage> = ordered("", stages.to_vec());
-    let everybody = membership.people(asked.iter().flat_map(|stage| &stage.from));
-    let everybody = everybody.into_iter().cloned().collect();
-    let progress = Progress::of(&asked, &everybody, &BTreeSet::new(), membership);
-    let Some((stage, counted)) =
-        stages.iter().zip(progress.stages()).find(|(_, counted)| !counted.is_filled())
-    else {
-        return;
-    };
-    let message = format!(
-        "stage `{}` asks for {} approvals, but only {} different people can give one",
-        stage.name,
-        stage.approvals,
-        counted.counted.len()
-    );
-    faults.push(Fault { place: stage.place.clone(), message });
+    looks
 }
 
-fn lower(rule: document::Rule) -> Rule {
-    let effect = match rule.effect {
-        document::Effect::Deny { message, waivable } => Effect::Deny { message, waivable },
-        document::Effect::Require { stages, expires_after, limits } => {
-            Effect::Require { stages: ordered(&rule.id, stages), expires_after, limits }
-        }
-        document::Effect::Allow { waives, limits } => {
-            Effect::Allow { waives: waives.into_iter().map(|(_, id)| id).collect(), limits }
-        }
-    };
-    Rule { id: rule.id, when: rule.when, effect }
+pub(super) fn stages_of(effect: &document::Effect) -> &[StageText] {
+    match effect {
+        document::Effect::Require(require) => &require.stages,
+        document::Effect::Ask(ask) => &ask.stages,
+        document::Effect::Deny { .. } | document::Effect::Allow(_) => &[],
+    }
 }
 
-/// Stages of one rule run in their order.
-fn ordered(rule: &str, stages: Vec<StageText>) -> Vec<Stage> {
+/// `None` where a fault was found.
+fn lower(
+    rule: &document::Rule,
+    attachments: &[&PolicyDocument],
+    faults: &mut Vec<Fault>,
+) -> Option<Rule> {
+    let effect = match &rule.effect {
+        document::Effect::Deny { message, waivable, notify } => Effect::Deny {
+            message: message.clone(),
+            waivable: *waivable,
+            notify: notify.clone(),
+        },
+        document::Effect::Require(require) => Effect::Require(Requiring {
+            owners: owners(&require.stages),
+            stages: ordered(&rule.id, &require.stages, require.parallel),
+            expires_after: require.expires_after,
+            limits: require.limits.clone(),
+            notify: require.notify.clone(),
+        }),
+        document::Effect::Allow(allow) => Effect::Allow {
+            waives: allow.waives.iter().map(|(_, id)| id.clone()).collect(),
+            limits: allow.limits.clone(),
+            notify: allow.notify.clone(),
+            post_review: allow.post_review.as_ref().map(|review| PostReview {
+                rule: rule.id.clone(),
+                approvals: review.approvals,
+                by: review.by.clone(),
+                within: review.within,
+                suspend: review.suspend.as_ref().map(|(_, id)| id.clone()),
+                notify: review.notify.clone(),
+            }),
+        },
+        document::Effect::Ask(ask) => Effect::Ask(Asking {
+            ask: asking(&rule.id, &rule.place, &ask.engine, attachments, faults)?,
+            stages: Requiring {
+                owners: owners(&ask.stages),
+                stages: ordered(&rule.id, &ask.stages, false),
+                expires_after: None,
+                limits: document::Limits::default(),
+                notify: BTreeSet::new(),
+            },
+            waives: ask.waives.iter().map(|(_, id)| id.clone()).collect(),
+        }),
+    };
+    Some(Rule {
+        id: rule.id.clone(),
+        description: rule.description.clone(),
+        when: rule.when.clone(),
+        effect,
+    })
+}
+
+fn owners(stages: &[StageText]) -> BTreeSet<String> {
+    stages.iter().filter(|stage| stage.owners).map(|stage| stage.name.clone()).collect()
+}
+
+fn asking(
+    rule: &str,
+    place: &Place,
+    engine: &EngineText,
+    attachments: &[&PolicyDocument],
+    faults: &mut Vec<Fault>,
+) -> Option<Ask> {
+    let mut attached = |names: &[(Place, String)]| -> Option<Vec<Attachment>> {
+        let mut found = Vec::new();
+        for (place, name) in names {
+            match attachments.iter().find(|file| is_beside(&file.file, name, &place.file)) {
+                Some(file) => {
+                    let text = Arc::from(file.text.as_str());
+                    found.push(Attachment { file: file.file.clone(), text });
+                }
+                None => {
+                    let message = format!("there is no file `{name}` in this document's directory");
+                    faults.push(Fault { place: place.clone(), message });
+                }
+            }
+        }
+        (found.len() == names.len()).then_some(found)
+    };
+    let (engine, shape) = match engine {
+        EngineText::Rego { files, data, v0, shape } => {
+            let (modules, data) = (attached(files), attached(data));
+            (Engine::Rego { modules: modules?, data: data?, v0: *v0 }, shape)
+        }
+        EngineText::Opa { url, token_file, ca_file, timeout, shape } => {
+            let (url, timeout) = (url.clone(), *timeout);
+            let (token_file, ca_file) = (token_file.clone(), ca_file.clone());
+            (Engine::Opa { url, token_file, ca_file, timeout }, shape)
+        }
+    };
+    let needs_query = shape.dialect == crate::policy::ask::Dialect::HcpTerraform;
+    if needs_query && shape.query.is_none() && matches!(engine, Engine::Rego { .. }) {
+        let message = "the dialect hcp-terraform needs a `query`".to_owned();
+        faults.push(Fault { place: place.clone(), message });
+        return None;
+    }
+    Some(Ask {
+        rule: rule.to_owned(),
+        engine,
+        dialect: shape.dialect,
+        query: shape.query.clone(),
+        namespace: shape.namespace.clone(),
+    })
+}
+
+/// Whether `file` is what a document in `document` means by `name`: a path from its own directory
+/// downwards.
+fn is_beside(file: &str, name: &str, document: &str) -> bool {
+    let directory = document.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let inside = match directory {
+        "" => Some(file),
+        directory => file.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')),
+    };
+    inside == Some(name)
+}
+
+/// Stages of one rule run in their order, unless they stand side by side.
+fn ordered(rule: &str, stages: &[StageText], parallel: bool) -> Vec<Stage> {
     let mut after = None;
     let mut ordered = Vec::new();
     for stage in stages {
-        let name = stage.name.clone();
         ordered.push(Stage {
-            name: stage.name,
+            name: stage.name.clone(),
             rules: BTreeSet::from([rule.to_owned()]),
             approvals: stage.approvals,
-            from: stage.from,
-            exclude: stage.exclude,
-            after: after.replace(name),
+            from: stage.from.clone(),
+            exclude: stage.exclude.clone(),
+            after: if parallel { None } else { after.replace(stage.name.clone()) },
+            login_within: stage.login_within,
+            expires_after: stage.expires_after,
+            escalate: stage.escalate.clone(),
+            remind: stage.remind,
         });
     }
     ordered
@@ -239,10 +568,20 @@ fn ordered(rule: &str, stages: Vec<StageText>) -> Vec<Stage> {
 
 /// The texts to which these conditions pin an attribute; any text where they do not.
 fn pinned(when: &[Condition], attribute: &Attribute) -> Vec<Option<String>> {
-    let tests = when.iter().filter(|condition| condition.attribute == *attribute);
-    let texts = tests.filter_map(|condition| match &condition.test {
-        Test::In(texts) => Some(texts.iter().cloned().map(Some).collect()),
-        Test::ContainsAny(_) | Test::ContainsAll(_) => None,
+    let texts = when.iter().filter_map(|condition| match condition {
+        Condition::Test { attribute: tested, test: Test::In(constants) } if tested == attribute => {
+            let text = |constant: &Constant| match constant {
+                Constant::Text(text) => Some(text.clone()),
+                Constant::Boolean(_)
+                | Constant::Number(_)
+                | Constant::Span(_)
+                | Constant::Instant(_) => None,
+            };
+            // Each once: a rule that is found twice would ask its engine twice.
+            let texts: BTreeSet<String> = constants.iter().filter_map(text).collect();
+            Some(texts.into_iter().map(Some).collect::<Vec<_>>())
+        }
+        Condition::Test { .. } | Condition::Not(_) | Condition::Any(_) | Condition::All(_) => None,
     });
     texts.min_by_key(Vec::len).unwrap_or_else(|| vec![None])
 }

@@ -2,13 +2,15 @@
 //!
 //! One person is one approval over all stages. Who fills which place is a matching of people to
 //! places; stages are filled in their order, so the result depends on who approved and never on
-//! when.
+//! when. Somebody who stands in for others may fill a place of theirs, as long as they have not
+//! approved themselves: nobody fills two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::membership::Membership;
 use crate::policy::ruling::Stage;
 use crate::principal::PrincipalId;
+use crate::time::Span;
 
 /// How far one stage is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,26 @@ impl StageProgress {
     }
 }
 
+/// Who approved, and how.
+pub type Approvals = BTreeMap<PrincipalId, Approval>;
+
+/// What of an approval decides for which stages it counts, beside who gave it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approval {
+    /// Those for whom the reviewer stood in.
+    pub stands_in_for: BTreeSet<PrincipalId>,
+    /// How long before that the reviewer had signed in, where that is known.
+    pub login_age: Option<Span>,
+}
+
+impl Approval {
+    /// Whether its giver had signed in as lately as the stage wants.
+    pub fn is_fresh_for(&self, stage: &Stage) -> bool {
+        let fresh = |within| self.login_age.is_some_and(|age| age <= within);
+        stage.login_within.is_none_or(fresh)
+    }
+}
+
 /// How far all stages are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -41,13 +63,18 @@ impl Progress {
     /// Counts these approvals. `behind` are the people who never count.
     pub fn of(
         stages: &[Stage],
-        approvals: &BTreeSet<PrincipalId>,
+        approvals: &Approvals,
         behind: &BTreeSet<&PrincipalId>,
         membership: &Membership,
     ) -> Self {
-        let people: Vec<&PrincipalId> = approvals.iter().collect();
+        let people: Vec<&PrincipalId> = approvals.keys().collect();
         let may_fill = |at: usize, person: &PrincipalId| {
-            stages.get(at).is_some_and(|stage| is_eligible(stage, person, behind, membership))
+            let (Some(stage), Some(approval)) = (stages.get(at), approvals.get(person)) else {
+                return false;
+            };
+            let mut approval = approval.clone();
+            approval.stands_in_for.retain(|absent| !approvals.contains_key(absent));
+            approval.is_fresh_for(stage) && is_asked(stage, person, &approval, behind, membership)
         };
         let mut places = Places { people: &people, taken: Vec::new(), may_fill: &may_fill };
         let mut counted: Vec<StageProgress> = Vec::new();
@@ -87,17 +114,22 @@ impl Progress {
     }
 }
 
-/// Whether this person may count for this stage.
-pub fn is_eligible(
+/// Whether this stage asks this person: by themselves, or for one of those they stand in for. Who is
+/// behind the change or excluded is asked neither way.
+pub fn is_asked(
     stage: &Stage,
     person: &PrincipalId,
+    approval: &Approval,
     behind: &BTreeSet<&PrincipalId>,
     membership: &Membership,
 ) -> bool {
-    let is_one_of = |approver| membership.includes(approver, person);
-    !behind.contains(person)
-        && stage.from.iter().any(is_one_of)
-        && !stage.exclude.iter().any(is_one_of)
+    let is_barred = |who: &PrincipalId| {
+        behind.contains(who) || stage.exclude.iter().any(|a| membership.includes(a, who))
+    };
+    let is_asked = |who: &&PrincipalId| {
+        !is_barred(who) && stage.from.iter().any(|approver| membership.includes(approver, who))
+    };
+    !is_barred(person) && std::iter::once(person).chain(&approval.stands_in_for).any(|who| is_asked(&who))
 }
 
 /// Who fills which place: a matching of people to places, grown by augmenting paths. A path moves
@@ -183,7 +215,16 @@ mod tests {
             from: from.split(' ').map(|text| text.parse().unwrap()).collect(),
             exclude: BTreeSet::new(),
             after: after.map(str::to_owned),
+            login_within: None,
+            expires_after: None,
+            escalate: None,
+            remind: None,
         }
+    }
+
+    /// Nobody of them stands in for anybody.
+    fn alone(people: impl IntoIterator<Item = PrincipalId>) -> Approvals {
+        people.into_iter().map(|person| (person, Approval::default())).collect()
     }
 
     fn groups(text: &str) -> Membership {
@@ -195,7 +236,7 @@ mod tests {
     }
 
     fn met(stages: &[Stage], approvals: &str, behind: &str, members: &Membership) -> bool {
-        let approvals = approvals.split_whitespace().map(person).collect();
+        let approvals = alone(approvals.split_whitespace().map(person));
         let behind: Vec<_> = behind.split_whitespace().map(person).collect();
         Progress::of(stages, &approvals, &behind.iter().collect(), members).is_met()
     }
@@ -233,6 +274,26 @@ mod tests {
     }
 
     #[test]
+    fn a_stand_in_fills_the_place_of_somebody_who_did_not_approve() {
+        let members = groups("a: bob carol");
+        let stages = [stage("r/a", 2, "group:a", None)];
+        let met = |who: &[(&str, &str)], behind: &str| {
+            let absent = |text: &str| Approval {
+                stands_in_for: text.split_whitespace().map(person).collect(),
+                login_age: None,
+            };
+            let approvals = who.iter().map(|(who, absents)| (person(who), absent(absents))).collect();
+            let behind: Vec<_> = behind.split_whitespace().map(person).collect();
+            Progress::of(&stages, &approvals, &behind.iter().collect(), &members).is_met()
+        };
+        assert!(met(&[("dave", "bob"), ("carol", "")], ""));
+        assert!(!met(&[("dave", "bob"), ("bob", "")], ""), "bob has one place, and fills it himself");
+        assert!(!met(&[("dave", "bob carol"), ("eve", "")], ""), "one person is one approval");
+        assert!(!met(&[("dave", "bob"), ("carol", "")], "bob"), "for somebody behind the change");
+        assert!(!met(&[("dave", "bob"), ("carol", "")], "dave"), "by somebody behind the change");
+    }
+
+    #[test]
     fn two_stages_of_one_name_do_not_fill_each_other() {
         let members = groups("a: bob; b: carol dave");
         let stages = [stage("r/s/t", 1, "group:a", None), stage("r/s/t", 2, "group:b", None)];
@@ -260,14 +321,14 @@ mod tests {
                 .map(|(n, people)| (format!("g{n}"), people.iter().map(name).collect())).collect());
             let stages: Vec<_> = needs.iter().enumerate()
                 .map(|(n, need)| stage(&format!("r/{n}"), *need, &format!("group:g{n}"), None)).collect();
-            let few: BTreeSet<_> = first.iter().map(name).collect();
-            let many: BTreeSet<_> = first.iter().chain(&more).map(name).collect();
+            let few = alone(first.iter().map(name));
+            let many = alone(first.iter().chain(&more).map(name));
             let before = Progress::of(&stages, &few, &BTreeSet::new(), &members);
             let after = Progress::of(&stages, &many, &BTreeSet::new(), &members);
             prop_assert!(!before.is_met() || after.is_met());
             let counted: Vec<_> = after.stages().iter().flat_map(|s| &s.counted).collect();
             prop_assert_eq!(counted.len(), counted.iter().collect::<BTreeSet<_>>().len());
-            prop_assert!(counted.iter().all(|person| many.contains(person)));
+            prop_assert!(counted.iter().all(|person| many.contains_key(*person)));
         }
 
         #[test]
@@ -281,14 +342,14 @@ mod tests {
                 .map(|(n, people)| (format!("g{n}"), people.iter().map(name).collect())).collect();
             let stages: Vec<_> = needs.iter().enumerate()
                 .map(|(n, need)| stage(&format!("r/{n}"), *need, &format!("group:g{n}"), None)).collect();
-            let mut approvals: BTreeSet<_> = approvals.iter().map(name).collect();
-            let all = |approvals: &BTreeSet<PrincipalId>, members: &std::collections::BTreeMap<_, _>| {
+            let mut approvals = alone(approvals.iter().map(name));
+            let all = |approvals: &Approvals, members: &std::collections::BTreeMap<_, _>| {
                 let progress = Progress::of(&stages, approvals, &BTreeSet::new(), &Membership::new(members.clone()));
                 let counted: usize = progress.stages().iter().map(|stage| stage.counted.len()).sum();
                 (counted, progress)
             };
             let (before, progress) = all(&approvals, &members);
-            approvals.insert(person("somebody-new"));
+            approvals.insert(person("somebody-new"), Approval::default());
             for (n, asked) in progress.asked().iter().enumerate() {
                 members.get_mut(&format!("g{n}")).unwrap().insert(person("somebody-new"));
                 prop_assert_eq!(all(&approvals, &members).0 == before + 1, *asked);
@@ -313,7 +374,7 @@ mod tests {
                 let able = approvals.iter().filter(|p| chosen.iter().any(|n| groups[*n].contains(p)));
                 able.count() >= chosen.iter().map(|n| needs[*n] as usize).sum()
             });
-            let approvals = approvals.iter().map(name).collect();
+            let approvals = alone(approvals.iter().map(name));
             let progress = Progress::of(&stages, &approvals, &BTreeSet::new(), &members);
             prop_assert_eq!(progress.is_met(), possible);
         }

@@ -1,9 +1,12 @@
 //! What policy says of one intent.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use crate::digest::Digest;
-use crate::membership::Approver;
+use crate::membership::{Approver, is_name_character};
+use crate::policy::risk::Score;
 use crate::time::Span;
 
 /// What policy says, by which rules, under which revision.
@@ -12,8 +15,14 @@ pub struct Ruling {
     /// Permit, ask these people, or refuse.
     pub outcome: Outcome,
     /// The rules that decided, sorted. `default-deny` where none matched; `indeterminate:ID` for a
-    /// deny that could not be settled.
+    /// deny that could not be settled; `error:ID` for an `ask` without a clean answer.
     pub rules: BTreeSet<String>,
+    /// Who is told of it, whatever the outcome.
+    pub notify: BTreeSet<Addressee>,
+    /// What must be looked at after a grant.
+    pub post_reviews: Vec<PostReview>,
+    /// The risk score, where the policy has factors.
+    pub risk: Option<Score>,
     /// The revision of the policy that spoke.
     pub policy: Digest,
 }
@@ -30,7 +39,7 @@ pub enum Outcome {
 }
 
 /// Why it is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reason {
     /// The rule that refuses.
     pub rule: String,
@@ -64,6 +73,78 @@ pub struct Stage {
     pub exclude: BTreeSet<Approver>,
     /// The stage that must be filled before this one opens.
     pub after: Option<String>,
+    /// How long ago a reviewer may have signed in at most.
+    pub login_within: Option<Span>,
+    /// How long after it opened the request expires, if it is not filled.
+    pub expires_after: Option<Span>,
+    /// Who else may count, if it stays open.
+    pub escalate: Option<Escalation>,
+    /// How often its people are told again while it is open.
+    pub remind: Option<Span>,
+}
+
+/// Who else may count for a stage that stays open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escalation {
+    /// How long after the stage opened.
+    pub after: Span,
+    /// Who is told, and may count from then on.
+    pub to: BTreeSet<Approver>,
+    /// How long after that the request expires, if the stage is still open.
+    pub then_expire_after: Option<Span>,
+}
+
+/// A review that is due after a grant that nobody was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PostReview {
+    /// The rule that wants it.
+    pub rule: String,
+    /// How many different people.
+    pub approvals: u32,
+    /// From whom.
+    pub by: BTreeSet<Approver>,
+    /// How long after the grant.
+    pub within: Span,
+    /// The rule that does not match as long as the review is overdue.
+    pub suspend: Option<String>,
+    /// Who is told when it is overdue.
+    pub notify: BTreeSet<Addressee>,
+}
+
+/// Whom something is told: people who could approve, or a channel by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Addressee {
+    /// A group or a person.
+    Approver(Approver),
+    /// A channel that the authority is set up with.
+    Channel(String),
+}
+
+impl fmt::Display for Addressee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Approver(approver) => approver.fmt(f),
+            Self::Channel(name) => write!(f, "channel:{name}"),
+        }
+    }
+}
+
+/// The text names nobody who could be told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` can be told nothing; write group:NAME, person:NAME or channel:NAME")]
+pub struct NotAnAddressee(String);
+
+impl FromStr for Addressee {
+    type Err = NotAnAddressee;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddressee> {
+        let fault = || NotAnAddressee(text.to_owned());
+        if let Some(name) = text.strip_prefix("channel:") {
+            let named = !name.is_empty() && name.chars().all(is_name_character);
+            return if named { Ok(Self::Channel(name.to_owned())) } else { Err(fault()) };
+        }
+        text.parse().map(Self::Approver).map_err(|_| fault())
+    }
 }
 
 /// What may be minted from a grant.
@@ -77,25 +158,20 @@ pub struct Terms {
     pub audiences: Option<BTreeSet<String>>,
     /// How long after approval the first must be minted.
     pub grant_window: Span,
+    /// What exchanges the grant for something else, where rules name it.
+    pub broker: Option<String>,
+    /// The role the credential has at its audience, where rules name it.
+    pub role: Option<String>,
 }
 
 impl Terms {
     /// What holds where no matching rule says otherwise.
-    pub const DEFAULT: Self =
-        Self { max_ttl: Span::minutes(15), uses: 1, audiences: None, grant_window: Span::hours(1) };
-
-    /// The narrower of two, in every respect.
-    #[must_use]
-    pub fn narrowed(self, other: Self) -> Self {
-        let audiences = match (self.audiences, other.audiences) {
-            (Some(ours), Some(theirs)) => Some(&ours & &theirs),
-            (ours, theirs) => ours.or(theirs),
-        };
-        Self {
-            max_ttl: self.max_ttl.min(other.max_ttl),
-            uses: self.uses.min(other.uses),
-            audiences,
-            grant_window: self.grant_window.min(other.grant_window),
-        }
-    }
+    pub const DEFAULT: Self = Self {
+        max_ttl: Span::minutes(15),
+        uses: 1,
+        audiences: None,
+        grant_window: Span::hours(1),
+        broker: None,
+        role: None,
+    };
 }

@@ -2,7 +2,7 @@
 //!
 //! Refused: duplicate keys, anchors and aliases, merge keys, tags, several documents in one file,
 //! keys that are no text, depth beyond [`MAX_DEPTH`]. Scalars stay text unless they are plain and
-//! spell a YAML 1.2 core boolean or whole number, so `no` and `on` are texts.
+//! spell a YAML 1.2 core boolean or decimal number, so `no` and `on` are texts.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
@@ -23,6 +23,7 @@ pub(crate) enum Yaml {
     Null,
     Bool(bool),
     Int(i64),
+    Float(f64),
     Text(String),
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
@@ -40,7 +41,7 @@ impl Yaml {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "true or false",
-            Self::Int(_) => "a number",
+            Self::Int(_) | Self::Float(_) => "a number",
             Self::Text(_) => "text",
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
@@ -190,6 +191,22 @@ fn scalar(text: &str, style: ScalarStyle) -> Yaml {
         "" | "~" | "null" => Yaml::Null,
         "true" => Yaml::Bool(true),
         "false" => Yaml::Bool(false),
-        _ => text.parse().map_or_else(|_| Yaml::Text(text.to_owned()), Yaml::Int),
+        _ => number(text).unwrap_or_else(|| Yaml::Text(text.to_owned())),
     }
+}
+
+/// A whole number, or digits with a point and digits after it. Nothing else is a number here: no
+/// exponents, no octal or hexadecimal, no infinity.
+fn number(text: &str) -> Option<Yaml> {
+    if let Ok(whole) = text.parse() {
+        return Some(Yaml::Int(whole));
+    }
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let fits = match unsigned.split_once('.') {
+        Some((whole, rest)) => digits(whole) && digits(rest),
+        // Too large to be whole; but a number it is, and no text.
+        None => digits(unsigned),
+    };
+    fits.then(|| text.parse().ok().map(Yaml::Float)).flatten()
 }

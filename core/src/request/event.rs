@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId, ReviewId};
 use crate::intent::Intent;
+use crate::membership::Approver;
 use crate::policy::ruling::{Reason, Ruling};
+use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub enum Fact {
         requester: Principal,
         /// What policy said.
         ruling: Ruling,
+        /// What else was known then.
+        known: Known,
         /// When it expires if nobody decides.
         expires_at: Timestamp,
     },
@@ -47,6 +51,25 @@ pub enum Fact {
         consume_by: Timestamp,
         /// How many times.
         uses: u32,
+    },
+    /// A review filled stages, or opened those that wait for them.
+    Advanced {
+        /// The names of those that are filled now.
+        filled: Vec<String>,
+        /// The names of those whose people are asked from now on.
+        opened: Vec<String>,
+    },
+    /// A stage stayed open, so others are asked too.
+    Escalated {
+        /// The stage's name.
+        stage: String,
+        /// Who may count for it from now on, beside those who could before.
+        to: BTreeSet<Approver>,
+    },
+    /// The people of stages that stay open are told again.
+    Reminded {
+        /// The stages' names.
+        stages: Vec<String>,
     },
     /// It was refused or denied.
     Denied(Denial),
@@ -98,6 +121,20 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// A person looked at it after the grant.
+    PostReviewed(Review),
+    /// Enough people looked at it after the grant, and approve.
+    PostReviewDone {
+        /// The rule that wanted it.
+        rule: String,
+    },
+    /// Too few looked at it in time.
+    PostReviewMissed {
+        /// The rule that wanted it.
+        rule: String,
+        /// The rule that does not match from now on.
+        suspended: Option<String>,
+    },
 }
 
 /// One person's verdict, bound to a digest.
@@ -113,6 +150,10 @@ pub struct Review {
     pub digest: Digest,
     /// In the reviewer's words.
     pub comment: String,
+    /// Those for whom the reviewer stood in.
+    pub stands_in_for: BTreeSet<PrincipalId>,
+    /// How long before that the reviewer had signed in, where that is known.
+    pub login_age: Option<Span>,
     /// When, by the authority's clock.
     pub at: Timestamp,
 }

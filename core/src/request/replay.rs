@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::id::RequestId;
 use crate::intent::Intent;
-use crate::policy::ruling::{Outcome, Ruling, Stage};
+use crate::policy::ruling::{Outcome, Ruling, Stage, Terms};
+use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::request::event::{Event, Fact, Review, Verdict};
 use crate::request::{
     Approved, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued, Pending, Request,
-    Revoked, State, Version,
+    Revoked, State, Version, stages,
 };
 use crate::time::Timestamp;
 
@@ -60,13 +61,13 @@ impl Request {
     }
 
     fn begin(event: &Event) -> Result<Self, ReplayError> {
-        let Fact::Filed { intent, requester, ruling, expires_at } = &event.fact else {
+        let Fact::Filed { intent, requester, ruling, known, expires_at } = &event.fact else {
             return Err(ReplayError::NotFiled);
         };
         if event.by.as_ref() != Some(&requester.id) {
             return Err(ReplayError::Foreign { version: 1 });
         }
-        Ok(Self::filed(event.request, event.at, intent, requester, ruling, *expires_at))
+        Ok(Self::filed(event.request, event.at, intent, requester, ruling, known, *expires_at))
     }
 
     pub(super) fn filed(
@@ -75,8 +76,13 @@ impl Request {
         intent: &Intent,
         requester: &Principal,
         ruling: &Ruling,
+        known: &Known,
         expires_at: Timestamp,
     ) -> Self {
+        let stages = match &ruling.outcome {
+            Outcome::Require(asked) => asked.stages.as_slice(),
+            Outcome::Permit(_) | Outcome::Refuse(_) => &[],
+        };
         Self {
             id,
             version: Version(1),
@@ -85,7 +91,10 @@ impl Request {
             digest: intent.digest(),
             requester: requester.clone(),
             ruling: ruling.clone(),
+            known: known.clone(),
             reviews: Vec::new(),
+            stage_lives: stages::begin(stages, at),
+            afterwards: Vec::new(),
             state: State::Pending(Pending { expires_at }),
             credentials: Vec::new(),
             last_at: at,
@@ -98,20 +107,28 @@ impl Request {
             return Err(ReplayError::Foreign { version });
         }
         let next = self.next_state(event, version)?;
+        self.check_stages(&event.fact, event.at, version)?;
+        self.check_afterwards_fact(&event.fact, event.at, version)?;
+        if !self.move_afterwards(&event.fact, event.at) {
+            return Err(ReplayError::Foreign { version });
+        }
         self.move_credentials(event, version)?;
         // Nothing below can fail: an event is taken whole or not at all.
         if let Some(next) = next {
             self.state = next;
         }
+        self.move_stages(&event.fact, event.at);
         if let Fact::Reviewed(review) = &event.fact {
             self.reviews.push(review.clone());
+        }
+        if let Fact::Approved { .. } = &event.fact {
+            self.begin_afterwards(event.at);
         }
         self.version = Version(version);
         self.last_at = self.last_at.max(event.at);
         Ok(())
     }
 
-    /// The state this event leads to; `None` where it stays.
     /// What of a review's rules can be seen in the history: not who was in which group then.
     fn check_review(&self, review: &Review, version: u64) -> Result<(), ReplayError> {
         let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
@@ -124,7 +141,90 @@ impl Request {
         if self.reviews.iter().any(|before| before.reviewer == review.reviewer) {
             return broken("a second review of one person");
         }
+        if review.stands_in_for.iter().any(|absent| self.has_spoken(absent)) {
+            return broken("a stand-in for somebody who has spoken");
+        }
         Ok(())
+    }
+
+    /// What of a later review's rules can be seen in the history.
+    fn check_post_review(&self, review: &Review, version: u64) -> Result<(), ReplayError> {
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
+        if review.digest != self.digest {
+            return broken("a later review of another digest");
+        }
+        if self.requester.behind().contains(&review.reviewer) {
+            return broken("a later review by somebody behind the request");
+        }
+        if self.afterwards.iter().flat_map(|a| &a.reviews).any(|r| r.reviewer == review.reviewer) {
+            return broken("a second later review of one person");
+        }
+        Ok(())
+    }
+
+    /// Facts of stages are about stages that were asked for, each in its time, and widen them only
+    /// as the ruling says.
+    fn check_stages(&self, fact: &Fact, at: Timestamp, version: u64) -> Result<(), ReplayError> {
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
+        let known = |name: &String| self.stage_lives.contains_key(name);
+        match fact {
+            Fact::Advanced { filled, opened } if !filled.iter().chain(opened).all(known) => {
+                broken("a stage that was not asked for")
+            }
+            Fact::Advanced { filled, .. }
+                if filled.iter().any(|name| self.stage_life(name).filled.is_some()) =>
+            {
+                broken("a stage that was filled before")
+            }
+            Fact::Advanced { opened, .. }
+                if opened.iter().any(|name| self.stage_life(name).opened.is_some()) =>
+            {
+                broken("a stage that was open before")
+            }
+            Fact::Reminded { stages } if !stages.iter().all(known) => {
+                broken("a stage that was not asked for")
+            }
+            Fact::Reminded { stages } if !stages.iter().all(|name| self.reminds(name, at)) => {
+                broken("a reminder that was not due")
+            }
+            Fact::Escalated { stage, to } => {
+                let stages = self.requirement().map(|asked| asked.stages.iter());
+                let asked = stages.into_iter().flatten().find(|asked| asked.name == *stage);
+                match asked.and_then(|asked| asked.escalate.as_ref()) {
+                    Some(escalation) if escalation.to == *to && self.escalates(stage, at) => Ok(()),
+                    Some(escalation) if escalation.to == *to => {
+                        broken("an escalation that was not due")
+                    }
+                    _ => broken("an escalation that the ruling does not name"),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A later review is done when enough approve, and missed when its time has passed.
+    fn check_afterwards_fact(
+        &self,
+        fact: &Fact,
+        at: Timestamp,
+        version: u64,
+    ) -> Result<(), ReplayError> {
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
+        let of = |rule: &String| self.afterwards.iter().find(|a| a.review.rule == *rule);
+        match fact {
+            Fact::PostReviewDone { rule } if of(rule).is_some_and(|a| !a.could_be_filled()) => {
+                broken("a later review that too few approve")
+            }
+            Fact::PostReviewMissed { rule, .. } if of(rule).is_some_and(|a| at < a.due) => {
+                broken("a later review that was not due")
+            }
+            Fact::PostReviewMissed { rule, suspended }
+                if of(rule).is_some_and(|a| a.review.suspend != *suspended) =>
+            {
+                broken("a suspension that the ruling does not name")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What of a quorum's rules can be seen in the history: each stage has its people, each of them
@@ -164,6 +264,7 @@ impl Request {
         Ok(())
     }
 
+    /// The state this event leads to; `None` where it stays.
     fn next_state(&self, event: &Event, version: u64) -> Result<Option<State>, ReplayError> {
         let at = event.at;
         let state = &self.state;
@@ -182,6 +283,13 @@ impl Request {
             (_, Fact::Reviewed(_)) => return stray("reviewed"),
             (State::Pending(_), Fact::Approved { counted, consume_by, uses }) => {
                 self.check_counted(counted, version)?;
+                let granted = |terms: &Terms| {
+                    *uses == terms.uses && *consume_by == at.plus(terms.grant_window)
+                };
+                if !self.terms().is_some_and(granted) {
+                    let rule = "an approval on other terms than were ruled";
+                    return Err(ReplayError::RuleBroken { version, rule });
+                }
                 let counted = counted.iter().flat_map(|(_, people)| people.clone()).collect();
                 let (consume_by, uses_left) = (*consume_by, *uses);
                 State::Approved(Approved { at, counted, consume_by, uses_left })
@@ -192,6 +300,10 @@ impl Request {
             }
             (_, Fact::Denied(_)) => return stray("denied"),
             (State::Pending(_) | State::Approved(_), Fact::Expired { deadline }) => {
+                if at < *deadline || self.deadline() != Some(*deadline) {
+                    let rule = "an expiry at another time than the deadline";
+                    return Err(ReplayError::RuleBroken { version, rule });
+                }
                 State::Expired(Expired { at, deadline: *deadline })
             }
             (_, Fact::Expired { .. }) => return stray("expired"),
@@ -215,8 +327,24 @@ impl Request {
             (_, Fact::Completed) => return stray("completed"),
             (_, Fact::Revoked { .. }) => return stray("revoked"),
             (
+                State::Pending(_),
+                Fact::Advanced { .. } | Fact::Escalated { .. } | Fact::Reminded { .. },
+            ) => return Ok(None),
+            (_, Fact::Advanced { .. }) => return stray("advanced"),
+            (_, Fact::Escalated { .. }) => return stray("escalated"),
+            (_, Fact::Reminded { .. }) => return stray("reminded"),
+            (_, Fact::PostReviewed(review)) => {
+                if event.by.as_ref() != Some(&review.reviewer) || review.at != at {
+                    return Err(ReplayError::Foreign { version });
+                }
+                self.check_post_review(review, version)?;
+                return Ok(None);
+            }
+            (
                 _,
-                Fact::Minted { .. }
+                Fact::PostReviewDone { .. }
+                | Fact::PostReviewMissed { .. }
+                | Fact::Minted { .. }
                 | Fact::Redeemed { .. }
                 | Fact::Abandoned { .. }
                 | Fact::CredentialRevoked { .. },
@@ -279,7 +407,13 @@ impl Request {
             | Fact::Approved { .. }
             | Fact::Denied(_)
             | Fact::Expired { .. }
-            | Fact::Canceled { .. } => {}
+            | Fact::Canceled { .. }
+            | Fact::Advanced { .. }
+            | Fact::Escalated { .. }
+            | Fact::Reminded { .. }
+            | Fact::PostReviewed(_)
+            | Fact::PostReviewDone { .. }
+            | Fact::PostReviewMissed { .. } => {}
         }
         Ok(())
     }

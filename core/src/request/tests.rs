@@ -17,6 +17,7 @@ fn person(name: &str) -> Principal {
         kind: PrincipalKind::Person,
         groups: BTreeSet::new(),
         acts_for: BTreeSet::new(),
+        claims: serde_json::Map::new(),
     }
 }
 
@@ -49,6 +50,10 @@ fn filed_by(requester: Principal, told: &str, uses: u32) -> Request {
             from: BTreeSet::from([from.parse().unwrap()]),
             exclude: BTreeSet::new(),
             after,
+            login_within: None,
+            expires_after: None,
+            escalate: None,
+            remind: None,
         });
     }
     let terms = Terms { uses, ..Terms::DEFAULT };
@@ -56,6 +61,9 @@ fn filed_by(requester: Principal, told: &str, uses: u32) -> Request {
     let ruling = Ruling {
         outcome: Outcome::Require(requirement),
         rules: BTreeSet::from(["r".to_owned()]),
+        notify: BTreeSet::new(),
+        post_reviews: Vec::new(),
+        risk: None,
         policy: Digest::of(b"policy"),
     };
     let stated = UnverifiedIntent {
@@ -66,7 +74,12 @@ fn filed_by(requester: Principal, told: &str, uses: u32) -> Request {
     };
     let intent = stated.verify().unwrap();
     let id = RequestId::new(at(0), [1; 10]);
-    Request::file(Filing { id, intent, requester, ruling }, at(0)).next().clone()
+    Request::file(Filing { id, intent, requester, ruling, known: Known::default() }, at(0)).next().clone()
+}
+
+/// Whoever says it signed in just then, as far as anybody knows.
+fn said(verdict: Verdict, digest: Digest) -> Said {
+    Said { verdict, digest, comment: "seen".to_owned(), signed_in_at: None }
 }
 
 impl Request {
@@ -77,7 +90,7 @@ impl Request {
         members: &Membership,
         now: i64,
     ) -> Result<Self, ReviewError> {
-        let said = Said { verdict, digest: self.digest, comment: "seen".to_owned() };
+        let said = said(verdict, self.digest);
         let id = crate::id::ReviewId::new(at(now), [9; 10]);
         self.review(id, &person(who), said, members, at(now)).map(|step| step.next().clone())
     }
@@ -128,7 +141,7 @@ fn t10_who_a_workload_acts_for_is_behind_what_it_asks() {
     ci.acts_for = BTreeSet::from([person("alice").id]);
     let (request, all) = (filed_by(ci.clone(), "1 of group:a", 1), members("a: alice bob ci"));
     check_review(&request, "alice", &all, 1, "`alice` is behind this request");
-    let said = Said { verdict: Verdict::Approve, digest: request.digest(), comment: String::new() };
+    let said = said(Verdict::Approve, request.digest());
     let id = crate::id::ReviewId::new(at(1), [9; 10]);
     let refused = request.review(id, &ci, said, &all, at(1)).unwrap_err();
     assert_eq!(refused, ReviewError::NotAPerson(ci.id));
@@ -153,7 +166,7 @@ fn t09_another_spelling_of_an_approver_is_a_stranger() {
 fn t01_a_review_of_something_else_is_refused() {
     let request = filed("1 of group:a", 1);
     let said =
-        Said { verdict: Verdict::Approve, digest: Digest::of(b"else"), comment: String::new() };
+        said(Verdict::Approve, Digest::of(b"else"));
     let id = crate::id::ReviewId::new(at(1), [9; 10]);
     let refused = request.review(id, &person("bob"), said, &members("a: bob"), at(1)).unwrap_err();
     assert_eq!(
@@ -187,7 +200,7 @@ fn t15_the_first_end_wins_and_the_other_is_refused() {
 fn t16_t18_reviews_end_with_the_deadline_to_the_millisecond() {
     let (request, all) = (filed("1 of group:a", 1), members("a: bob"));
     let said =
-        || Said { verdict: Verdict::Approve, digest: request.digest(), comment: String::new() };
+        || said(Verdict::Approve, request.digest());
     let id = crate::id::ReviewId::new(at(0), [9; 10]);
     let last = Timestamp::from_millis(at(3_600).as_millis() - 1);
     assert!(request.review(id, &person("bob"), said(), &all, last).is_ok());
@@ -357,10 +370,10 @@ fn credentials_of_a_grant_whose_window_passed_can_be_ended_still() {
 fn history() -> Vec<Event> {
     let all = members("a: bob");
     let request = filed("1 of group:a", 2);
-    let Request { intent, requester, ruling, .. } = request.clone();
-    let said = Said { verdict: Verdict::Approve, digest: request.digest(), comment: String::new() };
+    let Request { intent, requester, ruling, known, .. } = request.clone();
+    let said = said(Verdict::Approve, request.digest());
     let id = crate::id::ReviewId::new(at(1), [9; 10]);
-    let filing = Request::file(Filing { id: request.id(), intent, requester, ruling }, at(0));
+    let filing = Request::file(Filing { id: request.id(), intent, requester, ruling, known }, at(0));
     let review = request.review(id, &person("bob"), said, &all, at(1)).unwrap();
     let spent = review.next().spends(1, &all, 2).unwrap();
     let minted = spent.step().next().minted(credential(1), Digest::of(b"token"), at(3)).unwrap();
@@ -382,30 +395,51 @@ fn check_replay(events: &[Event], wanted: &str) {
 #[test]
 fn t53_what_cannot_follow_is_named() {
     let good = history();
-    assert_eq!(Request::replay(&good).unwrap().version(), Version(6));
-    let (consumed, minted, redeemed) = (good[3].clone(), good[4].clone(), good[5].clone());
+    assert_eq!(Request::replay(&good).unwrap().version(), Version(7));
+    let (consumed, minted, redeemed) = (good[4].clone(), good[5].clone(), good[6].clone());
     let unknown = Fact::Minted { credential: credential(7), fingerprint: Digest::of(b"x") };
     let abandoned = Fact::Abandoned { credential: credential(1) };
     let cases = [
-        (good[0].clone(), "event 7: a request that is approved cannot be filed"),
-        (good[1].clone(), "event 7: a request that is approved cannot be reviewed"),
-        (good[2].clone(), "event 7: a request that is approved cannot be approved"),
-        (consumed, "event 7: a request that is approved cannot be consumed"),
-        (minted, "event 7: a request that is approved cannot be minted"),
-        (redeemed, "event 7: a request that is approved cannot be redeemed"),
-        (event(abandoned), "event 7: a request that is approved cannot be abandoned"),
-        (event(unknown), "event 7: it is about something else"),
+        (good[0].clone(), "event 8: a request that is approved cannot be filed"),
+        (good[1].clone(), "event 8: a request that is approved cannot be reviewed"),
+        (good[2].clone(), "event 8: a request that is approved cannot be advanced"),
+        (good[3].clone(), "event 8: a request that is approved cannot be approved"),
+        (consumed, "event 8: a request that is approved cannot be consumed"),
+        (minted, "event 8: a request that is approved cannot be minted"),
+        (redeemed, "event 8: a request that is approved cannot be redeemed"),
+        (event(abandoned), "event 8: a request that is approved cannot be abandoned"),
+        (event(unknown), "event 8: it is about something else"),
+        (
+            event(Fact::Escalated { stage: "r/1".to_owned(), to: BTreeSet::new() }),
+            "event 8: a request that is approved cannot be escalated",
+        ),
+        (
+            event(Fact::Reminded { stages: vec!["r/1".to_owned()] }),
+            "event 8: a request that is approved cannot be reminded",
+        ),
+        (
+            event(Fact::PostReviewDone { rule: "r".to_owned() }),
+            "event 8: it is about something else",
+        ),
+        (
+            event(Fact::PostReviewMissed { rule: "r".to_owned(), suspended: None }),
+            "event 8: it is about something else",
+        ),
+        (
+            event(Fact::Expired { deadline: at(5) }),
+            "event 8: an expiry at another time than the deadline",
+        ),
         (
             event(Fact::Canceled { reason: String::new() }),
-            "event 7: a request that is approved cannot be canceled",
+            "event 8: a request that is approved cannot be canceled",
         ),
         (
             Event { by: None, ..event(Fact::Revoked { reason: String::new() }) },
-            "event 7: it is about something else",
+            "event 8: it is about something else",
         ),
         (
             Event { request: RequestId::new(at(0), [2; 10]), ..event(Fact::Completed) },
-            "event 7: it is about something else",
+            "event 8: it is about something else",
         ),
     ];
     for (next, wanted) in cases {
@@ -466,7 +500,7 @@ fn forged(change: impl FnOnce(&mut Vec<Event>)) -> Result<Request, ReplayError> 
     let first = filing.approves("bob", &all, 1).unwrap();
     let step = |request: &Request, who: &str, now| {
         let said =
-            Said { verdict: Verdict::Approve, digest: request.digest(), comment: String::new() };
+            said(Verdict::Approve, request.digest());
         let id = crate::id::ReviewId::new(at(now), [now as u8; 10]);
         request.review(id, &person(who), said, &all, at(now)).unwrap()
     };
@@ -474,7 +508,8 @@ fn forged(change: impl FnOnce(&mut Vec<Event>)) -> Result<Request, ReplayError> 
     events.extend(step(&first, "carol", 2).events().iter().cloned());
     let expires_at = at(3_600);
     let (intent, requester) = (filing.intent().clone(), filing.requester().clone());
-    let fact = Fact::Filed { intent, requester, ruling: filing.ruling().clone(), expires_at };
+    let (ruling, known) = (filing.ruling().clone(), filing.known().clone());
+    let fact = Fact::Filed { intent, requester, ruling, known, expires_at };
     let by = Some(filing.requester().id.clone());
     events.insert(0, Event { request: filing.id(), at: filing.filed_at(), by, fact });
     change(&mut events);
@@ -508,5 +543,83 @@ fn t53_a_history_whose_rules_were_not_kept_is_refused() {
     assert!(forged(counted(Vec::clear)).is_err());
     assert!(forged(counted(|all| drop(all[0].1.pop_first()))).is_err());
     assert!(forged(counted(|all| all[0].0.push('x'))).is_err());
+    let terms = |change: fn(&mut Timestamp, &mut u32)| {
+        move |events: &mut Vec<Event>| {
+            for event in events {
+                if let Fact::Approved { consume_by, uses, .. } = &mut event.fact {
+                    change(consume_by, uses);
+                }
+            }
+        }
+    };
+    assert!(forged(terms(|_, _| {})).is_ok());
+    assert!(forged(terms(|consume_by, _| *consume_by = consume_by.plus(Span::hours(1)))).is_err());
+    assert!(forged(terms(|_, uses| *uses += 1)).is_err());
+    let stage = |change: fn(&mut Vec<String>, &mut Vec<String>)| {
+        move |events: &mut Vec<Event>| {
+            for event in events {
+                if let Fact::Advanced { filled, opened } = &mut event.fact {
+                    change(filled, opened);
+                }
+            }
+        }
+    };
+    assert!(forged(stage(|filled, _| filled[0].push('x'))).is_err());
+    assert!(forged(stage(|_, opened| opened.push("r/1".to_owned()))).is_err());
+    let stood_in = |events: &mut Vec<Event>| {
+        for event in &mut events[1..3] {
+            if let Fact::Reviewed(review) = &mut event.fact {
+                review.stands_in_for.insert(person("dave").id);
+            }
+        }
+    };
+    let refused = forged(stood_in).unwrap_err().to_string();
+    assert_eq!(refused, "event 3: a stand-in for somebody who has spoken");
     assert!(forged(|events| events.insert(2, events[1].clone())).is_err());
+}
+
+/// Until when the approval stands for what `stages` asks, in seconds.
+fn stands(request: &Request, stages: &str, all: &Membership, now: i64) -> Option<i64> {
+    let asked = filed(stages, 1);
+    let until = request.stands_for(asked.requirement().unwrap(), all, at(now));
+    until.map(|until| (until.as_millis() - at(0).as_millis()) / 1000)
+}
+
+#[test]
+fn an_approval_stands_to_the_end_of_its_window_for_what_it_fills() {
+    let all = members("a: bob carol; b: carol");
+    let pending = filed("1 of group:a", 1);
+    assert_eq!(stands(&pending, "1 of group:a", &all, 1), None);
+    let approved = pending.approves("bob", &all, 10).unwrap();
+    assert_eq!(stands(&approved, "1 of group:a", &all, 3_609), Some(3_610));
+    assert_eq!(stands(&approved, "1 of group:a", &all, 3_610), None);
+    for more in ["2 of group:a", "1 of group:b", "1 of group:a, 1 of group:b"] {
+        assert_eq!(stands(&approved, more, &all, 11), None, "{more}");
+    }
+    for fewer in ["a: carol; b: bob", "b: bob"] {
+        assert_eq!(stands(&approved, "1 of group:b", &members(fewer), 11), None, "{fewer}");
+    }
+    assert_eq!(stands(&approved, "1 of group:b", &members("a: bob; b: bob"), 11), Some(3_610));
+    let lapsed = approved.lapse(at(3_610)).unwrap().next().clone();
+    assert_eq!(stands(&lapsed, "1 of group:a", &all, 11), None, "time does not run back");
+    assert_eq!(lapsed.approval_ends_at(at(3_611)), Some(at(3_610)));
+}
+
+#[test]
+fn an_approval_whose_uses_are_spent_stands_while_a_credential_lives() {
+    let all = members("a: bob");
+    let approved = filed("1 of group:a", 1).approves("bob", &all, 10).unwrap();
+    let spent = approved.spends(1, &all, 20).unwrap().step().next().clone();
+    assert_eq!(stands(&spent, "1 of group:a", &all, 21), None, "no token was handed out yet");
+    assert_eq!(spent.approval_ends_at(at(21)), Some(at(20)));
+    let minted = spent.minted(credential(1), Digest::of(b"token"), at(21)).unwrap().next().clone();
+    assert_eq!(stands(&minted, "1 of group:a", &all, 919), Some(920));
+    assert_eq!(stands(&minted, "1 of group:a", &all, 920), None);
+    assert_eq!(stands(&minted, "1 of group:a", &members("a: carol"), 22), None);
+    let over = minted.complete(&person("alice"), at(30)).unwrap().next().clone();
+    assert_eq!(stands(&over, "1 of group:a", &all, 31), None);
+    let (by, own) = (person("alice"), Standing::Own);
+    let revoked = approved.revoke(&by, own, "no".to_owned(), &all, at(30)).unwrap().next().clone();
+    assert_eq!(stands(&revoked, "1 of group:a", &all, 31), None);
+    assert_eq!(revoked.approval_ends_at(at(31)), Some(at(30)));
 }

@@ -8,12 +8,16 @@ use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId};
 use crate::intent::Intent;
 use crate::membership::Membership;
-use crate::policy::quorum::{Progress, is_eligible};
-use crate::policy::ruling::{Outcome, Ruling, Stage};
+use crate::policy::quorum::{Approval, Progress, is_asked};
+use crate::policy::ruling::{Outcome, Reason, Ruling, Stage};
+use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId, PrincipalKind, is_visible};
 use crate::request::event::{Denial, Event, Fact, Review, Verdict};
 use crate::request::{ABANDON_AFTER, Approved, Request, State, Step};
 use crate::time::{Span, Timestamp};
+
+/// The name under which a pending request is refused because policy has changed.
+pub const POLICY_CHANGED: &str = "policy-changed";
 
 /// What is needed to file an intent.
 #[derive(Clone, Debug)]
@@ -26,6 +30,8 @@ pub struct Filing {
     pub requester: Principal,
     /// What policy said of it.
     pub ruling: Ruling,
+    /// What else was known then.
+    pub known: Known,
 }
 
 /// Why a review was not taken.
@@ -60,6 +66,12 @@ pub enum ReviewError {
     /// The person has reviewed it.
     #[error("`{0}` has reviewed this request already; nobody counts twice")]
     Twice(PrincipalId),
+    /// The stages that ask this person want somebody who signed in lately.
+    #[error("sign in again: this needs a sign-in at most {within} ago")]
+    SignInAgain {
+        /// How long ago at most.
+        within: Span,
+    },
     /// In no stage that is open.
     #[error("`{who}` is not among those asked now: {asked}")]
     NotAsked {
@@ -186,7 +198,8 @@ pub enum Standing {
 impl Request {
     /// Files an intent. A refusal is filed too, and a permit is approved at once.
     pub fn file(filing: Filing, now: Timestamp) -> Step {
-        let Filing { id, intent, requester, ruling } = filing;
+        let Filing { id, intent, requester, ruling, known } = filing;
+        let known = known.recorded();
         let by = Some(requester.id.clone());
         let (expires_at, outcome) = match &ruling.outcome {
             Outcome::Require(asked) => (now.plus(asked.expires_after), None),
@@ -197,8 +210,8 @@ impl Request {
             }
             Outcome::Refuse(reasons) => (now, Some(Fact::Denied(Denial::Refused(reasons.clone())))),
         };
-        let next = Self::filed(id, now, &intent, &requester, &ruling, expires_at);
-        let fact = Fact::Filed { intent, requester, ruling, expires_at };
+        let next = Self::filed(id, now, &intent, &requester, &ruling, &known, expires_at);
+        let fact = Fact::Filed { intent, requester, ruling, known, expires_at };
         let filed = Event { request: id, at: now, by, fact };
         let mut step = Step { expected: None, next, events: vec![filed] };
         if let Some(fact) = outcome {
@@ -220,16 +233,18 @@ impl Request {
         now: Timestamp,
     ) -> Result<Step, ReviewError> {
         let now = self.no_earlier(now);
-        self.check_reviewer(reviewer, said.digest, membership, now)?;
-        let who = reviewer.id.clone();
-        let Said { verdict, digest, comment } = said;
+        let (who, verdict) = (reviewer.id.clone(), said.verdict);
+        let review = said.review(id, &who, self.absent_for(&who, membership), now);
+        self.check_reviewer(reviewer, &review, membership, now)?;
         let by = Some(who.clone());
-        let review = Review { id, reviewer: who.clone(), verdict, digest, comment, at: now };
         let denial = Denial::Reviewed { review: id, by: who, comment: review.comment.clone() };
         let mut step = self.step(now, by, Fact::Reviewed(review));
         match verdict {
             Verdict::Deny => step.push(now, Fact::Denied(denial)),
             Verdict::Approve => {
+                if let Some(advanced) = step.next.advance(membership) {
+                    step.push(now, advanced);
+                }
                 let progress = step.next.progress(membership);
                 if let (true, Some(terms)) = (progress.is_met(), self.terms()) {
                     let consume_by = now.plus(terms.grant_window);
@@ -245,16 +260,18 @@ impl Request {
     fn check_reviewer(
         &self,
         reviewer: &Principal,
-        named: Digest,
+        review: &Review,
         membership: &Membership,
         now: Timestamp,
     ) -> Result<(), ReviewError> {
+        let named = review.digest;
         let who = &reviewer.id;
         let State::Pending(pending) = &self.state else {
             return Err(ReviewError::NotPending { state: self.state.word() });
         };
-        if now >= pending.expires_at {
-            return Err(ReviewError::TooLate { deadline: pending.expires_at });
+        let deadline = self.deadline().unwrap_or(pending.expires_at);
+        if now >= deadline {
+            return Err(ReviewError::TooLate { deadline });
         }
         if named != self.digest {
             return Err(ReviewError::OtherDigest { named, digest: self.digest });
@@ -268,23 +285,29 @@ impl Request {
         if self.reviews.iter().any(|review| review.reviewer == *who) {
             return Err(ReviewError::Twice(who.clone()));
         }
-        let open = self.open_stages(&self.progress(membership));
-        let asks = |stage: &&_| is_eligible(stage, who, &self.requester.behind(), membership);
-        if !open.iter().any(asks) {
+        let stages = self.asked_stages();
+        let open = open_among(&stages, &self.progress(membership));
+        let (behind, approval) = (self.requester.behind(), review.approval());
+        let asks = |stage: &&&Stage| is_asked(stage, who, &approval, &behind, membership);
+        let asking: Vec<_> = open.iter().filter(asks).collect();
+        if asking.is_empty() {
             let asked = open.iter().flat_map(|stage| &stage.from).map(ToString::to_string);
             let asked: BTreeSet<String> = asked.collect();
             let asked = asked.into_iter().collect::<Vec<_>>().join(", ");
             return Err(ReviewError::NotAsked { who: who.clone(), asked });
         }
-        Ok(())
+        let fresh = |stage: &&&&Stage| approval.is_fresh_for(stage);
+        let within = asking.iter().filter_map(|stage| stage.login_within).max();
+        match (asking.iter().any(|stage| fresh(&stage)), within) {
+            (false, Some(within)) => Err(ReviewError::SignInAgain { within }),
+            _ => Ok(()),
+        }
     }
 
     /// The stages whose people can bring it nearer to a grant now. A filled stage is among them
     /// where one more of its people would free somebody for another.
-    pub fn open_stages(&self, progress: &Progress) -> Vec<&Stage> {
-        let stages = self.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
-        let asked = stages.iter().zip(progress.asked()).filter(|(_, asked)| **asked);
-        asked.map(|(stage, _)| stage).collect()
+    pub fn open_stages(&self, progress: &Progress) -> Vec<Stage> {
+        open_among(&self.asked_stages(), progress).into_iter().cloned().collect()
     }
 
     /// Why this person's review would not be taken now; `None` where it would.
@@ -295,7 +318,25 @@ impl Request {
         now: Timestamp,
     ) -> Option<ReviewError> {
         let now = self.no_earlier(now);
-        self.check_reviewer(reviewer, self.digest, membership, now).err()
+        // Whether they must sign in again, they are told when they decide.
+        let (verdict, digest, comment) = (Verdict::Approve, self.digest, String::new());
+        let said = Said { verdict, digest, comment, signed_in_at: Some(now) };
+        let absent = self.absent_for(&reviewer.id, membership);
+        let review = said.review(ReviewId::from_bytes([0; 16]), &reviewer.id, absent, now);
+        self.check_reviewer(reviewer, &review, membership, now).err()
+    }
+
+    /// Those for whom somebody stands in now, and for whom nobody has spoken in this request yet:
+    /// neither they themselves nor an earlier stand-in. Two stand-ins of one person would be two.
+    fn absent_for(&self, who: &PrincipalId, membership: &Membership) -> BTreeSet<PrincipalId> {
+        let mut absent = membership.stands_in_for(who);
+        absent.retain(|absent| !self.has_spoken(absent));
+        absent
+    }
+
+    /// Whether somebody reviewed it, or somebody else did in their place.
+    pub(super) fn has_spoken(&self, who: &PrincipalId) -> bool {
+        self.reviews.iter().any(|r| r.reviewer == *who || r.stands_in_for.contains(who))
     }
 
     /// Spends one use of the grant. What comes back is sealed: it opens with the receipt of its
@@ -354,13 +395,13 @@ impl Request {
 
     /// A stage that those who counted no longer fill. They are those the credential names, so they
     /// and nobody else must still do.
-    fn no_longer_filled(
+    pub(super) fn no_longer_filled(
         &self,
         counted: &BTreeSet<PrincipalId>,
         membership: &Membership,
     ) -> Option<String> {
-        let stages = self.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
-        let progress = Progress::of(stages, counted, &self.requester.behind(), membership);
+        let counted = self.reviews.iter().filter(|review| counted.contains(&review.reviewer));
+        let progress = self.progress_of(counted, membership);
         let open = progress.stages().iter().find(|stage| !stage.is_filled());
         open.map(|stage| stage.name.clone())
     }
@@ -447,7 +488,7 @@ impl Request {
             return Err(CancelError::NotRequester);
         }
         match &self.state {
-            State::Pending(pending) if now < pending.expires_at => {
+            State::Pending(_) if self.deadline().is_some_and(|deadline| now < deadline) => {
                 Ok(self.step(now, Some(by.id.clone()), Fact::Canceled { reason }))
             }
             State::Pending(_) => Err(CancelError::NotPending { state: "expired" }),
@@ -522,11 +563,29 @@ impl Request {
         standing: Standing,
         membership: &Membership,
     ) -> Result<(), RevokeError> {
-        let stages = self.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
-        let behind = self.requester.behind();
-        let asked = || stages.iter().any(|s| is_eligible(s, &by.id, &behind, membership));
+        let stages = self.asked_stages();
+        let (behind, alone) = (self.requester.behind(), Approval::default());
+        let asked = || stages.iter().any(|s| is_asked(s, &by.id, &alone, &behind, membership));
         let may = standing == Standing::Administrator || by.id == self.requester.id || asked();
         if may { Ok(()) } else { Err(RevokeError::NotYours) }
+    }
+
+    /// Ends a pending request because policy has changed: it was ruled under other rules, and what
+    /// people would approve now is not what the rules of today ask for. `None` where it is not
+    /// pending any more.
+    pub fn supersede(&self, now: Timestamp) -> Option<Step> {
+        let now = self.no_earlier(now);
+        let open = matches!(self.state, State::Pending(_));
+        if !open || self.deadline().is_some_and(|deadline| now >= deadline) {
+            return None;
+        }
+        let reason = Reason {
+            rule: POLICY_CHANGED.to_owned(),
+            message: "policy changed while this was pending, and asks for something else now; \
+                file it again"
+                .to_owned(),
+        };
+        Some(self.step(now, None, Fact::Denied(Denial::Refused(vec![reason]))))
     }
 
     /// What the passing of time alone has done: a deadline has passed, or a spent use never became
@@ -540,7 +599,10 @@ impl Request {
             open && now >= issued.at.plus(ABANDON_AFTER)
         });
         let abandoned = unminted.map(|issued| Fact::Abandoned { credential: issued.id });
-        let mut facts = expired.into_iter().chain(abandoned);
+        // A request that expires asks nobody else any more.
+        let stages = if expired.is_some() { Vec::new() } else { self.stage_facts(now) };
+        let mut facts =
+            expired.into_iter().chain(stages).chain(abandoned).chain(self.afterwards_facts(now));
         let mut step = self.step(now, None, facts.next()?);
         for fact in facts {
             step.push(now, fact);
@@ -549,11 +611,11 @@ impl Request {
     }
 
     /// A clock that went back makes nothing valid again: time does not run before the last event.
-    fn no_earlier(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn no_earlier(&self, now: Timestamp) -> Timestamp {
         now.max(self.last_at)
     }
 
-    fn step(&self, at: Timestamp, by: Option<PrincipalId>, fact: Fact) -> Step {
+    pub(super) fn step(&self, at: Timestamp, by: Option<PrincipalId>, fact: Fact) -> Step {
         let expected = Some(self.version);
         let mut step = Step { expected, next: self.clone(), events: Vec::new() };
         step.record(Event { request: self.id, at, by, fact });
@@ -568,7 +630,7 @@ fn is_audience(text: &str) -> bool {
 
 impl Step {
     /// One more fact, that follows from the others by the authority's own rules.
-    fn push(&mut self, at: Timestamp, fact: Fact) {
+    pub(super) fn push(&mut self, at: Timestamp, fact: Fact) {
         self.record(Event { request: self.next.id, at, by: None, fact });
     }
 
@@ -592,4 +654,40 @@ pub struct Said {
     pub digest: Digest,
     /// In the reviewer's words.
     pub comment: String,
+    /// When the reviewer signed in, where that is known.
+    pub signed_in_at: Option<Timestamp>,
+}
+
+impl Said {
+    /// The review of this person at this moment, with those for whom they stand in then.
+    pub(super) fn review(
+        self,
+        id: ReviewId,
+        reviewer: &PrincipalId,
+        stands_in_for: BTreeSet<PrincipalId>,
+        at: Timestamp,
+    ) -> Review {
+        let Self { verdict, digest, comment, signed_in_at } = self;
+        let login_age = signed_in_at.map(|since| whole_seconds(since.until(at)));
+        let reviewer = reviewer.clone();
+        Review { id, reviewer, verdict, digest, comment, stands_in_for, login_age, at }
+    }
+}
+
+impl Review {
+    /// What of it decides for which stages it counts.
+    pub(super) fn approval(&self) -> Approval {
+        Approval { stands_in_for: self.stands_in_for.clone(), login_age: self.login_age }
+    }
+}
+
+/// In whole seconds, as it is written; a part of one makes it longer, never shorter.
+fn whole_seconds(age: Span) -> Span {
+    let rounded = Span::seconds(age.as_seconds());
+    if rounded == age { age } else { Span::seconds(age.as_seconds() + 1) }
+}
+
+fn open_among<'s>(stages: &'s [Stage], progress: &Progress) -> Vec<&'s Stage> {
+    let asked = stages.iter().zip(progress.asked()).filter(|(_, asked)| **asked);
+    asked.map(|(stage, _)| stage).collect()
 }

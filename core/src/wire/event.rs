@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::canonical;
+use crate::policy::risk::Score;
 use crate::policy::ruling;
 use crate::request::{self, Denial, Event, Fact};
 use crate::time::Span;
 use crate::wire::{
-    Credentials, Intent, Principal, PrincipalId, RefusalReason, Ruling, Said, Stage, Verdict,
+    Credentials, Intent, Known, PostReview, Principal, PrincipalId, RefusalReason, Ruling, Said,
+    Stage, Verdict,
 };
 
 /// The bytes are no event of ours.
@@ -40,14 +42,30 @@ enum SentFact {
         intent: Intent,
         requester: Principal,
         ruling: Ruling,
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        known: Known,
         expires_at: String,
     },
-    Reviewed {
-        review: String,
-        reviewer: PrincipalId,
-        verdict: Verdict,
-        digest: String,
-        comment: String,
+    Reviewed(SentReview),
+    PostReviewed(SentReview),
+    PostReviewDone {
+        rule: String,
+    },
+    PostReviewMissed {
+        rule: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suspended: Option<String>,
+    },
+    Advanced {
+        filled: Vec<String>,
+        opened: Vec<String>,
+    },
+    Escalated {
+        stage: String,
+        to: Vec<String>,
+    },
+    Reminded {
+        stages: Vec<String>,
     },
     Approved {
         counted: Vec<Counted>,
@@ -90,6 +108,57 @@ enum SentFact {
     Revoked {
         reason: String,
     },
+}
+
+fn is_nothing(known: &Known) -> bool {
+    *known == Known::default()
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentReview {
+    review: String,
+    reviewer: PrincipalId,
+    verdict: Verdict,
+    digest: String,
+    comment: String,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    stands_in_for: BTreeSet<PrincipalId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login_age: Option<String>,
+}
+
+impl From<&request::Review> for SentReview {
+    fn from(review: &request::Review) -> Self {
+        Self {
+            review: review.id.to_string(),
+            reviewer: (&review.reviewer).into(),
+            verdict: match review.verdict {
+                request::Verdict::Approve => Verdict::Approve,
+                request::Verdict::Deny => Verdict::Deny,
+            },
+            digest: review.digest.to_string(),
+            comment: review.comment.clone(),
+            stands_in_for: review.stands_in_for.iter().map(PrincipalId::from).collect(),
+            login_age: review.login_age.map(|age| age.to_string()),
+        }
+    }
+}
+
+impl SentReview {
+    fn read(self, at: crate::time::Timestamp) -> Result<request::Review, Unreadable> {
+        let stood = self.stands_in_for.into_iter().map(TryInto::try_into);
+        Ok(request::Review {
+            id: self.review.parse()?,
+            reviewer: self.reviewer.try_into()?,
+            verdict: self.verdict.into(),
+            digest: self.digest.parse()?,
+            comment: self.comment,
+            stands_in_for: stood.collect::<Result<_, _>>()?,
+            login_age: self.login_age.map(|age| age.parse()).transpose()?,
+            at,
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,22 +225,27 @@ impl<E: std::error::Error> From<E> for Unreadable {
 impl From<&Fact> for SentFact {
     fn from(fact: &Fact) -> Self {
         match fact {
-            Fact::Filed { intent, requester, ruling, expires_at } => Self::Filed {
+            Fact::Filed { intent, requester, ruling, known, expires_at } => Self::Filed {
                 intent: intent.into(),
                 requester: requester.into(),
                 ruling: ruling.into(),
+                known: known.into(),
                 expires_at: expires_at.to_string(),
             },
-            Fact::Reviewed(review) => Self::Reviewed {
-                review: review.id.to_string(),
-                reviewer: (&review.reviewer).into(),
-                verdict: match review.verdict {
-                    request::Verdict::Approve => Verdict::Approve,
-                    request::Verdict::Deny => Verdict::Deny,
-                },
-                digest: review.digest.to_string(),
-                comment: review.comment.clone(),
+            Fact::Reviewed(review) => Self::Reviewed(review.into()),
+            Fact::PostReviewed(review) => Self::PostReviewed(review.into()),
+            Fact::PostReviewDone { rule } => Self::PostReviewDone { rule: rule.clone() },
+            Fact::PostReviewMissed { rule, suspended } => {
+                Self::PostReviewMissed { rule: rule.clone(), suspended: suspended.clone() }
+            }
+            Fact::Advanced { filled, opened } => {
+                Self::Advanced { filled: filled.clone(), opened: opened.clone() }
+            }
+            Fact::Escalated { stage, to } => Self::Escalated {
+                stage: stage.clone(),
+                to: to.iter().map(ToString::to_string).collect(),
             },
+            Fact::Reminded { stages } => Self::Reminded { stages: stages.clone() },
             Fact::Approved { counted, consume_by, uses } => Self::Approved {
                 counted: counted.iter().map(Counted::from).collect(),
                 consume_by: consume_by.to_string(),
@@ -223,7 +297,7 @@ impl From<&(String, BTreeSet<crate::principal::PrincipalId>)> for Counted {
 impl SentFact {
     fn read(self, at: crate::time::Timestamp) -> Result<Fact, Unreadable> {
         Ok(match self {
-            Self::Filed { intent, requester, ruling, expires_at } => Fact::Filed {
+            Self::Filed { intent, requester, ruling, known, expires_at } => Fact::Filed {
                 intent: intent.verify().map_err(|faults| {
                     Unreadable(
                         faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
@@ -231,18 +305,18 @@ impl SentFact {
                 })?,
                 requester: requester.try_into()?,
                 ruling: read_ruling(ruling)?,
+                known: known.try_into()?,
                 expires_at: expires_at.parse()?,
             },
-            Self::Reviewed { review, reviewer, verdict, digest, comment } => {
-                Fact::Reviewed(request::Review {
-                    id: review.parse()?,
-                    reviewer: reviewer.try_into()?,
-                    verdict: verdict.into(),
-                    digest: digest.parse()?,
-                    comment,
-                    at,
-                })
+            Self::Reviewed(review) => Fact::Reviewed(review.read(at)?),
+            Self::PostReviewed(review) => Fact::PostReviewed(review.read(at)?),
+            Self::PostReviewDone { rule } => Fact::PostReviewDone { rule },
+            Self::PostReviewMissed { rule, suspended } => {
+                Fact::PostReviewMissed { rule, suspended }
             }
+            Self::Advanced { filled, opened } => Fact::Advanced { filled, opened },
+            Self::Escalated { stage, to } => Fact::Escalated { stage, to: read_set(&to)? },
+            Self::Reminded { stages } => Fact::Reminded { stages },
             Self::Approved { counted, consume_by, uses } => {
                 let read = |counted: Counted| -> Result<_, Unreadable> {
                     let people = counted.people.into_iter().map(TryInto::try_into);
@@ -311,7 +385,15 @@ fn read_ruling(sent: Ruling) -> Result<ruling::Ruling, Unreadable> {
         }),
         Said::Refuse => ruling::Outcome::Refuse(read_reasons(sent.reasons)),
     };
-    Ok(ruling::Ruling { outcome, rules: sent.rules, policy: sent.policy.parse()? })
+    let post_reviews = sent.post_reviews.into_iter().map(read_post_review);
+    Ok(ruling::Ruling {
+        outcome,
+        rules: sent.rules,
+        notify: read_set(&sent.notify)?,
+        post_reviews: post_reviews.collect::<Result<_, _>>()?,
+        risk: sent.risk.map(|risk| Score { least: risk.least, most: risk.most }),
+        policy: sent.policy.parse()?,
+    })
 }
 
 fn read_terms(sent: &Credentials) -> Result<ruling::Terms, Unreadable> {
@@ -320,19 +402,49 @@ fn read_terms(sent: &Credentials) -> Result<ruling::Terms, Unreadable> {
         uses: sent.uses,
         audiences: sent.audiences.clone(),
         grant_window: sent.grant_window.parse::<Span>()?,
+        broker: sent.broker.clone(),
+        role: sent.role.clone(),
     })
 }
 
 fn read_stage(sent: Stage) -> Result<ruling::Stage, Unreadable> {
-    let approvers = |texts: Vec<String>| -> Result<BTreeSet<_>, Unreadable> {
-        Ok(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
-    };
+    let span = |text: Option<String>| text.map(|text| text.parse::<Span>()).transpose();
+    let escalate = sent.escalate.map(|escalation| -> Result<_, Unreadable> {
+        Ok(ruling::Escalation {
+            after: escalation.after.parse()?,
+            to: read_set(&escalation.to)?,
+            then_expire_after: span(escalation.then_expire_after)?,
+        })
+    });
     Ok(ruling::Stage {
         name: sent.name,
         rules: sent.rules,
         approvals: sent.approvals,
-        from: approvers(sent.from)?,
-        exclude: approvers(sent.exclude)?,
+        from: read_set(&sent.from)?,
+        exclude: read_set(&sent.exclude)?,
         after: sent.after,
+        login_within: span(sent.login_within)?,
+        expires_after: span(sent.expires_after)?,
+        escalate: escalate.transpose()?,
+        remind: span(sent.remind)?,
     })
+}
+
+fn read_post_review(sent: PostReview) -> Result<ruling::PostReview, Unreadable> {
+    Ok(ruling::PostReview {
+        rule: sent.rule,
+        approvals: sent.approvals,
+        by: read_set(&sent.by)?,
+        within: sent.within.parse()?,
+        suspend: sent.suspend,
+        notify: read_set(&sent.notify)?,
+    })
+}
+
+fn read_set<T>(texts: &[String]) -> Result<BTreeSet<T>, Unreadable>
+where
+    T: std::str::FromStr + Ord,
+    T::Err: std::error::Error,
+{
+    Ok(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
 }

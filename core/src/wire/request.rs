@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::membership::Membership;
-use crate::policy::quorum::{StageProgress, is_eligible};
+use crate::policy::quorum::{Approval, StageProgress, is_asked};
 use crate::policy::ruling;
 use crate::request::{self, Denial, EndedHow, State};
 use crate::time::Timestamp;
@@ -46,6 +46,9 @@ pub struct Request {
     /// Those who counted, once approved.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub approved_by: BTreeSet<String>,
+    /// The later reviews of its grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub afterwards: Vec<Afterwards>,
     /// How it ended, unless it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
@@ -69,6 +72,9 @@ pub struct StageStatus {
     pub awaited: Vec<String>,
     /// Whether reviews are taken for it now.
     pub open: bool,
+    /// When others were asked too, because it stayed open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalated_at: Option<String>,
 }
 
 /// One person's review.
@@ -84,6 +90,42 @@ pub struct Review {
     pub comment: String,
     /// When.
     pub at: String,
+}
+
+/// A later review of a grant that nobody was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Afterwards {
+    /// The rule that wants it.
+    pub rule: String,
+    /// How many different people.
+    pub approvals: u32,
+    /// From whom.
+    pub by: Vec<String>,
+    /// Until when.
+    pub due: String,
+    /// `open`, `done` or `missed`.
+    pub status: String,
+    /// Every later review, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<Review>,
+}
+
+impl From<&request::Afterwards> for Afterwards {
+    fn from(after: &request::Afterwards) -> Self {
+        let status = match (after.done, after.missed) {
+            (Some(_), _) => "done",
+            (None, Some(_)) => "missed",
+            (None, None) => "open",
+        };
+        Self {
+            rule: after.review.rule.clone(),
+            approvals: after.review.approvals,
+            by: after.review.by.iter().map(ToString::to_string).collect(),
+            due: after.due.to_string(),
+            status: status.to_owned(),
+            reviews: after.reviews.iter().map(Review::from).collect(),
+        }
+    }
 }
 
 /// How a request ended.
@@ -142,6 +184,7 @@ impl Request {
             stages: stages(request, membership),
             reviews: request.reviews().iter().map(Review::from).collect(),
             approved_by: approved_by(request.state()),
+            afterwards: request.afterwards().iter().map(Afterwards::from).collect(),
             ending: ending(request.state()),
             credentials: request.credentials().iter().map(|c| credential(c, now)).collect(),
         }
@@ -150,12 +193,13 @@ impl Request {
 
 fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatus> {
     let progress = request.progress(membership);
-    let asked = request.requirement().map(|asked| asked.stages.as_slice()).unwrap_or_default();
+    let asked = request.asked_stages();
     let behind = request.requester().behind();
     let reviewed: BTreeSet<_> = request.reviews().iter().map(|review| &review.reviewer).collect();
     let status = |((stage, progress), asked): ((&ruling::Stage, &StageProgress), &bool)| {
         let able = membership.people(&stage.from).into_iter().filter(|person| {
-            is_eligible(stage, person, &behind, membership) && !reviewed.contains(person)
+            let alone = Approval::default();
+            is_asked(stage, person, &alone, &behind, membership) && !reviewed.contains(person)
         });
         StageStatus {
             name: stage.name.clone(),
@@ -164,6 +208,7 @@ fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatu
             counted: progress.counted.iter().map(ToString::to_string).collect(),
             awaited: able.filter(|_| *asked).map(ToString::to_string).collect(),
             open: progress.open && request.state().is_open(),
+            escalated_at: request.stage_life(&stage.name).escalated.map(|at| at.to_string()),
         }
     };
     asked.iter().zip(progress.stages()).zip(progress.asked()).map(status).collect()

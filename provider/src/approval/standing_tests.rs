@@ -18,6 +18,7 @@ pub(in crate::approval) fn request(state: &str) -> wire::Request {
             kind: wire::Kind::Person,
             groups: Default::default(),
             acts_for: Default::default(),
+            claims: Default::default(),
         },
         ruling: ruling(wire::Said::Require),
         filed_at: String::new(),
@@ -25,6 +26,7 @@ pub(in crate::approval) fn request(state: &str) -> wire::Request {
         stages: Vec::new(),
         reviews: Vec::new(),
         approved_by: ["bob".to_owned()].into(),
+        afterwards: Vec::new(),
         ending: None,
         credentials: Vec::new(),
     }
@@ -71,6 +73,7 @@ fn a_pending_request_says_who_is_awaited() {
         counted: vec!["bob".into()],
         awaited: vec!["carol".into(), "dave".into()],
         open: true,
+        escalated_at: None,
     }];
     let what = "Request req_1 is not approved yet (awaited: 1 of carol, dave), and `wait`";
     check(&pending, "Approval is pending", what);

@@ -1,7 +1,9 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
+use assent_core::policy::document::{Fault, Place};
 use assent_core::request::{
-    CancelError, CompleteError, ConsumeError, RedeemError, ReviewError, RevokeError,
+    CancelError, CompleteError, ConsumeError, PostReviewError, RedeemError, ReviewError,
+    RevokeError,
 };
 use assent_core::wire::{Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -14,6 +16,7 @@ use crate::ledger::LedgerError;
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
+    kind: &'static str,
     code: &'static str,
     detail: String,
     errors: Vec<ProblemField>,
@@ -23,7 +26,20 @@ pub struct ApiError {
 impl ApiError {
     /// An answer of this status and code that says this.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), private: None }
+        let (kind, detail) = ("about:blank", detail.into());
+        Self { status, kind, code, detail, errors: Vec::new(), private: None }
+    }
+
+    /// The same, of a problem type that a specification names (RFC 9457 section 3.1.1).
+    #[must_use]
+    pub fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     fn field(field: &str, problem: String) -> Self {
@@ -86,8 +102,20 @@ impl From<AppError> for ApiError {
                 Self::new(S::UNAUTHORIZED, "no_token", detail)
             }
             AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
+            AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
+            AppError::Policy(faults) => {
+                let field = |fault: Fault| {
+                    let Place { file, line, column } = fault.place;
+                    let field = format!("{file}:{line}:{column}");
+                    ProblemField { field, problem: fault.message }
+                };
+                let errors = faults.into_iter().map(field).collect();
+                Self { errors, ..Self::new(S::UNPROCESSABLE_ENTITY, "invalid_policy", text) }
+            }
+            AppError::ForeignSubject(_) => Self::new(S::FORBIDDEN, "foreign_subject", text),
             AppError::NotFound { .. } => Self::new(S::NOT_FOUND, "not_found", text),
             AppError::Review(error) => review(&error, text),
+            AppError::PostReview(error) => post_review(&error, text),
             AppError::Consume(error) => consume(&error, text),
             AppError::Cancel(error) => match error {
                 CancelError::NotPending { .. } => Self::new(S::CONFLICT, "not_pending", text),
@@ -141,7 +169,21 @@ fn review(error: &ReviewError, text: String) -> ApiError {
         ReviewError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
         ReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
         ReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
+        ReviewError::SignInAgain { .. } => (S::FORBIDDEN, "sign_in_again"),
         ReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
+    };
+    ApiError::new(status, code, text)
+}
+
+fn post_review(error: &PostReviewError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        PostReviewError::NoneOpen => (S::CONFLICT, "no_later_review"),
+        PostReviewError::OtherDigest { .. } => (S::CONFLICT, "other_digest"),
+        PostReviewError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
+        PostReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
+        PostReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
+        PostReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
     };
     ApiError::new(status, code, text)
 }
@@ -180,7 +222,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
         let problem = Problem {
-            type_: "about:blank".to_owned(),
+            type_: self.kind.to_owned(),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
             code: self.code.to_owned(),

@@ -12,9 +12,10 @@ use serde::de::DeserializeOwned;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Caller, Wish};
+use crate::network::Peer;
 
 /// A caller whose access token was admitted.
-pub(super) struct Known(pub(super) Caller);
+pub(in crate::api) struct Known(pub(in crate::api) Caller);
 
 impl<S> FromRequestParts<S> for Known
 where
@@ -26,7 +27,9 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let authority = Arc::<Authority>::from_ref(state);
         let token = bearer(&parts.headers)?;
-        Ok(Self(authority.admit(token, Purpose::Token).await?))
+        let caller = authority.admit(token, Purpose::Token).await?;
+        let peer = parts.extensions.get::<Peer>().copied();
+        Ok(Self(caller.from_network(authority.proxies().locate(peer, &parts.headers))))
     }
 }
 
@@ -82,7 +85,7 @@ where
 }
 
 /// The one segment of the path that varies. One that is no text names nothing.
-pub(super) struct Path(pub(super) String);
+pub(in crate::api) struct Path(pub(in crate::api) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Path {
     type Rejection = ApiError;
@@ -134,7 +137,7 @@ fn route(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri.path())
 }
 
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
+pub(in crate::api) fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
     let key = key.filter(|key| (8..=128).contains(&key.len()));
     key.map(str::to_owned).ok_or_else(|| {
@@ -144,7 +147,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
     })
 }
 
-fn check_type(headers: &HeaderMap, wanted: &str) -> Result<(), ApiError> {
+pub(in crate::api) fn check_type(headers: &HeaderMap, wanted: &str) -> Result<(), ApiError> {
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = sent.and_then(|sent| sent.split(';').next()).unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case(wanted) {
@@ -154,7 +157,11 @@ fn check_type(headers: &HeaderMap, wanted: &str) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_content_type", detail))
 }
 
-async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+/// The whole body.
+pub(in crate::api) async fn body<S: Send + Sync>(
+    request: Request,
+    state: &S,
+) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state).await.map_err(|rejection| {
         let (status, code) = match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
@@ -164,10 +171,15 @@ async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiE
     })
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    let value = canonical::parse(bytes).map_err(|error| {
+/// Strict JSON.
+pub(in crate::api) fn parse(bytes: &[u8]) -> Result<serde_json::Value, ApiError> {
+    canonical::parse(bytes).map_err(|error| {
         ApiError::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"))
-    })?;
+    })
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let value = parse(bytes)?;
     serde_path_to_error::deserialize(value).map_err(|error| {
         let place = error.path().to_string();
         let detail = format!("`{place}`: {}", error.inner());

@@ -53,8 +53,17 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
             json!({"summary": route.summary, "responses": answer, "parameters": queries.clone()});
         operations.insert("get".to_owned(), list);
     }
+    if route.method == Method::Entry {
+        let given = route.gives.map(|shape| shape(generator));
+        let found = json!({"200": answer("as it is", given), "default": fault(problem)});
+        operations.insert("get".to_owned(), json!({"summary": route.summary, "responses": found}));
+        let gone = json!({"204": answer("taken away", None), "default": fault(problem)});
+        let summary = "Take it away";
+        operations.insert("delete".to_owned(), json!({"summary": summary, "responses": gone}));
+    }
     let verb = match route.method {
         Method::Get | Method::Public => "get",
+        Method::Entry => "put",
         Method::GetAndPost | Method::Post | Method::Change | Method::Form | Method::Door => "post",
     };
     let mut operation = operation(route, generator, problem);
@@ -96,13 +105,19 @@ fn queries(path: &str) -> Vec<Value> {
 fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Value {
     let given = route.gives.map(|shape| shape(generator));
     let is_new = route.method == Method::GetAndPost
-        || matches!(route.path, "/v1/bootstrap" | "/v1/requests/{id}/credentials");
+        || matches!(
+            route.path,
+            "/v1/bootstrap" | "/v1/requests/{id}/credentials" | "/access/v1/requests"
+        );
     let mut responses = Map::new();
     if is_new {
         responses.insert("201".to_owned(), answer("made", given.clone()));
     }
     if !is_new || route.path == "/v1/requests" {
-        responses.insert("200".to_owned(), answer("answered", given));
+        responses.insert("200".to_owned(), answer("answered", given.clone()));
+    }
+    if route.path == "/access/v1/requests" {
+        responses.insert("202".to_owned(), answer("people are asked", given.clone()));
     }
     responses.insert("default".to_owned(), fault(problem));
     let mut operation = Map::new();
@@ -137,7 +152,11 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
                 "required": ["token"],
             }}},
         })),
-        Method::GetAndPost | Method::Post | Method::Change | Method::Door => {
+        Method::GetAndPost
+        | Method::Post
+        | Method::Change
+        | Method::Entry
+        | Method::Door => {
             let schema = route
                 .takes
                 .map_or_else(|| json!({"type": "object"}), |shape| shape(generator).to_value());
@@ -147,9 +166,9 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
 }
 
 fn parameters(route: &Route) -> Option<Value> {
-    route.path.contains("{id}").then(
-        || json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}]),
-    )
+    let (_, after) = route.path.split_once('{')?;
+    let (name, _) = after.split_once('}')?;
+    Some(json!([{"name": name, "in": "path", "required": true, "schema": {"type": "string"}}]))
 }
 
 fn answer(description: &str, schema: Option<Schema>) -> Value {

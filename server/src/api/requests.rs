@@ -19,7 +19,7 @@ use crate::ledger::States;
 type Shown = Result<Answer<wire::Request>, ApiError>;
 
 fn shown(authority: &Authority, request: &Request) -> Answer<wire::Request> {
-    Answer(authority.show(request, &authority.policy()))
+    Answer(authority.show(request))
 }
 
 pub(super) async fn decide(
@@ -27,7 +27,7 @@ pub(super) async fn decide(
     Known(caller): Known,
     Json(intent): Json<wire::Intent>,
 ) -> Result<Answer<wire::Decision>, ApiError> {
-    Ok(Answer(authority.decide(&caller, intent)?))
+    Ok(Answer(authority.decide(&caller, intent).await?))
 }
 
 pub(super) async fn file(
@@ -61,11 +61,10 @@ pub(super) async fn list(
     let before = query.cursor.map(|cursor| cursor.parse()).transpose().map_err(AppError::Id)?;
     let limit = query.limit.unwrap_or(50).clamp(1, 200);
     let page = authority.requests(&caller, states, before, limit).await?;
-    let policy = authority.policy();
     let here = |request: &&Request| {
         query.environment.as_ref().is_none_or(|name| request.intent().environment() == name)
     };
-    let requests = page.requests.iter().filter(here).map(|one| authority.show(one, &policy));
+    let requests = page.requests.iter().filter(here).map(|one| authority.show(one));
     Ok(Answer(wire::Requests {
         requests: requests.collect(),
         next_cursor: page.next.map(|id| id.to_string()),
@@ -125,6 +124,15 @@ pub(super) async fn review(
 ) -> Shown {
     let request = authority.review(&change.caller, &id, change.body, change.wish).await?;
     Ok(shown(&authority, &request))
+}
+
+pub(super) async fn review_afterwards(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path,
+    change: Change<wire::NewReview>,
+) -> Shown {
+    let reviewed = authority.review_afterwards(&change.caller, &id, change.body, change.wish);
+    Ok(shown(&authority, &reviewed.await?))
 }
 
 pub(super) async fn cancel(

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use assent_core::wire;
+use assent_core::wire::authzen as zen;
 use axum::routing::{MethodRouter, get, post};
 use schemars::{Schema, SchemaGenerator};
 
-use crate::api::{access, audit, credentials, requests, wellknown};
+use crate::api::{access, audit, authzen, credentials, policy, requests, wellknown};
 use crate::app::Authority;
 
 /// One route.
@@ -43,6 +44,9 @@ pub enum Method {
     Change,
     /// To read, by anybody.
     Public,
+    /// To read, to put in its place and to take away: three handlers on one path, each safe to repeat
+    /// by itself.
+    Entry,
     /// To send a form (RFC 7662, RFC 7009).
     Form,
     /// To come in by a one-time code, without a token.
@@ -80,6 +84,8 @@ pub const ROUTES: &[Route] = &[
         NONE, REQUEST, get(requests::wait)),
     route!(Change "/v1/requests/{id}/reviews" "Approve or deny exactly what was shown",
         Some(of::<wire::NewReview>), REQUEST, post(requests::review)),
+    route!(Change "/v1/requests/{id}/post-reviews" "Look at a grant that nobody was asked for",
+        Some(of::<wire::NewReview>), REQUEST, post(requests::review_afterwards)),
     route!(Change "/v1/requests/{id}/cancel" "Withdraw a pending request",
         Some(of::<wire::Reason>), REQUEST, post(requests::cancel)),
     route!(Change "/v1/requests/{id}/revoke" "Take a grant and its credentials back",
@@ -96,6 +102,18 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::Introspection>), post(credentials::redeem)),
     route!(Post "/v1/decisions" "What policy would say; nothing is stored",
         Some(of::<wire::Intent>), Some(of::<wire::Decision>), post(requests::decide)),
+    route!(Get "/v1/policy/status" "By what the authority rules, and why not by the newest",
+        NONE, Some(of::<wire::PolicyStatus>), get(policy::status)),
+    route!(Get "/v1/policy/documents" "The policy documents that came over the API",
+        NONE, Some(of::<wire::PolicyDocuments>), get(policy::documents)),
+    route!(Entry "/v1/policy/documents/{name}" "One policy document with its versions; write it",
+        Some(of::<wire::NewDocument>), Some(of::<wire::PolicyDocument>),
+        get(policy::document).put(policy::write).delete(policy::remove)),
+    route!(Get "/v1/signals" "What other systems have told",
+        NONE, Some(of::<wire::Signals>), get(policy::signals)),
+    route!(Entry "/v1/signals/{name}" "What another system tells; rules read it from then on",
+        Some(of::<serde_json::Value>), Some(of::<wire::Signal>),
+        get(policy::signal).put(policy::tell).delete(policy::untell)),
     route!(Get "/v1/events" "The audit log as server-sent events",
         NONE, NONE, get(audit::events)),
     route!(Get "/v1/audit/checkpoint" "How long the audit log is, and its root",
@@ -114,6 +132,24 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::Introspection>), post(credentials::introspect)),
     route!(Form "/oauth/revoke" "Take a credential back by its token (RFC 7009)",
         NONE, NONE, post(credentials::revoke_token)),
+    route!(Post "/access/v1/evaluation" "May this subject do this to that? (AuthZEN 1.0)",
+        Some(of::<zen::Evaluation>), Some(of::<zen::Decision>),
+        authzen::exchange(post(authzen::evaluation))),
+    route!(Post "/access/v1/evaluations" "The same, many at once (AuthZEN 1.0)",
+        Some(of::<zen::Evaluations>), Some(of::<zen::Decisions>),
+        authzen::exchange(post(authzen::evaluations))),
+    route!(Post "/access/v1/search/action" "What may this subject do to that? (AuthZEN 1.0)",
+        Some(of::<zen::ActionSearch>), Some(of::<zen::FoundActions>),
+        authzen::exchange(post(authzen::search_action))),
+    route!(Change "/access/v1/requests" "Ask for what was denied (AuthZEN access request profile)",
+        Some(of::<zen::AccessRequest>), Some(of::<zen::Tasked>),
+        authzen::exchange(post(authzen::ask))),
+    route!(Get "/access/v1/requests/{id}" "How far what was asked for is (AuthZEN profile)",
+        NONE, Some(of::<zen::Tasked>), authzen::exchange(get(authzen::task))),
+    route!(Post "/access/v1/requests/{id}/cancel" "Withdraw what was asked for (AuthZEN profile)",
+        NONE, Some(of::<zen::Tasked>), authzen::exchange(post(authzen::cancel))),
+    route!(Public "/.well-known/authzen-configuration" "What this decision point can do (AuthZEN 1.0)",
+        NONE, Some(of::<zen::Metadata>), get(authzen::metadata)),
     route!(Public "/.well-known/jwks.json" "The public keys (RFC 7517)",
         NONE, NONE, get(wellknown::jwks)),
     route!(Public "/.well-known/openid-configuration" "The issuer's metadata",

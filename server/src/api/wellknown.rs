@@ -32,8 +32,15 @@ pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer
     }))
 }
 
-pub(super) async fn alive() -> &'static str {
-    "ok\n"
+/// Alive, and by which policy; why a newer one does not rule is for those who are known.
+pub(super) async fn alive(State(authority): State<Arc<Authority>>) -> Answer<Value> {
+    let status = authority.policy_status(None);
+    let mut policy = json!({"revision": status.revision, "loaded_at": status.loaded_at});
+    if let (Some(problem), Some(policy)) = (status.problem, policy.as_object_mut()) {
+        let problem = json!({"since": problem.since, "message": problem.message});
+        policy.insert("problem".to_owned(), problem);
+    }
+    Answer(json!({"status": "ok", "policy": policy}))
 }
 
 pub(super) async fn ready(State(authority): State<Arc<Authority>>) -> (StatusCode, &'static str) {

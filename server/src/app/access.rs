@@ -1,14 +1,16 @@
 //! Who calls, and how a caller comes to be known.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use assent_core::access::{Access, AccessError, MAX_LIFE, NewAccess, Purpose, UnverifiedAccess};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
+use assent_core::membership::is_name_character;
+use assent_core::policy::situation::Network;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
-use assent_core::time::Span;
+use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 
 use crate::app::{AppError, Authority, Caller, Wish};
@@ -24,6 +26,23 @@ const DEFAULT_LIFE: Span = Span::hours(90 * 24);
 pub(super) struct Doors {
     bootstrap: Mutex<Option<Digest>>,
     people: Mutex<HashMap<Digest, PrincipalId>>,
+}
+
+/// Those whose access records say that they are in groups, by record. Kept in memory because it is
+/// asked at every look at a request; read from the ledger at start.
+#[derive(Debug, Default)]
+pub(super) struct Vouched(HashMap<AccessId, (PrincipalId, BTreeSet<String>, Timestamp)>);
+
+impl Vouched {
+    fn note(&mut self, access: &Access) {
+        let groups = &access.principal.groups;
+        if access.revoked_at.is_some() {
+            self.0.remove(&access.id);
+        } else if !groups.is_empty() && access.principal.kind == PrincipalKind::Person {
+            let held = (access.principal.id.clone(), groups.clone(), access.expires_at);
+            self.0.insert(access.id, held);
+        }
+    }
 }
 
 fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -52,14 +71,14 @@ impl Authority {
         if access.purpose != purpose {
             return Err(AppError::Access(AccessError::Malformed));
         }
-        Ok(Caller { access })
+        Ok(Caller { access, network: Network::default() })
     }
 
     /// Who the caller is, to this authority.
     pub fn whoami(&self, caller: &Caller) -> wire::Whoami {
         let principal = caller.principal();
-        let policy = self.policy();
-        let known = policy.membership().groups_of(&principal.id).map(str::to_owned);
+        let membership = self.membership();
+        let known = membership.groups_of(&principal.id).map(str::to_owned);
         wire::Whoami {
             principal: principal.into(),
             groups: known.chain(principal.groups.iter().cloned()).collect(),
@@ -99,8 +118,9 @@ impl Authority {
         let principal = Principal {
             id: local("sub", &wanted.sub)?,
             kind,
-            groups: Default::default(),
+            groups: groups(wanted.groups)?,
             acts_for: acts_for.collect::<Result<_, _>>()?,
+            claims: Default::default(),
         };
         let by = &caller.principal().id;
         let (administrator, purpose, parent) = (wanted.administrator, Purpose::Token, None);
@@ -137,8 +157,30 @@ impl Authority {
         let Some(step) = access.revoke(by, self.clock.now()) else { return Ok(shown(&access)) };
         let next = step.next().clone();
         self.ledger.commit_access(step).await?;
+        open(&self.vouched).note(&next);
         self.waiters.wake_log();
         Ok(shown(&next))
+    }
+
+    /// Learns from the ledger who is in which group of the identity provider's.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`].
+    pub async fn learn_groups(&self) -> Result<(), AppError> {
+        let all = self.ledger.accesses().await?;
+        let mut vouched = open(&self.vouched);
+        all.iter().for_each(|access| vouched.note(access));
+        Ok(())
+    }
+
+    /// Who is in which group by an access record that lives.
+    pub(super) fn vouched_members(&self, now: Timestamp) -> Vec<(String, PrincipalId)> {
+        let vouched = open(&self.vouched);
+        let live = vouched.0.values().filter(|(_, _, until)| now < *until);
+        live.flat_map(|(person, groups, _)| {
+            groups.iter().map(|group| (group.clone(), person.clone()))
+        })
+        .collect()
     }
 
     /// Opens the one-time door for an administrator, if no administrator has a token that lives.
@@ -253,6 +295,7 @@ impl Authority {
         let (step, token) = Access::issue(new, &self.chance.secret()?, by, now);
         let access = step.next().clone();
         self.ledger.commit_access(step).await?;
+        open(&self.vouched).note(&access);
         self.waiters.wake_log();
         Ok((access, token))
     }
@@ -270,6 +313,18 @@ fn life(text: &str) -> Result<Span, AppError> {
     }
 }
 
+/// Names of groups, as policy documents write them.
+fn groups(wanted: BTreeSet<String>) -> Result<BTreeSet<String>, AppError> {
+    let fits = |name: &String| {
+        (1..=128).contains(&name.len()) && name.chars().all(is_name_character)
+    };
+    if wanted.len() <= 64 && wanted.iter().all(fits) {
+        return Ok(wanted);
+    }
+    let problem = "at most 64 names of 1 to 128 letters, digits, `-`, `_`, `.` and `/`".to_owned();
+    Err(AppError::Field { field: "groups", problem })
+}
+
 fn local(field: &'static str, sub: &str) -> Result<PrincipalId, AppError> {
     let problem = |error| AppError::Field { field, problem: format!("{error}") };
     PrincipalId::local(sub).map_err(problem)
@@ -277,7 +332,7 @@ fn local(field: &'static str, sub: &str) -> Result<PrincipalId, AppError> {
 
 fn person(id: PrincipalId) -> Principal {
     let (groups, acts_for) = Default::default();
-    Principal { id, kind: PrincipalKind::Person, groups, acts_for }
+    Principal { id, kind: PrincipalKind::Person, groups, acts_for, claims: Default::default() }
 }
 
 fn fresh(access: &Access, token: &Secret) -> wire::FreshAccess {

@@ -36,16 +36,15 @@ impl Authority {
         }
         for _ in 0..TRIES {
             let request = self.request(caller, id).await?;
-            let policy = self.policy();
             let now = self.clock.now();
             let sealed =
-                request.consume(caller.principal(), spend.clone(), policy.membership(), now)?;
+                request.consume(caller.principal(), spend.clone(), &self.membership(), now)?;
             let credential = Some(spend.credential);
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential });
             let step = sealed.step().clone();
             match self.ledger.commit(Write { step, call, unless_open: false }).await? {
                 Commit::Done(receipt) => {
-                    self.waiters.wake(request.id());
+                    self.written(&request);
                     let grant = sealed.release(&receipt).ok_or(AppError::CredentialOver)?;
                     return self.sign(&request, grant).await;
                 }
@@ -83,8 +82,8 @@ impl Authority {
             return Err(AppError::KeyReused);
         }
         let request = self.current(call.request).await?;
-        let (policy, now) = (self.policy(), self.clock.now());
-        let members = policy.membership();
+        let now = self.clock.now();
+        let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);
         let grant = call.credential.and_then(again).ok_or(AppError::CredentialOver)?;
         self.sign(&request, grant).await
@@ -154,7 +153,7 @@ impl Authority {
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
             match self.ledger.commit(Write { step, call, unless_open: false }).await? {
                 Commit::Done(_) => {
-                    self.waiters.wake(request.id());
+                    self.written(&request);
                     return Ok(wire::Introspection { active: true, claims: claims.all });
                 }
                 Commit::Repeated(call) if call.asked == wish.asked => {
@@ -177,8 +176,7 @@ impl Authority {
         id: &str,
     ) -> Result<wire::CredentialStatus, AppError> {
         let (credential, request) = self.request_of(caller, id).await?;
-        let policy = self.policy();
-        let shown = self.show(&request, &policy);
+        let shown = self.show(&request);
         let mut all = shown.credentials.into_iter();
         let found = all.find(|status| status.id == credential.to_string());
         found.ok_or_else(|| not_found(id))
@@ -192,11 +190,10 @@ impl Authority {
         let (credential, _) = self.request_of(caller, id).await?;
         for _ in 0..TRIES {
             let (_, request) = self.request_of(caller, id).await?;
-            let policy = self.policy();
             let (by, standing) = (caller.principal(), standing(caller));
             let now = self.clock.now();
             let step =
-                request.revoke_credential(by, standing, credential, policy.membership(), now)?;
+                request.revoke_credential(by, standing, credential, &self.membership(), now)?;
             let Some(step) = step else { return Ok(()) };
             if let Commit::Done(_) = self.commit_alone(step).await? {
                 return Ok(());
@@ -217,8 +214,8 @@ impl Authority {
     }
 
     /// How a request looks to callers at this moment.
-    pub fn show(&self, request: &Request, policy: &assent_core::policy::Policy) -> wire::Request {
-        wire::Request::show(request, policy.membership(), self.clock.now(), &self.base)
+    pub fn show(&self, request: &Request) -> wire::Request {
+        wire::Request::show(request, &self.membership(), self.clock.now(), &self.base)
     }
 
     async fn request_of(

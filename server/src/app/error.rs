@@ -4,8 +4,10 @@ use assent_core::access::AccessError;
 use assent_core::credential::KeyError;
 use assent_core::id::{AccessId, NotAnId};
 use assent_core::intent::IntentFault;
+use assent_core::policy::document::Fault;
 use assent_core::request::{
-    CancelError, CompleteError, ConsumeError, RedeemError, ReviewError, RevokeError,
+    CancelError, CompleteError, ConsumeError, PostReviewError, RedeemError, ReviewError,
+    RevokeError,
 };
 
 use crate::chance::NoChance;
@@ -27,10 +29,20 @@ pub enum AppError {
     Anonymous,
     #[error("this needs an administrator's token")]
     NotAdministrator,
+    #[error("this is for people and administrators")]
+    NotForWorkloads,
+    #[error("the policy would have {} faults, so nothing was changed", .0.len())]
+    Policy(Vec<Fault>),
+    #[error(
+        "`{0}` is not you: only an administrator, or a workload that acts for them, asks about others"
+    )]
+    ForeignSubject(String),
     #[error("there is no {what} `{id}`, or it is not yours to see")]
     NotFound { what: &'static str, id: String },
     #[error(transparent)]
     Review(#[from] ReviewError),
+    #[error(transparent)]
+    PostReview(#[from] PostReviewError),
     #[error(transparent)]
     Consume(#[from] ConsumeError),
     #[error(transparent)]

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use assent_core::digest::Digest;
 use assent_core::id::RequestId;
+use assent_core::policy::situation::Situation;
 use assent_core::principal::PrincipalKind;
 use assent_core::request::{Filing, Request, Said, Standing, Step, Version};
 use assent_core::wire;
 
+use crate::app::situation::Asked;
 use crate::app::{AppError, Authority, Caller, Wish};
 use crate::ledger::{Call, Commit, Met, NewCall, States, Write};
 
@@ -38,27 +40,27 @@ impl Authority {
     /// What policy would say. Nothing is stored.
     ///
     /// # Errors
-    /// [`AppError::Intent`].
-    pub fn decide(
+    /// [`AppError::Intent`]; [`AppError::Field`] for a plan that is not known.
+    pub async fn decide(
         &self,
         caller: &Caller,
         intent: wire::Intent,
     ) -> Result<wire::Decision, AppError> {
         let intent = intent.verify().map_err(AppError::Intent)?;
-        let policy = self.policy();
-        let ruling = policy.rule(&intent, caller.principal());
-        let accounts = policy.explain(&intent, caller.principal());
-        Ok(wire::Decision {
-            digest: intent.digest().to_string(),
-            ruling: (&ruling).into(),
-            explanation: accounts.iter().map(wire::Account::from).collect(),
-        })
+        let plan = self.plan_named(caller, &intent).await?;
+        let (policy, now, requester) = (self.policy(), self.clock.now(), caller.principal());
+        let (intent, network, plan) = (&intent, caller.network(), plan.as_ref());
+        let asked = Asked { intent, requester, network, plan };
+        let known = self.situation(&policy, asked, now).await?;
+        let situation = Situation { intent, requester, known: &known, now };
+        Ok(wire::Decision::of(&policy, &situation))
     }
 
     /// Files an intent, or meets the open request for it where the caller wants that.
     ///
     /// # Errors
-    /// [`AppError::Intent`] with every fault; [`AppError::KeyReused`].
+    /// [`AppError::Intent`] with every fault; [`AppError::Field`] for a plan that is not known;
+    /// [`AppError::KeyReused`].
     pub async fn file(
         &self,
         caller: &Caller,
@@ -66,15 +68,23 @@ impl Authority {
         wish: Wish,
     ) -> Result<Filed, AppError> {
         let intent = filing.intent.verify().map_err(AppError::Intent)?;
+        let plan = self.plan_named(caller, &intent).await?;
+        let requester = caller.principal();
         for _ in 0..TRIES {
-            let now = self.clock.now();
-            let ruling = self.policy().rule(&intent, caller.principal());
+            // One revision for all of one try: what is known is what that revision looks at.
+            let (policy, now) = (self.policy(), self.clock.now());
+            let (network, plan) = (caller.network(), plan.as_ref());
+            let asked = Asked { intent: &intent, requester, network, plan };
+            let known = self.situation(&policy, asked, now).await?;
+            let situation = Situation { intent: &intent, requester, known: &known, now };
+            let ruling = policy.rule(&situation);
             let step = Request::file(
                 Filing {
                     id: self.chance.request_id(now)?,
                     intent: intent.clone(),
                     requester: caller.principal().clone(),
                     ruling,
+                    known,
                 },
                 now,
             );
@@ -83,8 +93,9 @@ impl Authority {
             let next = step.next().clone();
             match self.ledger.commit(Write { step, call, unless_open }).await? {
                 Commit::Done(_) => {
-                    self.waiters.wake(next.id());
-                    return Ok(Filed { request: next, is_new: true });
+                    self.written(&next);
+                    let request = self.unless_superseded(next).await?;
+                    return Ok(Filed { request, is_new: true });
                 }
                 Commit::Repeated(call) if call.asked == wish.asked => {
                     let request = self.at_version(call.request, call.version).await?;
@@ -102,6 +113,16 @@ impl Authority {
             }
         }
         Err(AppError::Busy)
+    }
+
+    /// A request that was ruled on under a policy that has been replaced meanwhile was not there
+    /// when the pending ones were looked at.
+    async fn unless_superseded(&self, filed: Request) -> Result<Request, AppError> {
+        if filed.ruling().policy == self.policy().revision() {
+            return Ok(filed);
+        }
+        self.reconsider(filed.id()).await?;
+        self.current(filed.id()).await
     }
 
     /// A call that met an open request has its answer: the same call again is given it again.
@@ -233,22 +254,11 @@ impl Authority {
         review: wire::NewReview,
         wish: Wish,
     ) -> Result<Request, AppError> {
-        let digest = review.digest.parse().map_err(|problem| AppError::Field {
-            field: "digest",
-            problem: format!("{problem}"),
-        })?;
-        let comment = review.comment.trim().to_owned();
-        let silent_denial = review.verdict == wire::Verdict::Deny && comment.is_empty();
-        if silent_denial || comment.len() > 2_000 {
-            let problem = "say why, in at most 2000 bytes".to_owned();
-            return Err(AppError::Field { field: "comment", problem });
-        }
-        let said = Said { verdict: review.verdict.into(), digest, comment };
-        let policy = self.policy();
+        let said = said(caller, review)?;
         self.change(caller, id, wish, |request| {
             let now = self.clock.now();
             let review_id = self.chance.review_id(now)?;
-            let members = policy.membership();
+            let members = &self.membership();
             Ok(request.review(review_id, caller.principal(), said.clone(), members, now)?)
         })
         .await
@@ -300,11 +310,10 @@ impl Authority {
         wish: Wish,
     ) -> Result<Request, AppError> {
         let reason = checked(reason)?;
-        let policy = self.policy();
         self.change(caller, id, wish, |request| {
             let (by, standing) = (caller.principal(), standing(caller));
             let now = self.clock.now();
-            Ok(request.revoke(by, standing, reason.clone(), policy.membership(), now)?)
+            Ok(request.revoke(by, standing, reason.clone(), &self.membership(), now)?)
         })
         .await
     }
@@ -334,10 +343,10 @@ impl Authority {
 
     /// Commits a step that no caller asked for.
     pub(super) async fn commit_alone(&self, step: Step) -> Result<Commit, AppError> {
-        let id = step.next().id();
+        let next = step.next().clone();
         let commit = self.ledger.commit(Write { step, call: None, unless_open: false }).await?;
         if matches!(commit, Commit::Done(_)) {
-            self.waiters.wake(id);
+            self.written(&next);
         }
         Ok(commit)
     }
@@ -360,7 +369,7 @@ impl Authority {
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
             match self.ledger.commit(Write { step, call, unless_open: false }).await? {
                 Commit::Done(_) => {
-                    self.waiters.wake(next.id());
+                    self.written(&next);
                     return Ok(next);
                 }
                 Commit::Repeated(call) => return self.again(call, wish).await,
@@ -381,6 +390,22 @@ impl Authority {
 
 pub(super) fn standing(caller: &Caller) -> Standing {
     if caller.is_administrator() { Standing::Administrator } else { Standing::Own }
+}
+
+/// What a reviewer says, as far as it can be seen to be right by itself.
+pub(super) fn said(caller: &Caller, review: wire::NewReview) -> Result<Said, AppError> {
+    let digest = review.digest.parse().map_err(|problem| AppError::Field {
+        field: "digest",
+        problem: format!("{problem}"),
+    })?;
+    let comment = review.comment.trim().to_owned();
+    let silent_denial = review.verdict == wire::Verdict::Deny && comment.is_empty();
+    if silent_denial || comment.len() > 2_000 {
+        let problem = "say why, in at most 2000 bytes".to_owned();
+        return Err(AppError::Field { field: "comment", problem });
+    }
+    let (verdict, signed_in_at) = (review.verdict.into(), caller.signed_in_at());
+    Ok(Said { verdict, digest, comment, signed_in_at })
 }
 
 fn checked(reason: wire::Reason) -> Result<String, AppError> {

@@ -1,6 +1,6 @@
 //! The ledger in memory: the reference for the others, and the double in tests. Not durable.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use assent_core::access::{Access, AccessStep, Purpose};
@@ -14,7 +14,10 @@ use assent_core::wire;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::ledger::{Call, Commit, Head, Ledger, LedgerError, Met, NewCall, States, Write};
+use crate::ledger::{
+    Call, Commit, Head, Keeping, Kept, KeptDocument, KeptSignal, Ledger, LedgerError, Met, NewCall,
+    PlanText, States, Write, awaits_later_review,
+};
 
 /// Requests in memory.
 #[derive(Debug, Default)]
@@ -25,6 +28,9 @@ struct Inside {
     requests: BTreeMap<RequestId, (Request, Vec<Event>)>,
     calls: HashMap<Digest, (Call, Timestamp)>,
     access: BTreeMap<AccessId, Access>,
+    plans: HashMap<Digest, (PlanText, BTreeSet<PrincipalId>)>,
+    signals: BTreeMap<String, KeptSignal>,
+    documents: BTreeMap<String, Vec<KeptDocument>>,
     entries: Vec<Value>,
     frontier: Frontier,
     last: Option<Timestamp>,
@@ -67,6 +73,27 @@ impl Inside {
         let requests = self.requests.values().rev().map(|(request, _)| request);
         let mut same = requests.filter(|r| r.digest() == intent && r.requester().id == *requester);
         same.find(|request| request.state().is_open()).map(Request::id)
+    }
+
+    fn keep(&mut self, keeping: Keeping) {
+        let Keeping { what, by, at, entry } = keeping;
+        match what {
+            Kept::Plan { digest, text } => {
+                let held = self.plans.entry(digest).or_insert_with(|| (text, BTreeSet::new()));
+                held.1.insert(by);
+            }
+            Kept::Signal { name, value: None } => drop(self.signals.remove(&name)),
+            Kept::Signal { name, value: Some(value) } => {
+                let told = KeptSignal { name: name.clone(), value, by: by.to_string(), at };
+                self.signals.insert(name, told);
+            }
+            Kept::Document { name, text } => {
+                let versions = self.documents.entry(name.clone()).or_default();
+                let (version, by) = (versions.len() as u64 + 1, by.to_string());
+                versions.push(KeptDocument { name, version, text, by, at });
+            }
+        }
+        self.append(entry, at);
     }
 
     fn write(&mut self, step: &Step, call: Option<&NewCall>) {
@@ -191,6 +218,37 @@ impl Ledger for MemoryLedger {
         let inside = self.inside();
         let tokens = inside.access.values().rev().filter(|one| one.purpose == Purpose::Token);
         Ok(tokens.cloned().collect())
+    }
+
+    async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().map(|(request, _)| request);
+        Ok(requests.filter(|request| awaits_later_review(request)).map(Request::id).collect())
+    }
+
+    async fn keep(&self, keeping: Keeping) -> Result<(), LedgerError> {
+        self.inside().keep(keeping);
+        Ok(())
+    }
+
+    async fn plan(&self, digest: Digest) -> Result<Option<PlanText>, LedgerError> {
+        Ok(self.inside().plans.get(&digest).map(|(text, _)| text.clone()))
+    }
+
+    async fn has_plan_of(&self, digest: Digest, who: &PrincipalId) -> Result<bool, LedgerError> {
+        Ok(self.inside().plans.get(&digest).is_some_and(|(_, by)| by.contains(who)))
+    }
+
+    async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError> {
+        Ok(self.inside().signals.values().cloned().collect())
+    }
+
+    async fn documents(&self) -> Result<Vec<KeptDocument>, LedgerError> {
+        Ok(self.inside().documents.values().filter_map(|all| all.last().cloned()).collect())
+    }
+
+    async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError> {
+        Ok(self.inside().documents.get(name).cloned().unwrap_or_default())
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
@@ -25,7 +26,10 @@ use tokio::sync::oneshot;
 pub use open::OpenError;
 pub use write::Grouping;
 
-use crate::ledger::{Call, Commit, Head, Ledger, LedgerError, Met, States, Write};
+use crate::ledger::{
+    Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met, PlanText,
+    States, Write,
+};
 
 /// Requests in a SQLite file.
 #[derive(Debug)]
@@ -183,6 +187,36 @@ impl Ledger for SqliteLedger {
 
     async fn accesses(&self) -> Result<Vec<Access>, LedgerError> {
         self.read(read::accesses).await
+    }
+
+    async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError> {
+        self.read(read::later_reviews).await
+    }
+
+    async fn keep(&self, keeping: Keeping) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Keep(Box::new(keeping), done)).await
+    }
+
+    async fn plan(&self, digest: Digest) -> Result<Option<PlanText>, LedgerError> {
+        self.read(move |db| read::plan(db, digest)).await
+    }
+
+    async fn has_plan_of(&self, digest: Digest, who: &PrincipalId) -> Result<bool, LedgerError> {
+        let who = row::requester_key(who);
+        self.read(move |db| read::has_plan_of(db, digest, &who)).await
+    }
+
+    async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError> {
+        self.read(read::signals).await
+    }
+
+    async fn documents(&self) -> Result<Vec<KeptDocument>, LedgerError> {
+        self.read(read::documents).await
+    }
+
+    async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError> {
+        let name = name.to_owned();
+        self.read(move |db| read::document(db, &name)).await
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -27,6 +27,7 @@ impl SignedIn {
             title: title.to_owned(),
             person: Some(self.caller.principal().id.to_string()),
             csrf: csrf::token(&self.cookie),
+            notices: self.notices.clone(),
         }
     }
 }
@@ -45,13 +46,16 @@ pub(super) async fn inbox(State(authority): State<Arc<Authority>>, me: SignedIn)
         Ok(page) => page,
         Err(error) => return view::fault(error),
     };
-    let policy = authority.policy();
     let now = authority.clock().now();
     let (mut mine, mut asked, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    match authority.asked_afterwards(&me.caller).await {
+        Ok(later) => mine.extend(later.iter().map(|one| Line::from(&authority.show(one)))),
+        Err(error) => return view::fault(error),
+    }
     for request in &page.requests {
-        let line = Line::from(&authority.show(request, &policy));
+        let line = Line::from(&authority.show(request));
         let principal = me.caller.principal();
-        if request.may_review(principal, policy.membership(), now).is_none() {
+        if request.may_review(principal, &authority.membership(), now).is_none() {
             mine.push(line);
         } else if request.requester().behind().contains(&principal.id) {
             asked.push(line);
@@ -88,8 +92,7 @@ pub(super) async fn history(
         Ok(listing) => listing,
         Err(error) => return view::fault(error),
     };
-    let policy = authority.policy();
-    let line = |request: &Request| Line::from(&authority.show(request, &policy));
+    let line = |request: &Request| Line::from(&authority.show(request));
     view::html(&HistoryPage {
         page: me.page("History"),
         lines: listing.requests.iter().map(line).collect(),
@@ -115,6 +118,17 @@ struct RequestPage {
     ending: Option<String>,
     may_review: bool,
     why_not: Option<String>,
+    later: Vec<LaterLine>,
+    may_review_later: bool,
+}
+
+/// A review that is due after the grant.
+struct LaterLine {
+    rule: String,
+    status: String,
+    asks: String,
+    due: String,
+    reviews: Vec<ReviewLine>,
 }
 
 struct ReviewLine {
@@ -136,16 +150,11 @@ pub(super) async fn request(
 }
 
 fn request_page(authority: &Authority, me: &SignedIn, request: &Request) -> RequestPage {
-    let policy = authority.policy();
     let now = authority.clock().now();
-    let objection = request.may_review(me.caller.principal(), policy.membership(), now);
-    let shown = authority.show(request, &policy);
-    let review = |review: &wire::Review| ReviewLine {
-        reviewer: review.reviewer.clone(),
-        approves: review.verdict == wire::Verdict::Approve,
-        comment: plain(&review.comment),
-        at: view::clock(&review.at),
-    };
+    let objection = request.may_review(me.caller.principal(), &authority.membership(), now);
+    let shown = authority.show(request);
+    let later_objection =
+        request.may_review_afterwards(me.caller.principal(), &authority.membership());
     let ended = |ending: &wire::Ending| {
         let by = ending.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
         let at = view::clock(&ending.at);
@@ -162,11 +171,36 @@ fn request_page(authority: &Authority, me: &SignedIn, request: &Request) -> Requ
         filed_at: view::clock(&shown.filed_at),
         expires_at: shown.expires_at.as_deref().map(view::clock),
         rules: shown.ruling.rules.iter().cloned().collect::<Vec<_>>().join(", "),
-        reviews: shown.reviews.iter().map(review).collect(),
+        reviews: shown.reviews.iter().map(ReviewLine::from).collect(),
         ending: shown.ending.as_ref().map(ended),
         may_review: objection.is_none(),
         why_not: objection.and_then(|objection| why_not(&objection)),
+        later: shown.afterwards.iter().map(LaterLine::from).collect(),
+        may_review_later: later_objection.is_none(),
         request: shown,
+    }
+}
+
+impl From<&wire::Review> for ReviewLine {
+    fn from(review: &wire::Review) -> Self {
+        Self {
+            reviewer: review.reviewer.clone(),
+            approves: review.verdict == wire::Verdict::Approve,
+            comment: plain(&review.comment),
+            at: view::clock(&review.at),
+        }
+    }
+}
+
+impl From<&wire::Afterwards> for LaterLine {
+    fn from(after: &wire::Afterwards) -> Self {
+        Self {
+            rule: after.rule.clone(),
+            status: after.status.clone(),
+            asks: format!("{} from {}", after.approvals, after.by.join(", ")),
+            due: view::clock(&after.due),
+            reviews: after.reviews.iter().map(ReviewLine::from).collect(),
+        }
     }
 }
 
@@ -178,6 +212,7 @@ fn why_not(objection: &ReviewError) -> Option<String> {
         | ReviewError::NotAPerson(_)
         | ReviewError::OwnRequest(_)
         | ReviewError::Twice(_)
+        | ReviewError::SignInAgain { .. }
         | ReviewError::NotAsked { .. } => Some(objection.to_string()),
     }
 }
@@ -206,15 +241,43 @@ pub(super) async fn review(
         "deny" => wire::Verdict::Deny,
         _ => return foreign_form(),
     };
-    // The same form sent twice is one wish: a person presses a button again when nothing happens.
-    let body = format!("{id}\n{}\n{}\n{}", form.verdict, form.digest, form.comment);
-    let key = Digest::of(format!("{}\n{body}", me.caller.access().id).as_bytes()).hex();
-    let wish = Wish::new(&me.caller, "page review", &key, body.as_bytes());
+    let wish = wish(&me, "page review", &id, &form);
     let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest };
     match authority.review(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
         Err(error) => view::fault(error),
     }
+}
+
+/// A later review, from the page of its request.
+pub(super) async fn review_afterwards(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<ReviewForm>,
+) -> Response {
+    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
+        return foreign_form();
+    }
+    let verdict = match form.verdict.as_str() {
+        "approve" => wire::Verdict::Approve,
+        "object" => wire::Verdict::Deny,
+        _ => return foreign_form(),
+    };
+    let wish = wish(&me, "page later review", &id, &form);
+    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest };
+    match authority.review_afterwards(&me.caller, &id, review, wish).await {
+        Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
+        Err(error) => view::fault(error),
+    }
+}
+
+/// The same form sent twice is one wish: a person presses a button again when nothing happens.
+fn wish(me: &SignedIn, route: &str, id: &str, form: &ReviewForm) -> Wish {
+    let body = format!("{id}\n{}\n{}\n{}", form.verdict, form.digest, form.comment);
+    let key = Digest::of(format!("{}\n{body}", me.caller.access().id).as_bytes()).hex();
+    Wish::new(&me.caller, route, &key, body.as_bytes())
 }
 
 #[derive(Template)]

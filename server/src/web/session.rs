@@ -13,13 +13,47 @@ use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Caller};
+use crate::network::Peer;
 use crate::web::csrf;
-use crate::web::view::{self, Page};
+use crate::web::text::plain;
+use crate::web::view::{self, Notice, Page};
 
 /// A signed-in browser.
 pub(super) struct SignedIn {
     pub(super) caller: Caller,
     pub(super) cookie: Secret,
+    pub(super) notices: Vec<Notice>,
+}
+
+/// What everybody who is signed in should know, whatever they look at: that the newest policy does
+/// not rule, and which later reviews are open.
+async fn notices(authority: &Authority) -> Result<Vec<Notice>, AppError> {
+    let trouble = authority.policy_trouble().map(|trouble| {
+        let since = view::clock(&trouble.since.to_string());
+        let text = format!(
+            "The newest policy does not rule, since {since}: {}. The one before stays.",
+            trouble.message
+        );
+        let lines = trouble.faults.iter().take(10).map(|fault| plain(&fault.to_string()));
+        Notice { text: plain(&text), lines: lines.collect(), link: None, urgent: true }
+    });
+    let now = authority.clock().now();
+    let later = authority.later_reviews().await?;
+    let later = later.iter().map(|review| {
+        let (due, rule) = (view::clock(&review.due.to_string()), &review.rule);
+        let overdue = now >= review.due;
+        let text = match (&review.suspends, overdue) {
+            (Some(suspended), true) => format!(
+                "A later review by rule {rule} is overdue since {due}; until it is done, rule \
+                 {suspended} does not match."
+            ),
+            (None, true) => format!("A later review by rule {rule} is overdue since {due}."),
+            (_, false) => format!("A later review by rule {rule} is open until {due}."),
+        };
+        let link = Some(format!("/requests/{}", review.request));
+        Notice { text, lines: Vec::new(), link, urgent: overdue }
+    });
+    Ok(trouble.into_iter().chain(later).collect())
 }
 
 impl<S> FromRequestParts<S> for SignedIn
@@ -33,7 +67,13 @@ where
         let authority = Arc::<Authority>::from_ref(state);
         let cookie = cookie(&parts.headers, cookie_name(&authority)).ok_or_else(to_login)?;
         match authority.admit(cookie.expose(), Purpose::Session).await {
-            Ok(caller) => Ok(Self { caller, cookie }),
+            Ok(caller) => {
+                let peer = parts.extensions.get::<Peer>().copied();
+                let network = authority.proxies().locate(peer, &parts.headers);
+                let caller = caller.from_network(network);
+                let notices = notices(&authority).await.map_err(view::fault)?;
+                Ok(Self { caller, cookie, notices })
+            }
             Err(AppError::Access(_)) => Err(to_login()),
             Err(error) => Err(view::fault(error)),
         }

@@ -14,11 +14,22 @@ pub(super) struct Page {
     pub(super) title: String,
     pub(super) person: Option<String>,
     pub(super) csrf: String,
+    pub(super) notices: Vec<Notice>,
+}
+
+/// What stands above whatever a page shows.
+#[derive(Clone)]
+pub(super) struct Notice {
+    pub(super) text: String,
+    pub(super) lines: Vec<String>,
+    pub(super) link: Option<String>,
+    pub(super) urgent: bool,
 }
 
 impl Page {
     pub(super) fn anonymous(title: &str) -> Self {
-        Self { title: title.to_owned(), person: None, csrf: String::new() }
+        let (csrf, notices) = (String::new(), Vec::new());
+        Self { title: title.to_owned(), person: None, csrf, notices }
     }
 }
 

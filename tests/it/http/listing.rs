@@ -55,7 +55,7 @@ async fn the_log_verifies_over_http_and_tells_of_everything() {
     }
     let summary = verify_log(&alice).await;
     assert_eq!(summary.requests, 2);
-    assert_eq!(summary.entries, 3 + 2 * 4, "three tokens; filed, two reviews, approved");
+    assert_eq!(summary.entries, 3 + 2 * 5, "three tokens; filed, two reviews, filled, approved");
     assert_eq!(summary.states.get("approved"), Some(&2));
     let tail = alice.client.entries(summary.entries - 1).await.unwrap().entries;
     assert_eq!((tail.len(), tail[0].index), (1, summary.entries - 1));

@@ -3,7 +3,7 @@
 use assent_server::api::{Method, ROUTES, Route};
 use serde_json::json;
 
-use crate::support::{Server, sent};
+use crate::support::{POLICY, Server, policy, sent};
 
 /// How each route is called, in turn.
 fn verbs(route: &Route) -> &'static [&'static str] {
@@ -11,7 +11,13 @@ fn verbs(route: &Route) -> &'static [&'static str] {
         Method::Get | Method::Public => &["GET"],
         Method::Post | Method::Change | Method::Form | Method::Door => &["POST"],
         Method::GetAndPost => &["GET", "POST"],
+        Method::Entry => &["GET", "PUT", "DELETE"],
     }
+}
+
+/// Its path, about something that could be there.
+fn filled(route: &Route) -> String {
+    route.path.replace("{id}", "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z").replace("{name}", "some.yaml")
 }
 
 fn is_open(route: &Route) -> bool {
@@ -24,12 +30,12 @@ async fn every_route_but_the_public_ones_wants_a_token() {
     let stranger = server.stranger();
     let mut seen = 0;
     for route in ROUTES {
-        let path = route.path.replace("{id}", "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z");
+        let path = filled(route);
         for verb in verbs(route) {
             let call = stranger.call(verb, &path).header("idempotency-key", "a-key-of-ours");
             let call = match (*verb, route.method) {
                 ("POST", Method::Form) => call.form(&[("token", "x")]),
-                ("POST", _) => call.json(&json!({})),
+                ("POST" | "PUT", _) => call.json(&json!({})),
                 _ => call,
             };
             let answer = sent(call).await;
@@ -44,7 +50,7 @@ async fn every_route_but_the_public_ones_wants_a_token() {
             assert!(told.contains("Authorization: Bearer assent_"), "{told}");
         }
     }
-    assert_eq!(seen, ROUTES.len() + 2, "two paths have two verbs");
+    assert_eq!(seen, ROUTES.len() + 2 + 2 * 2, "two paths have two verbs, two have three");
 }
 
 /// Who is let in without a token is a decision, so it is written down twice.
@@ -53,6 +59,7 @@ fn the_open_routes_are_these() {
     let open: Vec<_> = ROUTES.iter().filter(|route| is_open(route)).map(|r| r.path).collect();
     let known = [
         "/v1/bootstrap",
+        "/.well-known/authzen-configuration",
         "/.well-known/jwks.json",
         "/.well-known/openid-configuration",
         "/v1/openapi.json",
@@ -70,7 +77,7 @@ async fn every_changing_route_wants_an_idempotency_key() {
         if !matches!(route.method, Method::Change | Method::GetAndPost) {
             continue;
         }
-        let path = route.path.replace("{id}", "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z");
+        let path = filled(route);
         let bare = sent(root.call("POST", &path).json(&json!({}))).await;
         bare.refuses(400, "no_idempotency_key");
         let short = root.call("POST", &path).header("idempotency-key", "short").json(&json!({}));
@@ -85,8 +92,8 @@ async fn paths_that_are_none_and_verbs_that_do_not_fit_are_told_apart() {
     assert_eq!(root.get("/v1/nothing").await.status, 404);
     assert_eq!(root.get("/v2/requests").await.status, 404);
     for route in ROUTES {
-        let path = route.path.replace("{id}", "req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z");
-        let answer = sent(root.call("DELETE", &path)).await;
+        let path = filled(route);
+        let answer = sent(root.call("PATCH", &path)).await;
         assert_eq!(answer.status, 405, "{route:?}: {answer:?}");
     }
 }
@@ -95,7 +102,10 @@ async fn paths_that_are_none_and_verbs_that_do_not_fit_are_told_apart() {
 async fn health_keys_and_metadata_are_for_everybody() {
     let server = Server::start().await;
     let stranger = server.stranger();
-    assert_eq!(stranger.get("/healthz").await.is(200).text, "ok\n");
+    let health = stranger.get("/healthz").await.is(200).json();
+    let revision = policy(POLICY).revision().to_string();
+    assert_eq!((&health["status"], &health["policy"]["revision"]), (&json!("ok"), &json!(revision)));
+    assert_eq!(health["policy"].get("problem"), None);
     assert_eq!(stranger.get("/readyz").await.is(200).text, "ok\n");
     let metadata = stranger.get("/.well-known/openid-configuration").await.is(200).json();
     assert_eq!(metadata["issuer"], server.base());

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use assent_server::network::Proxies;
+use assent_server::policy::Source;
 use assent_server::{Announcement, Config, StartError, run};
 use tokio_util::sync::CancellationToken;
 
@@ -14,8 +16,10 @@ fn config(folder: &Path) -> Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         public_url: None,
         data: folder.join("data"),
-        policy: None,
+        policy: Source::Nowhere,
+        proxies: Proxies::default(),
         dev: false,
+        authzen: Default::default(),
     }
 }
 
@@ -139,9 +143,9 @@ async fn what_cannot_be_started_from_is_refused_with_why() {
         let error = refused(Config { public_url, ..here.clone() }).await;
         assert!(matches!(error, StartError::PublicUrl(_)), "{url}: {error}");
     }
-    let policy = Some(folder.path().join("nowhere"));
+    let policy = Source::Directory(folder.path().join("nowhere"));
     let error = refused(Config { policy, ..here.clone() }).await;
-    assert!(matches!(error, StartError::PolicyDirectory(_)), "{error}");
+    assert!(matches!(error, StartError::PolicySource(_)), "{error}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap();
     let error = refused(Config { listen, ..here.clone() }).await;
@@ -160,7 +164,7 @@ async fn a_policy_with_faults_is_refused_with_every_place() {
     let two =
         POLICY.replace("approvals: 2", "approvals: 9").replace("max_ttl: 15m, g", "colour: red, g");
     std::fs::write(policies.join("policy.yaml"), two).unwrap();
-    let error = refused(Config { policy: Some(policies), ..config(folder.path()) }).await;
+    let error = refused(Config { policy: Source::Directory(policies), ..config(folder.path()) }).await;
     let StartError::Policy(faults) = error else { panic!("{error}") };
     let texts: Vec<String> = faults.iter().map(|fault| format!("{fault:?}")).collect();
     assert!(texts.len() >= 2, "{texts:?}");

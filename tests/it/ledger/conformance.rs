@@ -256,8 +256,8 @@ async fn a_receipt_opens_the_seal_of_its_own_step(ledger: Ledgers) {
         audience: "aws".to_owned(),
         ttl: None,
     };
-    let rules = super::kit::rules();
-    let seal = |now| approved.consume(&person("alice"), spend(now), rules.membership(), now);
+    let members = super::kit::rules().membership(at(0));
+    let seal = |now| approved.consume(&person("alice"), spend(now), &members, now);
     let (mine, theirs, stale) = (seal(at(1)).unwrap(), seal(at(2)).unwrap(), seal(at(3)).unwrap());
     let (_, receipt) = done(&ledger, mine.step().clone()).await;
     let lost = ledger.commit(alone(theirs.step().clone())).await.unwrap();

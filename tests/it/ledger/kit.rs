@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use assent_core::digest::Digest;
 use assent_core::id::{CredentialId, RequestId, ReviewId};
 use assent_core::policy::Policy;
+use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::{Principal, PrincipalKind};
 use assent_core::request::{Filing, Receipt, Request, Said, Spend, Step, Verdict};
 use assent_core::time::Timestamp;
@@ -37,23 +38,25 @@ pub(super) fn rules() -> Policy {
 /// Alice's filing in this environment, at this time.
 pub(super) fn file(environment: &str, reason: &str, now: Timestamp) -> Step {
     let intent = intent(environment, reason).verify().unwrap();
-    let requester = person("alice");
-    let ruling = rules().rule(&intent, &requester);
-    Request::file(Filing { id: RequestId::new(now, chance()), intent, requester, ruling }, now)
+    let (requester, known) = (person("alice"), Known::default());
+    let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
+    let ruling = rules().rule(&situation);
+    let id = RequestId::new(now, chance());
+    Request::file(Filing { id, intent, requester, ruling, known }, now)
 }
 
 /// This person's approval.
 pub(super) fn approval(request: &Request, who: &str, now: Timestamp) -> Step {
-    let said =
-        Said { verdict: Verdict::Approve, digest: request.digest(), comment: "fine".to_owned() };
+    let (verdict, comment) = (Verdict::Approve, "fine".to_owned());
+    let said = Said { verdict, digest: request.digest(), comment, signed_in_at: None };
     let id = ReviewId::new(now, chance());
-    request.review(id, &person(who), said, rules().membership(), now).unwrap()
+    request.review(id, &person(who), said, &rules().membership(now), now).unwrap()
 }
 
 /// A use of the grant, spent on this credential.
 pub(super) fn spending(request: &Request, credential: CredentialId, now: Timestamp) -> Step {
     let spend = Spend { credential, audience: "aws".to_owned(), ttl: None };
-    let sealed = request.consume(&person("alice"), spend, rules().membership(), now).unwrap();
+    let sealed = request.consume(&person("alice"), spend, &rules().membership(now), now).unwrap();
     sealed.step().clone()
 }
 

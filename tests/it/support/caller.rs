@@ -76,6 +76,16 @@ impl Caller {
         sent(call.header("content-type", kind).body(body)).await
     }
 
+    /// Puts JSON in its place.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        sent(self.call("PUT", path).json(body)).await
+    }
+
+    /// Takes away what is there.
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        sent(self.call("DELETE", path)).await
+    }
+
     pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         sent(self.call("POST", path).form(fields)).await
     }

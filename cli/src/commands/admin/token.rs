@@ -31,6 +31,7 @@ async fn create(args: TokenCreateArgs, client: &Client, output: &Output) -> Resu
         kind: if args.workload { Kind::Workload } else { Kind::Person },
         sub: args.name,
         acts_for: args.acts_for.into_iter().collect(),
+        groups: args.group.into_iter().collect(),
         administrator: args.administrator,
         expires_after: args.expires_after.map(|span| span.to_string()),
     };

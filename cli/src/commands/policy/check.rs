@@ -15,6 +15,6 @@ pub(crate) fn run(args: &CheckArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Granted)
 }
 
-fn counted(count: usize, one: &str, many: &str) -> String {
+pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

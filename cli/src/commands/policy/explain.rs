@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use assent_client::wire::{self, Account, Decision, Ruling};
+use assent_client::wire::{self, Account, Decision};
 use assent_core::canonical;
 use assent_core::intent::Intent;
+use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use serde::Deserialize as _;
 
 use crate::args::ExplainArgs;
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Paint, clean, facts};
 use crate::show;
@@ -24,11 +26,10 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<Exit, Failure> 
     let policy = super::compiled(&documents, output)?;
     let intent = read_intent(&args.intent)?;
     let requester = requester(args)?;
-    let decision = Decision {
-        digest: intent.digest().to_string(),
-        ruling: Ruling::from(&policy.rule(&intent, &requester)),
-        explanation: policy.explain(&intent, &requester).iter().map(Account::from).collect(),
-    };
+    let known = Known::default();
+    let situation =
+        Situation { intent: &intent, requester: &requester, known: &known, now: clock::now() };
+    let decision = Decision::of(&policy, &situation);
     match args.printing.is_json() {
         true => output.json(&decision)?,
         false => output.data(text(&decision, output.data_paint()))?,
@@ -40,7 +41,7 @@ fn requester(args: &ExplainArgs) -> Result<Principal, Failure> {
     let id = PrincipalId::local(&args.requester);
     let id = id.map_err(|e| Failure::usage("--as names nobody").because(e))?;
     let kind = if args.workload { PrincipalKind::Workload } else { PrincipalKind::Person };
-    Ok(Principal { id, kind, groups: Default::default(), acts_for: Default::default() })
+    Ok(Principal { id, kind, groups: Default::default(), acts_for: Default::default(), claims: Default::default() })
 }
 
 fn read_intent(path: &Path) -> Result<Intent, Failure> {
@@ -119,12 +120,15 @@ mod tests {
             demand: demand.to_owned(),
             found: found.to_owned(),
             result: result.to_owned(),
+            within: Vec::new(),
         };
         let account = Account {
             rule: "production".to_owned(),
             effect: "require".to_owned(),
             result: "not matched".to_owned(),
             waived: false,
+            suspended: false,
+            opinion: None,
             conditions: vec![
                 condition("intent.kind one of [a.b]", "`a.b`", "true"),
                 condition("intent.environment one of [x]", "`y`", "false"),

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::row::{StoredAccess, corrupt, digest, id_bytes};
 use super::unavailable;
-use crate::ledger::{Call, LedgerError, States};
+use crate::ledger::{Call, KeptDocument, KeptSignal, LedgerError, PlanText, States};
 
 type Answer<T> = Result<T, LedgerError>;
 
@@ -194,6 +194,57 @@ pub(super) fn head(db: &Connection) -> Answer<(Frontier, Timestamp)> {
     let frontier = Frontier::from_parts(size, peaks);
     let frontier = frontier.ok_or_else(|| corrupt("the log's head does not fit its size"))?;
     Ok((frontier, Timestamp::from_millis(at)))
+}
+
+pub(super) fn later_reviews(db: &Connection) -> Answer<Vec<RequestId>> {
+    let sql = "SELECT id FROM request WHERE later IS NOT NULL ORDER BY id";
+    let ids = many(db, sql, &[], |row| row.get::<_, Vec<u8>>(0))?;
+    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+}
+
+pub(super) fn plan(db: &Connection, digest: Digest) -> Answer<Option<PlanText>> {
+    let sql = "SELECT summary, redacted FROM plan WHERE digest = ?1";
+    one(db, sql, &[digest.as_bytes()], |row| {
+        Ok(PlanText { summary: row.get(0)?, redacted: row.get(1)? })
+    })
+}
+
+pub(super) fn has_plan_of(db: &Connection, digest: Digest, who: &[u8]) -> Answer<bool> {
+    let sql = "SELECT 1 FROM plan_by WHERE plan = ?1 AND who = ?2";
+    let found = one(db, sql, &[digest.as_bytes(), &who], |row| row.get::<_, i64>(0))?;
+    Ok(found.is_some())
+}
+
+pub(super) fn signals(db: &Connection) -> Answer<Vec<KeptSignal>> {
+    let sql = "SELECT name, value, who, at FROM signal ORDER BY name";
+    let rows = many(db, sql, &[], |row| {
+        let (name, value): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok((name, value, row.get(2)?, row.get(3)?))
+    })?;
+    let read = |(name, value, by, at): (String, String, String, i64)| {
+        let value = canonical::parse(value.as_bytes());
+        let value = value.map_err(|error| corrupt(format!("signal {name}: {error}")))?;
+        Ok(KeptSignal { name, value, by, at: Timestamp::from_millis(at) })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+pub(super) fn documents(db: &Connection) -> Answer<Vec<KeptDocument>> {
+    let sql = "SELECT name, version, text, who, at FROM policy_document AS newest WHERE version = \
+        (SELECT max(version) FROM policy_document WHERE name = newest.name) ORDER BY name";
+    many(db, sql, &[], kept_document)
+}
+
+pub(super) fn document(db: &Connection, name: &str) -> Answer<Vec<KeptDocument>> {
+    let sql = "SELECT name, version, text, who, at FROM policy_document WHERE name = ?1 \
+        ORDER BY version";
+    many(db, sql, &[&name], kept_document)
+}
+
+fn kept_document(row: &Row<'_>) -> Result<KeptDocument, rusqlite::Error> {
+    let at = Timestamp::from_millis(row.get(4)?);
+    let (name, version, text) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok(KeptDocument { name, version, text, by: row.get(3)?, at })
 }
 
 pub(super) fn access(db: &Connection, id: AccessId) -> Answer<Option<Access>> {

@@ -15,7 +15,9 @@ use tokio::sync::oneshot;
 use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, requester_key};
 use super::{read, unavailable};
-use crate::ledger::{Call, Commit, LedgerError, Met, NewCall, Write};
+use crate::ledger::{
+    Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Write, awaits_later_review,
+};
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
 
@@ -24,6 +26,7 @@ pub(super) enum Job {
     Step(Box<Write>, Vec<Leaf>, Done<Commit>),
     Access(Box<AccessStep>, Done<()>),
     Remember(Met, Done<()>),
+    Keep(Box<Keeping>, Done<()>),
     Forget(Timestamp, Done<()>),
 }
 
@@ -156,9 +159,10 @@ impl Job {
     fn unwritten(self) -> Acknowledge {
         match self {
             Self::Step(_, _, done) => acknowledge(done, None),
-            Self::Access(_, done) | Self::Remember(_, done) | Self::Forget(_, done) => {
-                acknowledge(done, None)
-            }
+            Self::Access(_, done)
+            | Self::Remember(_, done)
+            | Self::Keep(_, done)
+            | Self::Forget(_, done) => acknowledge(done, None),
         }
     }
 
@@ -167,6 +171,7 @@ impl Job {
             Self::Step(write, leaves, done) => settle(pen.commit(&write, &leaves), done),
             Self::Access(step, done) => settle(pen.access(&step), done),
             Self::Remember(met, done) => settle(pen.remember_met(&met), done),
+            Self::Keep(keeping, done) => settle(pen.keep(&keeping), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
         }
     }
@@ -241,8 +246,10 @@ impl Pen<'_> {
         }
         let head = self.events(&write.step, leaves, None)?;
         let due = next.due_at().map(Timestamp::as_millis);
-        let sql = "INSERT INTO request (id, version, state, head, due) VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due])?;
+        let later = awaits_later_review(next).then_some(1);
+        let sql = "INSERT INTO request (id, version, state, head, due, later) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due, &later])?;
         let sql = "INSERT INTO filing (intent, request, requester) VALUES (?1, ?2, ?3)";
         self.execute(sql, &[next.digest().as_bytes(), &id, &requester])?;
         Ok(None)
@@ -265,8 +272,10 @@ impl Pen<'_> {
         let Some(head) = head else { return Ok(Some(Commit::Conflict)) };
         let head = self.events(step, leaves, Some(head))?;
         let due = next.due_at().map(Timestamp::as_millis);
-        let sql = "UPDATE request SET version = ?2, state = ?3, head = ?4, due = ?5 WHERE id = ?1";
-        self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due])?;
+        let later = awaits_later_review(next).then_some(1);
+        let sql = "UPDATE request SET version = ?2, state = ?3, head = ?4, due = ?5, later = ?6 \
+            WHERE id = ?1";
+        self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due, &later])?;
         Ok(None)
     }
 
@@ -332,6 +341,35 @@ impl Pen<'_> {
         self.execute(sql, &[&next.id.to_bytes(), &stored])?;
         let at = next.revoked_at.unwrap_or(next.created_at);
         self.append(&Leaf::of(step.event()), None, at).map(drop)
+    }
+
+    fn keep(&mut self, keeping: &Keeping) -> Result<(), LedgerError> {
+        let Keeping { what, by, at, entry } = keeping;
+        let (who, millis) = (by.to_string(), at.as_millis());
+        match what {
+            Kept::Plan { digest, text } => {
+                let sql = "INSERT OR IGNORE INTO plan (digest, summary, redacted) \
+                    VALUES (?1, ?2, ?3)";
+                self.execute(sql, &[digest.as_bytes(), &text.summary, &text.redacted])?;
+                let sql = "INSERT OR IGNORE INTO plan_by (plan, who, at) VALUES (?1, ?2, ?3)";
+                self.execute(sql, &[digest.as_bytes(), &requester_key(by), &millis])?;
+            }
+            Kept::Signal { name, value: None } => {
+                self.execute("DELETE FROM signal WHERE name = ?1", &[name])?;
+            }
+            Kept::Signal { name, value: Some(value) } => {
+                let sql = "INSERT INTO signal (name, value, who, at) VALUES (?1, ?2, ?3, ?4) \
+                    ON CONFLICT (name) DO UPDATE SET value = excluded.value, who = excluded.who, \
+                    at = excluded.at";
+                self.execute(sql, &[name, &value.to_string(), &who, &millis])?;
+            }
+            Kept::Document { name, text } => {
+                let sql = "INSERT INTO policy_document (name, version, text, who, at) SELECT ?1, \
+                    coalesce(max(version), 0) + 1, ?2, ?3, ?4 FROM policy_document WHERE name = ?1";
+                self.execute(sql, &[name, text, &who, &millis])?;
+            }
+        }
+        self.append(&Leaf::of(entry), None, *at).map(drop)
     }
 
     fn forget(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -1,0 +1,771 @@
+//! What must be so after every move, told by the events alone and by a slow reckoning of its own.
+
+use super::*;
+
+type Kept = Result<(), String>;
+type Invariant = fn(&History<'_>) -> Kept;
+
+macro_rules! keep {
+    ($holds:expr, $($why:tt)+) => {
+        if !$holds {
+            return Err(format!($($why)+));
+        }
+    };
+}
+
+const INVARIANTS: [(&str, Invariant); 20] = [
+    ("ends never change", invariant_ends_never_change),
+    ("nobody is counted twice", invariant_nobody_is_counted_twice),
+    ("nobody behind the change counts", invariant_nobody_behind_the_change_counts),
+    ("reviews are in time", invariant_reviews_are_in_time_on_the_right_digest),
+    ("reviewers were asked", invariant_reviewers_were_asked),
+    ("a denial has its review", invariant_a_denial_has_its_review),
+    ("an approval has its quorum", invariant_an_approval_has_its_quorum),
+    ("a quorum is an approval", invariant_a_quorum_is_an_approval_at_once),
+    ("uses are the requester's", invariant_uses_are_the_requesters_inside_the_window),
+    ("no more uses than granted", invariant_no_more_uses_than_granted),
+    ("who counted still counts", invariant_who_counted_still_counts_at_each_use),
+    ("a credential has its record", invariant_a_credential_has_its_record),
+    ("who ends it may", invariant_who_ends_it_may),
+    ("deadlines", invariant_nothing_expires_before_its_deadline),
+    ("time", invariant_time_never_goes_back),
+    ("replay", invariant_replay_is_the_state),
+    ("stages open and fill once", invariant_stages_open_and_fill_once_in_their_order),
+    ("escalations and reminders", invariant_escalations_and_reminders_come_in_their_time),
+    ("later reviews", invariant_later_reviews_are_of_those_asked_and_in_time),
+    ("what is due", invariant_what_is_due_is_done_then_and_not_before),
+];
+
+/// Every invariant of one request's history.
+pub(in crate::request) fn check(history: &History<'_>, whose: &str) {
+    for (name, invariant) in INVARIANTS {
+        if let Err(problem) = invariant(history) {
+            panic!("{name}: {whose}: {problem}\n{:#?}", history.events);
+        }
+    }
+    #[cfg(feature = "wire")]
+    if let Err(problem) = invariant_json_reads_back(history) {
+        panic!("json: {whose}: {problem}");
+    }
+}
+
+/// The events, and what an auditor can look up beside them.
+pub(in crate::request) struct History<'a> {
+    pub(in crate::request) events: &'a [Event],
+    /// The membership that each event was decided by.
+    members: Vec<&'a Membership>,
+    people: &'a [Principal],
+    request: &'a Request,
+    requester: &'a Principal,
+    intent: &'a Intent,
+    ruling: &'a Ruling,
+    review_by: Timestamp,
+}
+
+type Approval<'a> = (usize, Timestamp, u32, &'a [(String, BTreeSet<PrincipalId>)]);
+type Use<'a> = (usize, &'a Event, CredentialId, &'a str, Timestamp);
+
+/// What the events before one say of a stage.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lived {
+    opened: Option<Timestamp>,
+    filled: Option<Timestamp>,
+    escalated: Option<Timestamp>,
+    reminded: Option<Timestamp>,
+}
+
+impl<'a> History<'a> {
+    pub(in crate::request) fn new(
+        log: &'a Log,
+        memberships: &'a [Membership],
+        people: &'a [Principal],
+    ) -> Self {
+        let Fact::Filed { intent, requester, ruling, expires_at, .. } = &log.events[0].fact else {
+            panic!("the first event is a filing");
+        };
+        Self {
+            events: &log.events,
+            members: log.by.iter().map(|at| &memberships[*at]).collect(),
+            people,
+            request: &log.request,
+            requester,
+            intent,
+            ruling,
+            review_by: *expires_at,
+        }
+    }
+
+    fn stages(&self) -> &'a [Stage] {
+        match &self.ruling.outcome {
+            Outcome::Require(requirement) => &requirement.stages,
+            Outcome::Permit(_) | Outcome::Refuse(_) => &[],
+        }
+    }
+
+    fn terms(&self) -> Option<&'a Terms> {
+        match &self.ruling.outcome {
+            Outcome::Require(requirement) => Some(&requirement.terms),
+            Outcome::Permit(terms) => Some(terms),
+            Outcome::Refuse(_) => None,
+        }
+    }
+
+    fn reviews(&self) -> impl Iterator<Item = (usize, &'a Event, &'a Review)> {
+        self.events.iter().enumerate().filter_map(|(at, event)| match &event.fact {
+            Fact::Reviewed(review) => Some((at, event, review)),
+            _ => None,
+        })
+    }
+
+    fn approvals_before(&self, at: usize) -> Vec<&'a Review> {
+        let before = self
+            .reviews()
+            .filter(|(other, _, review)| *other < at && review.verdict == Verdict::Approve);
+        before.map(|(_, _, review)| review).collect()
+    }
+
+    /// What had become of every stage before this event.
+    fn lived_before(&self, at: usize) -> BTreeMap<&'a str, Lived> {
+        let filed = self.events[0].at;
+        let begun = |stage: &'a Stage| {
+            let opened = stage.after.is_none().then_some(filed);
+            (stage.name.as_str(), Lived { opened, ..Lived::default() })
+        };
+        let mut lived: BTreeMap<&str, Lived> = self.stages().iter().map(begun).collect();
+        for event in &self.events[..at] {
+            match &event.fact {
+                Fact::Advanced { filled, opened } => {
+                    for name in filled {
+                        lived.get_mut(name.as_str()).unwrap().filled = Some(event.at);
+                    }
+                    for name in opened {
+                        lived.get_mut(name.as_str()).unwrap().opened = Some(event.at);
+                    }
+                }
+                Fact::Escalated { stage, .. } => {
+                    lived.get_mut(stage.as_str()).unwrap().escalated = Some(event.at);
+                }
+                Fact::Reminded { stages } => {
+                    for name in stages {
+                        lived.get_mut(name.as_str()).unwrap().reminded = Some(event.at);
+                    }
+                }
+                _ => {}
+            }
+        }
+        lived
+    }
+
+    /// When the request expires, as the events before this one have it.
+    fn deadline_before(&self, at: usize) -> Timestamp {
+        let lived = self.lived_before(at);
+        let of_stages = self.stages().iter().flat_map(|stage| {
+            let life = lived[stage.name.as_str()];
+            let since = life.opened.filter(|_| life.filled.is_none());
+            let own = since.zip(stage.expires_after).map(|(since, after)| since.plus(after));
+            let escalated = stage.escalate.as_ref().and_then(|escalation| {
+                Some(since?.plus(escalation.after).plus(escalation.then_expire_after?))
+            });
+            own.into_iter().chain(escalated)
+        });
+        of_stages.chain([self.review_by]).min().unwrap()
+    }
+
+    /// For whom this review may fill a place of this stage: its giver, or somebody they stand in
+    /// for, then and still, who has not approved by themselves.
+    fn speaks_for(
+        &self,
+        at: usize,
+        stage: &Stage,
+        review: &'a Review,
+        approvals: &[&Review],
+    ) -> Vec<&'a PrincipalId> {
+        let members = self.members[at];
+        let fresh = stage.login_within.is_none_or(|within| {
+            review.login_age.is_some_and(|age| age <= within)
+        });
+        if !fresh || self.is_barred(at, stage, &review.reviewer) {
+            return Vec::new();
+        }
+        let still = members.stands_in_for(&review.reviewer);
+        let absent = review.stands_in_for.iter().filter(|absent| {
+            still.contains(*absent) && !approvals.iter().any(|other| other.reviewer == **absent)
+        });
+        let mut all: Vec<_> = std::iter::once(&review.reviewer).chain(absent).collect();
+        all.retain(|who| self.is_asked(at, stage, who) && !self.is_barred(at, stage, who));
+        all
+    }
+
+    fn is_barred(&self, at: usize, stage: &Stage, who: &PrincipalId) -> bool {
+        *who == self.requester.id
+            || self.requester.acts_for.contains(who)
+            || is_among(&stage.exclude, who, self.members[at])
+    }
+
+    /// Whether the stage asks this person by themselves; once it was escalated it asks more.
+    fn is_asked(&self, at: usize, stage: &Stage, who: &PrincipalId) -> bool {
+        let escalated = self.events[..at].iter().any(|event| {
+            matches!(&event.fact, Fact::Escalated { stage: name, .. } if *name == stage.name)
+        });
+        let more = stage.escalate.as_ref().filter(|_| escalated);
+        is_among(&stage.from, who, self.members[at])
+            || more.is_some_and(|more| is_among(&more.to, who, self.members[at]))
+    }
+
+    /// Whether these reviews can fill these stages, each person and each of those stood in for once:
+    /// by trying everything.
+    fn can_fill(&self, at: usize, stages: &[&Stage], reviews: &[&'a Review]) -> bool {
+        let needs = stages.iter().map(|stage| stage.approvals).collect();
+        self.try_all(at, stages, needs, reviews, reviews, &BTreeSet::new())
+    }
+
+    fn try_all(
+        &self,
+        at: usize,
+        stages: &[&Stage],
+        needs: Vec<u32>,
+        left: &[&'a Review],
+        all: &[&'a Review],
+        spoken: &BTreeSet<&'a PrincipalId>,
+    ) -> bool {
+        let Some((first, rest)) = left.split_first() else {
+            return needs.iter().all(|need| *need == 0);
+        };
+        for (place, stage) in stages.iter().enumerate().filter(|(place, _)| needs[*place] > 0) {
+            for who in self.speaks_for(at, stage, first, all) {
+                let (mut needs, mut spoken) = (needs.clone(), spoken.clone());
+                needs[place] -= 1;
+                if spoken.insert(who) && self.try_all(at, stages, needs, rest, all, &spoken) {
+                    return true;
+                }
+            }
+        }
+        self.try_all(at, stages, needs, rest, all, spoken)
+    }
+
+    /// The stages before this one, by name.
+    fn chain(&self, stage: &'a Stage) -> Vec<&'a Stage> {
+        let mut chain = Vec::new();
+        let mut after = stage.after.as_ref();
+        while let Some(name) = after {
+            let before = self.stages().iter().find(|stage| stage.name == *name).unwrap();
+            chain.push(before);
+            after = before.after.as_ref();
+        }
+        chain
+    }
+
+    /// Where it stands, until when, how many uses, who counted for what.
+    fn approval(&self) -> Option<Approval<'a>> {
+        self.events.iter().enumerate().find_map(|(at, event)| match &event.fact {
+            Fact::Approved { counted, consume_by, uses } => {
+                Some((at, *consume_by, *uses, counted.as_slice()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Where it stands, what it is, for whom, until when.
+    fn uses(&self) -> impl Iterator<Item = Use<'a>> {
+        self.events.iter().enumerate().filter_map(|(at, event)| match &event.fact {
+            Fact::Consumed { credential, audience, expires_at } => {
+                Some((at, event, *credential, audience.as_str(), *expires_at))
+            }
+            _ => None,
+        })
+    }
+}
+
+fn is_among(approvers: &BTreeSet<Approver>, who: &PrincipalId, members: &Membership) -> bool {
+    approvers.iter().any(|approver| match approver {
+        Approver::Person(person) => person == who,
+        Approver::Group(group) => members.members(group).is_some_and(|all| all.contains(who)),
+    })
+}
+
+fn invariant_ends_never_change(history: &History<'_>) -> Kept {
+    let granted = history.approval().map_or(u32::MAX, |(_, _, uses, _)| uses) as usize;
+    let mut over: Option<&'static str> = None;
+    let mut used = 0;
+    for event in history.events {
+        let word = fact_word(&event.fact);
+        let (moves, ends) = match &event.fact {
+            Fact::Filed { .. }
+            | Fact::Reviewed(_)
+            | Fact::Approved { .. }
+            | Fact::Advanced { .. }
+            | Fact::Escalated { .. }
+            | Fact::Reminded { .. } => (true, false),
+            Fact::Denied(_) | Fact::Expired { .. } | Fact::Canceled { .. } => (true, true),
+            Fact::Consumed { .. } => {
+                used += 1;
+                (true, used == granted)
+            }
+            Fact::Completed | Fact::Revoked { .. } => (false, true),
+            Fact::Minted { .. }
+            | Fact::Redeemed { .. }
+            | Fact::Abandoned { .. }
+            | Fact::CredentialRevoked { .. }
+            | Fact::PostReviewed(_)
+            | Fact::PostReviewDone { .. }
+            | Fact::PostReviewMissed { .. } => (false, false),
+        };
+        keep!(!moves || over.is_none(), "{word} after {over:?}");
+        let of_none = matches!(over, Some("denied" | "canceled")) || history.approval().is_none();
+        keep!(!(ends && !moves && of_none), "{word} without a grant");
+        over = over.or(ends.then_some(word));
+    }
+    keep!(
+        over.is_none() == history.request.state().is_open(),
+        "{over:?} is {}",
+        history.request.state().word()
+    );
+    Ok(())
+}
+
+fn invariant_nobody_is_counted_twice(history: &History<'_>) -> Kept {
+    let mut seen = BTreeSet::new();
+    let mut stood_in_for = BTreeSet::new();
+    for (_, _, review) in history.reviews() {
+        keep!(seen.insert(&review.reviewer), "{} reviewed twice", review.reviewer);
+        for absent in &review.stands_in_for {
+            keep!(stood_in_for.insert(absent), "two stand in for {absent}");
+        }
+    }
+    let mut counted = BTreeSet::new();
+    let stages = history.approval().map_or(&[][..], |(_, _, _, stages)| stages);
+    for person in stages.iter().flat_map(|(_, people)| people) {
+        keep!(counted.insert(person), "{person} counts in two stages");
+        keep!(seen.contains(person), "{person} counts without a review");
+    }
+    Ok(())
+}
+
+fn invariant_nobody_behind_the_change_counts(history: &History<'_>) -> Kept {
+    for event in history.events {
+        let (Fact::Reviewed(review) | Fact::PostReviewed(review)) = &event.fact else { continue };
+        let who = history.people.iter().find(|p| p.id == review.reviewer).unwrap();
+        keep!(who.kind == PrincipalKind::Person, "{} is no person", who.id);
+        keep!(who.id != history.requester.id, "{} asks", who.id);
+        keep!(!history.requester.acts_for.contains(&who.id), "{} is behind it", who.id);
+    }
+    Ok(())
+}
+
+fn invariant_reviews_are_in_time_on_the_right_digest(history: &History<'_>) -> Kept {
+    for (at, event, review) in history.reviews() {
+        let due = history.deadline_before(at);
+        keep!(event.at < due, "reviewed at {}, due {due}", event.at);
+        keep!(review.digest == history.intent.digest(), "on {}", review.digest);
+        keep!(event.by.as_ref() == Some(&review.reviewer) && event.at == review.at, "not theirs");
+    }
+    Ok(())
+}
+
+fn invariant_reviewers_were_asked(history: &History<'_>) -> Kept {
+    for (at, _, review) in history.reviews() {
+        let before = history.approvals_before(at);
+        let stood = history.members[at].stands_in_for(&review.reviewer);
+        keep!(review.stands_in_for.is_subset(&stood), "stands in for {:?}", review.stands_in_for);
+        let asked = history.stages().iter().any(|stage| {
+            !history.speaks_for(at, stage, review, &before).is_empty()
+                && history.can_fill(at, &history.chain(stage), &before)
+        });
+        keep!(asked, "{} was not asked", review.reviewer);
+    }
+    Ok(())
+}
+
+fn invariant_a_denial_has_its_review(history: &History<'_>) -> Kept {
+    for (at, event) in history.events.iter().enumerate() {
+        match &event.fact {
+            Fact::Denied(Denial::Refused(reasons)) => {
+                let changed = reasons.iter().all(|reason| reason.rule == POLICY_CHANGED);
+                keep!(
+                    changed || history.ruling.outcome == Outcome::Refuse(reasons.clone()),
+                    "policy did not refuse"
+                );
+                keep!(!changed || event.at < history.deadline_before(at), "ended when over");
+            }
+            Fact::Denied(Denial::Reviewed { review, by, .. }) => {
+                let Fact::Reviewed(before) = &history.events[at - 1].fact else {
+                    return Err("no review stands before it".to_owned());
+                };
+                keep!((before.id, &before.reviewer) == (*review, by), "by another review");
+                keep!(before.verdict == Verdict::Deny, "the review approves");
+            }
+            Fact::Reviewed(review) if review.verdict == Verdict::Deny => {
+                let next = history.events.get(at + 1).map(|event| &event.fact);
+                keep!(matches!(next, Some(Fact::Denied(_))), "a deny was passed over");
+            }
+            _ => {}
+        }
+    }
+    let refused = matches!(history.ruling.outcome, Outcome::Refuse(_));
+    keep!(!refused || history.events.len() == 2, "a refusal went on");
+    Ok(())
+}
+
+fn invariant_an_approval_has_its_quorum(history: &History<'_>) -> Kept {
+    let Some((at, consume_by, uses, counted)) = history.approval() else { return Ok(()) };
+    let event = &history.events[at];
+    let terms = history.terms().ok_or("policy refused")?;
+    keep!(event.by.is_none(), "the authority approves, nobody else");
+    keep!(consume_by == event.at.plus(terms.grant_window), "until {consume_by}");
+    keep!(uses == terms.uses, "{uses} uses");
+    let all: Vec<&Stage> = history.stages().iter().collect();
+    keep!(counted.len() == all.len(), "stages are missing");
+    let approvals = history.approvals_before(at);
+    keep!(history.can_fill(at, &all, &approvals), "there was no quorum");
+    for (stage, (name, people)) in all.iter().zip(counted) {
+        keep!(stage.name == *name, "{name} out of order");
+        keep!(people.len() == stage.approvals as usize, "{name} counts {people:?}");
+        for person in people {
+            let review = approvals.iter().find(|review| review.reviewer == *person);
+            let speaks = review.is_some_and(|review| {
+                !history.speaks_for(at, stage, review, &approvals).is_empty()
+            });
+            keep!(speaks, "{person} counts for {name}");
+        }
+    }
+    Ok(())
+}
+
+fn invariant_a_quorum_is_an_approval_at_once(history: &History<'_>) -> Kept {
+    let all: Vec<&Stage> = history.stages().iter().collect();
+    for (at, _, review) in history.reviews() {
+        let met = history.can_fill(at, &all, &history.approvals_before(at + 1));
+        let mut next = history.events[at + 1..].iter().map(|event| &event.fact).peekable();
+        next.next_if(|fact| matches!(fact, Fact::Advanced { .. }));
+        let next = next.next();
+        let approved = matches!(next, Some(Fact::Approved { .. }));
+        keep!(approved == (met && review.verdict == Verdict::Approve), "met: {met}, then {next:?}");
+    }
+    Ok(())
+}
+
+fn invariant_uses_are_the_requesters_inside_the_window(history: &History<'_>) -> Kept {
+    let approved = history.approval();
+    for (at, event, _, audience, expires_at) in history.uses() {
+        let (since, consume_by, ..) = approved.ok_or("used without approval")?;
+        keep!(at > since, "used before approval");
+        keep!(event.at < consume_by, "used at {}, due {consume_by}", event.at);
+        keep!(event.by.as_ref() == Some(&history.requester.id), "used by {:?}", event.by);
+        let terms = history.terms().ok_or("policy refused")?;
+        keep!(terms.audiences.as_ref().is_none_or(|all| all.contains(audience)), "for {audience}");
+        keep!(expires_at <= event.at.plus(terms.max_ttl), "lives beyond the rule");
+        let asked = history.intent.duration().unwrap_or(terms.max_ttl);
+        keep!(expires_at <= event.at.plus(asked), "lives beyond the intent");
+    }
+    Ok(())
+}
+
+fn invariant_no_more_uses_than_granted(history: &History<'_>) -> Kept {
+    let granted = history.approval().map_or(0, |(_, _, uses, _)| uses as usize);
+    let used: Vec<_> = history.uses().map(|(_, _, credential, ..)| credential).collect();
+    keep!(used.len() <= granted, "{} of {granted}", used.len());
+    keep!(used.iter().collect::<BTreeSet<_>>().len() == used.len(), "one credential twice");
+    Ok(())
+}
+
+fn invariant_who_counted_still_counts_at_each_use(history: &History<'_>) -> Kept {
+    let all: Vec<&Stage> = history.stages().iter().collect();
+    for (at, ..) in history.uses() {
+        let (_, _, _, counted) = history.approval().ok_or("used without approval")?;
+        let counted: BTreeSet<_> = counted.iter().flat_map(|(_, people)| people).collect();
+        let mut reviews = history.approvals_before(at);
+        reviews.retain(|review| counted.contains(&review.reviewer));
+        keep!(history.can_fill(at, &all, &reviews), "the quorum was gone");
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Life {
+    minted: bool,
+    redeemed: bool,
+    ended: bool,
+}
+
+type Lives = BTreeMap<CredentialId, (Timestamp, Timestamp, Life)>;
+
+fn life<'a>(
+    lives: &'a mut Lives,
+    of: &CredentialId,
+) -> Result<&'a mut (Timestamp, Timestamp, Life), String> {
+    lives.get_mut(of).ok_or_else(|| format!("{of} was never issued"))
+}
+
+fn invariant_a_credential_has_its_record(history: &History<'_>) -> Kept {
+    let mut lives = Lives::new();
+    for event in history.events {
+        let at = event.at;
+        match &event.fact {
+            Fact::Consumed { credential, expires_at, .. } => {
+                lives.insert(*credential, (at, *expires_at, Life::default()));
+            }
+            Fact::Minted { credential, .. } => {
+                let (since, until, life) = life(&mut lives, credential)?;
+                let first = !life.minted;
+                keep!(!first || at < since.plus(ABANDON_AFTER), "minted too late");
+                keep!(at < *until && !life.ended && !life.redeemed, "minted when over");
+                life.minted = true;
+            }
+            Fact::Redeemed { credential } => {
+                let (_, until, life) = life(&mut lives, credential)?;
+                keep!(life.minted && !life.ended && at < *until, "redeemed when not live");
+                keep!(!std::mem::replace(&mut life.redeemed, true), "redeemed twice");
+            }
+            Fact::Abandoned { credential } => {
+                let (since, _, life) = life(&mut lives, credential)?;
+                keep!(!life.minted && at >= since.plus(ABANDON_AFTER), "abandoned too early");
+                keep!(event.by.is_none() && !life.ended, "abandoned by somebody");
+                life.ended = true;
+            }
+            Fact::CredentialRevoked { credential } => {
+                let (_, until, life) = life(&mut lives, credential)?;
+                keep!(!life.ended && at < *until, "ended twice");
+                life.ended = true;
+            }
+            Fact::Completed | Fact::Revoked { .. } => {
+                lives.values_mut().for_each(|(_, _, life)| life.ended = true);
+            }
+            _ => {}
+        }
+    }
+    let over = |state: &State| matches!(state, State::Revoked(_));
+    let live = lives.values().any(|(_, _, life)| !life.ended);
+    keep!(!(over(history.request.state()) && live), "a revoked grant has a live credential");
+    Ok(())
+}
+
+fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
+    for (at, event) in history.events.iter().enumerate() {
+        let by = event.by.as_ref();
+        let requester = by == Some(&history.requester.id);
+        match &event.fact {
+            Fact::Filed { .. } | Fact::Completed | Fact::Minted { .. } => {
+                keep!(requester, "{} by {by:?}", fact_word(&event.fact));
+            }
+            Fact::Canceled { .. } => {
+                let due = history.deadline_before(at);
+                keep!(requester && event.at < due, "canceled by {by:?}, due {due}");
+            }
+            Fact::Revoked { .. } | Fact::CredentialRevoked { .. } => {
+                let who = by.ok_or("revoked by nobody")?;
+                let mut stages = history.stages().iter();
+                let asked = stages.any(|stage| {
+                    history.is_asked(at, stage, who) && !history.is_barred(at, stage, who)
+                });
+                let root = is_root(who) && matches!(event.fact, Fact::Revoked { .. });
+                keep!(requester || asked || root, "revoked by {who}");
+            }
+            Fact::Redeemed { .. } => keep!(by.is_some(), "redeemed by nobody"),
+            Fact::Expired { .. }
+            | Fact::Abandoned { .. }
+            | Fact::Advanced { .. }
+            | Fact::Escalated { .. }
+            | Fact::Reminded { .. }
+            | Fact::PostReviewDone { .. }
+            | Fact::PostReviewMissed { .. }
+            | Fact::Approved { .. }
+            | Fact::Denied(_) => {
+                keep!(by.is_none(), "{} by {by:?}", fact_word(&event.fact));
+            }
+            Fact::Reviewed(_) | Fact::PostReviewed(_) | Fact::Consumed { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+fn invariant_nothing_expires_before_its_deadline(history: &History<'_>) -> Kept {
+    for (at, event) in history.events.iter().enumerate() {
+        let Fact::Expired { deadline } = &event.fact else { continue };
+        let of_stages = history.deadline_before(at);
+        let due = history.approval().map_or(of_stages, |(_, consume_by, ..)| consume_by);
+        keep!(*deadline == due && event.at >= due, "expired at {}, due {due}", event.at);
+        keep!(*deadline <= history.review_by.max(due), "expired beyond all deadlines");
+    }
+    if let State::Pending(_) = history.request.state() {
+        let due = history.deadline_before(history.events.len());
+        keep!(history.request.deadline() == Some(due), "{:?}, not {due}", history.request.deadline());
+        keep!(due <= history.review_by, "a stage made the request live longer");
+    }
+    Ok(())
+}
+
+fn invariant_time_never_goes_back(history: &History<'_>) -> Kept {
+    let back = history.events.windows(2).find(|pair| pair[1].at < pair[0].at);
+    keep!(back.is_none(), "{back:?}");
+    Ok(())
+}
+
+fn invariant_replay_is_the_state(history: &History<'_>) -> Kept {
+    let replayed = Request::replay(history.events).map_err(|error| error.to_string())?;
+    keep!(replayed == *history.request, "replay: {replayed:?}\nstate: {:?}", history.request);
+    let version = history.request.version().0;
+    keep!(version == history.events.len() as u64, "version {version}");
+    Ok(())
+}
+
+fn invariant_stages_open_and_fill_once_in_their_order(history: &History<'_>) -> Kept {
+    for (at, event) in history.events.iter().enumerate() {
+        let Fact::Advanced { filled, opened } = &event.fact else { continue };
+        let (before, after) = (history.lived_before(at), history.lived_before(at + 1));
+        keep!(!filled.is_empty() || !opened.is_empty(), "advanced by nothing");
+        for name in filled {
+            keep!(before[name.as_str()].filled.is_none(), "{name} filled twice");
+            keep!(after[name.as_str()].opened.is_some(), "{name} filled before it opened");
+        }
+        for name in opened {
+            let stage = history.stages().iter().find(|stage| stage.name == *name).unwrap();
+            keep!(before[name.as_str()].opened.is_none(), "{name} opened twice");
+            let chain = history.chain(stage);
+            let full = chain.iter().all(|before| after[before.name.as_str()].filled.is_some());
+            keep!(full, "{name} opened before the one before was filled");
+        }
+        let approvals = history.approvals_before(at);
+        for name in filled.iter().chain(opened) {
+            let stage = history.stages().iter().find(|stage| stage.name == *name).unwrap();
+            let mut needed = history.chain(stage);
+            needed.extend(filled.contains(name).then_some(stage));
+            keep!(history.can_fill(at, &needed, &approvals), "{name} moved without its people");
+        }
+    }
+    Ok(())
+}
+
+fn invariant_escalations_and_reminders_come_in_their_time(history: &History<'_>) -> Kept {
+    for (at, event) in history.events.iter().enumerate() {
+        let lived = history.lived_before(at);
+        let waiting = |name: &str| -> Result<(&Stage, Lived, Timestamp), String> {
+            let stage = history.stages().iter().find(|stage| stage.name == name).ok_or(name)?;
+            let life = lived[name];
+            let since = life.opened.filter(|_| life.filled.is_none());
+            Ok((stage, life, since.ok_or_else(|| format!("{name} does not wait"))?))
+        };
+        match &event.fact {
+            Fact::Escalated { stage, to } => {
+                let (stage, life, since) = waiting(stage)?;
+                let ruled = stage.escalate.as_ref().ok_or("escalated without a word of it")?;
+                keep!(ruled.to == *to, "escalated to {to:?}");
+                keep!(event.at >= since.plus(ruled.after), "escalated too early");
+                keep!(life.escalated.is_none(), "escalated twice");
+                // More people are asked for the same number of approvals.
+                let asked = history.request.asked_stages();
+                let now = asked.iter().find(|other| other.name == stage.name).unwrap();
+                keep!(now.approvals == stage.approvals, "{} approvals", now.approvals);
+                keep!(now.from.is_superset(&stage.from), "fewer people");
+                keep!(now.exclude == stage.exclude, "others are excluded");
+            }
+            Fact::Reminded { stages } => {
+                keep!(!stages.is_empty(), "nobody is reminded");
+                for name in stages {
+                    let (stage, life, since) = waiting(name)?;
+                    let every = stage.remind.ok_or("reminded without a word of it")?;
+                    let last = life.reminded.unwrap_or(since);
+                    keep!(event.at >= last.plus(every), "reminded {} after {last}", event.at);
+                }
+            }
+            _ => {}
+        }
+        if matches!(event.fact, Fact::Escalated { .. } | Fact::Reminded { .. }) {
+            let due = history.deadline_before(at);
+            keep!(event.at < due, "{} at {}, due {due}", fact_word(&event.fact), event.at);
+        }
+    }
+    Ok(())
+}
+
+fn invariant_later_reviews_are_of_those_asked_and_in_time(history: &History<'_>) -> Kept {
+    let granted = history.approval().map(|(at, ..)| history.events[at].at);
+    let mut done = BTreeMap::new();
+    let mut missed = BTreeSet::new();
+    let mut reviews: Vec<&Review> = Vec::new();
+    let later = &history.ruling.post_reviews;
+    for (at, event) in history.events.iter().enumerate() {
+        let members = history.members[at];
+        let find = |rule: &str| later.iter().find(|later| later.rule == rule).ok_or("of no rule");
+        match &event.fact {
+            Fact::PostReviewed(review) => {
+                keep!(granted.is_some(), "looked at later without a grant");
+                keep!(review.digest == history.intent.digest(), "on {}", review.digest);
+                keep!(review.stands_in_for.is_empty(), "somebody else's later review");
+                let twice = reviews.iter().any(|before| before.reviewer == review.reviewer);
+                keep!(!twice, "{} looked twice", review.reviewer);
+                let mut open = later.iter().filter(|later| !done.contains_key(&later.rule));
+                let asked = open.any(|later| is_among(&later.by, &review.reviewer, members));
+                keep!(asked, "{} was not asked to look", review.reviewer);
+                reviews.push(review);
+            }
+            Fact::PostReviewDone { rule } => {
+                let later = find(rule)?;
+                let counts = reviews.iter().filter(|review| {
+                    review.verdict == Verdict::Approve
+                        && is_among(&later.by, &review.reviewer, members)
+                });
+                keep!(counts.count() >= later.approvals as usize, "{rule} done by too few");
+                keep!(done.insert(rule.clone(), event.at).is_none(), "{rule} done twice");
+            }
+            Fact::PostReviewMissed { rule, suspended } => {
+                let later = find(rule)?;
+                let due = granted.ok_or("missed without a grant")?.plus(later.within);
+                keep!(event.at >= due, "missed at {}, due {due}", event.at);
+                keep!(*suspended == later.suspend, "suspends {suspended:?}");
+                keep!(!done.contains_key(rule), "{rule} missed when done");
+                keep!(missed.insert(rule.clone()), "{rule} missed twice");
+            }
+            _ => {}
+        }
+    }
+    // What is suspended is what is overdue, by the clock and not by what was put on record.
+    let last = history.events.last().unwrap().at;
+    for now in [last, last.plus(Span::hours(1)), last.plus(Span::hours(24 * 30))] {
+        let overdue = later.iter().filter(|later| {
+            let due = granted.map(|granted| granted.plus(later.within));
+            due.is_some_and(|due| now >= due) && !done.contains_key(&later.rule)
+        });
+        let wanted: BTreeSet<&str> = overdue.filter_map(|later| later.suspend.as_deref()).collect();
+        let told = history.request.suspends(now);
+        keep!(told == wanted, "suspends {told:?}, not {wanted:?}");
+    }
+    Ok(())
+}
+
+/// `due_at` is the next moment at which something is to be done without anybody asking: a moment
+/// before it there is nothing to do, and at it there is.
+fn invariant_what_is_due_is_done_then_and_not_before(history: &History<'_>) -> Kept {
+    let last = history.events.last().unwrap().at;
+    let Some(due) = history.request.due_at() else {
+        let step = history.request.lapse(last.plus(Span::hours(24 * 365)));
+        keep!(step.is_none(), "nothing is due, but {step:?}");
+        return Ok(());
+    };
+    let before = Timestamp::from_millis(due.as_millis() - 1);
+    if before >= last {
+        let step = history.request.lapse(before);
+        keep!(step.is_none(), "due {due}, but before it {step:?}");
+    }
+    let Some(step) = history.request.lapse(due) else {
+        return Err(format!("due {due}, but nothing to do"));
+    };
+    let next = step.next();
+    keep!(next.due_at().is_none_or(|next| next > due), "due again {:?}", next.due_at());
+    keep!(next.lapse(due.max(last)).is_none(), "lapses twice at {due}");
+    Ok(())
+}
+
+#[cfg(feature = "wire")]
+fn invariant_json_reads_back(history: &History<'_>) -> Kept {
+    use crate::wire::{entry_bytes, event_from_json, event_to_json};
+    // Each event once is enough: only the newest were not looked at before.
+    let new = history.events.iter().rev().take(3);
+    for event in new {
+        let bytes = entry_bytes(&event_to_json(event));
+        let json = crate::canonical::parse(&bytes).map_err(|error| error.to_string())?;
+        let read = event_from_json(&json).map_err(|error| error.to_string())?;
+        keep!(read == *event, "{read:?} is not {event:?}");
+        keep!(entry_bytes(&event_to_json(&read)) == bytes, "other bytes");
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! The program as a whole, where no server is needed.
+
+#[cfg(test)]
+mod plan;

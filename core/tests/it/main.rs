@@ -1,0 +1,4 @@
+//! The domain from outside, on data that others have made.
+
+#[cfg(test)]
+mod plans;

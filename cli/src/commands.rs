@@ -24,6 +24,7 @@ mod watch;
 mod whoami;
 
 use assent_client::wire::Request;
+pub(crate) use plan::HandedIn;
 
 use crate::args::{Cli, Command, Printing};
 use crate::clock;
@@ -40,7 +41,7 @@ pub(crate) async fn dispatch(
     let client = || Server::settle(&cli.server, environment)?.client();
     match cli.command {
         Command::Serve(args) => serve::run(args, environment, output).await,
-        Command::Request(args) => request::run(args, &client()?, output).await,
+        Command::Request(args) => request::run(args, &client()?, environment, output).await,
         Command::List(args) => list::run(args, &client()?, output).await,
         Command::Show(args) => show::run(args, &client()?, output).await,
         Command::Wait(args) => wait::run(args, &client()?, output).await,
@@ -51,7 +52,7 @@ pub(crate) async fn dispatch(
         Command::Cancel(args) => cancel::run(args, &client()?, output).await,
         Command::Revoke(args) => revoke::run(args, &client()?, output).await,
         Command::Complete(args) => complete::run(args, &client()?, output).await,
-        Command::Run(args) => run::run(args, &client()?, output).await,
+        Command::Run(args) => run::run(args, &client()?, environment, output).await,
         Command::Credential(command) => credential::run(command, client, output).await,
         Command::Plan(command) => plan::run(command, environment, output).await,
         Command::Policy(command) => policy::run(command, client, output).await,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assent_core::policy::ask::{self, Ask, Attachment};
+use assent_core::policy::document;
 use assent_core::policy::export::plan_json;
 use assent_core::policy::opinion::Opinion as CoreOpinion;
 use assent_core::policy::situation::Situation;
@@ -18,7 +19,7 @@ use crate::opinion::Opinion;
 use crate::policy::Policy;
 use crate::pool::{Answer, CheckError, Pool};
 use crate::question::{Party, Question};
-use crate::source::{Module, Version};
+use crate::source::{Fault, Module, Version};
 
 /// Whoever can be asked. What a rule asks is made ready once and kept until the rule changes.
 #[derive(Debug)]
@@ -75,6 +76,21 @@ impl Engines {
         }
     }
 
+    /// Every fault in what the rules of a policy ask: a policy with one must not take over.
+    pub async fn faults(&self, policy: &assent_core::policy::Policy) -> Vec<document::Fault> {
+        let mut faults = Vec::new();
+        for ask in policy.engines() {
+            match self.check(ask).await {
+                Ok(()) => {}
+                Err(CheckError::Faults(found)) => faults.extend(found.into_iter().map(placed)),
+                Err(CheckError::Contained(problem)) => {
+                    faults.push(placed(Fault { file: ask.rule.clone(), line: 1, message: problem }));
+                }
+            }
+        }
+        faults
+    }
+
     /// Ends the idle workers and waits until they are gone.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -108,6 +124,12 @@ impl Engines {
         ready.insert(ask.rule.clone(), (ask.clone(), Arc::clone(&made)));
         made
     }
+}
+
+fn placed(fault: Fault) -> document::Fault {
+    let line = usize::try_from(fault.line).unwrap_or(1);
+    let place = document::Place { file: fault.file, line, column: 1 };
+    document::Fault { place, message: fault.message }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

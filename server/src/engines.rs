@@ -5,9 +5,9 @@
 
 use assent_core::policy::Policy;
 use assent_core::policy::ask::Ask;
-use assent_core::policy::document::{Fault, Place};
+use assent_core::policy::document::Fault;
 use assent_core::policy::opinion::Opinion;
-use assent_rego::{About, CheckError};
+use assent_rego::About;
 use async_trait::async_trait;
 
 /// Whoever can be asked.
@@ -42,21 +42,6 @@ impl Engines for assent_rego::Engines {
     }
 
     async fn faults(&self, policy: &Policy) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for ask in policy.engines() {
-            match self.check(ask).await {
-                Ok(()) => {}
-                Err(CheckError::Faults(found)) => faults.extend(found.into_iter().map(|fault| {
-                    let line = usize::try_from(fault.line).unwrap_or(1);
-                    let place = Place { file: fault.file, line, column: 1 };
-                    Fault { place, message: fault.message }
-                })),
-                Err(CheckError::Contained(problem)) => {
-                    let place = Place { file: ask.rule.clone(), line: 1, column: 1 };
-                    faults.push(Fault { place, message: problem });
-                }
-            }
-        }
-        faults
+        Self::faults(self, policy).await
     }
 }

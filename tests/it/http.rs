@@ -12,6 +12,7 @@ mod groups;
 mod life;
 mod listing;
 mod network;
+mod plans;
 mod policies;
 mod repeats;
 mod reviews;

@@ -323,3 +323,38 @@ async fn a_policy_that_does_not_rule_is_told_on_every_page() {
     }
     assert!(!server.stranger().get("/login").await.text.contains("does not rule"));
 }
+
+#[tokio::test]
+async fn t38_a_plan_is_read_riskiest_first_and_whole() {
+    let server = Server::start().await;
+    let alice = server.person("alice").await;
+    let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("plans/own/made-many.json");
+    let mut plan: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place).unwrap()).unwrap();
+    let one = plan["resource_changes"][0].clone();
+    let mut created = one.clone();
+    created["change"] = json!({"actions": ["create"], "before": null, "after": {}, "after_unknown": {}});
+    for number in 0..60 {
+        created["address"] = json!(format!("terraform_data.filler[{number}]"));
+        created["name"] = json!("filler");
+        created["index"] = json!(number);
+        plan["resource_changes"].as_array_mut().unwrap().insert(0, created.clone());
+    }
+    let taken = alice.client.hand_in_plan(plan.to_string().into_bytes()).await.unwrap();
+    let mut filing = filing("production", "r");
+    filing.intent.plan = Some(taken.digest.clone());
+    let request = alice.client.file(&filing, &fresh_key()).await.unwrap();
+    let bob = Browser::of(&server, "bob").await;
+    let page = bob.get(&format!("/requests/{}", request.id)).await.text;
+    let plain = |address: &str| address.replace('"', "&#34;").replace('\'', "&#39;");
+    let place = |address: &str| page.find(&plain(address)).unwrap_or_else(|| panic!("{address}: {page}"));
+    for change in &taken.changes {
+        place(&change.address);
+    }
+    let first = taken.changes.first().unwrap();
+    assert!(first.actions.contains(&"delete".to_owned()), "{first:?}");
+    assert!(place(&first.address) < place("terraform_data.filler[0]"));
+    let more = taken.changes.len() - 30;
+    assert!(page.contains(&format!("{more} more changes")), "{page}");
+    assert!(page.contains(&taken.digest) && page.contains("to destroy"), "{page}");
+}

@@ -51,6 +51,7 @@ pub(super) const LARGE: Sketch = Sketch {
 };
 
 /// One input for each way in which the rules can decide.
+#[cfg(any(test, feature = "peers"))]
 pub(super) const VARIED: [Sketch; 12] = [
     SMALL,
     LARGE,
@@ -127,6 +128,7 @@ impl Input {
     }
 
     /// What engines beside ours are given.
+    #[cfg(feature = "peers")]
     pub(super) fn json(&self) -> Result<Value> {
         let Principal { id, kind, groups, .. } = &self.requester;
         let kind = if *kind == PrincipalKind::Person { "person" } else { "workload" };

@@ -1,6 +1,8 @@
 //! Other engines on the same rules: the Rego interpreter that our workers use, here without a
 //! worker, and Cedar. Before anything is timed they must have decided as we do.
 
+mod cedar;
+
 use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::time::Instant;
@@ -128,7 +130,7 @@ struct Cedar {
 impl Cedar {
     fn load(rules: &[Rule]) -> Result<Self> {
         let mut policies = PolicySet::new();
-        for (id, text) in rules::cedar(rules) {
+        for (id, text) in cedar::written(rules) {
             policies.add(Policy::parse(Some(PolicyId::new(id)), text)?)?;
         }
         Ok(Self { authorizer: Authorizer::new(), policies, entities: Entities::empty() })

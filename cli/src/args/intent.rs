@@ -1,6 +1,7 @@
 //! What is about to be done, as it is typed.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use assent_core::canonical;
@@ -44,6 +45,10 @@ pub(crate) struct IntentArgs {
     /// What it is done to: workspace=orders; may be given several times
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) target: Vec<Target>,
+    /// A Terraform plan to hand in: a saved plan file, or what `terraform show -json` prints. Its
+    /// digest is the exact thing, unless --digest names another
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
     /// Digest of the exact thing, such as a saved plan: sha256:… and 64 hex digits
     #[arg(long, value_name = "SHA256")]
     pub(crate) digest: Option<Digest>,
@@ -66,7 +71,7 @@ fn context(text: &str) -> Result<Map<String, Value>, String> {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   assent request --kind terraform.apply --environment production \\
-      --target workspace=orders --digest sha256:$(sha256sum < plan.out | cut -d' ' -f1) \\
+      --target workspace=orders --plan plan.out \\
       --reason 'Resize the orders database' --wait=30m
 
   assent request --kind database.session --environment staging \\

@@ -8,8 +8,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use assent_client::Client;
 use assent_core::digest::Digest;
-use assent_core::plan::{Limits, PlanError};
+use assent_core::plan::{Limits, Plan, PlanError};
 
 use crate::args::PlanCommand;
 use crate::failure::{Exit, Failure};
@@ -25,6 +26,49 @@ pub(crate) async fn run(
     match command {
         PlanCommand::Show(args) => show::run(&args, environment, output).await,
         PlanCommand::Digest(args) => digest::run(&args, output),
+    }
+}
+
+/// A plan that the server has taken in.
+pub(crate) struct HandedIn {
+    /// The digest of its JSON, by which the server knows it.
+    pub(crate) plan: Digest,
+    /// The digest of the file's bytes: what will be applied.
+    pub(crate) file: Digest,
+}
+
+/// Hands a plan in; a saved plan file is shown by Terraform first.
+pub(crate) async fn hand_in(
+    path: &Path,
+    client: &Client,
+    environment: &Environment,
+    output: &Output,
+) -> Result<HandedIn, Failure> {
+    let limits = Limits::default();
+    let (file, json) = match read(path, &limits)? {
+        Given::Json(json) => (Digest::of(&json), json),
+        Given::Saved(file) => {
+            (file, saved::shown(path, environment.terraform(), &limits).await?)
+        }
+    };
+    // A plan that cannot be read is refused here, before it is sent anywhere.
+    let plan = Plan::parse(&json, &limits).map_err(|error| unread(path, &error))?.digest;
+    let taken = client.hand_in_plan(json).await?;
+    if taken.digest != plan.to_string() {
+        let message = format!("the server took in {} instead of {plan}", clean(&taken.digest));
+        return Err(Failure::unknown(message));
+    }
+    output.talk(format!("plan {plan}: {} changes", taken.facts.change_count));
+    Ok(HandedIn { plan, file })
+}
+
+/// The plan in a file of JSON, for policy to look at.
+pub(super) fn of_json(path: &Path) -> Result<Plan, Failure> {
+    let limits = Limits::default();
+    match read(path, &limits)? {
+        Given::Json(json) => Plan::parse(&json, &limits).map_err(|error| unread(path, &error)),
+        Given::Saved(_) => Err(Failure::usage(format!("{} is a saved plan", named(path)))
+            .hint("give its JSON: `terraform show -json FILE`")),
     }
 }
 

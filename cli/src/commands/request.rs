@@ -3,8 +3,10 @@
 use assent_client::{Client, IdempotencyKey};
 
 use crate::args::RequestArgs;
+use crate::commands::plan;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+use crate::settings::Environment;
 use crate::standing::Standing;
 use crate::{settings, show, waiting};
 
@@ -12,10 +14,15 @@ use crate::{settings, show, waiting};
 pub(crate) async fn run(
     args: RequestArgs,
     client: &Client,
+    environment: &Environment,
     output: &Output,
 ) -> Result<Exit, Failure> {
     let RequestArgs { intent, reason, reattach, wait, printing } = args;
-    let filing = settings::filing(intent, reason, reattach)?;
+    let plan = match &intent.plan {
+        None => None,
+        Some(file) => Some(plan::hand_in(file, client, environment, output).await?),
+    };
+    let filing = settings::filing(intent, plan, reason, reattach)?;
     let mut request = client.file(&filing, &IdempotencyKey::fresh()).await?;
     if Standing::of(&request)? == Standing::Pending
         && let Some(limit) = wait

@@ -14,8 +14,10 @@ use assent_client::{Client, ErrorKind, IdempotencyKey};
 use assent_core::time::Span;
 
 use crate::args::RunArgs;
+use crate::commands::plan;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
+use crate::settings::Environment;
 use crate::signals::{Ask, Signals};
 use crate::standing::Standing;
 use crate::{settings, show, waiting};
@@ -24,10 +26,19 @@ use crate::{settings, show, waiting};
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs a command under approval.
-pub(crate) async fn run(args: RunArgs, client: &Client, output: &Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(
+    args: RunArgs,
+    client: &Client,
+    environment: &Environment,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let RunArgs { intent, reason, audience, timeout, command } = args;
     let reason = reason.unwrap_or_else(|| default_reason(&command));
-    let filing = settings::filing(intent, reason, false)?;
+    let plan = match &intent.plan {
+        None => None,
+        Some(file) => Some(plan::hand_in(file, client, environment, output).await?),
+    };
+    let filing = settings::filing(intent, plan, reason, false)?;
     let mut signals = Signals::catch()?;
     // Whom the credential is for must be clear before anybody is asked to approve.
     let audience = match audience {

@@ -5,9 +5,9 @@
 //! is of the language's version 1, asks nobody, reads no clock and sees only what [`input`] writes.
 //!
 //! It is exact but for what lies with the engine: its time zone database where that differs from
-//! ours, times before 1678 and after 2261, which OPA cannot convert to a zone, and globs of more
-//! than some hundred `?`, whose regular expressions engines may refuse as too large. An engine must
-//! be asked with strict errors, so that the last two end in no ruling rather than in another one.
+//! ours, times before 1678 and after 2261, which engines cannot tell in a zone, and globs of more
+//! than a hundred `?`, whose regular expressions some refuse as too large. An engine must be asked
+//! with strict errors, so that the last two end in no ruling rather than in another one.
 
 mod conditions;
 mod input;
@@ -21,7 +21,7 @@ pub use crate::policy::export::input::{input, plan_json};
 /// The rule that holds the ruling.
 pub const QUERY: &str = "data.assent.ruling";
 
-/// What every module ends with: how attributes are read that are not plain in the input, and how
+/// What every module begins with: how attributes are read that are not plain in the input, and how
 /// what the rules said becomes one ruling.
 const FIXED: &str = include_str!("export/fixed.rego");
 

@@ -172,7 +172,8 @@ mod tests {
             "any: [{intent.target.x: \"1\"}, {intent.target.y: \"1\"}]",
             "intent.target.x: {in: [\"1\", \"2\"], eq: \"2\"}",
         ];
-        let mut text = "apiVersion: assent/v1\nkind: Policy\nmetadata: {name: p}\nrules:\n".to_owned();
+        let mut text =
+            "apiVersion: assent/v1\nkind: Policy\nmetadata: {name: p}\nrules:\n".to_owned();
         let mut number = 0;
         for (kind, environment, target) in kinds.iter().flat_map(|kind| {
             let pairs = environments.iter().flat_map(|e| targets.iter().map(move |t| (e, t)));
@@ -200,9 +201,12 @@ mod tests {
         let (known, now) = (Known::default(), Timestamp::from_millis(0));
         let mut left_out = 0;
         for (kind, environment) in [("a.b", "e"), ("c.d", "f"), ("g.h", "e"), ("a.b", "other")] {
-            for (x, y) in [(None, None), (Some("1"), None), (Some("2"), Some("1")), (Some("9"), Some("9"))] {
+            for (x, y) in
+                [(None, None), (Some("1"), None), (Some("2"), Some("1")), (Some("9"), Some("9"))]
+            {
                 let parts = [("x", x), ("y", y)];
-                let target = parts.iter().filter_map(|(k, v)| Some(((*k).to_owned(), (*v)?.to_owned())));
+                let target =
+                    parts.iter().filter_map(|(k, v)| Some(((*k).to_owned(), (*v)?.to_owned())));
                 let stated = UnverifiedIntent {
                     kind: kind.to_owned(),
                     environment: environment.to_owned(),
@@ -214,7 +218,8 @@ mod tests {
                 let found: Vec<usize> = policy.index.candidates(&intent).collect();
                 let once: BTreeSet<usize> = found.iter().copied().collect();
                 assert_eq!(found.len(), once.len());
-                let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
+                let situation =
+                    Situation { intent: &intent, requester: &requester, known: &known, now };
                 let facts = policy.facts(&situation);
                 for (at, rule) in policy.rules.iter().enumerate() {
                     if !once.contains(&at) {

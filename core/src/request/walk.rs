@@ -23,7 +23,7 @@ use crate::request::transition::POLICY_CHANGED;
 use crate::request::walk::invariants::History;
 use crate::time::{Span, Timestamp};
 
-const WALKS: u64 = 2_000;
+const WALKS: u64 = 1_500;
 const MOVES: u64 = 30;
 
 #[test]

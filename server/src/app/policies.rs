@@ -40,6 +40,8 @@ pub(super) struct Rules {
     reading: Reading,
     loaded_at: Timestamp,
     trouble: Option<Trouble>,
+    /// What the source held when it was refused, so that it is not compiled again every second.
+    refused: Option<Reading>,
 }
 
 /// Why the newest policy does not rule.
@@ -56,7 +58,7 @@ pub struct Trouble {
 impl Rules {
     pub(super) fn new(loaded: Loaded, now: Timestamp) -> Self {
         let Loaded { policy, reading } = loaded;
-        Self { policy: Arc::new(policy), reading, loaded_at: now, trouble: None }
+        Self { policy: Arc::new(policy), reading, loaded_at: now, trouble: None, refused: None }
     }
 }
 
@@ -147,19 +149,25 @@ impl Authority {
         let reading = match self.source.read(&before).await {
             Ok(reading) => reading,
             Err(error) => {
+                self.rules_mut().refused = None;
                 self.note_trouble(told(&error), Vec::new());
                 return Ok(());
             }
         };
         if reading == before {
             // Mended by putting back what was there before.
-            self.rules_mut().trouble = None;
+            let mut rules = self.rules_mut();
+            (rules.trouble, rules.refused) = (None, None);
+            return Ok(());
+        }
+        if self.rules().refused.as_ref() == Some(&reading) {
             return Ok(());
         }
         let kept = documents_of(&self.ledger.documents().await?);
-        match self.checked(reading, kept).await {
+        match self.checked(reading.clone(), kept).await {
             Ok(loaded) => self.rule_by(loaded).await,
             Err(faults) => {
+                self.rules_mut().refused = Some(reading);
                 let count = faults.len();
                 let files = if count == 1 { "fault" } else { "faults" };
                 self.note_trouble(format!("the newest policy has {count} {files}"), faults);

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use assent_client::wire;
+use assent_core::policy::Policy;
 use assent_core::policy::ask::Ask;
+use assent_core::policy::document::Fault;
 use assent_core::policy::opinion::Opinion;
-use assent_server::engines::{Engines, Question};
+use assent_rego::About;
+use assent_server::engines::Engines;
 use assent_server::policy::Source;
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -200,10 +203,14 @@ struct Scripted(std::sync::Mutex<Vec<String>>);
 
 #[async_trait]
 impl Engines for Scripted {
-    async fn ask(&self, ask: &Ask, question: Question<'_>) -> Opinion {
-        let asked = format!("{} {}", ask.rule, question.situation.intent.reason());
-        self.0.lock().unwrap().push(asked);
-        match question.situation.intent.reason() {
+    async fn faults(&self, _: &Policy) -> Vec<Fault> {
+        Vec::new()
+    }
+
+    async fn ask(&self, ask: &Ask, about: About<'_>) -> Opinion {
+        let reason = about.situation.intent.reason();
+        self.0.lock().unwrap().push(format!("{} {reason}", ask.rule));
+        match reason {
             "objected" => Opinion::Answered {
                 denies: vec!["no such change".to_owned()],
                 warns: Vec::new(),

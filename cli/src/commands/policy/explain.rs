@@ -1,15 +1,18 @@
 //! `assent policy explain`
 
+use std::path::Path;
+
 use assent_client::wire::{self, Account, ConditionAccount, Decision, FactorAccount, Opinion};
 use assent_core::intent::Intent;
+use assent_core::plan::Plan;
 use assent_core::policy::Policy;
-use assent_core::policy::situation::{Known, Situation};
+use assent_core::policy::situation::{Known, KnownPlan, Situation};
 use assent_core::principal::{Principal, PrincipalKind};
 use serde::Deserialize as _;
-use std::path::Path;
 
 use crate::args::ExplainArgs;
 use crate::clock;
+use crate::commands::plan;
 use crate::commands::policy::recorded;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Paint, clean, facts};
@@ -21,7 +24,7 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<Exit, Failure> 
     let policy = super::compiled(&documents, output)?;
     let intent = read_intent(&args.intent)?;
     let requester = requester(args)?;
-    let known = known(args)?;
+    let known = known(args, &intent)?;
     let now = args.now.unwrap_or_else(clock::now);
     let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
     let decision = Decision::of(&policy, &situation);
@@ -59,8 +62,23 @@ fn read_intent(path: &Path) -> Result<Intent, Failure> {
 }
 
 /// What is known beside the intent: what the files say, and nothing else.
-fn known(args: &ExplainArgs) -> Result<Known, Failure> {
-    let Some(path) = &args.known else { return Ok(Known::default()) };
+fn known(args: &ExplainArgs, intent: &Intent) -> Result<Known, Failure> {
+    let mut known = match &args.known {
+        Some(path) => read_known(path)?,
+        None => Known::default(),
+    };
+    if let Some(path) = &args.plan {
+        let Plan { digest, facts, changes, .. } = plan::of_json(path)?;
+        if intent.plan().is_some_and(|named| named != digest) {
+            let message = format!("the intent names another plan than `{}`", path.display());
+            return Err(Failure::usage(message));
+        }
+        known.plan = Some(KnownPlan { digest, facts, changes: Some(changes.into()) });
+    }
+    Ok(known)
+}
+
+fn read_known(path: &Path) -> Result<Known, Failure> {
     let bad = || Failure::usage(format!("`{}` is not what is known", path.display()));
     let value = recorded::json(path)?;
     let known = wire::Known::deserialize(&value).map_err(|e| bad().because(e))?;

@@ -135,8 +135,7 @@ impl Conditions {
         };
         match test {
             Test::In(constants) => {
-                let each: Vec<_> = constants.iter().map(constant).collect();
-                let set = format!("{{{}}}", each.join(", "));
+                let set = listed('{', constants.iter().map(constant), '}');
                 let holds = format!("{found}\nv in {set}");
                 let mut types: Vec<_> = constants.iter().map(type_of).collect();
                 types.dedup();
@@ -146,8 +145,7 @@ impl Conditions {
                 self.rules(scope, &[holds], &[fails])
             }
             Test::Contains { items, all } => {
-                let each: Vec<_> = items.iter().map(constant).collect();
-                let set = format!("{{{}}}", each.join(", "));
+                let set = listed('{', items.iter().map(constant), '}');
                 let held = format!("{{x | some x in v}} & {set}");
                 let holds = match all {
                     true => format!("({held}) == {set}"),
@@ -176,8 +174,8 @@ impl Conditions {
                 yes_or_no(self, "is_string", &format!("endswith(v, {})", plain(text)))
             }
             Test::Glob(globs) => {
-                let forms: Vec<_> = globs.iter().map(|glob| plain(&regex(glob))).collect();
-                yes_or_no(self, "is_string", &format!("fits_one(v, [{}])", forms.join(", ")))
+                let forms = listed('[', globs.iter().map(|glob| plain(&regex(glob))), ']');
+                yes_or_no(self, "is_string", &format!("fits_one(v, {forms})"))
             }
             Test::Cidr(ranges) => {
                 let (v4, v6) = by_family(ranges);
@@ -196,8 +194,11 @@ impl Conditions {
             Test::Within(named) => {
                 let number = self.calendars.len();
                 self.calendars.push(Arc::clone(&named.calendar));
-                let open = format!("is_open(policy.calendars[{number}])");
-                self.rules(scope, &[open.clone()], &[format!("not {open}")])
+                let calendar = format!("policy.calendars[{number}]");
+                let open = format!("is_open({calendar})");
+                // Where an engine cannot tell the date, it cannot tell that it is closed.
+                let closed = format!("local_date({calendar}.zone)\nnot {open}");
+                self.rules(scope, &[open], &[closed])
             }
             Test::Some(inner) => {
                 let inner = self.all(inner, Scope::Element);
@@ -391,16 +392,28 @@ pub(super) fn regex(glob: &Glob) -> String {
     form
 }
 
-/// The ranges of IPv4, written as those of IPv6 that map them, and those of IPv6.
-fn by_family(ranges: &[Cidr]) -> (Value, Value) {
+/// The ranges of IPv4, each as itself and as the range of IPv6 that maps it, and those of IPv6.
+fn by_family(ranges: &[Cidr]) -> (String, String) {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for range in ranges.iter().map(ToString::to_string) {
         match range.split_once('/').map(|(network, prefix)| (network, prefix.parse::<u8>())) {
             Some((network, Ok(prefix))) if !network.contains(':') => {
-                v4.push(format!("::ffff:{network}/{}", prefix + 96));
+                let mapped = format!("::ffff:{network}/{}", prefix + 96);
+                v4.extend([plain(&range), plain(&mapped)]);
             }
-            _ => v6.push(range),
+            _ => v6.push(plain(&range)),
         }
     }
-    (json!(v4), json!(v6))
+    (listed('[', v4.into_iter(), ']'), listed('[', v6.into_iter(), ']'))
+}
+
+/// Some values in brackets, each on its own line where one line would be long: some engines refuse
+/// those of more than a thousand columns.
+fn listed(open: char, each: impl Iterator<Item = String>, close: char) -> String {
+    let each: Vec<String> = each.collect();
+    let line = each.join(", ");
+    if line.len() < 80 {
+        return format!("{open}{line}{close}");
+    }
+    format!("{open}\n\t{},\n{close}", each.join(",\n\t"))
 }

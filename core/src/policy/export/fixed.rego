@@ -26,7 +26,7 @@ is_comparable(v) if {
 
 fits_one(text, forms) := count([1 | some form in forms; regex.match(form, text)]) > 0
 
-# ---- Addresses: IPv4 is looked at as the IPv6 that maps it ----
+# ---- Addresses ----
 
 octet := `(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])`
 
@@ -59,16 +59,15 @@ is_address(v) if {
 
 in_groups(text) := regex.replace(text, ipv4_at_the_end, ":0:0")
 
-as_ipv6(text) := regex.replace(text, `^([0-9.]+)$`, "::ffff:$1")
+is_in(ranges, v) := count([1 | some range in ranges; net.cidr_contains(range, v)]) > 0
 
-is_within(v, ipv4_ranges, ipv6_ranges) := count([1 |
-	some range in ranges_for(as_ipv6(v), ipv4_ranges, ipv6_ranges)
-	net.cidr_contains(range, as_ipv6(v))
-]) > 0
+# IPv4-mapped IPv6 is IPv4. Engines differ on whether it is in ranges of the one or of the other, so
+# those of IPv4 are given in both spellings.
+is_ipv4(v) := is_in(["0.0.0.0/0", "::ffff:0:0/96"], v)
 
-ranges_for(address, ipv4_ranges, ipv6_ranges) := ipv4_ranges if net.cidr_contains("::ffff:0:0/96", address)
+is_within(v, ipv4_ranges, _) := is_in(ipv4_ranges, v) if is_ipv4(v) == true
 
-else := ipv6_ranges
+is_within(v, _, ipv6_ranges) := is_in(ipv6_ranges, v) if is_ipv4(v) == false
 
 # ---- Durations and instants that free JSON spells ----
 
@@ -203,8 +202,8 @@ is_open(calendar) if {
 
 # ---- The score: the least it can be and the most, since what cannot be known may hold ----
 
-score := [least, least + open] if {
-	least := sum([policy.weights[id] | some id in factor_holds])
+score := [low, low + open] if {
+	low := sum([policy.weights[id] | some id in factor_holds])
 	unknown := (object.keys(policy.weights) - factor_holds) - factor_fails
 	open := sum([policy.weights[id] | some id in unknown])
 }

@@ -61,3 +61,26 @@ fn wrap(value: &Value, depth: usize, text: &mut String) {
     }
     let _ = write!(text, "\n{}{}", "\t".repeat(depth), brackets.1);
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_module_hides() {
+        let value = json!(["a\u{202e}b", "\u{e0041}", "é`\"\n"]);
+        let text = plain(&value);
+        assert_eq!(text, r#"["a\u202eb","\udb40\udc41","é`\"\n"]"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn a_long_value_is_broken_into_lines_and_stays_the_same() {
+        let value = json!({"a": {"b": vec!["word"; 40], "c": []}, "d": {}});
+        let text = wrapped(&value);
+        assert!(text.lines().all(|line| line.len() <= WIDTH), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+}

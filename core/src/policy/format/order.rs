@@ -10,10 +10,7 @@ use crate::policy::yaml::{Node, Yaml};
 fn rules(root: &Node) -> &[Node] {
     let Yaml::Map(members) = &root.value else { return &[] };
     let rules = members.iter().find(|(key, _)| key.name == "rules");
-    match rules.map(|(_, node)| &node.value) {
-        Some(Yaml::List(rules)) => rules,
-        _ => &[],
-    }
+    if let Some(Yaml::List(rules)) = rules.map(|(_, node)| &node.value) { rules } else { &[] }
 }
 
 /// Brings the keys of each rule into the order in which the reader knows them.
@@ -85,11 +82,11 @@ fn ordered(lines: &Lines, rule: &Node, end: usize) -> Option<Vec<Line>> {
 fn head(lines: &Lines, number: usize) -> usize {
     let depth = lines.line(number).map(Line::indent);
     let mut first = number - 1;
-    while let Some(above) = first.checked_sub(1) {
-        match lines.all.get(above) {
-            Some(line) if line.is_comment() && Some(line.indent()) == depth => first = above,
-            _ => break,
-        }
+    let belongs = |above: usize| {
+        lines.all.get(above).is_some_and(|l| l.is_comment() && Some(l.indent()) == depth)
+    };
+    while first.checked_sub(1).is_some_and(belongs) {
+        first -= 1;
     }
     first
 }

@@ -285,28 +285,34 @@ fn candidates<'a, 'p>(
     atoms: &'a [Atom<'p>],
 ) -> Option<(Vec<Constant>, Option<&'a Atom<'p>>)> {
     let mut listed = atoms.iter().filter(|atom| atom.is_positive());
-    let listed = listed.find_map(|atom| match atom.test {
-        Test::In(constants) => Some((constants.clone(), Some(atom))),
-        _ => None,
+    let listed = listed.find_map(|atom| {
+        let Test::In(constants) = atom.test else { return None };
+        Some((constants.clone(), Some(atom)))
     });
-    let texts = |texts: Vec<&str>| {
-        texts.into_iter().map(|text| Constant::Text(text.to_owned())).collect()
-    };
     listed.or_else(|| {
         if atoms.iter().any(Atom::demands_absence) {
             return None;
         }
-        let closed = match attribute {
-            Attribute::Category => texts(Category::ALL.map(|(word, _)| word).to_vec()),
-            Attribute::RequesterKind => texts(vec!["person", "workload"]),
-            Attribute::Weekday => texts(Weekday::ALL.iter().map(|day| day.name()).collect()),
-            other if other.type_of() == Type::Boolean => {
-                vec![Constant::Boolean(true), Constant::Boolean(false)]
-            }
-            _ => return None,
-        };
-        Some((closed, None))
+        closed(attribute).map(|values| (values, None))
     })
+}
+
+/// Every value an attribute can have, where they are few.
+fn closed(attribute: &Attribute) -> Option<Vec<Constant>> {
+    let texts = |texts: &[&str]| {
+        Some(texts.iter().map(|text| Constant::Text((*text).to_owned())).collect())
+    };
+    if *attribute == Attribute::Category {
+        return texts(&Category::ALL.map(|(word, _)| word));
+    }
+    if *attribute == Attribute::RequesterKind {
+        return texts(&["person", "workload"]);
+    }
+    if *attribute == Attribute::Weekday {
+        return texts(&Weekday::ALL.map(Weekday::name));
+    }
+    let both = [true, false].map(Constant::Boolean);
+    (attribute.type_of() == Type::Boolean).then(|| both.into())
 }
 
 /// Whether this value passes the test; `None` where the value alone does not say.
@@ -453,12 +459,11 @@ fn pinned(found: &ByAttribute<'_>, attribute: &Attribute) -> Option<Vec<String>>
     let atoms = found.get(attribute)?;
     let (values, Some(_)) = candidates(attribute, atoms)? else { return None };
     let passing = values.iter().filter(|value| atoms.iter().all(|a| settles(a, value) != Some(false)));
-    passing
-        .map(|value| match value {
-            Constant::Text(text) => Some(text.clone()),
-            _ => None,
-        })
-        .collect()
+    let text = |value: &Constant| {
+        let Constant::Text(text) = value else { return None };
+        Some(text.clone())
+    };
+    passing.map(text).collect()
 }
 
 /// What each kind does is known: whether none of the kinds does what is demanded.
@@ -479,13 +484,17 @@ fn of_category(context: &Context<'_>, found: &ByAttribute<'_>) -> Option<Conflic
 fn of_environment(context: &Context<'_>, found: &ByAttribute<'_>) -> Option<Conflict> {
     let environments = pinned(found, &Attribute::Environment)?;
     found.iter().find_map(|(attribute, atoms)| {
-        let read: Box<dyn Fn(&Environment) -> Option<String>> = match attribute {
-            Attribute::Tier => Box::new(|environment| environment.tier.clone()),
-            Attribute::Label(key) => Box::new(|environment| environment.labels.get(key).cloned()),
-            _ => return None,
+        let read = |environment: &Environment| {
+            if let Attribute::Label(key) = attribute {
+                return environment.labels.get(key).cloned();
+            }
+            environment.tier.clone()
         };
+        if !matches!(attribute, Attribute::Tier | Attribute::Label(_)) {
+            return None;
+        }
         one_of(&environments, atoms, |name| {
-            let value = context.records.environments.get(name).and_then(&read);
+            let value = context.records.environments.get(name).and_then(read);
             let said = match &value {
                 Some(value) => format!("`{attribute}` of `{name}` is `{value}`"),
                 None => format!("`{name}` has no `{attribute}` on file"),

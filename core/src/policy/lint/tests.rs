@@ -69,7 +69,6 @@ fn a_rule_that_can_never_match() {
         "risk.score: {gte: 1}",
         "any: [{intent.environment: prod}, {intent.environment: test}], intent.environment: dev",
         "not: {any: [{intent.environment: prod}, {not: {intent.environment: prod}}]}",
-        "not: {}",
     ] {
         let groups = "groups: {eng: [person:e], ops: [person:o], x: [person:p]}\n";
         let text = format!("{groups}rules:\n  - {{id: r, when: {{{when}}}, allow: {{}}}}\n");

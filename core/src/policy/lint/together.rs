@@ -221,29 +221,27 @@ enum Requesters {
 
 impl Requesters {
     fn of(context: &Context<'_>, when: &[Condition]) -> Self {
+        let mut named = None;
         for condition in when {
-            match condition {
-                Condition::Test { attribute: Attribute::RequesterKind, test: Test::In(kinds) }
+            let Condition::Test { attribute, test } = condition else { continue };
+            match (attribute, test) {
+                (Attribute::RequesterKind, Test::In(kinds))
                     if *kinds == [Constant::Text("workload".to_owned())] =>
                 {
                     return Self::Workloads;
                 }
-                Condition::Test { attribute: Attribute::RequesterSub, test: Test::In(subs) } => {
-                    return Self::Named(texts(subs));
-                }
-                Condition::Test {
-                    attribute: Attribute::RequesterGroups,
-                    test: Test::Contains { items, .. },
-                } => {
+                (Attribute::RequesterSub, Test::In(subs)) => named = Some(texts(subs)),
+                (Attribute::RequesterGroups, Test::Contains { items, .. }) => {
                     let groups = texts(items);
-                    let people = groups.iter().filter_map(|group| context.membership.members(group));
-                    let subs = people.flatten().map(|who| who.sub().to_owned());
-                    return Self::Named(subs.collect());
+                    let members = groups.iter().filter_map(|group| context.membership.members(group));
+                    let subs: BTreeSet<_> =
+                        members.flatten().map(|who| who.sub().to_owned()).collect();
+                    named.get_or_insert(subs);
                 }
                 _ => {}
             }
         }
-        Self::Anybody
+        named.map_or(Self::Anybody, Self::Named)
     }
 
     fn may_be(&self, who: &PrincipalId) -> bool {

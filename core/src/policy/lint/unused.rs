@@ -103,9 +103,9 @@ impl<'w> Used<'w> {
             let mut groups = BTreeSet::new();
             condition.each_test(&mut |attribute, test| match (attribute, test) {
                 (Attribute::RequesterGroups, Test::Contains { items, .. }) => {
-                    groups.extend(items.iter().filter_map(|item| match item {
-                        Constant::Text(text) => Some(text.clone()),
-                        _ => None,
+                    groups.extend(items.iter().filter_map(|item| {
+                        let Constant::Text(text) = item else { return None };
+                        Some(text.clone())
                     }));
                 }
                 (Attribute::Risk, _) => self.risk = true,

@@ -2,7 +2,7 @@
 
 use crate::digest::Digest;
 use crate::intent;
-use crate::policy::attribute::Attribute;
+use crate::policy::attribute::{Attribute, PlanFact};
 use crate::policy::calendar::Weekday;
 use crate::policy::condition::{Condition, Constant, Test};
 use crate::policy::document::{Place, nearest};
@@ -30,10 +30,8 @@ fn look_in(context: &Context<'_>, when: &[Condition], place: &Place, findings: &
     }
     for condition in when {
         condition.each_test(&mut |attribute, test| {
-            let constants = match test {
-                Test::In(constants) => constants,
-                Test::Contains { items, .. } => items,
-                _ => return,
+            let (Test::In(constants) | Test::Contains { items: constants, .. }) = test else {
+                return;
             };
             for constant in constants {
                 if let Some(Impossible { text, .. }) = impossible(context, attribute, constant) {
@@ -78,7 +76,7 @@ pub(super) fn impossible(
     match attribute {
         Attribute::Category => certain(among(&Category::ALL.map(|(word, _)| word))),
         Attribute::RequesterKind => certain(among(&["person", "workload"])),
-        Attribute::Weekday => certain(among(&Weekday::ALL.each_ref().map(|day| day.name()))),
+        Attribute::Weekday => certain(among(&Weekday::ALL.map(Weekday::name))),
         Attribute::Kind => {
             certain(unless(intent::is_dotted(text), "a kind is a dotted name in lower case"))
         }
@@ -98,10 +96,22 @@ pub(super) fn impossible(
             text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()),
             "a country is two capital letters (ISO 3166-1)",
         )),
-        Attribute::Tier => on_file(context, attribute, text),
-        Attribute::Label(_) => on_file(context, attribute, text),
-        Attribute::Plan(_) if attribute.to_string() == "plan.actions" => certain(among(&ACTIONS)),
-        _ => None,
+        Attribute::Tier | Attribute::Label(_) => on_file(context, attribute, text),
+        Attribute::Plan(PlanFact::Actions) => certain(among(&ACTIONS)),
+        Attribute::Duration
+        | Attribute::RequesterIss
+        | Attribute::RequesterSub
+        | Attribute::RequesterGroups
+        | Attribute::Claim(_)
+        | Attribute::NetworkIp
+        | Attribute::Plan(_)
+        | Attribute::Now
+        | Attribute::Date
+        | Attribute::Time
+        | Attribute::Signal(_)
+        | Attribute::Context(_)
+        | Attribute::Risk
+        | Attribute::Member(_) => None,
     }
 }
 
@@ -113,9 +123,11 @@ fn is_whole(attribute: &Attribute) -> bool {
 fn on_file(context: &Context<'_>, attribute: &Attribute, text: &str) -> Option<Impossible> {
     let environments = context.records.environments.values();
     let known: Vec<&str> = environments
-        .filter_map(|environment| match attribute {
-            Attribute::Label(key) => environment.labels.get(key).map(String::as_str),
-            _ => environment.tier.as_deref(),
+        .filter_map(|environment| {
+            if let Attribute::Label(key) = attribute {
+                return environment.labels.get(key).map(String::as_str);
+            }
+            environment.tier.as_deref()
         })
         .collect();
     if known.contains(&text) {

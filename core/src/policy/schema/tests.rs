@@ -90,16 +90,12 @@ fn every_key_of_a_case_stands_in_the_schema_and_no_other() {
 #[test]
 fn every_reference_leads_somewhere() {
     fn each(value: &Value, see: &mut impl FnMut(&str)) {
-        match value {
-            Value::Object(members) => {
-                if let Some(Value::String(to)) = members.get("$ref") {
-                    see(to);
-                }
-                members.values().for_each(|value| each(value, see));
-            }
-            Value::Array(items) => items.iter().for_each(|value| each(value, see)),
-            _ => {}
+        if let Some(to) = value.get("$ref").and_then(Value::as_str) {
+            see(to);
         }
+        let members = value.as_object().into_iter().flat_map(|members| members.values());
+        let items = value.as_array().into_iter().flatten();
+        members.chain(items).for_each(|value| each(value, see));
     }
     let schema = schema();
     let mut named = BTreeSet::new();
@@ -258,4 +254,84 @@ fn the_published_schema_is_this_one() {
     let published = fs::read_to_string(path).unwrap();
     let current = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
     assert_eq!(published, current, "write it anew: assent policy schema > docs/schema/policy.schema.json");
+}
+
+/// The YAML blocks of the guide; those that show one section, as a whole document.
+fn blocks() -> Vec<String> {
+    let guide = fs::read_to_string(Path::new(ROOT).join("docs/guides/policy.md")).unwrap();
+    let blocks = guide.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    let whole = |block: &str| match block.starts_with("apiVersion") {
+        true => format!("{block}\n"),
+        false => format!("apiVersion: assent/v1\nkind: Policy\n{block}\n"),
+    };
+    blocks.map(|(block, _)| whole(block)).collect()
+}
+
+#[test]
+fn every_block_of_the_guide_is_a_policy_or_its_cases() {
+    use crate::policy::cases::Case;
+
+    let validator = validator();
+    let file = |name: &str, text: &str| PolicyDocument { file: name.to_owned(), text: text.to_owned() };
+    let blocks = blocks();
+    let (cases, policies): (Vec<_>, Vec<_>) =
+        blocks.iter().partition(|block| block.contains("kind: PolicyTest"));
+    assert!(policies.len() > 10 && cases.len() == 1);
+    for block in &blocks {
+        assert_eq!(errors(&validator, block), [""; 0], "{block}");
+    }
+    for policy in &policies {
+        Policy::compile(&[file("p.yaml", policy)]).unwrap_or_else(|f| panic!("{f:#?}\n{policy}"));
+    }
+    // The cases are of the first policy.
+    let files = [file("p.yaml", policies[0]), file("p_test.yaml", cases[0])];
+    let policy = Policy::compile(&files).unwrap();
+    let read = Case::read(&files, &policy, &|_| Err("there is none".to_owned())).unwrap();
+    assert_eq!(read.len(), 2);
+    for case in read {
+        let outcome = case.run(&policy, &|_| None);
+        assert!(outcome.passed(), "{:#?}", outcome.differences);
+    }
+}
+
+#[test]
+fn the_guide_tells_of_every_attribute_operator_and_key() {
+    let guide = fs::read_to_string(Path::new(ROOT).join("docs/guides/policy.md")).unwrap();
+    let words: BTreeSet<&str> =
+        guide.split(|c: char| !(c.is_ascii_alphanumeric() || "._".contains(c))).collect();
+    let told = |word: &str| words.iter().any(|known| known.trim_matches('.') == word);
+    for name in Attribute::names() {
+        assert!(told(&name), "{name}");
+    }
+    for operator in OPERATORS {
+        assert!(told(operator), "{operator}");
+    }
+    for key in keys::ALL.iter().flat_map(|keys| keys.known) {
+        assert!(told(key), "{key}");
+    }
+}
+
+#[test]
+fn the_example_is_without_a_finding_and_formed() {
+    use crate::policy::cases::Case;
+
+    let mut paths = Vec::new();
+    documents_under(&Path::new(ROOT).join("examples/policies/production"), &mut paths);
+    let read = |path: &PathBuf| PolicyDocument {
+        file: path.display().to_string(),
+        text: fs::read_to_string(path).unwrap(),
+    };
+    let files: Vec<_> = paths.iter().map(read).collect();
+    assert_eq!(files.len(), 3);
+    assert_eq!(Policy::lint(&files, None).unwrap(), []);
+    for file in &files {
+        assert_eq!(crate::policy::format::format(&file.file, &file.text).unwrap(), file.text);
+    }
+    let policy = Policy::compile(&files).unwrap();
+    let cases = Case::read(&files, &policy, &|_| Err("there is none".to_owned())).unwrap();
+    assert_eq!(cases.len(), 4);
+    for case in cases {
+        let outcome = case.run(&policy, &|_| None);
+        assert!(outcome.passed(), "{:#?}", outcome.differences);
+    }
 }

@@ -1,6 +1,7 @@
 //! What holds for every policy and every situation: both are made at random, from most of the
 //! language, and read from the text they would be written in.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 

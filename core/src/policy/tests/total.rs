@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::*;
+use crate::policy::document::Place;
 use crate::time::Timestamp;
 
 /// How many texts are tried; more where somebody has the time.
@@ -95,7 +96,7 @@ fn changed(chance: &mut Chance, text: &str, others: &[String]) -> String {
                 match chance.below(3) {
                     0 => drop(lines.remove(line)),
                     1 => lines.insert(line, lines[line]),
-                    _ if !other.is_empty() => lines.insert(line, chance.pick(&other)),
+                    _ if !other.is_empty() => lines.insert(line, other[chance.below(other.len())]),
                     _ => {}
                 }
                 text = lines.concat().chars().collect();

@@ -335,7 +335,7 @@ fn nothing_is_a_number_that_json_has_not() {
     for word in [".nan", ".inf", "-.inf", "nan", "1e3", "0x10", "0o7"] {
         check_rule(
             &format!("{{id: r, when: {{plan.deletes: {{gt: {word}}}}}, allow: {{}}}}"),
-            &["p.yaml:6:38: expected a number, found text"],
+            &["p.yaml:6:39: expected a number, found text"],
         );
     }
 }

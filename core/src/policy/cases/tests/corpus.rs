@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::policy::Policy;
+use crate::policy::attribute::Attribute;
 use crate::policy::cases::Case;
 use crate::policy::condition::Condition;
 use crate::policy::coverage::Coverage;
@@ -123,13 +124,17 @@ fn without_any_one_rule_a_case_of_its_theme_fails() {
     }
 }
 
-/// Without a condition a rule says more than it should.
+/// Without a condition a rule says more than it should. Kinds and environments are left out: many a
+/// theme is about one of them only, so that its cases cannot miss it.
 #[test]
 fn without_any_one_condition_a_case_of_its_theme_fails() {
     let mut unmissed = Vec::new();
     for mut theme in themes() {
         for at in 0..theme.policy.rules.len() {
             for line in 0..theme.policy.rules[at].when.len() {
+                if is_of_the_theme(&theme.policy.rules[at].when[line]) {
+                    continue;
+                }
                 let mut fewer = theme.policy.rules[at].when.clone();
                 let condition = fewer.remove(line);
                 let when = theme.replace(at, fewer);
@@ -142,4 +147,9 @@ fn without_any_one_condition_a_case_of_its_theme_fails() {
         }
     }
     assert!(unmissed.is_empty(), "{unmissed:#?}");
+}
+
+fn is_of_the_theme(condition: &Condition) -> bool {
+    let Condition::Test { attribute, .. } = condition else { return false };
+    matches!(attribute, Attribute::Kind | Attribute::Environment)
 }

@@ -160,8 +160,10 @@ fn every_crate_says_what_it_is() {
 
 /// Every file of ours that people write, by the folders that hold them.
 fn files() -> Vec<PathBuf> {
-    let folders =
-        ["core", "client", "rego", "server", "cli", "provider", "tests", "benches", "docs", "examples"];
+    let folders = [
+        "core", "client", "rego", "server", "cli", "provider", "tests", "benches", "docs",
+        "examples",
+    ];
     let mut open: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     let mut files = Vec::new();
     while let Some(folder) = open.pop() {

@@ -11,16 +11,17 @@
 //!
 //! No line is added or removed, so whatever is reported later still names the right one.
 
+mod operands;
+
 use std::collections::BTreeSet;
 
-use regorus::unstable::{
-    AssignOp, BoolOp, Expr, Literal, LiteralStmt, Module as Tree, Query, Span,
-};
+use operands::Operands;
+use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Span};
 
-use crate::builtins;
 use crate::source::{Fault, Kind, Module, Token, scan};
 use crate::syntax;
 
+/// What is said of an `in` before which nothing can be put.
 const MISPLACED: &str = "`in` is used as a value here, which would be false where OPA has none; \
     give it a name in the body first: `x := … in …`";
 
@@ -44,7 +45,7 @@ pub(super) fn lifted(
         let mut round = Round {
             text: &module.text,
             tokens: &tokens,
-            negated: Negated { globals, own },
+            meaning: Operands { globals, own },
             prefix: &prefix,
             made,
             edits: Vec::new(),
@@ -61,7 +62,7 @@ pub(super) fn lifted(
             }
         }
         if round.edits.is_empty() {
-            return match round.negated.misplaced(&tree) {
+            return match round.meaning.misplaced(&tree) {
                 None => Ok(module),
                 Some(line) => Err(module.fault(line, MISPLACED)),
             };
@@ -105,7 +106,7 @@ enum Modifiers {
 struct Round<'a> {
     text: &'a str,
     tokens: &'a [Token],
-    negated: Negated<'a>,
+    meaning: Operands<'a>,
     prefix: &'a str,
     made: usize,
     edits: Vec<Edit>,
@@ -116,17 +117,17 @@ impl Round<'_> {
         for statement in &query.stmts {
             let replacements: Vec<&Expr> =
                 statement.with_mods.iter().map(|m| m.r#as.as_ref()).collect();
-            let replacements = self.negated.operands_replacing(&replacements);
+            let replacements = self.meaning.of_replacements(&replacements);
             if !replacements.is_empty() {
                 self.lift(statement, &replacements, bare, Modifiers::LeftOut);
                 continue;
             }
             let operands = match &statement.literal {
-                Literal::NotExpr { expr, .. } => self.negated.operands(expr),
-                Literal::Expr { expr, .. } => self.negated.operands_stated(expr),
+                Literal::NotExpr { expr, .. } => self.meaning.of_negated(expr),
+                Literal::Expr { expr, .. } => self.meaning.of_stated(expr),
                 Literal::SomeVars { .. } | Literal::SomeIn { .. } | Literal::Every { .. } => {
                     let all = syntax::expressions(&statement.literal).into_iter();
-                    all.flat_map(|expr| self.negated.operands_within(expr)).collect()
+                    all.flat_map(|expr| self.meaning.of_value(expr)).collect()
                 }
             };
             if !operands.is_empty() {
@@ -222,196 +223,6 @@ impl Round<'_> {
             }
         }
         (start, end)
-    }
-}
-
-/// Says which parts of what is negated must have a value first.
-#[derive(Clone, Copy)]
-struct Negated<'a> {
-    /// Names of rules and imports: they look like variables and may have no value.
-    globals: &'a BTreeSet<String>,
-    /// Names of functions of the policy, as the module writes them.
-    own: &'a BTreeSet<String>,
-}
-
-impl Negated<'_> {
-    fn operands<'e>(&self, negated: &'e Expr) -> Vec<&'e Expr> {
-        match negated {
-            // A function of the engine that has no value for its arguments must not hold negated.
-            Expr::Call { fcn, params, .. } if self.is_test(fcn, params.len()) => vec![negated],
-            Expr::Call { params, .. } => self.dynamic(params.iter().map(AsRef::as_ref)),
-            Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. }
-            | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
-                [lhs, rhs].into_iter().flat_map(|side| self.of_equal(side)).collect()
-            }
-            Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. }
-            | Expr::BinExpr { lhs, rhs, .. } => self.dynamic([lhs.as_ref(), rhs]),
-            Expr::Membership { key, value, collection, .. } => {
-                self.dynamic(key.iter().chain([value, collection]).map(AsRef::as_ref))
-            }
-            Expr::UnaryExpr { expr, .. } => self.dynamic([expr.as_ref()]),
-            Expr::RefDot { .. } | Expr::RefBrack { .. } => self.of_reference(negated),
-            Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => self.dynamic([negated]),
-            Expr::ArrayCompr { .. }
-            | Expr::SetCompr { .. }
-            | Expr::ObjectCompr { .. }
-            | Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. }
-            | Expr::Var { .. } => Vec::new(),
-        }
-    }
-
-    /// What must have a value before this is stated. For the engine `"k", v in m` holds when there
-    /// is neither such a member nor such a value, and `v in m` inside something else is false when
-    /// there is no value.
-    fn operands_stated<'e>(&self, stated: &'e Expr) -> Vec<&'e Expr> {
-        if let Expr::Membership { key: Some(_), value, .. } = stated
-            && !self.is_static(value)
-        {
-            return vec![value];
-        }
-        let parts = syntax::parts(stated).same_scope.into_iter();
-        parts.flat_map(|part| self.operands_within(part)).collect()
-    }
-
-    /// The same for every `in` at or below an expression that is used as a value.
-    fn operands_within<'e>(&self, used: &'e Expr) -> Vec<&'e Expr> {
-        let parts = syntax::parts(used).same_scope;
-        if matches!(used, Expr::Membership { .. }) {
-            return self.dynamic(parts);
-        }
-        parts.into_iter().flat_map(|part| self.operands_within(part)).collect()
-    }
-
-    /// What must be evaluated before it replaces something: the engine evaluates a rule that is
-    /// named after `as` while the replacement already holds.
-    fn operands_replacing<'e>(&self, values: &[&'e Expr]) -> Vec<&'e Expr> {
-        let mut found = Vec::new();
-        for value in values {
-            let mut names_rule = false;
-            syntax::each(value, &mut |part| {
-                if let Expr::Var { span, .. } = part {
-                    let name = span.text();
-                    names_rule |= self.globals.contains(name) && name != "data";
-                }
-            });
-            if names_rule {
-                found.push(*value);
-            }
-        }
-        found
-    }
-
-    /// The line of an `in` that is used as a value where no statement could come before it.
-    fn misplaced(&self, tree: &Tree) -> Option<u32> {
-        tree.policy.iter().find_map(|rule| {
-            syntax::rule(rule).clauses.into_iter().find_map(|clause| {
-                let in_body = clause.body.and_then(|body| self.misplaced_in(body));
-                let values = clause.values.into_iter();
-                in_body.or_else(|| values.filter_map(|value| self.misplaced_value(value)).next())
-            })
-        })
-    }
-
-    fn misplaced_in(&self, query: &Query) -> Option<u32> {
-        query.stmts.iter().find_map(|statement| {
-            let stated = syntax::expressions(&statement.literal).into_iter();
-            let mut stated = stated.filter_map(|expr| self.misplaced_within(expr));
-            let mut replaced = statement.with_mods.iter();
-            let nested = match &statement.literal {
-                Literal::Every { query, .. } => self.misplaced_in(query),
-                Literal::SomeVars { .. }
-                | Literal::SomeIn { .. }
-                | Literal::Expr { .. }
-                | Literal::NotExpr { .. } => None,
-            };
-            nested
-                .or_else(|| stated.next())
-                .or_else(|| replaced.find_map(|with| self.misplaced_value(&with.r#as)))
-        })
-    }
-
-    fn misplaced_value(&self, value: &Expr) -> Option<u32> {
-        let here = self.operands_within(value).first().map(|operand| operand.span().line);
-        here.or_else(|| self.misplaced_within(value))
-    }
-
-    /// In the comprehensions at or below an expression.
-    fn misplaced_within(&self, expr: &Expr) -> Option<u32> {
-        let parts = syntax::parts(expr);
-        let beside = parts.same_scope.into_iter().find_map(|part| self.misplaced_within(part));
-        beside.or_else(|| {
-            parts.inner.into_iter().find_map(|(query, terms)| {
-                let terms = terms.into_iter().find_map(|term| self.misplaced_value(term));
-                terms.or_else(|| self.misplaced_in(query))
-            })
-        })
-    }
-
-    /// Whether it is one of the engine's functions that has one value for its arguments.
-    fn is_test(&self, function: &Expr, given: usize) -> bool {
-        let Some((name, true)) = syntax::path(function) else { return false };
-        let name = name.join(".");
-        let has_one = name != "walk" && builtins::arity(&name) == Some(given);
-        has_one && !self.own.contains(&name)
-    }
-
-    /// One side of an equality: a plain reference stays where it is, so that `not input.a == 1`
-    /// holds when there is no `a`, as it does in OPA. What stands in its brackets is taken out.
-    fn of_equal<'e>(&self, side: &'e Expr) -> Vec<&'e Expr> {
-        if matches!(side, Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. }) {
-            self.of_reference(side)
-        } else {
-            self.dynamic([side])
-        }
-    }
-
-    /// The parts of a reference that need a value of their own.
-    fn of_reference<'e>(&self, reference: &'e Expr) -> Vec<&'e Expr> {
-        let begins = Some(syntax::root(reference)).filter(|root| {
-            let is_comprehension = syntax::parts(root).inner.len() == 1;
-            !is_comprehension && !matches!(root, Expr::Var { .. })
-        });
-        let indices = syntax::indices(reference).into_iter().rev();
-        self.dynamic(begins.into_iter().chain(indices))
-    }
-
-    /// Those whose having a value can depend on anything.
-    fn dynamic<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> Vec<&'e Expr> {
-        exprs.into_iter().filter(|expr| !self.is_static(expr)).collect()
-    }
-
-    fn is_static(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. } => true,
-            Expr::Var { span, .. } => !self.globals.contains(span.text()),
-            Expr::Array { .. }
-            | Expr::Set { .. }
-            | Expr::Object { .. }
-            | Expr::UnaryExpr { .. } => {
-                syntax::parts(expr).same_scope.into_iter().all(|part| self.is_static(part))
-            }
-            Expr::ArrayCompr { .. }
-            | Expr::SetCompr { .. }
-            | Expr::ObjectCompr { .. }
-            | Expr::Call { .. }
-            | Expr::RefDot { .. }
-            | Expr::RefBrack { .. }
-            | Expr::BinExpr { .. }
-            | Expr::BoolExpr { .. }
-            | Expr::ArithExpr { .. }
-            | Expr::AssignExpr { .. }
-            | Expr::Membership { .. } => false,
-        }
     }
 }
 

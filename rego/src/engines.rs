@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use assent_core::policy::ask::{self, Ask, Attachment};
 use assent_core::policy::document;
 use assent_core::policy::export::plan_json;
-use assent_core::policy::opinion::Opinion as CoreOpinion;
 use assent_core::policy::situation::Situation;
 use assent_core::principal::PrincipalKind;
 use serde_json::Value;
@@ -54,8 +53,8 @@ impl Engines {
     }
 
     /// What the engine of one rule says. Never an error: a failure is an answer, and refuses.
-    pub async fn ask(&self, ask: &Ask, about: About<'_>) -> CoreOpinion {
-        self.answer(ask, about, false).await.opinion.into()
+    pub async fn ask(&self, ask: &Ask, about: About<'_>) -> Opinion {
+        self.answer(ask, about, false).await.opinion
     }
 
     /// Asks as [`Engines::ask`] does, and tells how the answer came about.
@@ -166,15 +165,6 @@ fn made(ask: &Ask) -> Result<Ready, String> {
                 ca_file: ca_file.as_ref().map(PathBuf::from),
             });
             opa.map(Ready::Opa).map_err(|error| error.to_string())
-        }
-    }
-}
-
-impl From<Opinion> for CoreOpinion {
-    fn from(opinion: Opinion) -> Self {
-        match opinion {
-            Opinion::Answered { denies, warns, allows } => Self::Answered { denies, warns, allows },
-            Opinion::Failed { reason } => Self::Failed { reason },
         }
     }
 }

@@ -17,7 +17,7 @@ use url::{Host, Url};
 use crate::account::Account;
 use crate::dialect::Dialect;
 use crate::engine::Outcome;
-use crate::opinion::Opinion;
+use crate::opinion::{Opinion, failed};
 use crate::pool::Answer;
 use crate::question::Question;
 
@@ -125,7 +125,7 @@ impl Opa {
                     .collect();
                 self.dialect.opinion(&outcomes)
             }
-            Err(reason) => Opinion::failed(format!("OPA gave no answer: {reason}")),
+            Err(reason) => failed(format!("OPA gave no answer: {reason}")),
         };
         account.took = begun.elapsed();
         Answer { opinion, account }

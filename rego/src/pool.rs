@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::account::{Account, Coverage};
 use crate::engine::Outcome;
 use crate::frame::{Order, Reply};
-use crate::opinion::Opinion;
+use crate::opinion::{Opinion, failed};
 use crate::policy::{Policy, Revision};
 use crate::question::{MAX_INPUT_BYTES, MAX_INPUT_DEPTH, Question, is_shallow};
 use crate::source::Fault;
@@ -169,7 +169,7 @@ impl Pool {
         match policy.dialect().input(question) {
             Ok(input) => self.answer_for(policy, &input, question.now_ms, account).await,
             Err(lacking) => {
-                Answer { opinion: Opinion::failed(lacking), account: Account::default() }
+                Answer { opinion: failed(lacking), account: Account::default() }
             }
         }
     }
@@ -190,7 +190,7 @@ impl Pool {
                 (said.prints, said.coverage) = (prints, coverage);
                 policy.dialect().opinion(&outcomes)
             }
-            Err(reason) => Opinion::failed(reason),
+            Err(reason) => failed(reason),
         };
         said.took = begun.elapsed();
         Answer { opinion, account: said }

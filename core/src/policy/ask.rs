@@ -89,6 +89,11 @@ impl Dialect {
         Self::ALL.iter().find(|(_, dialect)| *dialect == self).map_or("", |(word, _)| word)
     }
 
+    /// Whether its package can be chosen.
+    pub fn takes_namespace(self) -> bool {
+        matches!(self, Self::Conftest | Self::Env0 | Self::Gatekeeper)
+    }
+
     /// Whether a policy of it can approve, so that a waiver can hang on it.
     pub fn can_allow(self) -> bool {
         matches!(self, Self::Assent | Self::SpaceliftApproval | Self::Env0)

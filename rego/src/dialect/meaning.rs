@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Dialect;
 use crate::engine::Outcome;
-use crate::opinion::Opinion;
+use crate::opinion::{Opinion, failed};
 
 /// More messages, and longer ones, than anybody reads.
 const MAX_MESSAGES: usize = 100;
@@ -29,7 +29,7 @@ pub(super) fn of(dialect: Dialect, outcomes: &Outcomes) -> Opinion {
             required(outcomes, "violation", &with_msg).map(|denies| said(denies, Vec::new(), false))
         }
     };
-    read.unwrap_or_else(Opinion::failed)
+    read.unwrap_or_else(failed)
 }
 
 /// An answer in which an objection leaves no consent.

@@ -31,7 +31,7 @@ impl Engines {
         let redacted = match redacted.transpose() {
             Ok(redacted) => redacted,
             Err(error) => {
-                let opinion = assent_rego::Opinion::Failed { reason: error.to_string() };
+                let opinion = Opinion::Failed { reason: error.to_string() };
                 return Answer { opinion, account: Account::default() };
             }
         };
@@ -50,7 +50,7 @@ impl Engines {
     ) -> Opinion {
         tokio::task::block_in_place(|| {
             let asking = self.explain(policy, ask, situation, plan);
-            tokio::runtime::Handle::current().block_on(asking).opinion.into()
+            tokio::runtime::Handle::current().block_on(asking).opinion
         })
     }
 

@@ -203,8 +203,9 @@ impl Reader<'_> {
         let dialect = fields.get("dialect").and_then(|node| self.word(node, &Dialect::ALL))?;
         let query = self.optional_text(fields.get("query"));
         let namespace = self.optional_text(fields.get("namespace"));
-        if let (Some(node), false) = (fields.get("namespace"), dialect == Dialect::Conftest) {
-            self.fault(&node.place, "only the dialect conftest has a namespace");
+        if let (Some(node), false) = (fields.get("namespace"), dialect.takes_namespace()) {
+            let word = dialect.word();
+            self.fault(&node.place, format_args!("the dialect {word} has a package of its own"));
         }
         let shape = ShapeText { dialect, query, namespace };
         let is_rego = [("rego", true), ("opa", false)];

@@ -1,3 +1,5 @@
+//! The formatter: it settles, and changes no meaning.
+
 use std::fs;
 use std::path::Path;
 

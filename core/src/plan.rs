@@ -8,6 +8,7 @@
 //! The format: <https://developer.hashicorp.com/terraform/internals/json-format>.
 
 mod address;
+mod coverage;
 mod diff;
 mod error;
 mod exposure;
@@ -24,6 +25,7 @@ pub(crate) mod words;
 
 use std::collections::BTreeSet;
 
+pub use coverage::{Coverage, Gap, Scanned, scan};
 pub use error::{LooksLike, Place, PlanError};
 pub use redact::redacted;
 pub use secrets::MARKER;
@@ -259,6 +261,22 @@ impl Plan {
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, PlanError> {
         let source = Source::decode(bytes, limits)?;
         source.read(limits, |document| document.plan(limits))
+    }
+
+    /// The facts of one change: those of a plan that holds nothing else. What is said of the plan
+    /// as such, whether it is complete or which Terraform made it, is said of it too.
+    pub fn facts_of(&self, change: &Change) -> Facts {
+        let Facts { complete, applyable, errored, .. } = self.facts;
+        let mut facts = Facts {
+            complete,
+            applyable,
+            errored,
+            terraform_version: self.facts.terraform_version.clone(),
+            format_version: self.facts.format_version.clone(),
+            ..Facts::default()
+        };
+        facts.count(std::slice::from_ref(change), &[], &[]);
+        facts
     }
 }
 

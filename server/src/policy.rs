@@ -7,6 +7,7 @@ mod git;
 use std::path::PathBuf;
 
 use assent_core::policy::Policy;
+use assent_core::policy::lint::Severity;
 use assent_core::policy::document::{Fault, PolicyDocument};
 
 pub use directory::read_directory;
@@ -70,9 +71,7 @@ impl Source {
     pub async fn read(&self, before: &Reading) -> Result<Reading, SourceError> {
         match self {
             Self::Nowhere => Ok(Reading::default()),
-            Self::Given(documents) => {
-                Ok(Reading { documents: documents.clone(), commit: None })
-            }
+            Self::Given(documents) => Ok(Reading { documents: documents.clone(), commit: None }),
             Self::Directory(directory) => {
                 let directory = directory.clone();
                 let read = tokio::task::spawn_blocking(move || read_directory(&directory));
@@ -104,7 +103,19 @@ impl Loaded {
         let files: Vec<PolicyDocument> = reading.documents.iter().chain(kept).cloned().collect();
         let policy = match files.is_empty() {
             true => Policy::refuse_all(),
-            false => Policy::compile(&files)?,
+            false => {
+                let policy = Policy::compile(&files)?;
+                // What is certainly a mistake, such as a rule that never matches, does not rule.
+                let findings = Policy::lint(&files, None)?.into_iter();
+                let faults: Vec<Fault> = findings
+                    .filter(|finding| finding.severity == Severity::Fault)
+                    .map(|finding| finding.fault)
+                    .collect();
+                if !faults.is_empty() {
+                    return Err(faults);
+                }
+                policy
+            }
         };
         Ok(Self { policy, reading })
     }

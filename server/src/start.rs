@@ -252,9 +252,10 @@ fn check_whole(config: &Config) -> Result<(), StartError> {
 
 /// Where policy comes from; with `--dev` there is always one.
 fn source(config: &Config) -> Source {
-    match &config.policy {
-        Source::Nowhere if config.dev => Source::Given(vec![dev::policy()]),
-        said => said.clone(),
+    let said_nothing = matches!(config.policy, Source::Nowhere);
+    match config.dev && said_nothing {
+        true => Source::Given(vec![dev::policy()]),
+        false => config.policy.clone(),
     }
 }
 

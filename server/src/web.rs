@@ -31,6 +31,7 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
     Router::new()
         .route("/", get(pages::inbox))
         .route("/history", get(pages::history))
+        .route("/policy", get(pages::policy))
         .route("/requests/{id}", get(pages::request))
         .route("/requests/{id}/review", post(pages::review))
         .route("/requests/{id}/post-review", post(pages::review_afterwards))

@@ -294,7 +294,7 @@ async fn a_sign_in_that_is_too_old_is_asked_again() {
     let alice = server.person("alice").await;
     let request = alice.client.file(&filing("fresh", "r"), &fresh_key()).await.unwrap();
     let bob = Browser::of(&server, "bob").await;
-    server.time().pass(Span::minutes(10));
+    server.time().pass(Span::seconds(601));
     let late = bob.decide(&request.id, "approve", Change::Nothing).await;
     assert_eq!(late.status, 403, "{late:?}");
     assert!(late.text.contains("sign in again"), "{}", late.text);
@@ -331,7 +331,8 @@ async fn t38_a_plan_is_read_riskiest_first_and_whole() {
     let mut plan: serde_json::Value =
         serde_json::from_slice(&std::fs::read(place).unwrap()).unwrap();
     let mut created = plan["resource_changes"][1].clone();
-    created["change"] = json!({"actions": ["create"], "before": null, "after": {}, "after_unknown": {}});
+    created["change"] =
+        json!({"actions": ["create"], "before": null, "after": {}, "after_unknown": {}});
     for number in 0..60 {
         created["address"] = json!(format!("terraform_data.cbd[{number}]"));
         created["index"] = json!(number);
@@ -344,7 +345,8 @@ async fn t38_a_plan_is_read_riskiest_first_and_whole() {
     let bob = Browser::of(&server, "bob").await;
     let page = bob.get(&format!("/requests/{}", request.id)).await.text;
     let plain = |address: &str| address.replace('"', "&#34;").replace('\'', "&#39;");
-    let place = |address: &str| page.find(&plain(address)).unwrap_or_else(|| panic!("{address}: {page}"));
+    let place =
+        |address: &str| page.find(&plain(address)).unwrap_or_else(|| panic!("{address}: {page}"));
     for change in &taken.changes {
         place(&change.address);
     }
@@ -354,4 +356,17 @@ async fn t38_a_plan_is_read_riskiest_first_and_whole() {
     let more = taken.changes.len() - 30;
     assert!(page.contains(&format!("{more} more changes")), "{page}");
     assert!(page.contains(&taken.digest) && page.contains("to destroy"), "{page}");
+}
+
+#[tokio::test]
+async fn the_policy_page_says_what_rules_and_since_when() {
+    let server = Server::start().await;
+    let bob = Browser::of(&server, "bob").await;
+    let page = bob.get("/policy").await.is(200).text;
+    let revision = server.authority.policy().revision().to_string();
+    assert!(page.contains(&revision), "{page}");
+    for rule in ["production", "staging", "no-sessions-in-production"] {
+        assert!(page.contains(rule), "{page}");
+    }
+    assert_eq!(server.stranger().get("/policy").await.headers["location"], "/login");
 }

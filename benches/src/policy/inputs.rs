@@ -192,7 +192,21 @@ fn intent_json(sketch: Sketch, plan: Digest) -> Value {
             "ticket": "OPS-4711",
             "commit": "3f7a5d1e0c9b8a7f6e5d4c3b2a190817263544f0",
             "branch": "main",
-            "pipeline": "https://ci.example.com/example/orders/runs/81920",
+            "pipeline": {
+                "url": "https://ci.example.com/example/orders/runs/81920",
+                "started_by": "alice",
+                "runner": "runner-eu-west-1c-0042",
+                "checks": ["format", "validate", "lint", "test", "cost", "drift"],
+            },
+            "pull_request": {
+                "url": "https://git.example.com/example/orders/pull/1742",
+                "title": "Larger instances and a longer queue for the order service",
+                "author": "alice",
+                "reviewers": ["bob", "carol"],
+                "labels": ["capacity", "production", "incident-follow-up"],
+                "files": ["modules/orders/instances.tf", "modules/orders/queues.tf"],
+            },
+            "incident": {"id": "INC-2291", "severity": 2, "commander": "dave"},
         },
         "duration": "15m",
     })
@@ -203,11 +217,28 @@ fn plan_json(changes: &[(&str, &str, usize)]) -> Value {
     let each = changes.iter().flat_map(|(kind, action, count)| {
         (0..*count).map(move |number| change_json(kind, action, number))
     });
+    let written = changes.iter().map(|(kind, _, _)| {
+        json!({
+            "address": format!("{kind}.this"),
+            "mode": "managed",
+            "type": kind,
+            "name": "this",
+            "provider_config_key": "aws",
+        })
+    });
+    let module = json!({"resources": written.collect::<Vec<_>>()});
+    let calls = json!({"orders": {"source": "./modules/orders", "module": module}});
     json!({
         "format_version": "1.2",
         "terraform_version": "1.11.4",
         "resource_changes": each.collect::<Vec<_>>(),
         "output_changes": {},
+        "configuration": {
+            "provider_config": {
+                "aws": {"name": "aws", "full_name": "registry.terraform.io/hashicorp/aws"},
+            },
+            "root_module": {"module_calls": calls},
+        },
         "applyable": true,
         "complete": true,
         "errored": false,
@@ -219,6 +250,7 @@ fn change_json(kind: &str, action: &str, number: usize) -> Value {
         let mut values = Map::new();
         values.insert("name".to_owned(), json!(format!("orders-{number}")));
         values.insert("size".to_owned(), json!(size));
+        values.insert("region".to_owned(), json!("eu-central-1"));
         values.insert("tags".to_owned(), json!({"team": "orders", "cost": "4711"}));
         Value::Object(values)
     };

@@ -36,7 +36,8 @@ pub(super) fn run(effort: Effort) -> Result<()> {
         let (cedar, cedar_loading) = loading(|| Cedar::load(&rules))?;
         let ways = agree(&native, &mut rego, &cedar, &varied)?;
         report::say(&format!(
-            "{count} rules: all three named the same rules for {} inputs, decided in {ways} ways.",
+            "{} rules: all three named the same rules for {} inputs, decided in {ways} ways.",
+            report::thousands(count as f64),
             varied.len()
         ));
         let text = serde_json::to_vec(&facts)?;

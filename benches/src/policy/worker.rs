@@ -74,10 +74,9 @@ fn question(input: &Input, plan: Option<Value>) -> Result<Question> {
 
 /// The rules that ask for people.
 fn asked_by(opinion: &Opinion) -> Result<BTreeSet<String>> {
-    match opinion {
-        Opinion::Answered { denies, warns, allows: false } if denies.is_empty() => {
-            Ok(warns.iter().cloned().collect())
-        }
-        other => Err(anyhow!("the worker should ask for people: {other:?}")),
-    }
+    let Opinion::Answered { denies, warns, allows: false } = opinion else {
+        return Err(anyhow!("the worker should ask for people: {opinion:?}"));
+    };
+    ensure!(denies.is_empty(), "the worker should ask for people: {opinion:?}");
+    Ok(warns.iter().cloned().collect())
 }

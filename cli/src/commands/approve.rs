@@ -4,6 +4,7 @@ use assent_client::wire::{NewReview, Verdict};
 use assent_client::{Client, IdempotencyKey};
 
 use crate::args::ApproveArgs;
+use crate::commands::plan;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 use crate::show;
@@ -24,6 +25,7 @@ pub(crate) async fn run(
         let context = serde_json::to_string(&request.intent.context).unwrap_or_default();
         output.talk(format!("the requester adds: {}", clean(&context)));
     }
+    plan::tell(&request, client, output).await?;
     output.talk(format!("digest: {}", clean(&request.digest)));
     let review =
         NewReview { verdict: Verdict::Approve, comment: args.comment, digest: request.digest };

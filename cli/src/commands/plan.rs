@@ -9,6 +9,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use assent_client::Client;
+use assent_client::wire::Request;
 use assent_core::digest::Digest;
 use assent_core::plan::{Limits, Plan, PlanError};
 
@@ -47,9 +48,7 @@ pub(crate) async fn hand_in(
     let limits = Limits::default();
     let (file, json) = match read(path, &limits)? {
         Given::Json(json) => (Digest::of(&json), json),
-        Given::Saved(file) => {
-            (file, saved::shown(path, environment.terraform(), &limits).await?)
-        }
+        Given::Saved(file) => (file, saved::shown(path, environment.terraform(), &limits).await?),
     };
     // A plan that cannot be read is refused here, before it is sent anywhere.
     let plan = Plan::parse(&json, &limits).map_err(|error| unread(path, &error))?.digest;
@@ -62,14 +61,30 @@ pub(crate) async fn hand_in(
     Ok(HandedIn { plan, file })
 }
 
-/// The plan in a file of JSON, for policy to look at.
-pub(super) fn of_json(path: &Path) -> Result<Plan, Failure> {
+/// The plan in a file of JSON, for policy to look at, and its bytes.
+pub(super) fn of_json(path: &Path) -> Result<(Plan, Vec<u8>), Failure> {
     let limits = Limits::default();
     match read(path, &limits)? {
-        Given::Json(json) => Plan::parse(&json, &limits).map_err(|error| unread(path, &error)),
+        Given::Json(json) => {
+            let plan = Plan::parse(&json, &limits).map_err(|error| unread(path, &error))?;
+            Ok((plan, json))
+        }
         Given::Saved(_) => Err(Failure::usage(format!("{} is a saved plan", named(path)))
             .hint("give its JSON: `terraform show -json FILE`")),
     }
+}
+
+/// Tells what the plan does that a request names, so that nobody decides on what they did not see.
+pub(crate) async fn tell(
+    request: &Request,
+    client: &Client,
+    output: &Output,
+) -> Result<(), Failure> {
+    let Some(digest) = &request.intent.plan else { return Ok(()) };
+    let plan = Plan::try_from(client.plan(digest).await?)
+        .map_err(|error| Failure::unknown("the server's summary of the plan").because(error))?;
+    output.talk(crate::show::plan(&plan, output.talk_paint()));
+    Ok(())
 }
 
 /// What a file holds.

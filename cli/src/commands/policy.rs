@@ -3,6 +3,7 @@
 mod change;
 mod check;
 mod diff;
+mod engines;
 mod explain;
 mod export;
 mod fmt;
@@ -33,8 +34,8 @@ pub(crate) async fn run(
         PolicyCommand::Simulate(args) => simulate::run(&args, client, output).await,
         PolicyCommand::Fmt(args) => fmt::run(&args, output),
         PolicyCommand::Schema => schema::run(output),
-        PolicyCommand::Check(args) => check::run(&args, output),
-        PolicyCommand::Explain(args) => explain::run(&args, output),
+        PolicyCommand::Check(args) => check::run(&args, output).await,
+        PolicyCommand::Explain(args) => explain::run(&args, output).await,
         PolicyCommand::Test(args) => test::run(&args, output).await,
         PolicyCommand::Export(args) => export::run(&args, output),
     }

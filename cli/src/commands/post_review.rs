@@ -4,6 +4,7 @@ use assent_client::wire::{NewReview, Verdict};
 use assent_client::{Client, IdempotencyKey};
 
 use crate::args::PostReviewArgs;
+use crate::commands::plan;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 use crate::show;
@@ -17,6 +18,7 @@ pub(crate) async fn run(
     let id = args.id.to_string();
     let request = client.request(&id).await?;
     output.talk(format!("looking back at: {}", show::sentence(&request)));
+    plan::tell(&request, client, output).await?;
     output.talk(format!("digest: {}", clean(&request.digest)));
     let verdict = if args.approve { Verdict::Approve } else { Verdict::Deny };
     let review = NewReview { verdict, comment: args.comment, digest: request.digest };

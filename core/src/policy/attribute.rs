@@ -269,6 +269,37 @@ impl Attribute {
         }
     }
 
+    /// Whether there are situations without it.
+    pub(crate) fn may_be_missing(&self) -> bool {
+        match self {
+            Self::Kind
+            | Self::Environment
+            | Self::Reason
+            | Self::RequesterIss
+            | Self::RequesterSub
+            | Self::RequesterKind
+            | Self::RequesterGroups
+            | Self::Now
+            | Self::Weekday
+            | Self::Date
+            | Self::Time => false,
+            Self::Category
+            | Self::Target(_)
+            | Self::Digest
+            | Self::Duration
+            | Self::Tier
+            | Self::Label(_)
+            | Self::Claim(_)
+            | Self::NetworkIp
+            | Self::NetworkCountry
+            | Self::Plan(_)
+            | Self::Signal(_)
+            | Self::Context(_)
+            | Self::Risk
+            | Self::Member(_) => true,
+        }
+    }
+
     pub(crate) fn read<'a>(
         &self,
         facts: &'a Facts<'_>,

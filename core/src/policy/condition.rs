@@ -290,10 +290,10 @@ impl Test {
             Self::Exists(wanted) => {
                 Truth::of(matches!(found, Reading::Absent) != *wanted)
             }
-            Self::Within(named) => match found {
-                Reading::Instant(at) => Truth::of(named.calendar.holds(*at)),
-                _ => Truth::Unknown,
-            },
+            Self::Within(named) => {
+                let Reading::Instant(at) = found else { return Truth::Unknown };
+                Truth::of(named.calendar.holds(*at))
+            }
             Self::Some(inner) => {
                 elements(found, |e| Truth::any(e.map(|e| all_of(inner, facts, Some(e)))))
             }
@@ -315,10 +315,7 @@ fn elements<'a>(
     found: &Reading<'a>,
     ask: impl FnOnce(Box<dyn Iterator<Item = Element<'a>> + 'a>) -> Truth,
 ) -> Truth {
-    match found {
-        Reading::List(list) => ask(list.elements()),
-        _ => Truth::Unknown,
-    }
+    if let Reading::List(list) = found { ask(list.elements()) } else { Truth::Unknown }
 }
 
 /// An element of another type is simply not the item that is looked for.

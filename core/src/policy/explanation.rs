@@ -124,12 +124,17 @@ impl Policy {
 
     fn waived<'p>(&'p self, facts: &Facts<'_>) -> BTreeSet<&'p str> {
         let approves = |rule: &str| {
-            matches!(facts.situation.known.opinions.get(rule), Some(Opinion::Answered { allows: true, .. }))
+            matches!(
+                facts.situation.known.opinions.get(rule),
+                Some(Opinion::Answered { allows: true, .. })
+            )
         };
         let holds = |rule: &&Rule| condition::all(&rule.when, facts) == Truth::True;
         let waives = |rule: &'p Rule| -> Vec<&'p str> {
             match &rule.effect {
-                Effect::Allow { waives, .. } if !facts.situation.known.suspended.contains(&rule.id) => {
+                Effect::Allow { waives, .. }
+                    if !facts.situation.known.suspended.contains(&rule.id) =>
+                {
                     waives.iter().map(String::as_str).collect()
                 }
                 Effect::Ask(asking) if approves(&rule.id) => {

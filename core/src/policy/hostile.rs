@@ -63,70 +63,255 @@ fn policies() -> Vec<(&'static str, String, Wanted)> {
         ("lists without end", beside(&nested("[", "]", 100_000)), Fault("")),
         ("maps without end", denied_when(&nested("{not: ", "}", 100_000)), Fault("")),
         ("nots one too deep", denied_when(&nested("{not: ", "}", 40)), Fault("nested too deep")),
-        ("blocks without end", beside(&many(3_000, |at| format!("{}- \n", " ".repeat(at)))), Fault("")),
+        (
+            "blocks without end",
+            beside(&many(3_000, |at| format!("{}- \n", " ".repeat(at)))),
+            Fault(""),
+        ),
         // Size.
-        ("a message of a MiB", beside(&format!("  - {{id: closed, deny: {{message: {mebibyte}}}}}")), Refuse("closed")),
-        ("an id of a MiB", beside(&format!("  - {{id: {mebibyte}, deny: {{message: no}}}}")), Fault("expected a name of 1 to 63")),
-        ("an environment of a MiB", denied_when(&format!("{{not: {{intent.environment: {mebibyte}}}}}")), Refuse("closed")),
-        ("a glob of a MiB", denied_when(&format!("{{intent.reason: {{glob: {mebibyte}}}}}")), Fault("at most 512 bytes")),
-        ("a glob of stars", denied_when(&format!("{{intent.reason: {{glob: '{}'}}}}", "*a".repeat(200))), Fault("more than 16 stars")),
-        ("a glob that backtracks", denied_when("{intent.reason: {glob: '*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a'}}"), Refuse("closed")),
-        ("ten thousand rules", beside(&format!("{}{CLOSED}", many(10_000, |at| format!("  - {{id: r{at}, when: {{intent.kind: k{at}.x}}, allow: {{}}}}\n")))), Refuse("closed")),
-        ("ten thousand rules that look", beside(&format!("{}{CLOSED}", many(10_000, |at| format!("  - {{id: r{at}, when: {{context.a: {at}}}, allow: {{}}}}\n")))), Refuse("closed")),
-        ("ten thousand rules of one id", beside(&many(10_000, |_| CLOSED.to_owned())), Fault("rule `closed` stands already")),
-        ("twenty thousand keys", beside(&format!("  - {{{}}}", many(20_000, |at| format!("k{at}: 1, ")))), Fault("unknown key `k19999`")),
-        ("ten thousand branches", denied_when(&format!("{{any: [{}{{intent.kind: vm.delete}}]}}", "{intent.kind: a.b}, ".repeat(10_000))), Refuse("closed")),
+        (
+            "a message of a MiB",
+            beside(&format!("  - {{id: closed, deny: {{message: {mebibyte}}}}}")),
+            Refuse("closed"),
+        ),
+        (
+            "an id of a MiB",
+            beside(&format!("  - {{id: {mebibyte}, deny: {{message: no}}}}")),
+            Fault("expected a name of 1 to 63"),
+        ),
+        (
+            "an environment of a MiB",
+            denied_when(&format!("{{not: {{intent.environment: {mebibyte}}}}}")),
+            Refuse("closed"),
+        ),
+        (
+            "a glob of a MiB",
+            denied_when(&format!("{{intent.reason: {{glob: {mebibyte}}}}}")),
+            Fault("at most 512 bytes"),
+        ),
+        (
+            "a glob of stars",
+            denied_when(&format!("{{intent.reason: {{glob: '{}'}}}}", "*a".repeat(200))),
+            Fault("more than 16 stars"),
+        ),
+        (
+            "a glob that backtracks",
+            denied_when("{intent.reason: {glob: '*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a'}}"),
+            Refuse("closed"),
+        ),
+        (
+            "ten thousand rules",
+            beside(&format!(
+                "{}{CLOSED}",
+                many(10_000, |at| format!(
+                    "  - {{id: r{at}, when: {{intent.kind: k{at}.x}}, allow: {{}}}}\n"
+                ))
+            )),
+            Refuse("closed"),
+        ),
+        (
+            "ten thousand rules that look",
+            beside(&format!(
+                "{}{CLOSED}",
+                many(10_000, |at| format!(
+                    "  - {{id: r{at}, when: {{context.a: {at}}}, allow: {{}}}}\n"
+                ))
+            )),
+            Refuse("closed"),
+        ),
+        (
+            "ten thousand rules of one id",
+            beside(&many(10_000, |_| CLOSED.to_owned())),
+            Fault("rule `closed` stands already"),
+        ),
+        (
+            "twenty thousand keys",
+            beside(&format!("  - {{{}}}", many(20_000, |at| format!("k{at}: 1, ")))),
+            Fault("unknown key `k19999`"),
+        ),
+        (
+            "ten thousand branches",
+            denied_when(&format!(
+                "{{any: [{}{{intent.kind: vm.delete}}]}}",
+                "{intent.kind: a.b}, ".repeat(10_000)
+            )),
+            Refuse("closed"),
+        ),
         // What YAML can do and policies cannot.
         ("a bomb of aliases", format!("{HEAD}{bomb}rules:\n{OPEN}"), Fault("anchors and aliases")),
-        ("a rule twice by an alias", beside("  - &r {id: closed, deny: {message: no}}\n  - *r"), Fault("anchors and aliases")),
+        (
+            "a rule twice by an alias",
+            beside("  - &r {id: closed, deny: {message: no}}\n  - *r"),
+            Fault("anchors and aliases"),
+        ),
         ("a merge key", beside("  - {id: closed, <<: {deny: {message: no}}}"), Fault("merge keys")),
-        ("a tag", beside("  - !!python/object {id: closed, deny: {message: no}}"), Fault("tags are not used")),
-        ("a tagged text", beside("  - {id: closed, deny: {message: !!binary bm8=}}"), Fault("tags are not used")),
-        ("two documents", format!("{}---\n{HEAD}rules:\n{CLOSED}", beside("")), Fault("one document to a file")),
+        (
+            "a tag",
+            beside("  - !!python/object {id: closed, deny: {message: no}}"),
+            Fault("tags are not used"),
+        ),
+        (
+            "a tagged text",
+            beside("  - {id: closed, deny: {message: !!binary bm8=}}"),
+            Fault("tags are not used"),
+        ),
+        (
+            "two documents",
+            format!("{}---\n{HEAD}rules:\n{CLOSED}", beside("")),
+            Fault("one document to a file"),
+        ),
         ("an end and more", format!("{}...\nrules:\n{CLOSED}", beside("")), Fault("")),
         ("a directive", format!("%YAML 1.1\n---\n{}", beside(CLOSED)), Refuse("closed")),
-        ("a key that is a list", beside("  - ? [id, deny]\n    : closed"), Fault("a key must be text")),
-        ("two effects of one name", beside("  - {id: closed, deny: {message: no}, deny: {message: no, waivable: true}}"), Fault("`deny` stands here twice")),
-        ("two effects of one name, one of them escaped", beside("  - {id: closed, deny: {message: no}, \"\\x64eny\": {message: no}}"), Fault("`deny` stands here twice")),
-        ("rules twice", format!("{HEAD}rules:\n{CLOSED}rules:\n{OPEN}"), Fault("`rules` stands here twice")),
+        (
+            "a key that is a list",
+            beside("  - ? [id, deny]\n    : closed"),
+            Fault("a key must be text"),
+        ),
+        (
+            "two effects of one name",
+            beside("  - {id: closed, deny: {message: no}, deny: {message: no, waivable: true}}"),
+            Fault("`deny` stands here twice"),
+        ),
+        (
+            "two effects of one name, one of them escaped",
+            beside("  - {id: closed, deny: {message: no}, \"\\x64eny\": {message: no}}"),
+            Fault("`deny` stands here twice"),
+        ),
+        (
+            "rules twice",
+            format!("{HEAD}rules:\n{CLOSED}rules:\n{OPEN}"),
+            Fault("`rules` stands here twice"),
+        ),
         ("a brace left open", beside("  - {id: closed, deny: {message: no}"), Fault("not YAML")),
         ("tabs for indentation", beside("\t- {id: closed, deny: {message: no}}"), Fault("")),
-        ("nothing but comments", "# rules:\n#  - {id: open, allow: {}}\n".to_owned(), Fault("holds no document")),
+        (
+            "nothing but comments",
+            "# rules:\n#  - {id: open, allow: {}}\n".to_owned(),
+            Fault("holds no document"),
+        ),
         // Line ends and what cannot be seen.
         ("CRLF", beside(CLOSED).replace('\n', "\r\n"), Refuse("closed")),
         ("a byte order mark", format!("\u{feff}{}", beside(CLOSED)), Refuse("closed")),
         ("a byte order mark within", beside(&format!("\u{feff}{CLOSED}")), Fault("U+FEFF")),
-        ("a rule behind a lone carriage return", format!("{HEAD}rules: # none\r{OPEN}"), Fault("U+000D")),
-        ("a rule behind a line separator", format!("{HEAD}rules: # none\u{2028}{OPEN}"), Fault("U+2028")),
+        (
+            "a rule behind a lone carriage return",
+            format!("{HEAD}rules: # none\r{OPEN}"),
+            Fault("U+000D"),
+        ),
+        (
+            "a rule behind a line separator",
+            format!("{HEAD}rules: # none\u{2028}{OPEN}"),
+            Fault("U+2028"),
+        ),
         ("a rule behind a next line", format!("{HEAD}rules: # none\u{85}{OPEN}"), Fault("U+0085")),
         ("NUL in a file", beside(&format!("# \0\n{CLOSED}")), Fault("U+0000")),
-        ("an escape sequence in a comment", beside(&format!("# \u{1b}[2K\n{CLOSED}")), Fault("U+001B")),
-        ("a comment that runs backwards", beside(&format!("# \u{202e}\n{CLOSED}")), Fault("U+202E")),
-        ("an id that runs backwards", beside("  - {id: \"clo\\u202esed\", deny: {message: no}}"), Fault("expected a name")),
-        ("an id of look-alikes", beside("  - {id: cl\u{43e}sed, deny: {message: no}}"), Fault("expected a name")),
-        ("an effect of look-alikes", beside("  - {id: closed, d\u{435}ny: {message: no}}"), Fault("unknown key")),
-        ("an effect with nothing in it", beside("  - {id: closed, \"de\\u200bny\": {message: no}}"), Fault("unknown key")),
-        ("an effect in capitals", beside("  - {id: closed, DENY: {message: no}}"), Fault("unknown key `DENY`")),
-        ("a person with nothing in it", format!("{HEAD}groups: {{a: [\"person:bo\\u200bb\"]}}\nrules:\n{OPEN}"), Fault("names nobody")),
+        (
+            "an escape sequence in a comment",
+            beside(&format!("# \u{1b}[2K\n{CLOSED}")),
+            Fault("U+001B"),
+        ),
+        (
+            "a comment that runs backwards",
+            beside(&format!("# \u{202e}\n{CLOSED}")),
+            Fault("U+202E"),
+        ),
+        (
+            "an id that runs backwards",
+            beside("  - {id: \"clo\\u202esed\", deny: {message: no}}"),
+            Fault("expected a name"),
+        ),
+        (
+            "an id of look-alikes",
+            beside("  - {id: cl\u{43e}sed, deny: {message: no}}"),
+            Fault("expected a name"),
+        ),
+        (
+            "an effect of look-alikes",
+            beside("  - {id: closed, d\u{435}ny: {message: no}}"),
+            Fault("unknown key"),
+        ),
+        (
+            "an effect with nothing in it",
+            beside("  - {id: closed, \"de\\u200bny\": {message: no}}"),
+            Fault("unknown key"),
+        ),
+        (
+            "an effect in capitals",
+            beside("  - {id: closed, DENY: {message: no}}"),
+            Fault("unknown key `DENY`"),
+        ),
+        (
+            "a person with nothing in it",
+            format!("{HEAD}groups: {{a: [\"person:bo\\u200bb\"]}}\nrules:\n{OPEN}"),
+            Fault("names nobody"),
+        ),
         // Numbers and times.
-        ("a number beyond all", allowed_when("{risk.score: {lt: 99999999999999999999}}"), Fault("expected a number")),
-        ("a number beyond a double", allowed_when(&format!("{{risk.score: {{lt: {}.0}}}}", "9".repeat(400))), Fault("expected a number")),
-        ("a number that two numbers share", allowed_when("{context.size: {lt: 9007199254740993}}"), Fault("below 2^53")),
+        (
+            "a number beyond all",
+            allowed_when("{risk.score: {lt: 99999999999999999999}}"),
+            Fault("expected a number"),
+        ),
+        (
+            "a number beyond a double",
+            allowed_when(&format!("{{risk.score: {{lt: {}.0}}}}", "9".repeat(400))),
+            Fault("expected a number"),
+        ),
+        (
+            "a number that two numbers share",
+            allowed_when("{context.size: {lt: 9007199254740993}}"),
+            Fault("below 2^53"),
+        ),
         ("infinity", allowed_when("{risk.score: {lt: .inf}}"), Fault("expected a number")),
         ("not a number", denied_when("{risk.score: {gte: .nan}}"), Fault("expected a number")),
         ("an exponent", denied_when("{plan.deletes: {lt: 1e9}}"), Fault("expected a number")),
-        ("a hexadecimal number", denied_when("{plan.deletes: {lt: 0xff}}"), Fault("expected a number")),
-        ("nobody's approval", asked_of("{approvals: 0, from: [group:platform]}"), Fault("a whole number from 1 to 100")),
-        ("fewer than nobody", asked_of("{approvals: -1, from: [group:platform]}"), Fault("a whole number from 1 to 100")),
-        ("four billion and nobody", asked_of("{approvals: 4294967296, from: [group:platform]}"), Fault("a whole number from 1 to 100")),
-        ("half a person", asked_of("{approvals: 0.5, from: [group:platform]}"), Fault("a whole number from 1 to 100")),
-        ("more than there are", asked_of("{approvals: 2, from: [group:platform]}"), Fault("only 1 different people")),
-        ("a lifetime beyond all", beside("  - {id: long, allow: {credential: {max_ttl: 99999999999999999999h}}}"), Fault("")),
+        (
+            "a hexadecimal number",
+            denied_when("{plan.deletes: {lt: 0xff}}"),
+            Fault("expected a number"),
+        ),
+        (
+            "nobody's approval",
+            asked_of("{approvals: 0, from: [group:platform]}"),
+            Fault("a whole number from 1 to 100"),
+        ),
+        (
+            "fewer than nobody",
+            asked_of("{approvals: -1, from: [group:platform]}"),
+            Fault("a whole number from 1 to 100"),
+        ),
+        (
+            "four billion and nobody",
+            asked_of("{approvals: 4294967296, from: [group:platform]}"),
+            Fault("a whole number from 1 to 100"),
+        ),
+        (
+            "half a person",
+            asked_of("{approvals: 0.5, from: [group:platform]}"),
+            Fault("a whole number from 1 to 100"),
+        ),
+        (
+            "more than there are",
+            asked_of("{approvals: 2, from: [group:platform]}"),
+            Fault("only 1 different people"),
+        ),
+        (
+            "a lifetime beyond all",
+            beside("  - {id: long, allow: {credential: {max_ttl: 99999999999999999999h}}}"),
+            Fault(""),
+        ),
         ("no such day", denied_when("{now.date: {lt: 2026-02-30}}"), Fault("")),
-        ("no such zone", format!("{HEAD}defaults: {{timezone: ../../etc/passwd}}\nrules:\n{OPEN}"), Fault("")),
+        (
+            "no such zone",
+            format!("{HEAD}defaults: {{timezone: ../../etc/passwd}}\nrules:\n{OPEN}"),
+            Fault(""),
+        ),
         ("no such network", denied_when("{requester.network.ip: {cidr: 0.0.0.0/33}}"), Fault("")),
         // What says less than it seems to.
-        ("yes for true", beside("  - {id: closed, deny: {message: no, waivable: yes}}"), Fault("expected true or false")),
+        (
+            "yes for true",
+            beside("  - {id: closed, deny: {message: no, waivable: yes}}"),
+            Fault("expected true or false"),
+        ),
         ("no for an environment", denied_when("{not: {intent.environment: no}}"), Refuse("closed")),
         ("a condition left blank", allowed_when(""), Fault("expected a map, found nothing")),
         ("any of nothing", denied_when("{any: []}"), Fault("`any` is empty")),
@@ -135,18 +320,72 @@ fn policies() -> Vec<(&'static str, String, Wanted)> {
         ("not nothing", denied_when("{not: {}}"), Fault("at least one condition")),
         ("not not nothing", allowed_when("{not: {not: {}}}"), Fault("at least one condition")),
         ("in an empty list", denied_when("{intent.kind: []}"), Fault("is empty")),
-        ("an empty prefix", allowed_when("{intent.reason: {prefix: ''}}"), Fault("at least one character")),
-        ("permitted by absence", allowed_when("{context.denied: {exists: false}}"), Fault("only `exists: true` may stand")),
-        ("permitted by absence within not", allowed_when("{not: {context.denied: {exists: true}}}"), Fault("only `exists: true` may stand")),
-        ("permitted by what is unknown", allowed_when("{not: {context.denied: true}}"), Refuse("default-deny")),
-        ("a deny waived that cannot be", beside(&format!("{CLOSED}  - {{id: lifts, allow: {{waives: [closed]}}}}")), Fault("cannot waive `closed`")),
-        ("an allow that waives itself", beside("  - {id: lifts, allow: {waives: [lifts]}}"), Fault("an allow is never waived")),
-        ("the name of no rule", beside("  - {id: default-deny, allow: {}}"), Fault("is what a ruling by no rule is called")),
-        ("the name of an error", beside("  - {id: 'error:x', allow: {}}"), Fault("expected a name")),
-        ("a group within itself", format!("{HEAD}groups: {{a: [group:a]}}\nrules:\n{OPEN}"), Fault("people, not groups")),
-        ("a file elsewhere", beside("  - {id: asks, ask: {engine: rego, dialect: conftest, files: [../../etc/shadow]}}"), Fault("no file")),
-        ("an engine in the clear", beside("  - {id: asks, ask: {engine: opa, dialect: conftest, url: 'http://opa.example.com'}}"), Fault("expected an https URL")),
-        ("an engine nobody asked", beside("  - {id: asks, ask: {engine: opa, dialect: conftest, url: 'https://opa.example.com'}}"), Refuse("error:asks")),
+        (
+            "an empty prefix",
+            allowed_when("{intent.reason: {prefix: ''}}"),
+            Fault("at least one character"),
+        ),
+        (
+            "permitted by absence",
+            allowed_when("{context.denied: {exists: false}}"),
+            Fault("only `exists: true` may stand"),
+        ),
+        (
+            "permitted by absence within not",
+            allowed_when("{not: {context.denied: {exists: true}}}"),
+            Fault("only `exists: true` may stand"),
+        ),
+        (
+            "permitted by what is unknown",
+            allowed_when("{not: {context.denied: true}}"),
+            Refuse("default-deny"),
+        ),
+        (
+            "a deny waived that cannot be",
+            beside(&format!("{CLOSED}  - {{id: lifts, allow: {{waives: [closed]}}}}")),
+            Fault("cannot waive `closed`"),
+        ),
+        (
+            "an allow that waives itself",
+            beside("  - {id: lifts, allow: {waives: [lifts]}}"),
+            Fault("an allow is never waived"),
+        ),
+        (
+            "the name of no rule",
+            beside("  - {id: default-deny, allow: {}}"),
+            Fault("is what a ruling by no rule is called"),
+        ),
+        (
+            "the name of an error",
+            beside("  - {id: 'error:x', allow: {}}"),
+            Fault("expected a name"),
+        ),
+        (
+            "a group within itself",
+            format!("{HEAD}groups: {{a: [group:a]}}\nrules:\n{OPEN}"),
+            Fault("people, not groups"),
+        ),
+        (
+            "a file elsewhere",
+            beside(
+                "  - {id: asks, ask: {engine: rego, dialect: conftest, files: [../../etc/shadow]}}",
+            ),
+            Fault("no file"),
+        ),
+        (
+            "an engine in the clear",
+            beside(
+                "  - {id: asks, ask: {engine: opa, dialect: conftest, url: 'http://opa.example.com'}}",
+            ),
+            Fault("expected an https URL"),
+        ),
+        (
+            "an engine nobody asked",
+            beside(
+                "  - {id: asks, ask: {engine: opa, dialect: conftest, url: 'https://opa.example.com'}}",
+            ),
+            Refuse("error:asks"),
+        ),
     ]
 }
 
@@ -206,7 +445,9 @@ fn a_hostile_policy_is_a_fault_or_refuses() {
 #[test]
 fn what_stands_beside_the_hostile_lines_permits() {
     let intent = intent().verify().unwrap();
-    for text in [beside(""), allowed_when("{intent.kind: vm.delete}"), format!("{HEAD}rules:\n{OPEN}")] {
+    for text in
+        [beside(""), allowed_when("{intent.kind: vm.delete}"), format!("{HEAD}rules:\n{OPEN}")]
+    {
         let policy = compiled(&text).unwrap();
         let told = outcome(&policy, &intent, &alice(), &Known::default());
         assert!(matches!(told, Outcome::Permit(_)), "{text}: {told:?}");
@@ -239,11 +480,19 @@ fn intents() -> Vec<(&'static str, UnverifiedIntent, bool)> {
         ("of look-alikes", context("{\"\u{43e}k\": true}"), true),
         ("a dot in a name", context(r#"{"deep.ok": true}"#), true),
         ("dots all the way", context(r#"{"deep": {"ok.": true, ".ok": true}}"#), true),
-        ("a prototype", context(r#"{"__proto__": {"ok": true}, "constructor": {"ok": true}}"#), true),
+        (
+            "a prototype",
+            context(r#"{"__proto__": {"ok": true}, "constructor": {"ok": true}}"#),
+            true,
+        ),
         ("an empty name", context(r#"{"": {"ok": true}, "ok ": true}"#), true),
         ("depth that is read", context(&deep(31)), true),
         ("depth that is not", context(&deep(33)), false),
-        ("a list of ten thousand", context(&format!("{{\"items\": [{}0]}}", "0,".repeat(10_000))), true),
+        (
+            "a list of ten thousand",
+            context(&format!("{{\"items\": [{}0]}}", "0,".repeat(10_000))),
+            true,
+        ),
         ("too much", context(&format!("{{\"items\": \"{}\"}}", "x".repeat(65_536))), false),
         ("a number that two numbers share", context(r#"{"size": 9007199254740993}"#), false),
         ("the largest number", context(r#"{"size": 1.7976931348623157e308}"#), true),
@@ -264,10 +513,28 @@ fn intents() -> Vec<(&'static str, UnverifiedIntent, bool)> {
         ("a kind of look-alikes", kind("vm.l\u{430}b"), false),
         ("no reason but spaces", with(&|stated| stated.reason = " \n\t".to_owned()), false),
         ("a reason too long", with(&|stated| stated.reason = "a".repeat(2_001)), false),
-        ("a target that runs backwards", with(&|stated| drop(stated.target.insert("a\u{202e}".into(), "b".into()))), false),
-        ("a target of nothing", with(&|stated| drop(stated.target.insert("a".into(), String::new()))), false),
-        ("a target of a MiB", with(&|stated| drop(stated.target.insert("a".into(), "b".repeat(1 << 20)))), false),
-        ("a hundred targets", with(&|stated| stated.target = (0..100).map(|at| (format!("t{at}"), "b".to_owned())).collect()), false),
+        (
+            "a target that runs backwards",
+            with(&|stated| drop(stated.target.insert("a\u{202e}".into(), "b".into()))),
+            false,
+        ),
+        (
+            "a target of nothing",
+            with(&|stated| drop(stated.target.insert("a".into(), String::new()))),
+            false,
+        ),
+        (
+            "a target of a MiB",
+            with(&|stated| drop(stated.target.insert("a".into(), "b".repeat(1 << 20)))),
+            false,
+        ),
+        (
+            "a hundred targets",
+            with(&|stated| {
+                stated.target = (0..100).map(|at| (format!("t{at}"), "b".to_owned())).collect()
+            }),
+            false,
+        ),
         ("no time at all", with(&|stated| stated.duration = Some(Span::ZERO)), false),
         ("all of time", with(&|stated| stated.duration = Some(Span::from_millis(u64::MAX))), false),
     ]
@@ -305,7 +572,8 @@ fn a_hostile_intent_is_a_fault_or_refused() {
 fn a_hostile_requester_is_nobody_else() {
     let policy = compiled(GATES).unwrap();
     let intent = intent().verify().unwrap();
-    let of = |iss: &str, sub: &str| Principal { id: PrincipalId::new(iss, sub).unwrap(), ..alice() };
+    let of =
+        |iss: &str, sub: &str| Principal { id: PrincipalId::new(iss, sub).unwrap(), ..alice() };
     let claims = |text: &str| Principal { claims: serde_json::from_str(text).unwrap(), ..alice() };
     let groups = |group: &str| Principal { groups: [group.to_owned()].into(), ..alice() };
     let requesters = [

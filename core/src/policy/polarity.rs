@@ -14,7 +14,43 @@ pub(super) fn of_rule(effect: &Effect, when: &[Condition]) -> Option<String> {
         Effect::Allow(_) => (Some(true), "an allow"),
         Effect::Ask(_) => (None, "an ask"),
     };
-    misplaced(when, wanted, word)
+    misplaced(when, wanted, word).or_else(|| unsettled_by_another(effect, when))
+}
+
+/// A deny that cannot be settled is never waived, one that holds may be. So where `exists` can make
+/// it hold, nothing else may leave it open: leaving out one attribute more would make it waivable.
+fn unsettled_by_another(effect: &Effect, when: &[Condition]) -> Option<String> {
+    if !matches!(effect, Effect::Deny { waivable: true, .. }) {
+        return None;
+    }
+    let (mut exists, mut missing) = (false, None);
+    for condition in when {
+        condition.each_test(&mut |attribute, test| match test {
+            Test::Exists(_) => exists = true,
+            Test::Not(_) | Test::Any(_) | Test::All(_) => {}
+            Test::SameAs(other) if other.may_be_missing() => missing = Some(other.to_string()),
+            Test::In(_)
+            | Test::Contains { .. }
+            | Test::Compare { .. }
+            | Test::Prefix(_)
+            | Test::Suffix(_)
+            | Test::Glob(_)
+            | Test::Cidr(_)
+            | Test::Within(_)
+            | Test::Some(_)
+            | Test::Every(_)
+            | Test::SameAs(_) => {
+                if attribute.may_be_missing() {
+                    missing = Some(attribute.to_string());
+                }
+            }
+        });
+    }
+    let other = missing.filter(|_| exists)?;
+    Some(format!(
+        "a waivable deny that looks at `exists` looks at nothing else that may be missing, such as \
+         `{other}`: else leaving something out would permit more; make two rules of it"
+    ))
 }
 
 /// What is wrong with `exists` in this factor, if anything is.

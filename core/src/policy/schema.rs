@@ -112,25 +112,74 @@ fn words<T>(words: &[(&str, T)], about: &str) -> Value {
 
 /// Values that are texts with a form of their own.
 fn scalars() -> Vec<Definition> {
-    let form = |pattern: &str, about: &str, examples: &[&str]| {
-        json!({"type": "string", "pattern": pattern, "description": about, "examples": examples})
-    };
+    let form = |pattern: &str, about: &str, examples: &[&str]| json!({"type": "string", "pattern": pattern, "description": about, "examples": examples});
     let approver = "(group:[A-Za-z0-9._/-]+|person:.+)";
-    let weekdays =
-        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let weekdays = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
     vec![
         ("name", form("^[A-Za-z0-9._/-]{1,63}$", "Letters, digits, `-`, `_`, `.` and `/`", &[])),
-        ("span", form("^0{0,8}[1-9][0-9]{0,8}[smhd]$", "A whole number and s, m, h or d", &["30s", "15m", "4h", "7d"])),
+        (
+            "span",
+            form(
+                "^0{0,8}[1-9][0-9]{0,8}[smhd]$",
+                "A whole number and s, m, h or d",
+                &["30s", "15m", "4h", "7d"],
+            ),
+        ),
         ("timeout", form("^[0-9]+(ms|s)$", "1ms to 5s", &["50ms", "1s"])),
-        ("instant", form("^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$", "An instant, RFC 3339", &["2026-11-20T21:31:26Z"])),
+        (
+            "instant",
+            form(
+                "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$",
+                "An instant, RFC 3339",
+                &["2026-11-20T21:31:26Z"],
+            ),
+        ),
         ("date", form("^\\d{4}-\\d{2}-\\d{2}$", "A date", &["2026-12-24"])),
-        ("time-of-day", form("^([01]\\d|2[0-3]):[0-5]\\d$", "Hour and minute, in quotes", &["09:00"])),
+        (
+            "time-of-day",
+            form("^([01]\\d|2[0-3]):[0-5]\\d$", "Hour and minute, in quotes", &["09:00"]),
+        ),
         ("weekday", json!({"enum": weekdays})),
-        ("person", form("^person:.+$", "A person: by name, or issuer and subject", &["person:bob", "person:https://id.example.com#8f3a"])),
-        ("approver", form(&format!("^{approver}$"), "A group or a person", &["group:release-managers", "person:bob"])),
-        ("asked", form(&format!("^({approver}|owners_of\\(target\\))$"), "A group, a person, or who owns the target", &["group:release-managers", "owners_of(target)"])),
-        ("addressee", form(&format!("^({approver}|channel:[A-Za-z0-9._/-]+)$"), "A group, a person or a channel", &["group:security", "channel:incidents"])),
-        ("glob", form("^.+$", "`*` within a `/` segment, `**` across, `?` one character", &["acme/orders*"])),
+        (
+            "person",
+            form(
+                "^person:.+$",
+                "A person: by name, or issuer and subject",
+                &["person:bob", "person:https://id.example.com#8f3a"],
+            ),
+        ),
+        (
+            "approver",
+            form(
+                &format!("^{approver}$"),
+                "A group or a person",
+                &["group:release-managers", "person:bob"],
+            ),
+        ),
+        (
+            "asked",
+            form(
+                &format!("^({approver}|owners_of\\(target\\))$"),
+                "A group, a person, or who owns the target",
+                &["group:release-managers", "owners_of(target)"],
+            ),
+        ),
+        (
+            "addressee",
+            form(
+                &format!("^({approver}|channel:[A-Za-z0-9._/-]+)$"),
+                "A group, a person or a channel",
+                &["group:security", "channel:incidents"],
+            ),
+        ),
+        (
+            "glob",
+            form(
+                "^.+$",
+                "`*` within a `/` segment, `**` across, `?` one character",
+                &["acme/orders*"],
+            ),
+        ),
     ]
     .into_iter()
     .map(|(name, schema)| (name.to_owned(), schema))
@@ -142,7 +191,10 @@ fn sections() -> Vec<Definition> {
     let dates = json!({"type": "array", "minItems": 1, "items": {"anyOf": [reference("date"), reference("dates")]}});
     let window = || {
         vec![
-            ("days", json!({"anyOf": [reference("weekday"), list("weekday", "")], "description": "On which days it begins; every day where it is left out"})),
+            (
+                "days",
+                json!({"anyOf": [reference("weekday"), list("weekday", "")], "description": "On which days it begins; every day where it is left out"}),
+            ),
             ("from", of("time-of-day", "When it begins; with `to`, or the whole day")),
             ("to", of("time-of-day", "When it no longer holds; before `from` it crosses midnight")),
         ]
@@ -165,62 +217,139 @@ fn sections() -> Vec<Definition> {
     let globs = json!({"type": "object", "minProperties": 1, "additionalProperties": reference("glob"), "description": "Which targets: all of these must match"});
     let group = json!({"anyOf": [list("person", "Its people"), reference("group")]});
     vec![
-        map("policy", &keys::DOCUMENT, "A policy document", vec![
-            ("apiVersion", json!({"const": "assent/v1"})),
-            ("kind", json!({"const": "Policy"})),
-            ("metadata", reference("metadata")),
-            ("defaults", reference("defaults")),
-            ("kinds", named(words(&Category::ALL, ""), "What each kind of intent does: its `intent.category`")),
-            ("environments", named(reference("environment"), "What is on file for each environment")),
-            ("groups", named(group, "Who is in which group; or that the identity provider knows")),
-            ("delegations", some("delegation", "Who stands in for whom, and when")),
-            ("owners", some("ownership", "Who owns which targets; every entry that matches counts")),
-            ("calendars", named(reference("calendar"), "Windows and freezes, for `now: {within: NAME}`")),
-            ("risk", some("factor", "What makes an intent riskier; `risk.score` is the sum of what holds")),
-            ("rules", some("rule", "The rules; their order does not matter")),
-            ("tests", some("case", "Cases, for `assent policy test`")),
-            ("base", of("given", "What every case of this document starts from")),
-        ]),
-        map("metadata", &keys::METADATA, "For people", vec![
-            ("name", text("What the document is called")),
-            ("owner", text("Who approves its changes: group:NAME")),
-        ]),
-        map("defaults", &keys::DEFAULTS, "What holds where no rule says otherwise; stated in one document at most", vec![
-            ("ruling", json!({"const": "refuse", "description": "Where no rule speaks; nothing else is accepted"})),
-            ("on_error", json!({"const": "refuse", "description": "Where something fails; nothing else is accepted"})),
-            ("self_approval", json!({"const": "forbid", "description": "The requester never counts; nothing else is accepted"})),
-            ("distinct_approvers", json!({"const": true, "description": "One person is one approval; nothing else is accepted"})),
-            ("request_expires", of("span", "How long people have (24h)")),
-            ("max_ttl", of("span", "The longest life of a credential (15m)")),
-            ("uses", count("How many credentials one grant gives (1)", 1000)),
-            ("grant_window", of("span", "How long after the approval the first must be minted (1h)")),
-            ("timezone", text("IANA zone of `now.*` and of calendars without one (UTC)")),
-            ("on_change", json!({"enum": ["end_changed", "keep", "end_all"], "description": "What becomes of pending requests when the policy changes"})),
-        ]),
-        map("environment", &keys::ENVIRONMENT, "What is on file for an environment", vec![
-            ("tier", text("`environment.tier`")),
-            ("labels", texts),
-        ]),
-        map("group", &keys::GROUP, "A group that the identity provider vouches for", vec![
-            ("identity", json!({"const": true})),
-        ]),
-        map("delegation", &keys::DELEGATION, "Somebody stands in for somebody else", vec![
-            ("from", of("person", "Who is away")),
-            ("to", of("person", "Who stands in")),
-            ("starts", of("instant", "From when")),
-            ("ends", of("instant", "Until just before")),
-        ]),
-        map("ownership", &keys::OWNERS, "Who owns which targets", vec![
-            ("target", globs),
-            ("owners", list("approver", "Who `owners_of(target)` stands for")),
-        ]),
-        also(map("calendar", &keys::CALENDAR, "Weekly windows and dated exceptions", calendar), not_both),
+        map(
+            "policy",
+            &keys::DOCUMENT,
+            "A policy document",
+            vec![
+                ("apiVersion", json!({"const": "assent/v1"})),
+                ("kind", json!({"const": "Policy"})),
+                ("metadata", reference("metadata")),
+                ("defaults", reference("defaults")),
+                (
+                    "kinds",
+                    named(
+                        words(&Category::ALL, ""),
+                        "What each kind of intent does: its `intent.category`",
+                    ),
+                ),
+                (
+                    "environments",
+                    named(reference("environment"), "What is on file for each environment"),
+                ),
+                (
+                    "groups",
+                    named(group, "Who is in which group; or that the identity provider knows"),
+                ),
+                ("delegations", some("delegation", "Who stands in for whom, and when")),
+                (
+                    "owners",
+                    some("ownership", "Who owns which targets; every entry that matches counts"),
+                ),
+                (
+                    "calendars",
+                    named(reference("calendar"), "Windows and freezes, for `now: {within: NAME}`"),
+                ),
+                (
+                    "risk",
+                    some(
+                        "factor",
+                        "What makes an intent riskier; `risk.score` is the sum of what holds",
+                    ),
+                ),
+                ("rules", some("rule", "The rules; their order does not matter")),
+                ("tests", some("case", "Cases, for `assent policy test`")),
+                ("base", of("given", "What every case of this document starts from")),
+            ],
+        ),
+        map(
+            "metadata",
+            &keys::METADATA,
+            "For people",
+            vec![
+                ("name", text("What the document is called")),
+                ("owner", text("Who approves its changes: group:NAME")),
+            ],
+        ),
+        map(
+            "defaults",
+            &keys::DEFAULTS,
+            "What holds where no rule says otherwise; stated in one document at most",
+            vec![
+                (
+                    "ruling",
+                    json!({"const": "refuse", "description": "Where no rule speaks; nothing else is accepted"}),
+                ),
+                (
+                    "on_error",
+                    json!({"const": "refuse", "description": "Where something fails; nothing else is accepted"}),
+                ),
+                (
+                    "self_approval",
+                    json!({"const": "forbid", "description": "The requester never counts; nothing else is accepted"}),
+                ),
+                (
+                    "distinct_approvers",
+                    json!({"const": true, "description": "One person is one approval; nothing else is accepted"}),
+                ),
+                ("request_expires", of("span", "How long people have (24h)")),
+                ("max_ttl", of("span", "The longest life of a credential (15m)")),
+                ("uses", count("How many credentials one grant gives (1)", 1000)),
+                (
+                    "grant_window",
+                    of("span", "How long after the approval the first must be minted (1h)"),
+                ),
+                ("timezone", text("IANA zone of `now.*` and of calendars without one (UTC)")),
+                (
+                    "on_change",
+                    json!({"enum": ["end_changed", "keep", "end_all"], "description": "What becomes of pending requests when the policy changes"}),
+                ),
+            ],
+        ),
+        map(
+            "environment",
+            &keys::ENVIRONMENT,
+            "What is on file for an environment",
+            vec![("tier", text("`environment.tier`")), ("labels", texts)],
+        ),
+        map(
+            "group",
+            &keys::GROUP,
+            "A group that the identity provider vouches for",
+            vec![("identity", json!({"const": true}))],
+        ),
+        map(
+            "delegation",
+            &keys::DELEGATION,
+            "Somebody stands in for somebody else",
+            vec![
+                ("from", of("person", "Who is away")),
+                ("to", of("person", "Who stands in")),
+                ("starts", of("instant", "From when")),
+                ("ends", of("instant", "Until just before")),
+            ],
+        ),
+        map(
+            "ownership",
+            &keys::OWNERS,
+            "Who owns which targets",
+            vec![
+                ("target", globs),
+                ("owners", list("approver", "Who `owners_of(target)` stands for")),
+            ],
+        ),
+        also(
+            map("calendar", &keys::CALENDAR, "Weekly windows and dated exceptions", calendar),
+            not_both,
+        ),
         map("window", &keys::WINDOW, "A weekly window", window()),
         map("inline-window", &keys::INLINE_WINDOW, "A weekly window", inline),
-        map("dates", &keys::DATES, "All dates from a first to a last", vec![
-            ("from", of("date", "The first")),
-            ("to", of("date", "The last")),
-        ]),
+        map(
+            "dates",
+            &keys::DATES,
+            "All dates from a first to a last",
+            vec![("from", of("date", "The first")), ("to", of("date", "The last"))],
+        ),
     ]
 }
 
@@ -241,86 +370,156 @@ fn effects() -> Vec<Definition> {
     let texts = |about: &str| json!({"type": "array", "minItems": 1, "items": {"type": "string"}, "description": about});
     let waives = |about: &str| ("waives", list("name", about));
     vec![
-        also(map("rule", &keys::RULE, "One rule: when it matches, and what it then says", vec![
-            ("id", of("name", "Unique over all documents")),
-            ("description", text("For people")),
-            ("when", of("when", "All of it must hold; without it the rule always matches")),
-            ("deny", reference("deny")),
-            ("require", reference("require")),
-            ("allow", reference("allow")),
-            ("ask", reference("ask")),
-        ]), one_effect),
-        map("factor", &keys::FACTOR, "One thing that makes an intent riskier", vec![
-            ("id", of("name", "Unique over all documents")),
-            ("description", text("For people")),
-            ("weight", count("What it adds to `risk.score`", 1000)),
-            ("when", reference("when")),
-        ]),
-        map("deny", &keys::DENY, "It must not be done", vec![
-            ("message", text("What the requester is told")),
-            ("waivable", boolean("Whether an allow can waive it by name", false)),
-            notify(),
-        ]),
-        map("require", &keys::REQUIRE, "These people must approve", vec![
-            ("stages", list("stage", "Each must be filled, one after the other")),
-            ("parallel", boolean("Whether the stages stand side by side", false)),
-            ("escalate", reference("escalate")),
-            ("remind", of("span", "How often the open stages' people are told again")),
-            ("request_expires", of("span", "How long people have in all")),
-            notify(),
-            credential(),
-        ]),
-        map("escalate", &keys::ESCALATE, "Who else may approve a stage that stays open", vec![
-            ("after", of("span", "How long after the stage opened")),
-            ("to", list("approver", "Who is told, and counts from then on")),
-            ("then_expire_after", of("span", "How long after that the request expires")),
-        ]),
-        map("stage", &keys::STAGE, "Some people, of whom so many must approve", vec![
-            ("name", of("name", "Its name within the rule; its number where it has none")),
-            ("approvals", count("How many different people", 100)),
-            ("from", list("asked", "From whom")),
-            ("exclude", list("approver", "Who may not count, beside the requester")),
-            ("login_within", of("span", "How long ago a reviewer may have signed in")),
-            ("expires_after", of("span", "How long after it opened the request expires")),
-        ]),
-        map("allow", &keys::ALLOW, "Nobody needs to be asked, but by the rules it does not waive", vec![
-            waives("Requires, and denies that are waivable, that are skipped"),
-            credential(),
-            notify(),
-            ("post_review", reference("post-review")),
-        ]),
-        map("post-review", &keys::POST_REVIEW, "A review that is due after the grant", vec![
-            ("by", list("approver", "Who can give it")),
-            ("approvals", count("How many different people (1)", 100)),
-            ("within", of("span", "How long after the grant")),
-            ("if_missed", reference("if-missed")),
-        ]),
-        map("if-missed", &keys::IF_MISSED, "What follows when it is not given in time", vec![
-            ("suspend", of("name", "The allow that does not match until it is given")),
-            notify(),
-        ]),
-        also(map("ask", &keys::ASK, "An engine is asked; it can deny, ask people, or satisfy waivers", vec![
-            ("engine", json!({"enum": ["rego", "opa"], "description": "Rego in a worker process, or an OPA over HTTP"})),
-            ("dialect", words(&Dialect::ALL, "Whose forms the policy is written for")),
-            ("files", texts("The Rego modules, beside this document")),
-            ("data", texts("Their data: JSON files beside this document")),
-            ("rego", json!({"enum": ["v0", "v1"], "default": "v1", "description": "The version of the language"})),
-            ("query", text("The query, where it is not the dialect's own")),
-            ("namespace", text("The package; conftest only")),
-            ("url", text("The decision's address: https, or http to loopback")),
-            ("token_file", text("The file with the bearer token")),
-            ("ca_file", text("The file with the certificates to trust")),
-            ("timeout", of("timeout", "How long it has (50ms)")),
-            ("stages", list("stage", "Who is asked when it warns")),
-            waives("Rules that are waived when it approves"),
-        ]), of_engine),
-        map("credential", &keys::CREDENTIAL, "What may be minted once granted; the narrowest of all rules holds", vec![
-            ("max_ttl", of("span", "The longest life of one credential")),
-            ("uses", count("How many, in all", 1000)),
-            ("audiences", texts("For whom they may be")),
-            ("grant_window", of("span", "How long after the approval the first must be minted")),
-            ("broker", text("What exchanges the grant for something else")),
-            ("role", text("The role the credential has")),
-        ]),
+        also(
+            map(
+                "rule",
+                &keys::RULE,
+                "One rule: when it matches, and what it then says",
+                vec![
+                    ("id", of("name", "Unique over all documents")),
+                    ("description", text("For people")),
+                    ("when", of("when", "All of it must hold; without it the rule always matches")),
+                    ("deny", reference("deny")),
+                    ("require", reference("require")),
+                    ("allow", reference("allow")),
+                    ("ask", reference("ask")),
+                ],
+            ),
+            one_effect,
+        ),
+        map(
+            "factor",
+            &keys::FACTOR,
+            "One thing that makes an intent riskier",
+            vec![
+                ("id", of("name", "Unique over all documents")),
+                ("description", text("For people")),
+                ("weight", count("What it adds to `risk.score`", 1000)),
+                ("when", reference("when")),
+            ],
+        ),
+        map(
+            "deny",
+            &keys::DENY,
+            "It must not be done",
+            vec![
+                ("message", text("What the requester is told")),
+                ("waivable", boolean("Whether an allow can waive it by name", false)),
+                notify(),
+            ],
+        ),
+        map(
+            "require",
+            &keys::REQUIRE,
+            "These people must approve",
+            vec![
+                ("stages", list("stage", "Each must be filled, one after the other")),
+                ("parallel", boolean("Whether the stages stand side by side", false)),
+                ("escalate", reference("escalate")),
+                ("remind", of("span", "How often the open stages' people are told again")),
+                ("request_expires", of("span", "How long people have in all")),
+                notify(),
+                credential(),
+            ],
+        ),
+        map(
+            "escalate",
+            &keys::ESCALATE,
+            "Who else may approve a stage that stays open",
+            vec![
+                ("after", of("span", "How long after the stage opened")),
+                ("to", list("approver", "Who is told, and counts from then on")),
+                ("then_expire_after", of("span", "How long after that the request expires")),
+            ],
+        ),
+        map(
+            "stage",
+            &keys::STAGE,
+            "Some people, of whom so many must approve",
+            vec![
+                ("name", of("name", "Its name within the rule; its number where it has none")),
+                ("approvals", count("How many different people", 100)),
+                ("from", list("asked", "From whom")),
+                ("exclude", list("approver", "Who may not count, beside the requester")),
+                ("login_within", of("span", "How long ago a reviewer may have signed in")),
+                ("expires_after", of("span", "How long after it opened the request expires")),
+            ],
+        ),
+        map(
+            "allow",
+            &keys::ALLOW,
+            "Nobody needs to be asked, but by the rules it does not waive",
+            vec![
+                waives("Requires, and denies that are waivable, that are skipped"),
+                credential(),
+                notify(),
+                ("post_review", reference("post-review")),
+            ],
+        ),
+        map(
+            "post-review",
+            &keys::POST_REVIEW,
+            "A review that is due after the grant",
+            vec![
+                ("by", list("approver", "Who can give it")),
+                ("approvals", count("How many different people (1)", 100)),
+                ("within", of("span", "How long after the grant")),
+                ("if_missed", reference("if-missed")),
+            ],
+        ),
+        map(
+            "if-missed",
+            &keys::IF_MISSED,
+            "What follows when it is not given in time",
+            vec![
+                ("suspend", of("name", "The allow that does not match until it is given")),
+                notify(),
+            ],
+        ),
+        also(
+            map(
+                "ask",
+                &keys::ASK,
+                "An engine is asked; it can deny, ask people, or satisfy waivers",
+                vec![
+                    (
+                        "engine",
+                        json!({"enum": ["rego", "opa"], "description": "Rego in a worker process, or an OPA over HTTP"}),
+                    ),
+                    ("dialect", words(&Dialect::ALL, "Whose forms the policy is written for")),
+                    ("files", texts("The Rego modules, beside this document")),
+                    ("data", texts("Their data: JSON files beside this document")),
+                    (
+                        "rego",
+                        json!({"enum": ["v0", "v1"], "default": "v1", "description": "The version of the language"}),
+                    ),
+                    ("query", text("The query, where it is not the dialect's own")),
+                    ("namespace", text("The package; conftest only")),
+                    ("url", text("The decision's address: https, or http to loopback")),
+                    ("token_file", text("The file with the bearer token")),
+                    ("ca_file", text("The file with the certificates to trust")),
+                    ("timeout", of("timeout", "How long it has (50ms)")),
+                    ("stages", list("stage", "Who is asked when it warns")),
+                    waives("Rules that are waived when it approves"),
+                ],
+            ),
+            of_engine,
+        ),
+        map(
+            "credential",
+            &keys::CREDENTIAL,
+            "What may be minted once granted; the narrowest of all rules holds",
+            vec![
+                ("max_ttl", of("span", "The longest life of one credential")),
+                ("uses", count("How many, in all", 1000)),
+                ("audiences", texts("For whom they may be")),
+                (
+                    "grant_window",
+                    of("span", "How long after the approval the first must be minted"),
+                ),
+                ("broker", text("What exchanges the grant for something else")),
+                ("role", text("The role the credential has")),
+            ],
+        ),
     ]
 }

@@ -472,15 +472,11 @@ fn unknown_words_are_named_with_their_place_and_what_is_known() {
     );
     check_rule(
         "{id: r, when: {intent.target.: a}, allow: {}}",
-        &[
-            "p.yaml:6:20: unknown attribute `intent.target.`…",
-        ],
+        &["p.yaml:6:20: unknown attribute `intent.target.`…"],
     );
     check_rule(
         "{id: r, when: {intent.kind: {matches: a}}, allow: {}}",
-        &[
-            "p.yaml:6:34: unknown operator `matches`; known are …",
-        ],
+        &["p.yaml:6:34: unknown operator `matches`; known are …"],
     );
     check_rule(
         "{id: r, when: {requester.groups: {contains: x}}, allow: {}}",
@@ -492,7 +488,9 @@ fn unknown_words_are_named_with_their_place_and_what_is_known() {
     );
     check_rule(
         "{id: r, require: {stages: [{approvals: 1, from: [g]}]}}",
-        &["p.yaml:6:54: `g` names nobody; write group:NAME, person:NAME or person:ISSUER#SUBJECT, or owners_of(target)"],
+        &[
+            "p.yaml:6:54: `g` names nobody; write group:NAME, person:NAME or person:ISSUER#SUBJECT, or owners_of(target)",
+        ],
     );
     check_rule(
         "{id: r, require: {stages: [{approvals: 1, from: [group:x]}]}}",
@@ -504,11 +502,15 @@ fn unknown_words_are_named_with_their_place_and_what_is_known() {
 fn a_test_must_fit_its_attribute() {
     check_rule(
         "{id: r, when: {requester.groups: g}, allow: {}}",
-        &["p.yaml:6:38: `requester.groups` is not tested with `eq`: use contains, contains_any or contains_all"],
+        &[
+            "p.yaml:6:38: `requester.groups` is not tested with `eq`: use contains, contains_any or contains_all",
+        ],
     );
     check_rule(
         "{id: r, when: {intent.kind: {contains: a}}, allow: {}}",
-        &["p.yaml:6:34: `intent.kind` is not tested with `contains`: it is no list of texts; use eq or in"],
+        &[
+            "p.yaml:6:34: `intent.kind` is not tested with `contains`: it is no list of texts; use eq or in",
+        ],
     );
     check_rule(
         "{id: r, when: {intent.kind: {eq: [a]}}, allow: {}}",

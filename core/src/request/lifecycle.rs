@@ -1,6 +1,8 @@
 //! What time does to a request, and delegation and the later review: each promise by itself. The
 //! policies are compiled from their text, as they are in earnest.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test tells the few facts it is about")]
+
 use super::*;
 use crate::id::ReviewId;
 use crate::intent::UnverifiedIntent;
@@ -71,7 +73,12 @@ fn lapsed(request: &mut Request, at: u64) -> Vec<String> {
     step.events().iter().map(told).collect()
 }
 
-fn approves(request: &Request, policy: &Policy, who: &str, at: u64) -> Result<Request, ReviewError> {
+fn approves(
+    request: &Request,
+    policy: &Policy,
+    who: &str,
+    at: u64,
+) -> Result<Request, ReviewError> {
     signed_in(request, policy, who, None, at)
 }
 
@@ -202,7 +209,8 @@ rules:
 #[test]
 fn parallel_stages_are_asked_side_by_side_and_others_in_their_order() {
     let stages = "stages: [{name: one, approvals: 1, from: [group:a]}, {name: two, approvals: 1, from: [group:b]}]";
-    let parallel = policy(&format!("\nrules:\n  - {{id: r, require: {{parallel: true, {stages}}}}}\n"));
+    let parallel =
+        policy(&format!("\nrules:\n  - {{id: r, require: {{parallel: true, {stages}}}}}\n"));
     let request = filed(&parallel, "a.b");
     let one = approves(&request, &parallel, "dave", 1).unwrap();
     assert_eq!(approves(&one, &parallel, "bob", 2).unwrap().state().word(), "approved");
@@ -313,7 +321,10 @@ fn a_stand_in_counts_as_long_as_the_delegation_lasts() {
     is_not_asked(&request, &policy, "yan", 119);
     let approved = approves(&request, &policy, "zoe", 119).unwrap();
     assert_eq!(approved.state().word(), "approved");
-    assert_eq!(approved.reviews()[0].stands_in_for, BTreeSet::from([person("bob").id]).into_iter().chain([person("alice").id]).collect());
+    assert_eq!(
+        approved.reviews()[0].stands_in_for,
+        BTreeSet::from([person("bob").id]).into_iter().chain([person("alice").id]).collect()
+    );
     assert!(spend(&approved, &policy, 119).is_ok());
     // It ended between the review and the use: as with a group that somebody left.
     let refused = spend(&approved, &policy, 120).unwrap_err();
@@ -374,7 +385,10 @@ fn t51_a_missed_later_review_closes_break_glass_until_it_is_done() {
     };
     // Until it is due, the door is open.
     assert_eq!(suspended(&first, day - 1), BTreeSet::new());
-    assert_eq!(filed_at(&policy, "emergency.fix", day - 1, &suspended(&first, day - 1)).state().word(), "approved");
+    assert_eq!(
+        filed_at(&policy, "emergency.fix", day - 1, &suspended(&first, day - 1)).state().word(),
+        "approved"
+    );
     // One of two is not enough, and whoever objects does not count.
     first = looks_later(&first, &policy, "dave", Verdict::Approve, 60).unwrap();
     let objected = looks_later(&first, &policy, "erin", Verdict::Deny, 61).unwrap();
@@ -384,7 +398,10 @@ fn t51_a_missed_later_review_closes_break_glass_until_it_is_done() {
     let closed = filed_at(&policy, "emergency.fix", day, &suspended(&first, day));
     assert_eq!(closed.state().word(), "pending", "what it waived is asked for again");
     assert!(closed.ruling().post_reviews.is_empty());
-    assert_eq!(lapsed(&mut first, day + 1_000), ["expired", "break-glass missed: Some(\"break-glass\")"]);
+    assert_eq!(
+        lapsed(&mut first, day + 1_000),
+        ["expired", "break-glass missed: Some(\"break-glass\")"]
+    );
     assert_eq!(suspended(&first, day + 2_000), BTreeSet::from(["break-glass".to_owned()]));
     // Late is better than never: it opens again.
     let done = looks_later(&first, &policy, "erin", Verdict::Approve, day + 3_000).unwrap();
@@ -436,7 +453,9 @@ fn t48_a_pending_request_keeps_the_rules_and_the_revision_it_was_filed_under() {
     let revision = request.ruling().policy;
     assert_eq!(revision, strict.revision());
     // A looser policy takes over: one of its people would do for it, and two for this request.
-    let loose = policy("\nrules:\n  - {id: r, require: {stages: [{name: s, approvals: 1, from: [group:b]}]}}\n");
+    let loose = policy(
+        "\nrules:\n  - {id: r, require: {stages: [{name: s, approvals: 1, from: [group:b]}]}}\n",
+    );
     assert_ne!(loose.revision(), revision);
     is_not_asked(&request, &loose, "dave", 1);
     let one = approves(&request, &loose, "bob", 1).unwrap();
@@ -512,7 +531,8 @@ fn t53_a_later_review_that_nobody_gave_is_not_done() {
         Request::file(Filing { id, intent, requester, ruling, known }, minute(0))
     };
     let at = minute(24 * 60);
-    let event = |at: Timestamp, fact: Fact| Event { request: filing.next().id(), at, by: None, fact };
+    let event =
+        |at: Timestamp, fact: Fact| Event { request: filing.next().id(), at, by: None, fact };
     let replay = |last: Event| {
         let events: Vec<_> = filing.events().iter().cloned().chain([last]).collect();
         Request::replay(&events).map_err(|error| error.to_string())
@@ -526,4 +546,51 @@ fn t53_a_later_review_that_nobody_gave_is_not_done() {
     assert_eq!(early.unwrap_err(), "event 3: a later review that was not due");
     let open = replay(event(at, missed(None)));
     assert_eq!(open.unwrap_err(), "event 3: a suspension that the ruling does not name");
+}
+
+proptest::proptest! {
+    /// Of people who are asked side by side, it does not matter who answers first: they fill the
+    /// stages in every order, or in none.
+    #[test]
+    fn a_quorum_is_the_same_in_whatever_order_people_approve(
+        groups in proptest::collection::vec(proptest::collection::btree_set(0usize..6, 1..5), 3),
+        needs in proptest::collection::vec(1usize..3, 3),
+        people in proptest::collection::btree_set(0usize..6, 0..6),
+        shuffle in proptest::collection::vec(0usize..6, 6),
+    ) {
+        let name = |n: &usize| format!("p{n}");
+        let line = |(n, people): (usize, &BTreeSet<usize>)| {
+            // Whoever is in no group of the sample keeps each stage possible.
+            let spare = (0..2).map(|s| format!("person:spare{n}{s}"));
+            let all = people.iter().map(|p| format!("person:{}", name(p))).chain(spare);
+            format!("  g{n}: [{}]\n", all.collect::<Vec<_>>().join(", "))
+        };
+        let groups: String = groups.iter().enumerate().map(line).collect();
+        let stages: Vec<_> = needs.iter().enumerate()
+            .map(|(n, need)| format!("{{name: s{n}, approvals: {need}, from: [group:g{n}]}}")).collect();
+        let text = format!(
+            "apiVersion: assent/v1\nkind: Policy\ngroups:\n{groups}rules:\n  - {{id: r, require: {{parallel: true, stages: [{}]}}}}\n",
+            stages.join(", ")
+        );
+        let policy = Policy::compile(&[PolicyDocument { file: "p.yaml".to_owned(), text }]).unwrap();
+        let outcome = |order: &[String]| {
+            let mut request = filed(&policy, "a.b");
+            for who in order {
+                // Somebody who could bring it no nearer is not asked, and no loss.
+                if let Ok(next) = approves(&request, &policy, who, 1) {
+                    request = next;
+                }
+            }
+            request.state().word()
+        };
+        let mut order: Vec<String> = people.iter().map(name).collect();
+        let one = outcome(&order);
+        order.reverse();
+        proptest::prop_assert_eq!(outcome(&order), one);
+        for (at, other) in shuffle.iter().enumerate().take(order.len()) {
+            let other = other % order.len();
+            order.swap(at, other);
+        }
+        proptest::prop_assert_eq!(outcome(&order), one);
+    }
 }

@@ -167,39 +167,37 @@ impl Request {
     fn check_stages(&self, fact: &Fact, at: Timestamp, version: u64) -> Result<(), ReplayError> {
         let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
         let known = |name: &String| self.stage_lives.contains_key(name);
-        match fact {
-            Fact::Advanced { filled, opened } if !filled.iter().chain(opened).all(known) => {
-                broken("a stage that was not asked for")
+        if let Fact::Advanced { filled, opened } = fact {
+            if !filled.iter().chain(opened).all(known) {
+                return broken("a stage that was not asked for");
             }
-            Fact::Advanced { filled, .. }
-                if filled.iter().any(|name| self.stage_life(name).filled.is_some()) =>
-            {
-                broken("a stage that was filled before")
+            if filled.iter().any(|name| self.stage_life(name).filled.is_some()) {
+                return broken("a stage that was filled before");
             }
-            Fact::Advanced { opened, .. }
-                if opened.iter().any(|name| self.stage_life(name).opened.is_some()) =>
-            {
-                broken("a stage that was open before")
+            if opened.iter().any(|name| self.stage_life(name).opened.is_some()) {
+                return broken("a stage that was open before");
             }
-            Fact::Reminded { stages } if !stages.iter().all(known) => {
-                broken("a stage that was not asked for")
-            }
-            Fact::Reminded { stages } if !stages.iter().all(|name| self.reminds(name, at)) => {
-                broken("a reminder that was not due")
-            }
-            Fact::Escalated { stage, to } => {
-                let stages = self.requirement().map(|asked| asked.stages.iter());
-                let asked = stages.into_iter().flatten().find(|asked| asked.name == *stage);
-                match asked.and_then(|asked| asked.escalate.as_ref()) {
-                    Some(escalation) if escalation.to == *to && self.escalates(stage, at) => Ok(()),
-                    Some(escalation) if escalation.to == *to => {
-                        broken("an escalation that was not due")
-                    }
-                    _ => broken("an escalation that the ruling does not name"),
-                }
-            }
-            _ => Ok(()),
         }
+        if let Fact::Reminded { stages } = fact {
+            if !stages.iter().all(known) {
+                return broken("a stage that was not asked for");
+            }
+            if !stages.iter().all(|name| self.reminds(name, at)) {
+                return broken("a reminder that was not due");
+            }
+        }
+        if let Fact::Escalated { stage, to } = fact {
+            let stages = self.requirement().map(|asked| asked.stages.iter());
+            let asked = stages.into_iter().flatten().find(|asked| asked.name == *stage);
+            let ruled = asked.and_then(|asked| asked.escalate.as_ref());
+            if ruled.is_none_or(|escalation| escalation.to != *to) {
+                return broken("an escalation that the ruling does not name");
+            }
+            if !self.escalates(stage, at) {
+                return broken("an escalation that was not due");
+            }
+        }
+        Ok(())
     }
 
     /// A later review is done when enough approve, and missed when its time has passed.
@@ -211,20 +209,20 @@ impl Request {
     ) -> Result<(), ReplayError> {
         let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
         let of = |rule: &String| self.afterwards.iter().find(|a| a.review.rule == *rule);
-        match fact {
-            Fact::PostReviewDone { rule } if of(rule).is_some_and(|a| !a.could_be_filled()) => {
-                broken("a later review that too few approve")
-            }
-            Fact::PostReviewMissed { rule, .. } if of(rule).is_some_and(|a| at < a.due) => {
-                broken("a later review that was not due")
-            }
-            Fact::PostReviewMissed { rule, suspended }
-                if of(rule).is_some_and(|a| a.review.suspend != *suspended) =>
-            {
-                broken("a suspension that the ruling does not name")
-            }
-            _ => Ok(()),
+        if let Fact::PostReviewDone { rule } = fact
+            && of(rule).is_some_and(|after| !after.could_be_filled())
+        {
+            return broken("a later review that too few approve");
         }
+        if let Fact::PostReviewMissed { rule, suspended } = fact {
+            if of(rule).is_some_and(|after| at < after.due) {
+                return broken("a later review that was not due");
+            }
+            if of(rule).is_some_and(|after| after.review.suspend != *suspended) {
+                return broken("a suspension that the ruling does not name");
+            }
+        }
+        Ok(())
     }
 
     /// What of a quorum's rules can be seen in the history: each stage has its people, each of them

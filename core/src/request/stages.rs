@@ -122,8 +122,9 @@ impl Request {
     /// Whether this stage's people are to be told again at this moment.
     pub(super) fn reminds(&self, name: &str, at: Timestamp) -> bool {
         let mut waiting = self.waiting().filter(|(stage, ..)| stage.name == name);
-        waiting
-            .any(|(stage, life, since)| reminder_due(stage, life, since).is_some_and(|due| at >= due))
+        waiting.any(|(stage, life, since)| {
+            reminder_due(stage, life, since).is_some_and(|due| at >= due)
+        })
     }
 
     /// The stages that a review filled and opened, if it did either.

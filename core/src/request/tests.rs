@@ -74,7 +74,9 @@ fn filed_by(requester: Principal, told: &str, uses: u32) -> Request {
     };
     let intent = stated.verify().unwrap();
     let id = RequestId::new(at(0), [1; 10]);
-    Request::file(Filing { id, intent, requester, ruling, known: Known::default() }, at(0)).next().clone()
+    Request::file(Filing { id, intent, requester, ruling, known: Known::default() }, at(0))
+        .next()
+        .clone()
 }
 
 /// Whoever says it signed in just then, as far as anybody knows.
@@ -165,8 +167,7 @@ fn t09_another_spelling_of_an_approver_is_a_stranger() {
 #[test]
 fn t01_a_review_of_something_else_is_refused() {
     let request = filed("1 of group:a", 1);
-    let said =
-        said(Verdict::Approve, Digest::of(b"else"));
+    let said = said(Verdict::Approve, Digest::of(b"else"));
     let id = crate::id::ReviewId::new(at(1), [9; 10]);
     let refused = request.review(id, &person("bob"), said, &members("a: bob"), at(1)).unwrap_err();
     assert_eq!(
@@ -199,8 +200,7 @@ fn t15_the_first_end_wins_and_the_other_is_refused() {
 #[test]
 fn t16_t18_reviews_end_with_the_deadline_to_the_millisecond() {
     let (request, all) = (filed("1 of group:a", 1), members("a: bob"));
-    let said =
-        || said(Verdict::Approve, request.digest());
+    let said = || said(Verdict::Approve, request.digest());
     let id = crate::id::ReviewId::new(at(0), [9; 10]);
     let last = Timestamp::from_millis(at(3_600).as_millis() - 1);
     assert!(request.review(id, &person("bob"), said(), &all, last).is_ok());
@@ -373,7 +373,8 @@ fn history() -> Vec<Event> {
     let Request { intent, requester, ruling, known, .. } = request.clone();
     let said = said(Verdict::Approve, request.digest());
     let id = crate::id::ReviewId::new(at(1), [9; 10]);
-    let filing = Request::file(Filing { id: request.id(), intent, requester, ruling, known }, at(0));
+    let filing =
+        Request::file(Filing { id: request.id(), intent, requester, ruling, known }, at(0));
     let review = request.review(id, &person("bob"), said, &all, at(1)).unwrap();
     let spent = review.next().spends(1, &all, 2).unwrap();
     let minted = spent.step().next().minted(credential(1), Digest::of(b"token"), at(3)).unwrap();
@@ -499,8 +500,7 @@ fn forged(change: impl FnOnce(&mut Vec<Event>)) -> Result<Request, ReplayError> 
     let filing = filed("2 of group:a", 1);
     let first = filing.approves("bob", &all, 1).unwrap();
     let step = |request: &Request, who: &str, now| {
-        let said =
-            said(Verdict::Approve, request.digest());
+        let said = said(Verdict::Approve, request.digest());
         let id = crate::id::ReviewId::new(at(now), [now as u8; 10]);
         request.review(id, &person(who), said, &all, at(now)).unwrap()
     };

@@ -196,7 +196,8 @@ impl World {
         let ruling = ruling(&mut chance);
         let now = Timestamp::from_millis(1_795_000_000_000);
         let id = RequestId::new(now, [seed as u8; 10]);
-        let step = Request::file(Filing { id, intent, requester, ruling, known: Known::default() }, now);
+        let step =
+            Request::file(Filing { id, intent, requester, ruling, known: Known::default() }, now);
         let memberships = vec![membership(&mut chance, &people)];
         let log = Log::filed(&step, 0);
         let (late, grants, released) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -538,4 +539,3 @@ fn membership(chance: &mut Chance, people: &[Principal]) -> Membership {
     }
     Membership::new(groups.into()).with_stand_ins(stand_ins)
 }
-

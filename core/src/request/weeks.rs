@@ -101,7 +101,9 @@ const RULES: [&str; 2] = [
 fn policies() -> Vec<Policy> {
     let texts = GROUPS.iter().flat_map(|groups| RULES.iter().map(move |rule| (groups, rule)));
     let compile = |(groups, rule): (&&str, &&str)| {
-        let text = TEXT.replace("\nG\n", &format!("\n{groups}\n")).replace("\nR\n", &format!("\n{rule}\n"));
+        let text = TEXT
+            .replace("\nG\n", &format!("\n{groups}\n"))
+            .replace("\nR\n", &format!("\n{rule}\n"));
         Policy::compile(&[PolicyDocument { file: "weeks.yaml".to_owned(), text }]).unwrap()
     };
     texts.map(compile).collect()
@@ -126,7 +128,8 @@ struct World<'p> {
 fn weeks_under_real_policies_keep_every_invariant() {
     let policies = policies();
     let mut reached = BTreeMap::new();
-    let (mut superseded, mut refused_late, mut suspended, mut stood_in, mut reopened) = (0, 0, 0, 0, 0);
+    let (mut superseded, mut refused_late, mut suspended, mut stood_in, mut reopened) =
+        (0, 0, 0, 0, 0);
     for seed in 0..WORLDS {
         let mut world = World::new(seed, &policies);
         let end = world.now.plus(Span::hours(WEEKS * 7 * 24));
@@ -137,11 +140,16 @@ fn weeks_under_real_policies_keep_every_invariant() {
             *reached.entry(fact_word(&event.fact)).or_insert(0) += 1;
         }
         let counted_for_another = |log: &&Log| {
-            log.events.iter().any(|event| matches!(&event.fact, Fact::Reviewed(r) if !r.stands_in_for.is_empty()))
+            log.events.iter().any(
+                |event| matches!(&event.fact, Fact::Reviewed(r) if !r.stands_in_for.is_empty()),
+            )
         };
         stood_in += world.logs.iter().filter(counted_for_another).count();
-        suspended += world.logs.iter().filter(|log| !log.request.known().suspended.is_empty()).count();
-        let done_late = |log: &&Log| log.request.afterwards().iter().any(|a| a.missed.is_some() && a.done.is_some());
+        suspended +=
+            world.logs.iter().filter(|log| !log.request.known().suspended.is_empty()).count();
+        let done_late = |log: &&Log| {
+            log.request.afterwards().iter().any(|a| a.missed.is_some() && a.done.is_some())
+        };
         reopened += world.logs.iter().filter(done_late).count();
         superseded += world.superseded;
         refused_late += world.refused_late;
@@ -158,7 +166,9 @@ impl<'p> World<'p> {
     fn new(seed: u64, policies: &'p [Policy]) -> Self {
         let person = |name| principal(name, PrincipalKind::Person, &[]);
         let mut people: Vec<_> =
-            ["alice", "bob", "carol", "dave", "erin", "frank", "lena", "yan", "zoe"].map(person).into();
+            ["alice", "bob", "carol", "dave", "erin", "frank", "lena", "yan", "zoe"]
+                .map(person)
+                .into();
         people.push(principal("ci", PrincipalKind::Workload, &["alice"]));
         let now = "2026-11-02T06:00:00Z".parse().unwrap();
         let policy = &policies[0];
@@ -194,7 +204,8 @@ impl<'p> World<'p> {
         };
         self.now = self.now.plus(Span::from_millis(1 + self.chance.below(999))).plus(away);
         // Now and then it is exactly when something is due.
-        let due = self.logs.iter().filter_map(|log| log.request.due_at()).filter(|due| *due > self.now);
+        let due =
+            self.logs.iter().filter_map(|log| log.request.due_at()).filter(|due| *due > self.now);
         if let Some(due) = due.min().filter(|_| self.chance.one_in(6)) {
             self.now = due;
         }
@@ -210,7 +221,8 @@ impl<'p> World<'p> {
     fn file(&mut self) {
         let who = *self.chance.pick(&["alice", "alice", "ci", "frank"]);
         let requester = self.people.iter().find(|p| p.id.sub() == who).unwrap().clone();
-        let kind = *self.chance.pick(&["terraform.apply", "terraform.apply", "github.deploy", "db.read"]);
+        let kind =
+            *self.chance.pick(&["terraform.apply", "terraform.apply", "github.deploy", "db.read"]);
         let repository = *self.chance.pick(&["acme/orders-api", "acme/payroll", "other/orders"]);
         let mut stated = UnverifiedIntent {
             kind: kind.to_owned(),
@@ -231,7 +243,10 @@ impl<'p> World<'p> {
         let asked = breaks && kind == "terraform.apply";
         assert_eq!(glass, asked && suspended.is_empty(), "seed {}: {ruling:?}", self.seed);
         assert_eq!(glass, !ruling.post_reviews.is_empty(), "seed {}: {ruling:?}", self.seed);
-        let id = RequestId::new(self.now, self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap());
+        let id = RequestId::new(
+            self.now,
+            self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap(),
+        );
         let step = Request::file(Filing { id, intent, requester, ruling, known }, self.now);
         let (_, members) = self.members();
         self.logs.push(Log::filed(&step, members));
@@ -328,7 +343,9 @@ impl<'p> World<'p> {
                 .revoke(request.requester(), Standing::Own, "over".to_owned(), &members, self.now)
                 .ok(),
             _ if self.chance.one_in(24) => request.complete(request.requester(), self.now).ok(),
-            _ => self.use_credential(&request).or_else(|| self.look_later(&request, &who, &members)),
+            _ => {
+                self.use_credential(&request).or_else(|| self.look_later(&request, &who, &members))
+            }
         };
         let Some(step) = step else { return };
         if self.chance.one_in(10) {
@@ -339,7 +356,8 @@ impl<'p> World<'p> {
     }
 
     fn said(&mut self, digest: Digest, one_denies_in: u64) -> Said {
-        let verdict = if self.chance.one_in(one_denies_in) { Verdict::Deny } else { Verdict::Approve };
+        let verdict =
+            if self.chance.one_in(one_denies_in) { Verdict::Deny } else { Verdict::Approve };
         let ago = self.chance.below(12 * 3_600_000) as i64;
         let since = Timestamp::from_millis(self.now.as_millis() - ago);
         Said { verdict, digest, comment: "seen".to_owned(), signed_in_at: Some(since) }
@@ -351,7 +369,12 @@ impl<'p> World<'p> {
         request.review(id, who, said, members, self.now).ok()
     }
 
-    fn look_later(&mut self, request: &Request, who: &Principal, members: &Membership) -> Option<Step> {
+    fn look_later(
+        &mut self,
+        request: &Request,
+        who: &Principal,
+        members: &Membership,
+    ) -> Option<Step> {
         if self.chance.one_in(2) {
             return None;
         }
@@ -361,7 +384,10 @@ impl<'p> World<'p> {
     }
 
     fn spend(&mut self, at: usize, request: &Request, members: &Membership, by: usize) {
-        let credential = CredentialId::new(self.now, self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap());
+        let credential = CredentialId::new(
+            self.now,
+            self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap(),
+        );
         let spend = Spend { credential, audience: "db".to_owned(), ttl: None };
         let Ok(sealed) = request.consume(request.requester(), spend, members, self.now) else {
             return;
@@ -388,7 +414,8 @@ impl<'p> World<'p> {
         if self.chance.one_in(3) {
             let requester = request.requester();
             let (_, members) = (0, self.policy.membership(self.now));
-            let step = request.revoke_credential(requester, Standing::Own, credential, &members, self.now);
+            let step =
+                request.revoke_credential(requester, Standing::Own, credential, &members, self.now);
             return step.ok().flatten();
         }
         let fingerprint = Digest::of(credential.to_string().as_bytes());
@@ -397,7 +424,9 @@ impl<'p> World<'p> {
 
     /// Whether or not a sweep ran, the clock alone refuses what is too late.
     fn late_is_late(&mut self, request: &Request, who: &Principal, members: &Membership) {
-        let Some(deadline) = request.deadline().filter(|deadline| self.now >= *deadline) else { return };
+        let Some(deadline) = request.deadline().filter(|deadline| self.now >= *deadline) else {
+            return;
+        };
         self.refused_late += 1;
         let said = Said {
             verdict: Verdict::Approve,

@@ -152,11 +152,7 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
                 "required": ["token"],
             }}},
         })),
-        Method::GetAndPost
-        | Method::Post
-        | Method::Change
-        | Method::Entry
-        | Method::Door => {
+        Method::GetAndPost | Method::Post | Method::Change | Method::Entry | Method::Door => {
             let schema = route
                 .takes
                 .map_or_else(|| json!({"type": "object"}), |shape| shape(generator).to_value());

@@ -315,9 +315,8 @@ fn life(text: &str) -> Result<Span, AppError> {
 
 /// Names of groups, as policy documents write them.
 fn groups(wanted: BTreeSet<String>) -> Result<BTreeSet<String>, AppError> {
-    let fits = |name: &String| {
-        (1..=128).contains(&name.len()) && name.chars().all(is_name_character)
-    };
+    let fits =
+        |name: &String| (1..=128).contains(&name.len()) && name.chars().all(is_name_character);
     if wanted.len() <= 64 && wanted.iter().all(fits) {
         return Ok(wanted);
     }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::app::{AppError, Authority, Caller};
-use crate::ledger::{Kept, Keeping, LedgerError, PlanText};
+use crate::ledger::{Keeping, Kept, LedgerError, PlanText};
 
 impl Authority {
     /// Takes a plan in, as `terraform show -json` prints it. The same again changes nothing.
@@ -65,10 +65,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotFound`].
     pub async fn plan(&self, caller: &Caller, digest: &str) -> Result<wire::plan::Plan, AppError> {
-        let missing = || AppError::NotFound {
-            what: "plan",
-            id: digest.chars().take(80).collect(),
-        };
+        let missing = || AppError::NotFound { what: "plan", id: digest.chars().take(80).collect() };
         let digest: Digest = digest.parse().map_err(|_| missing())?;
         let who = caller.principal();
         let may = who.kind == PrincipalKind::Person || caller.is_administrator();

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::app::signals::check_administrator;
 use crate::app::{AppError, Authority, Caller};
-use crate::ledger::{Commit, Kept, KeptDocument, Keeping, States};
+use crate::ledger::{Commit, Keeping, Kept, KeptDocument, States};
 use crate::policy::{Loaded, Reading, Source, SourceError, kept_name};
 
 /// How often what rules is looked at.

@@ -394,10 +394,10 @@ pub(super) fn standing(caller: &Caller) -> Standing {
 
 /// What a reviewer says, as far as it can be seen to be right by itself.
 pub(super) fn said(caller: &Caller, review: wire::NewReview) -> Result<Said, AppError> {
-    let digest = review.digest.parse().map_err(|problem| AppError::Field {
-        field: "digest",
-        problem: format!("{problem}"),
-    })?;
+    let digest = review
+        .digest
+        .parse()
+        .map_err(|problem| AppError::Field { field: "digest", problem: format!("{problem}") })?;
     let comment = review.comment.trim().to_owned();
     let silent_denial = review.verdict == wire::Verdict::Deny && comment.is_empty();
     if silent_denial || comment.len() > 2_000 {

@@ -8,7 +8,7 @@ use assent_core::wire;
 use serde_json::{Map, Value, json};
 
 use crate::app::{AppError, Authority, Caller};
-use crate::ledger::{Kept, Keeping, KeptSignal};
+use crate::ledger::{Keeping, Kept, KeptSignal};
 
 /// The largest value of one signal, in bytes of JSON.
 const LARGEST: usize = 16 * 1024;

@@ -27,11 +27,7 @@ pub fn read_directory(directory: &Path) -> io::Result<Vec<PolicyDocument>> {
     Ok(documents)
 }
 
-fn gather(
-    directory: &Path,
-    deeper: usize,
-    documents: &mut Vec<PolicyDocument>,
-) -> io::Result<()> {
+fn gather(directory: &Path, deeper: usize, documents: &mut Vec<PolicyDocument>) -> io::Result<()> {
     for entry in std::fs::read_dir(directory).map_err(|error| named(directory, error))? {
         let path = entry.map_err(|error| named(directory, error))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {

@@ -14,8 +14,8 @@ use serde::Deserialize;
 use crate::app::{AppError, Authority, Wish};
 use crate::ledger::States;
 use crate::web::csrf;
-use crate::web::session::{SignedIn, foreign_form};
 use crate::web::plan::PlanView;
+use crate::web::session::{SignedIn, foreign_form};
 use crate::web::text::plain;
 use crate::web::view::{self, Line, Page};
 
@@ -98,6 +98,37 @@ pub(super) async fn history(
         page: me.page("History"),
         lines: listing.requests.iter().map(line).collect(),
         next: listing.next.map(|id| id.to_string()),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "policy.html")]
+struct PolicyPage {
+    page: Page,
+    status: wire::PolicyStatus,
+    since: String,
+    rules: Vec<RuleLine>,
+}
+
+struct RuleLine {
+    id: String,
+    effect: &'static str,
+    description: Option<String>,
+}
+
+/// By what the authority rules.
+pub(super) async fn policy(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
+    let (status, policy) = (authority.policy_status(Some(&me.caller)), authority.policy());
+    let line = |(id, effect, description): (&str, &'static str, Option<&str>)| RuleLine {
+        id: id.to_owned(),
+        effect,
+        description: description.map(plain),
+    };
+    view::html(&PolicyPage {
+        page: me.page("Policy"),
+        since: view::clock(&status.loaded_at),
+        rules: policy.rules().map(line).collect(),
+        status,
     })
 }
 

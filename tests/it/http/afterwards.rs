@@ -45,7 +45,11 @@ fn verdict(request: &wire::Request, verdict: wire::Verdict) -> wire::NewReview {
     wire::NewReview { verdict, comment: "looked at".to_owned(), digest }
 }
 
-async fn look(who: &Caller, request: &wire::Request, said: wire::Verdict) -> Result<wire::Request, String> {
+async fn look(
+    who: &Caller,
+    request: &wire::Request,
+    said: wire::Verdict,
+) -> Result<wire::Request, String> {
     let review = verdict(request, said);
     let answer = who.client.review_afterwards(&request.id, &review, &fresh_key()).await;
     answer.map_err(|error| error.code().unwrap_or("none").to_owned())
@@ -66,7 +70,10 @@ async fn t51_a_missed_review_closes_the_door_until_somebody_has_looked() {
     assert_eq!((closed.state.as_str(), closed.ruling.rules.len()), ("pending", 1));
     server.authority.sweep().await.unwrap();
     let missed = alice.client.request(&first.id).await.unwrap();
-    assert_eq!((missed.state.as_str(), missed.afterwards[0].status.as_str()), ("expired", "missed"));
+    assert_eq!(
+        (missed.state.as_str(), missed.afterwards[0].status.as_str()),
+        ("expired", "missed")
+    );
     assert_eq!(break_in(&alice, "still").await.state, "pending");
     let done = look(&sue, &first, wire::Verdict::Approve).await.unwrap();
     assert_eq!(done.afterwards[0].status, "done");
@@ -116,14 +123,16 @@ async fn only_those_who_are_asked_look_back() {
     assert_eq!(look(&alice, &request, yes).await.unwrap_err(), "self_approval");
     assert_eq!(look(&root, &request, yes).await.unwrap_err(), "not_asked");
     let sue = server.person("sue").await;
-    let silent = wire::NewReview { comment: String::new(), ..verdict(&request, wire::Verdict::Deny) };
+    let silent =
+        wire::NewReview { comment: String::new(), ..verdict(&request, wire::Verdict::Deny) };
     let silent = sue.client.review_afterwards(&request.id, &silent, &fresh_key()).await;
     assert_eq!(silent.unwrap_err().code(), Some("invalid"));
     let digest = format!("sha256:{}", "0".repeat(64));
     let other = wire::NewReview { digest, ..verdict(&request, yes) };
     let other = sue.client.review_afterwards(&request.id, &other, &fresh_key()).await;
     assert_eq!(other.unwrap_err().code(), Some("other_digest"));
-    let ordinary = alice.client.file(&crate::support::filing("production", "r"), &fresh_key()).await;
+    let ordinary =
+        alice.client.file(&crate::support::filing("production", "r"), &fresh_key()).await;
     assert_eq!(look(&sue, &ordinary.unwrap(), yes).await.unwrap_err(), "no_later_review");
 }
 

@@ -32,7 +32,8 @@ async fn filed(who: &Caller, headers: &[(&str, &str)]) -> Value {
     let filing = wire::Filing { intent: intent("production", "r"), reattach: false };
     let key = crate::support::fresh_key();
     let call = who.call("POST", "/v1/requests").header("idempotency-key", key.as_str());
-    let call = headers.iter().fold(call.json(&filing), |call, (name, value)| call.header(*name, *value));
+    let call =
+        headers.iter().fold(call.json(&filing), |call, (name, value)| call.header(*name, *value));
     sent(call).await.is(201).json()
 }
 
@@ -46,7 +47,8 @@ async fn seen(server: &Server, id: &Value) -> Value {
 async fn a_header_of_a_stranger_moves_nobody() {
     let server = behind(&[]).await;
     let alice = server.person("alice").await;
-    let forged = [("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=192.0.2.7"), ("cf-ipcountry", "DE")];
+    let forged =
+        [("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=192.0.2.7"), ("cf-ipcountry", "DE")];
     let request = filed(&alice, &forged).await;
     assert_eq!(request["state"], "denied");
     assert_eq!(seen(&server, &request["id"]).await, json!({"ip": "127.0.0.1"}));
@@ -65,7 +67,10 @@ async fn the_word_of_a_trusted_proxy_counts_and_is_recorded() {
     assert_eq!(abroad["state"], "approved");
     assert_eq!(seen(&server, &abroad["id"]).await, json!({"ip": "203.0.113.1", "country": "DE"}));
     let doubtful = filed(&alice, &[("x-forwarded-for", "192.0.2.7, what")]).await;
-    assert_eq!((&doubtful["state"], seen(&server, &doubtful["id"]).await), (&json!("denied"), Value::Null));
+    assert_eq!(
+        (&doubtful["state"], seen(&server, &doubtful["id"]).await),
+        (&json!("denied"), Value::Null)
+    );
 }
 
 #[tokio::test]

@@ -125,7 +125,8 @@ async fn t38_t61_a_plan_may_be_large_but_only_here_and_only_from_somebody_known(
     hand_in(&server.stranger(), &given("made-create.json")).await.refuses(401, "no_token");
     let elsewhere = vec![b' '; 2 * 1024 * 1024];
     let key = fresh_key();
-    let answer = alice.post_bytes(key.as_str(), "/v1/requests", "application/json", elsewhere).await;
+    let answer =
+        alice.post_bytes(key.as_str(), "/v1/requests", "application/json", elsewhere).await;
     answer.refuses(413, "too_large");
 }
 

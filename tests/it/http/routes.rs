@@ -104,7 +104,10 @@ async fn health_keys_and_metadata_are_for_everybody() {
     let stranger = server.stranger();
     let health = stranger.get("/healthz").await.is(200).json();
     let revision = policy(POLICY).revision().to_string();
-    assert_eq!((&health["status"], &health["policy"]["revision"]), (&json!("ok"), &json!(revision)));
+    assert_eq!(
+        (&health["status"], &health["policy"]["revision"]),
+        (&json!("ok"), &json!(revision))
+    );
     assert_eq!(health["policy"].get("problem"), None);
     assert_eq!(stranger.get("/readyz").await.is(200).text, "ok\n");
     let metadata = stranger.get("/.well-known/openid-configuration").await.is(200).json();

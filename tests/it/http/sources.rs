@@ -89,8 +89,11 @@ async fn documents_of_the_api_and_files_live_side_by_side() {
     root.put("/v1/policy/documents/two.yaml", &json!({"text": TWO})).await.is(200);
     assert_eq!(status(&server).await.rules, 2);
     // One id in both is refused, whichever comes second.
-    root.put("/v1/policy/documents/one.yaml", &json!({"text": ONE})).await.refuses(422, "invalid_policy");
-    std::fs::write(folder.path().join("two.yaml"), TWO.replace("{name: two}", "{name: three}")).unwrap();
+    root.put("/v1/policy/documents/one.yaml", &json!({"text": ONE}))
+        .await
+        .refuses(422, "invalid_policy");
+    std::fs::write(folder.path().join("two.yaml"), TWO.replace("{name: two}", "{name: three}"))
+        .unwrap();
     server.authority.look_at_policy().await.unwrap();
     let broken = status(&server).await;
     let faults = broken.problem.unwrap().faults;
@@ -119,7 +122,8 @@ impl Repository {
     }
 
     fn git(&self, arguments: &[&str]) -> String {
-        let who = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
+        let who =
+            ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
         let git = Command::new("git").current_dir(self.path()).args(who).args(arguments).output();
         let output = git.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -230,7 +234,8 @@ async fn a_repository_that_cannot_be_read_is_a_problem_and_no_end() {
     let place = bare.path().join("policy.git");
     repository.git(&["clone", "-q", "--bare", ".", place.to_str().unwrap()]);
     let reference = "refs/heads/main".parse().unwrap();
-    let checkout = Checkout { repository: place.clone(), reference, inside: Some("policy".to_owned()) };
+    let checkout =
+        Checkout { repository: place.clone(), reference, inside: Some("policy".to_owned()) };
     let server = from(Source::Git(checkout)).await;
     let before = status(&server).await;
     std::fs::rename(&place, bare.path().join("away")).unwrap();

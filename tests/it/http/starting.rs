@@ -164,7 +164,8 @@ async fn a_policy_with_faults_is_refused_with_every_place() {
     let two =
         POLICY.replace("approvals: 2", "approvals: 9").replace("max_ttl: 15m, g", "colour: red, g");
     std::fs::write(policies.join("policy.yaml"), two).unwrap();
-    let error = refused(Config { policy: Source::Directory(policies), ..config(folder.path()) }).await;
+    let error =
+        refused(Config { policy: Source::Directory(policies), ..config(folder.path()) }).await;
     let StartError::Policy(faults) = error else { panic!("{error}") };
     let texts: Vec<String> = faults.iter().map(|fault| format!("{fault:?}")).collect();
     assert!(texts.len() >= 2, "{texts:?}");

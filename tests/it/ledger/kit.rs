@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use assent_core::digest::Digest;
 use assent_core::id::{CredentialId, RequestId, ReviewId};
-use assent_core::policy::Policy;
 use assent_core::membership::Approver;
+use assent_core::policy::Policy;
 use assent_core::policy::ruling::PostReview;
 use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::{Principal, PrincipalKind};

@@ -54,15 +54,20 @@ fn parts(ruling: &Ruling) -> BTreeMap<(u8, String), String> {
         put(5, "uses", terms.uses.to_string());
         put(5, "grant_window", terms.grant_window.clone());
         let audiences = terms.audiences.as_ref();
-        put(5, "audiences", audiences.map_or("anybody".to_owned(), |all| {
-            all.iter().cloned().collect::<Vec<_>>().join(", ")
-        }));
+        put(
+            5,
+            "audiences",
+            audiences.map_or("anybody".to_owned(), |all| {
+                all.iter().cloned().collect::<Vec<_>>().join(", ")
+            }),
+        );
         for (what, said) in [("broker", &terms.broker), ("role", &terms.role)] {
             said.iter().for_each(|said| put(5, what, said.clone()));
         }
     }
     for review in &ruling.post_reviews {
-        let said = format!("{} of {} within {}", review.approvals, review.by.join(", "), review.within);
+        let said =
+            format!("{} of {} within {}", review.approvals, review.by.join(", "), review.within);
         put(6, &format!("later review {}", review.rule), said);
     }
     if !ruling.notify.is_empty() {

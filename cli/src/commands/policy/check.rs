@@ -7,14 +7,22 @@ use serde::Serialize;
 
 use crate::args::CheckArgs;
 use crate::clock;
+use crate::commands::policy::engines::Engines;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
 /// Compiles a directory's policy, looks for what is probably a mistake in it, and prints what it is.
-pub(crate) fn run(args: &CheckArgs, output: &Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: &CheckArgs, output: &Output) -> Result<Exit, Failure> {
     let documents = super::documents(&args.directory)?;
     let now = args.now.unwrap_or_else(clock::now);
-    let found = Policy::lint(&documents, Some(now));
+    let mut found = Policy::lint(&documents, Some(now));
+    if let Ok(policy) = Policy::compile(&documents) {
+        // What rules ask of engines is read by those.
+        let faults = Engines::new().faults(&policy).await;
+        if !faults.is_empty() {
+            found = Err(faults);
+        }
+    }
     let report = Report::of(&documents, &found, args.strict);
     if args.printing.is_json() {
         output.json(&report)?;

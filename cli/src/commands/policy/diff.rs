@@ -98,7 +98,8 @@ impl Report {
     fn print(&self, output: &Output) -> Result<(), Failure> {
         let paint = output.data_paint();
         for differing in &self.differing {
-            let head = format!("{} ({})", paint.strong(&clean(&differing.name)), differing.headline);
+            let head =
+                format!("{} ({})", paint.strong(&clean(&differing.name)), differing.headline);
             output.data(format!("{head}\n{}\n", change::text(&differing.changes, paint)))?;
         }
         let intents = counted(self.intents, "recorded intent", "recorded intents");

@@ -1,51 +1,130 @@
 //! `assent policy explain`
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use assent_client::wire::{self, Account, ConditionAccount, Decision, FactorAccount, Opinion};
 use assent_core::intent::Intent;
 use assent_core::plan::Plan;
-use assent_core::policy::Policy;
 use assent_core::policy::situation::{Known, KnownPlan, Situation};
+use assent_core::policy::Policy;
 use assent_core::principal::{Principal, PrincipalKind};
-use serde::Deserialize as _;
+use assent_rego::Answer;
+use serde::{Deserialize as _, Serialize};
 
 use crate::args::ExplainArgs;
 use crate::clock;
 use crate::commands::plan;
+use crate::commands::policy::engines::Engines;
 use crate::commands::policy::recorded;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Paint, clean, facts};
 use crate::show;
 
 /// Prints what policy says of an intent, and what became of each rule and condition.
-pub(crate) fn run(args: &ExplainArgs, output: &Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: &ExplainArgs, output: &Output) -> Result<Exit, Failure> {
     let documents = super::documents(&args.directory)?;
     let policy = super::compiled(&documents, output)?;
     let intent = read_intent(&args.intent)?;
     let requester = requester(args)?;
-    let known = known(args, &intent)?;
+    let (mut known, plan) = known(args, &intent)?;
     let now = args.now.unwrap_or_else(clock::now);
     let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
+    let answers = asked(&policy, situation, plan.as_deref()).await;
+    let opinions = answers.iter().map(|(rule, answer)| (rule.clone(), answer.opinion.clone()));
+    known.opinions.extend(opinions.collect::<Vec<_>>());
+    let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
     let decision = Decision::of(&policy, &situation);
+    let engines = answers.into_iter().map(|(rule, answer)| (rule, answer.account.into()));
+    let explained = Explained { decision, engines: engines.collect() };
     match args.printing.is_json() {
-        true => output.json(&decision)?,
-        false => output.data(text(&decision, output.data_paint()))?,
+        true => output.json(&explained)?,
+        false => output.data(explained.text(output.data_paint()))?,
     }
-    tell_unasked(&policy, &situation, output);
     Ok(Exit::Granted)
 }
 
-/// Says which engines would be asked, where nobody has said what they answer.
-fn tell_unasked(policy: &Policy, situation: &Situation<'_>, output: &Output) {
-    for ask in policy.asks(situation) {
+/// What policy says, and how the engines it asked came to what they say.
+#[derive(Serialize)]
+struct Explained {
+    #[serde(flatten)]
+    decision: Decision,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    engines: BTreeMap<String, Evaluation>,
+}
+
+/// How an engine came to what it says.
+#[derive(Serialize)]
+struct Evaluation {
+    /// What the policy printed, each as `file:line: text`.
+    prints: Vec<String>,
+    /// Each rule that was read, with its value.
+    outcomes: Vec<String>,
+    /// The lines that were reached and those that were not, of each module.
+    lines: Vec<Lines>,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    file: String,
+    reached: BTreeSet<u32>,
+    not_reached: BTreeSet<u32>,
+}
+
+impl From<assent_rego::Account> for Evaluation {
+    fn from(account: assent_rego::Account) -> Self {
+        let lines = account.coverage.into_iter().map(|coverage| Lines {
+            file: coverage.file,
+            reached: coverage.covered,
+            not_reached: coverage.not_covered,
+        });
+        Self { prints: account.prints, outcomes: account.outcomes, lines: lines.collect() }
+    }
+}
+
+impl Explained {
+    fn text(&self, paint: Paint) -> String {
+        let mut text = text(&self.decision, paint);
+        for (rule, evaluation) in &self.engines {
+            text.push_str(&format!("\n\n{} (engine)", paint.strong(&clean(rule))));
+            evaluation.lines().iter().for_each(|line| {
+                text.push_str("\n  ");
+                text.push_str(&clean(line));
+            });
+        }
+        text
+    }
+}
+
+impl Evaluation {
+    fn lines(&self) -> Vec<String> {
+        let numbers = |lines: &BTreeSet<u32>| {
+            lines.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        let prints = self.prints.iter().map(|print| format!("print {print}"));
+        let missed = self.lines.iter().filter(|module| !module.not_reached.is_empty());
+        let missed = missed.map(|module| {
+            format!("{}: not reached: lines {}", module.file, numbers(&module.not_reached))
+        });
+        self.outcomes.iter().cloned().chain(prints).chain(missed).collect()
+    }
+}
+
+/// What the engines of the rules that match say, where the files do not say it already.
+async fn asked(
+    policy: &Policy,
+    situation: Situation<'_>,
+    plan: Option<&[u8]>,
+) -> BTreeMap<String, Answer> {
+    let engines = Engines::new();
+    let mut answers = BTreeMap::new();
+    for ask in policy.asks(&situation) {
         if !situation.known.opinions.contains_key(&ask.rule) {
-            output.talk(format!(
-                "note: the engine of `{}` was not asked; say what it answers under `opinions` in --known",
-                clean(&ask.rule)
-            ));
+            let answer = engines.explain(policy, ask, situation, plan).await;
+            answers.insert(ask.rule.clone(), answer);
         }
     }
+    answers
 }
 
 fn requester(args: &ExplainArgs) -> Result<Principal, Failure> {
@@ -61,21 +140,23 @@ fn read_intent(path: &Path) -> Result<Intent, Failure> {
     intent.verify().map_err(|faults| faults.iter().fold(bad(), Failure::because))
 }
 
-/// What is known beside the intent: what the files say, and nothing else.
-fn known(args: &ExplainArgs, intent: &Intent) -> Result<Known, Failure> {
+/// What is known beside the intent: what the files say, and nothing else. The bytes of the plan
+/// stand beside it, for engines.
+fn known(args: &ExplainArgs, intent: &Intent) -> Result<(Known, Option<Vec<u8>>), Failure> {
     let mut known = match &args.known {
         Some(path) => read_known(path)?,
         None => Known::default(),
     };
     if let Some(path) = &args.plan {
-        let Plan { digest, facts, changes, .. } = plan::of_json(path)?;
+        let (Plan { digest, facts, changes, .. }, bytes) = plan::of_json(path)?;
         if intent.plan().is_some_and(|named| named != digest) {
             let message = format!("the intent names another plan than `{}`", path.display());
             return Err(Failure::usage(message));
         }
         known.plan = Some(KnownPlan { digest, facts, changes: Some(changes.into()) });
+        return Ok((known, Some(bytes)));
     }
-    Ok(known)
+    Ok((known, None))
 }
 
 fn read_known(path: &Path) -> Result<Known, Failure> {
@@ -214,7 +295,10 @@ fn branches(
         };
         let decides = if condition.decides && !matched { "  ◀ decides" } else { "" };
         let demand = clean(&condition.demand);
-        text.push_str(&format!("\n{margin}{branch} {demand}: {mark}{found}{}", paint.strong(decides)));
+        text.push_str(&format!(
+            "\n{margin}{branch} {demand}: {mark}{found}{}",
+            paint.strong(decides)
+        ));
         branches(&condition.within, &format!("{margin}{below}"), matched, paint, text);
     }
 }

@@ -51,3 +51,45 @@ fn to_file(path: &Path, text: &str) -> Result<(), Failure> {
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| Failure::file(path, &error))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_written_with_all_it_knows() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("intent.json");
+        let record = json!({
+            "intent": {"kind": "helm.upgrade", "environment": "prod", "reason": "41", "duration": "15m"},
+            "known": {"signals": {"freeze": false}},
+            "at": "2026-11-20T10:00:00Z",
+        });
+        std::fs::write(&path, record.to_string()).unwrap();
+        let args = PolicyExportArgs {
+            directory: None,
+            rego: false,
+            input: Some(path.clone()),
+            requester: "alice".to_owned(),
+            now: None,
+            file: None,
+        };
+        let told: Value = serde_json::from_str(&input(&path, &args).unwrap()).unwrap();
+        assert_eq!(told["intent"]["duration"], 900);
+        assert_eq!(told["requester"]["id"], "assent:local#alice");
+        assert_eq!(told["signals"], json!({"freeze": false}));
+        assert_eq!(told["now"], "2026-11-20T10:00:00.000Z");
+        assert_eq!(told.get("plan"), None, "what is not known is not there");
+    }
+
+    #[test]
+    fn a_file_that_is_there_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("policy.rego");
+        assert!(to_file(&path, "one\n").is_ok());
+        assert!(to_file(&path, "two\n").is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\n");
+    }
+}

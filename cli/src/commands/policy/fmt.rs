@@ -22,7 +22,8 @@ pub(crate) fn run(args: &FmtArgs, output: &Output) -> Result<Exit, Failure> {
         // All are read before any is written: a fault in one leaves the others as they are too.
         let text = read(path)?;
         let name = path.display().to_string();
-        let form = format::format(&name, &text).map_err(|error| told(error, &name, &text, output))?;
+        let form =
+            format::format(&name, &text).map_err(|error| told(error, &name, &text, output))?;
         if form != text {
             formed.push((path, form));
         }

@@ -64,7 +64,11 @@ impl Recorded {
     }
 
     /// What this JSON records; `None` for what is no filing: the head of an export, a review.
-    pub(super) fn read(name: &str, value: &Value, assumed: &Assumed) -> Result<Option<Self>, String> {
+    pub(super) fn read(
+        name: &str,
+        value: &Value,
+        assumed: &Assumed,
+    ) -> Result<Option<Self>, String> {
         if value.get("checkpoint").is_some() {
             return Ok(None);
         }
@@ -172,4 +176,49 @@ fn opened(path: &Path) -> Result<Box<dyn Read>, Failure> {
     File::open(path)
         .map(|file| Box::new(file) as Box<dyn Read>)
         .map_err(|error| Failure::file(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: &Value) -> Result<Option<Recorded>, String> {
+        let requester = principal("nobody", PrincipalKind::Person).unwrap();
+        Recorded::read("x", value, &Assumed { requester, at: Timestamp::from_millis(0) })
+    }
+
+    #[test]
+    fn an_intent_is_recorded_alone_or_with_who_asked_and_when() {
+        let intent = json!({"kind": "a.b", "environment": "prod", "reason": "why"});
+        let alone = read(&intent).unwrap().unwrap();
+        assert_eq!((alone.requester.id.sub(), alone.at.as_millis()), ("nobody", 0));
+        let requester = json!({"iss": "https://ci", "sub": "x", "kind": "workload"});
+        let record =
+            json!({"intent": intent, "requester": requester, "at": "2026-11-20T10:00:00Z"});
+        let whole = read(&record).unwrap().unwrap();
+        assert_eq!(whole.requester.id.to_string(), "https://ci#x");
+        assert_eq!(whole.at.to_string(), "2026-11-20T10:00:00.000Z");
+        assert!(whole.ruled.is_none());
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_and_what_is_no_filing_is_passed_over() {
+        for wrong in [
+            json!({}),
+            json!([]),
+            json!({"kind": "a.b", "environment": "prod", "reason": "why", "who": "me"}),
+            json!({"intent": {"kind": "A B", "environment": "prod", "reason": "why"}}),
+            json!({"index": 0, "event": {"type": "filed"}}),
+        ] {
+            assert!(read(&wrong).is_err(), "{wrong}");
+        }
+        for other in [
+            json!({"checkpoint": {"size": 0, "root": ""}}),
+            json!({"index": 0, "event": {"v": 1, "type": "started"}}),
+        ] {
+            assert!(read(&other).unwrap().is_none(), "{other}");
+        }
+    }
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use assent_core::policy::cases::{Case, Question};
 use assent_core::policy::coverage::Coverage;
-use assent_core::policy::opinion::Opinion;
 
 use crate::args::{TestArgs, TestFormat};
 use crate::clock;
+use crate::commands::policy::engines::Engines;
 use crate::commands::policy::test::cases::Results;
 use crate::commands::policy::test::files::Files;
 use crate::failure::{Exit, Failure};
@@ -25,12 +25,13 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// Runs the cases of a directory, once or whenever one of its files changes.
 pub(crate) async fn run(args: &TestArgs, output: &Output) -> Result<Exit, Failure> {
+    let engines = Engines::new();
     if !args.watch {
-        return once(args, output);
+        return once(args, &engines, output);
     }
     let pass = || {
         output.talk(format!("\n{}", clock::now()));
-        match once(args, output) {
+        match once(args, &engines, output) {
             Err(Failure::OutputClosed) => Err(Failure::OutputClosed),
             // What is wrong now may be put right in a moment: it is told, and ends nothing.
             Err(failure) => {
@@ -52,23 +53,27 @@ pub(crate) async fn run(args: &TestArgs, output: &Output) -> Result<Exit, Failur
 }
 
 /// One pass over all cases.
-fn once(args: &TestArgs, output: &Output) -> Result<Exit, Failure> {
+fn once(args: &TestArgs, engines: &Engines, output: &Output) -> Result<Exit, Failure> {
     let files = Files::read(&args.directory)?;
     let policy = super::compiled(&files.documents, output)?;
     let read = Case::read(&files.documents, &policy, &|file| files.plan(file));
     let cases = read.map_err(|faults| {
         super::tell_each(&faults, &files.documents, output);
-        Failure::usage(format!("the test cases have {}", super::counted(faults.len(), "fault", "faults")))
+        Failure::usage(format!(
+            "the test cases have {}",
+            super::counted(faults.len(), "fault", "faults")
+        ))
     })?;
     if cases.is_empty() {
         let directory = args.directory.display();
         return Err(Failure::usage(format!("`{directory}` holds no test case"))
             .hint("write them under `tests` of a policy document, or in a file *_test.yaml"));
     }
-    let chosen = |case: &Case| {
-        args.case.as_ref().is_none_or(|glob| glob.matches(&case.name))
+    let chosen = |case: &Case| args.case.as_ref().is_none_or(|glob| glob.matches(&case.name));
+    let ask = |question: &Question<'_>| {
+        Some(engines.ask(&policy, question.ask, question.situation, question.plan))
     };
-    let results = Results::of(cases.into_iter().filter(chosen), &policy, &engine);
+    let results = Results::of(cases.into_iter().filter(chosen), &policy, &ask);
     if results.is_empty() {
         return Err(Failure::usage("no test case has a name like that of --case"));
     }
@@ -80,7 +85,8 @@ fn once(args: &TestArgs, output: &Output) -> Result<Exit, Failure> {
         TestFormat::Json => output.json(&json::Report::of(&results, coverage))?,
         TestFormat::Junit => output.data(junit::text(&results))?,
     }
-    let is_under = args.fail_under.is_some_and(|least| told_under(&results.coverage, least, output));
+    let is_under =
+        args.fail_under.is_some_and(|least| told_under(&results.coverage, least, output));
     Ok(if results.passed() && !is_under { Exit::Granted } else { Exit::Refused })
 }
 
@@ -92,11 +98,6 @@ fn told_under(coverage: &Coverage, least: u8, output: &Output) -> bool {
         output.talk(format!("the coverage of {percent} % is under {least} %"));
     }
     is_under
-}
-
-/// No engine is at hand here yet: such a case fails unless it says what the engine answers.
-fn engine(_: &Question<'_>) -> Option<Opinion> {
-    None
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ pub(super) fn over(base: Option<&Node>, given: &Node, reader: &mut Reader<'_>) -
     let empty = Node { place: given.place.clone(), value: Yaml::Map(Vec::new()) };
     let mut base = base.unwrap_or(&empty).clone();
     let plan = member(given, "plan");
-    if plan.is_some_and(|plan| is_file(plan) != member(&base, "plan").is_some_and(is_file)) {
-        if let (Yaml::Map(members), true) = (&mut base.value, plan.is_some_and(is_map)) {
-            members.retain(|(key, _)| key.name != "plan");
-        }
+    let is_other = |plan| is_file(plan) != member(&base, "plan").is_some_and(is_file);
+    let replaces = plan.is_some_and(|plan| is_map(plan) && is_other(plan));
+    if let (Yaml::Map(members), true) = (&mut base.value, replaces) {
+        members.retain(|(key, _)| key.name != "plan");
     }
     merged(&base, given, reader)
 }

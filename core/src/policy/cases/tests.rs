@@ -48,9 +48,8 @@ fn read(policy: &str, text: &str) -> (Policy, Result<Vec<Case>, String>) {
     let files = [file("p.yaml", policy), file("p_test.yaml", text)];
     let policy = Policy::compile(&files).unwrap();
     let cases = Case::read(&files, &policy, &no_plans);
-    let told = cases.map_err(|faults| {
-        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    });
+    let told = cases
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     (policy, told)
 }
 
@@ -246,7 +245,8 @@ fn documents_of_cases_are_read_strictly() {
 
 #[test]
 fn a_fault_in_the_base_is_told_once_and_has_its_place() {
-    let tests = "tests:\n  - {name: a, expect: {ruling: refuse}}\n  - {name: b, expect: {ruling: refuse}}";
+    let tests =
+        "tests:\n  - {name: a, expect: {ruling: refuse}}\n  - {name: b, expect: {ruling: refuse}}";
     let base = "base:\n  intent: {kind: terraform.apply, environment: prod}\n  now: noon\n";
     let (_, cases) = read(POLICY, &format!("{HEAD}{base}{tests}"));
     let told = cases.map(|_| ()).unwrap_err();
@@ -256,7 +256,8 @@ fn a_fault_in_the_base_is_told_once_and_has_its_place() {
 
 #[test]
 fn cases_stand_in_policy_documents_too() {
-    let tests = "tests: [{name: a read, given: {intent: {kind: vm.read}}, expect: {ruling: permit}}]";
+    let tests =
+        "tests: [{name: a read, given: {intent: {kind: vm.read}}, expect: {ruling: permit}}]";
     let files = [file("p.yaml", &format!("{POLICY}{BASE}{tests}"))];
     let policy = Policy::compile(&files).unwrap();
     let cases = Case::read(&files, &policy, &no_plans).unwrap();
@@ -298,7 +299,8 @@ fn an_engine_is_asked_where_the_case_does_not_answer() {
 fn what_is_said_of_a_plan_replaces_a_plan_in_a_file_and_the_other_way_round() {
     let of_file = "{name: a, given: {plan: {file: plans/x.json}}, expect: {ruling: refuse}}";
     assert_eq!(faults(of_file), ["`plans/x.json`: no plans/x.json"]);
-    let base = "base:\n  intent: {kind: terraform.apply, environment: prod}\n  plan: {file: x.json}\n";
+    let base =
+        "base:\n  intent: {kind: terraform.apply, environment: prod}\n  plan: {file: x.json}\n";
     let of_facts = "{name: a, given: {plan: {deletes: 1}}, expect: {ruling: refuse, risk: 40}}";
     let (_, cases) = read(POLICY, &format!("{HEAD}{base}tests: [{of_facts}]"));
     assert!(cases.is_ok());

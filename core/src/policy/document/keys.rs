@@ -92,11 +92,8 @@ pub(crate) const ENVIRONMENT: Keys = keys("environment", &[], &["tier", "labels"
 
 pub(crate) const GROUP: Keys = keys("group", &["identity"], &["identity"]);
 
-pub(crate) const DELEGATION: Keys = keys(
-    "delegation",
-    &["from", "to", "starts", "ends"],
-    &["from", "to", "starts", "ends"],
-);
+pub(crate) const DELEGATION: Keys =
+    keys("delegation", &["from", "to", "starts", "ends"], &["from", "to", "starts", "ends"]);
 
 pub(crate) const OWNERS: Keys = keys("owners entry", &["target", "owners"], &["target", "owners"]);
 
@@ -161,8 +158,5 @@ pub(crate) const ASK: Keys = keys(
     ],
 );
 
-pub(crate) const CREDENTIAL: Keys = keys(
-    "credential",
-    &[],
-    &["max_ttl", "uses", "audiences", "grant_window", "broker", "role"],
-);
+pub(crate) const CREDENTIAL: Keys =
+    keys("credential", &[], &["max_ttl", "uses", "audiences", "grant_window", "broker", "role"]);

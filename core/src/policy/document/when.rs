@@ -87,15 +87,17 @@ impl Reader<'_> {
     }
 
     fn attribute(&mut self, place: &Place, name: &str, scope: Scope) -> Option<Attribute> {
-        let (attribute, known) = match scope {
-            Scope::Intent => (Attribute::named(name), Attribute::names()),
-            Scope::Change => (
-                Attribute::member(name).filter(|_| CHANGE_MEMBERS.contains(&name)),
-                CHANGE_MEMBERS.iter().map(|name| (*name).to_owned()).collect(),
-            ),
-            Scope::Element => (Attribute::member(name), Vec::new()),
+        let attribute = match scope {
+            Scope::Intent => Attribute::named(name),
+            Scope::Change => Attribute::member(name).filter(|_| CHANGE_MEMBERS.contains(&name)),
+            Scope::Element => Attribute::member(name),
         };
         if attribute.is_none() {
+            let known: Vec<String> = match scope {
+                Scope::Intent => Attribute::names(),
+                Scope::Change => CHANGE_MEMBERS.iter().map(|name| (*name).to_owned()).collect(),
+                Scope::Element => Vec::new(),
+            };
             let nearest = nearest(name, known.iter().map(String::as_str));
             let known = known.join(", ");
             let message = format!("unknown attribute `{name}`{nearest}; known are {known}");

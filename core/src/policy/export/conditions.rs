@@ -122,11 +122,7 @@ impl Conditions {
     }
 
     fn test(&mut self, attribute: &Attribute, test: &Test, scope: Scope) -> Written {
-        if *attribute == Attribute::Risk {
-            if let Some(written) = self.of_risk(test, scope) {
-                return written;
-            }
-        }
+        let is_score = *attribute == Attribute::Risk;
         // What is found is `v`; what it is tested for is true or false, and unknown without either.
         let found = format!("v := {}", reading(attribute));
         let yes_or_no = |this: &mut Self, typed: &str, test: &str| {
@@ -134,6 +130,7 @@ impl Conditions {
             this.rules(scope, &[body(true)], &[body(false)])
         };
         match test {
+            Test::In(constants) if is_score => self.score_is_in(constants, scope),
             Test::In(constants) => {
                 let set = listed('{', constants.iter().map(constant), '}');
                 let holds = format!("{found}\nv in {set}");
@@ -153,6 +150,7 @@ impl Conditions {
                 };
                 yes_or_no(self, "is_array", &holds)
             }
+            Test::Compare { order, bound } if is_score => self.score_is(*order, bound, scope),
             Test::Compare { order, bound } => {
                 let sign = sign(*order);
                 let bound_text = constant(bound);
@@ -160,7 +158,11 @@ impl Conditions {
                 let (found, typed) = match bound {
                     Constant::Span(_) if free => (reread("seconds", attribute), "is_number"),
                     Constant::Instant(_) if free => (reread("instant", attribute), "is_number"),
-                    other => (found, type_of(other)),
+                    Constant::Text(_)
+                    | Constant::Boolean(_)
+                    | Constant::Number(_)
+                    | Constant::Span(_)
+                    | Constant::Instant(_) => (found, type_of(bound)),
                 };
                 let body = |is: bool| {
                     format!("{found}\n{typed}(v)\nholds := v {sign} {bound_text}\nholds == {is}")
@@ -242,30 +244,23 @@ impl Conditions {
         }
     }
 
-    /// A test of the score, which is a range: all of it must be on one side. `None` for the tests
-    /// that are as those of anything else.
-    fn of_risk(&mut self, test: &Test, scope: Scope) -> Option<Written> {
-        let (least, most) = ("score[0]", "score[1]");
-        match test {
-            Test::In(constants) => {
-                let mut each = Vec::new();
-                for wanted in constants.iter().map(constant) {
-                    let is = format!("{least} == {wanted}\n{most} == {wanted}");
-                    let is_not = [format!("{most} < {wanted}"), format!("{least} > {wanted}")];
-                    each.push(self.rules(scope, &[is], &is_not));
-                }
-                Some(self.either(&each, scope))
-            }
-            Test::Compare { order, bound } => {
-                let (sign, bound) = (sign(*order), constant(bound));
-                let body = |is: bool| {
-                    let side = |end| format!("({end} {sign} {bound}) == {is}");
-                    format!("{}\n{}", side(least), side(most))
-                };
-                Some(self.rules(scope, &[body(true)], &[body(false)]))
-            }
-            _ => None,
+    /// The score is a range: all of it must be on one side.
+    fn score_is(&mut self, order: Order, bound: &Constant, scope: Scope) -> Written {
+        let (sign, bound) = (sign(order), constant(bound));
+        let body = |is: bool| {
+            format!("(score[0] {sign} {bound}) == {is}\n(score[1] {sign} {bound}) == {is}")
+        };
+        self.rules(scope, &[body(true)], &[body(false)])
+    }
+
+    fn score_is_in(&mut self, constants: &[Constant], scope: Scope) -> Written {
+        let mut each = Vec::new();
+        for one in constants.iter().map(constant) {
+            let is = format!("score[0] == {one}\nscore[1] == {one}");
+            let is_not = [format!("score[1] < {one}"), format!("score[0] > {one}")];
+            each.push(self.rules(scope, &[is], &is_not));
         }
+        self.either(&each, scope)
     }
 }
 

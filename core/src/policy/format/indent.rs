@@ -182,8 +182,9 @@ fn apply(wanted: &BTreeMap<usize, usize>, lines: &mut Lines) {
             moved = Some((line.indent(), *indent));
             line.moved_to(*indent);
         } else if line.is_comment() {
-            let below = (number + 1..=before.len())
-                .find(|below| contents.get(below - 1) == Some(&true) && continues.get(below - 1) == Some(&false));
+            let below = (number + 1..=before.len()).find(|below| {
+                contents.get(below - 1) == Some(&true) && continues.get(below - 1) == Some(&false)
+            });
             let next = below.and_then(|below| wanted.get(&below).map(|to| (indent_of(below), *to)));
             let mine = line.indent();
             let to = match (next, moved) {

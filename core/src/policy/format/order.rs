@@ -96,7 +96,8 @@ fn head(lines: &Lines, number: usize) -> usize {
 fn end_of(lines: &Lines, rule: &Node) -> usize {
     let column = rule.place.column;
     let deeper = |line: &&Line| line.continues || line.is_blank() || line.indent() + 1 >= column;
-    let mut end = lines.all.iter().skip(rule.place.line).take_while(deeper).count() + rule.place.line;
+    let mut end =
+        lines.all.iter().skip(rule.place.line).take_while(deeper).count() + rule.place.line;
     while lines.all.get(end.wrapping_sub(1)).is_some_and(Line::is_blank) {
         end -= 1;
     }

@@ -50,7 +50,10 @@ fn keys_of_a_rule_come_in_their_order() {
 fn rules_of_one_line_need_no_room() {
     let text = "rules:\n  - {id: a, allow: {}}\n  - {id: b, allow: {}}\n";
     check(text, text);
-    check("rules: [{id: a, allow: {}},\n   {id: b,  allow: {}}]   \n\n\n", "rules: [{id: a, allow: {}},\n   {id: b,  allow: {}}]\n");
+    check(
+        "rules: [{id: a, allow: {}},\n   {id: b,  allow: {}}]   \n\n\n",
+        "rules: [{id: a, allow: {}},\n   {id: b,  allow: {}}]\n",
+    );
 }
 
 #[test]
@@ -95,7 +98,8 @@ fn the_corpus_says_the_same_afterwards_and_is_formed_once() {
             let name = path.display().to_string();
             let formed = format(&name, &text).unwrap();
             assert_eq!(format(&name, &formed).unwrap(), formed, "{name}");
-            let comments = |text: &str| text.lines().filter(|l| l.trim_start().starts_with('#')).count();
+            let comments =
+                |text: &str| text.lines().filter(|l| l.trim_start().starts_with('#')).count();
             assert_eq!(comments(&text), comments(&formed), "{name}");
         });
     }

@@ -116,7 +116,9 @@ pub(super) fn conflict(context: &Context<'_>, lists: &[&[Condition]]) -> Option<
     }
     first.or_else(|| {
         // `not: {}`: nothing can keep a list without conditions from holding.
-        alternatives.is_empty().then(|| Conflict::certain("what it negates always holds".to_owned()))
+        alternatives
+            .is_empty()
+            .then(|| Conflict::certain("what it negates always holds".to_owned()))
     })
 }
 
@@ -242,7 +244,8 @@ fn never_among(one: &Atom<'_>, other: &Atom<'_>) -> bool {
     else {
         return false;
     };
-    let must: Vec<_> = if *all || items.len() == 1 { items.iter().collect() } else { return false };
+    let must: Vec<_> =
+        if *all || items.len() == 1 { items.iter().collect() } else { return false };
     let held = |item: &Constant| must.contains(&item);
     one.is_positive()
         && !other.is_positive()
@@ -250,11 +253,7 @@ fn never_among(one: &Atom<'_>, other: &Atom<'_>) -> bool {
 }
 
 /// Where the value must be one of some: whether none of them passes every other test.
-fn of_values(
-    context: &Context<'_>,
-    attribute: &Attribute,
-    atoms: &[Atom<'_>],
-) -> Option<Conflict> {
+fn of_values(context: &Context<'_>, attribute: &Attribute, atoms: &[Atom<'_>]) -> Option<Conflict> {
     let (values, whose) = candidates(attribute, atoms)?;
     let mut certain = attribute.type_of() != Type::Json;
     let mut why = None;
@@ -378,11 +377,7 @@ struct Bound {
 }
 
 /// Whether the ends that tests set leave nothing between them.
-fn of_range(
-    context: &Context<'_>,
-    attribute: &Attribute,
-    atoms: &[Atom<'_>],
-) -> Option<Conflict> {
+fn of_range(context: &Context<'_>, attribute: &Attribute, atoms: &[Atom<'_>]) -> Option<Conflict> {
     let is_whole = *attribute == Attribute::Risk || is_count(attribute);
     let (mut lower, mut upper) = (Vec::new(), Vec::new());
     for atom in atoms {
@@ -414,7 +409,10 @@ fn of_range(
     let mut pairs = lower.iter().flat_map(|low| upper.iter().map(move |high| (low, high)));
     let (low, high) = pairs.find(meet)?;
     let certain = attribute.type_of() != Type::Json;
-    Some(Conflict { text: format!("{} and {} leave nothing between", low.said, high.said), certain })
+    Some(Conflict {
+        text: format!("{} and {} leave nothing between", low.said, high.said),
+        certain,
+    })
 }
 
 fn inverse(order: Order) -> Order {
@@ -428,18 +426,16 @@ fn inverse(order: Order) -> Order {
 
 /// Where an order begins or ends, and whether that is part of it; whole numbers leave no gap.
 fn end(order: Order, bound: &Constant, is_whole: bool) -> (Constant, bool) {
-    match bound {
-        Constant::Number(number) if is_whole => {
-            let at = match order {
-                Order::Gt => number.floor() + 1.0,
-                Order::Gte => number.ceil(),
-                Order::Lt => number.ceil() - 1.0,
-                Order::Lte => number.floor(),
-            };
-            (Constant::Number(at), true)
-        }
-        other => (other.clone(), matches!(order, Order::Gte | Order::Lte)),
-    }
+    let (Constant::Number(number), true) = (bound, is_whole) else {
+        return (bound.clone(), matches!(order, Order::Gte | Order::Lte));
+    };
+    let at = match order {
+        Order::Gt => number.floor() + 1.0,
+        Order::Gte => number.ceil(),
+        Order::Lt => number.ceil() - 1.0,
+        Order::Lte => number.floor(),
+    };
+    (Constant::Number(at), true)
 }
 
 fn compared(one: &Constant, other: &Constant) -> Option<Ordering> {
@@ -458,7 +454,8 @@ type ByAttribute<'p> = BTreeMap<&'p Attribute, Vec<Atom<'p>>>;
 fn pinned(found: &ByAttribute<'_>, attribute: &Attribute) -> Option<Vec<String>> {
     let atoms = found.get(attribute)?;
     let (values, Some(_)) = candidates(attribute, atoms)? else { return None };
-    let passing = values.iter().filter(|value| atoms.iter().all(|a| settles(a, value) != Some(false)));
+    let passing =
+        values.iter().filter(|value| atoms.iter().all(|a| settles(a, value) != Some(false)));
     let text = |value: &Constant| {
         let Constant::Text(text) = value else { return None };
         Some(text.clone())

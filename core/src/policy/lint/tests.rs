@@ -149,7 +149,10 @@ fn what_is_on_file_of_an_environment_decides() {
         ("intent.environment: dev, environment.tier: critical", Some("warning never-matches")),
         ("environment.tier: critcal", Some("warning never-matches")),
         ("environment.tier: [critical, hgih]", Some("warning impossible-value")),
-        ("intent.environment: prod, environment.labels.region: {not: {eq: eu}}", Some("fault never-matches")),
+        (
+            "intent.environment: prod, environment.labels.region: {not: {eq: eu}}",
+            Some("fault never-matches"),
+        ),
         ("environment.labels.region: us", Some("warning never-matches")),
         ("intent.kind: vm.delete, intent.category: change", Some("fault never-matches")),
     ] {
@@ -160,7 +163,10 @@ fn what_is_on_file_of_an_environment_decides() {
 #[test]
 fn one_of_several_values_that_is_impossible() {
     assert_eq!(of_when("now.weekday: [saturday, sundy]"), ["warning impossible-value"]);
-    assert_eq!(of_when("plan.actions: {contains_any: [delete, destroy]}"), ["warning impossible-value"]);
+    assert_eq!(
+        of_when("plan.actions: {contains_any: [delete, destroy]}"),
+        ["warning impossible-value"]
+    );
     let found = linted("rules: [{id: r, when: {now.weekday: [saturday, sundy]}, allow: {}}]\n");
     assert!(found[0].fault.message.contains("did you mean `sunday`?"), "{}", found[0].fault);
 }
@@ -195,7 +201,8 @@ fn what_two_must_approve_and_nobody_does() {
         )
     };
     assert_eq!(told(&text("", "")), ["warning waives-two"]);
-    let reviewed = ", post_review: {by: [person:p, person:q], within: 24h, if_missed: {suspend: a}}";
+    let reviewed =
+        ", post_review: {by: [person:p, person:q], within: 24h, if_missed: {suspend: a}}";
     assert_eq!(told(&text(reviewed, "")), [""; 0]);
     let others = "  - {id: b, when: {plan.tags_only: true}, require: {stages: [{name: s, approvals: 2, from: [person:p, person:q, person:r]}]}}\n";
     assert_eq!(told(&text("", others)), [""; 0]);
@@ -205,13 +212,17 @@ fn what_two_must_approve_and_nobody_does() {
 
 #[test]
 fn a_later_review_without_a_consequence_and_a_glass_broken_for_long() {
-    let text = |allow: &str| format!("rules:\n  - {{id: a, allow: {{{allow}}}}}\n  - {{id: b, allow: {{waives: []}}}}\n").replace(", allow: {waives: []}", ", when: {intent.kind: x.y}, allow: {}");
+    let text = |allow: &str| {
+        format!("rules:\n  - {{id: a, allow: {{{allow}}}}}\n  - {{id: b, allow: {{waives: []}}}}\n")
+            .replace(", allow: {waives: []}", ", when: {intent.kind: x.y}, allow: {}")
+    };
     let review = |missed: &str| format!("post_review: {{by: [person:p], within: 24h{missed}}}");
     let suspends = |id: &str| format!(", if_missed: {{suspend: {id}}}");
     assert_eq!(told(&text(&review(""))), ["warning review-without-consequence"]);
     assert_eq!(told(&text(&review(&suspends("b")))), ["warning review-without-consequence"]);
     assert_eq!(told(&text(&review(&suspends("a")))), [""; 0]);
-    let long = |ttl: &str| text(&format!("credential: {{max_ttl: {ttl}}}, {}", review(&suspends("a"))));
+    let long =
+        |ttl: &str| text(&format!("credential: {{max_ttl: {ttl}}}, {}", review(&suspends("a"))));
     assert_eq!(told(&long("1h")), [""; 0]);
     assert_eq!(told(&long("2h")), ["warning long-break-glass"]);
 }
@@ -223,11 +234,15 @@ fn twice_the_same_and_never_heard() {
          - {{id: b, when: {{intent.environment: p, intent.kind: x.y}}, require: {{stages: [{STAGE}]}}}}\n"
     );
     assert_eq!(told(&same), ["warning duplicate"]);
-    assert_eq!(told(&same.replacen("approvals: 1", "approvals: 2", 1).replace("q]", "q, person:r]")), [""; 0]);
+    assert_eq!(
+        told(&same.replacen("approvals: 1", "approvals: 2", 1).replace("q]", "q, person:r]")),
+        [""; 0]
+    );
     let shadowed = "rules:\n  - {id: a, when: {intent.kind: x.y, intent.environment: p}, allow: {}}\n  \
                     - {id: no, when: {intent.environment: p}, deny: {message: no, waivable: true}}\n";
     assert_eq!(told(shadowed), ["warning shadowed"]);
-    let lifted = format!("{shadowed}  - {{id: w, when: {{context.w: true}}, allow: {{waives: [no]}}}}\n");
+    let lifted =
+        format!("{shadowed}  - {{id: w, when: {{context.w: true}}, allow: {{waives: [no]}}}}\n");
     assert_eq!(told(&lifted), [""; 0]);
 }
 
@@ -253,14 +268,18 @@ fn names_that_nobody_says() {
 #[test]
 fn what_is_over() {
     let delegation = |ends: &str| {
-        format!("delegations: [{{from: person:a, to: person:b, starts: 2026-11-01T00:00:00Z, ends: {ends}}}]\n")
+        format!(
+            "delegations: [{{from: person:a, to: person:b, starts: 2026-11-01T00:00:00Z, ends: {ends}}}]\n"
+        )
     };
     assert_eq!(told(&delegation("2026-11-20T10:00:00Z")), ["warning over"]);
     assert_eq!(told(&delegation("2026-11-20T10:00:01Z")), [""; 0]);
     assert_eq!(of_when("now: {before: 2026-11-20T10:00:00Z}"), ["warning over"]);
     assert_eq!(of_when("now: {before: 2026-11-20T10:00:01Z}"), [""; 0]);
     let calendar = |date: &str| {
-        format!("calendars: {{c: {{include: [{date}]}}}}\nrules: [{{id: r, when: {{now: {{within: c}}}}, allow: {{}}}}]\n")
+        format!(
+            "calendars: {{c: {{include: [{date}]}}}}\nrules: [{{id: r, when: {{now: {{within: c}}}}, allow: {{}}}}]\n"
+        )
     };
     assert_eq!(told(&calendar("2026-01-01")), ["warning over"]);
     assert_eq!(told(&calendar("2027-01-01")), [""; 0]);
@@ -291,16 +310,31 @@ fn those_who_ask_and_would_have_to_approve() {
 #[test]
 fn faults_come_before_findings() {
     for (text, wanted) in [
-        ("rules: [{id: r, when: {intent.knd: x}, allow: {}}]", "unknown attribute `intent.knd` (did you mean `intent.kind`?)"),
-        ("rules: [{id: r, require: {stages: [{approvals: 1, from: [group:ghosts]}]}}]", "there is no group `ghosts`"),
-        ("rules: [{id: r, require: {stages: [{approvals: 2, from: [person:a]}]}}]", "asks for 2 approvals, but only 1 different people"),
+        (
+            "rules: [{id: r, when: {intent.knd: x}, allow: {}}]",
+            "unknown attribute `intent.knd` (did you mean `intent.kind`?)",
+        ),
+        (
+            "rules: [{id: r, require: {stages: [{approvals: 1, from: [group:ghosts]}]}}]",
+            "there is no group `ghosts`",
+        ),
+        (
+            "rules: [{id: r, require: {stages: [{approvals: 2, from: [person:a]}]}}]",
+            "asks for 2 approvals, but only 1 different people",
+        ),
         ("rules: [{id: r, allow: {}}, {id: r, allow: {}}]", "rule `r` stands already"),
         ("rules: [{id: r, allow: {waives: [no]}}]", "cannot waive `no`: there is no such rule"),
     ] {
         let faults = Policy::lint(&[file(text)], None).unwrap_err();
         assert!(faults[0].message.contains(wanted), "{text}: {faults:#?}");
     }
-    let twice = [file("rules: [{id: r, allow: {}}]"), PolicyDocument { file: "q.yaml".to_owned(), ..file("rules: [{id: r, deny: {message: no}}]") }];
+    let twice = [
+        file("rules: [{id: r, allow: {}}]"),
+        PolicyDocument {
+            file: "q.yaml".to_owned(),
+            ..file("rules: [{id: r, deny: {message: no}}]")
+        },
+    ];
     let faults = Policy::lint(&twice, None).unwrap_err();
     assert_eq!(faults[0].to_string(), "q.yaml:3:9: rule `r` stands already at p.yaml:3");
 }
@@ -353,8 +387,10 @@ fn conditions() -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 1..3).prop_map(|all| format!("{{all: [{}]}}", all.join(", "))),
-            prop::collection::vec(inner.clone(), 1..3).prop_map(|any| format!("{{any: [{}]}}", any.join(", "))),
+            prop::collection::vec(inner.clone(), 1..3)
+                .prop_map(|all| format!("{{all: [{}]}}", all.join(", "))),
+            prop::collection::vec(inner.clone(), 1..3)
+                .prop_map(|any| format!("{{any: [{}]}}", any.join(", "))),
             inner.prop_map(|one| format!("{{not: {one}}}")),
         ]
     })

@@ -35,7 +35,8 @@ pub(super) fn look(written: &Written<'_>, now: Timestamp, findings: &mut Finding
 /// The moment until which a condition could hold, where it has passed.
 fn end(condition: &Condition, now: Timestamp) -> Option<Timestamp> {
     let Condition::Test { attribute: Attribute::Now, test } = condition else { return None };
-    let Test::Compare { order: Order::Lt | Order::Lte, bound: Constant::Instant(end) } = test else {
+    let Test::Compare { order: Order::Lt | Order::Lte, bound: Constant::Instant(end) } = test
+    else {
         return None;
     };
     (*end <= now).then_some(*end)

@@ -233,7 +233,8 @@ impl Requesters {
                 (Attribute::RequesterSub, Test::In(subs)) => named = Some(texts(subs)),
                 (Attribute::RequesterGroups, Test::Contains { items, .. }) => {
                     let groups = texts(items);
-                    let members = groups.iter().filter_map(|group| context.membership.members(group));
+                    let members =
+                        groups.iter().filter_map(|group| context.membership.members(group));
                     let subs: BTreeSet<_> =
                         members.flatten().map(|who| who.sub().to_owned()).collect();
                     named.get_or_insert(subs);
@@ -256,7 +257,9 @@ impl Requesters {
 fn texts(constants: &[Constant]) -> BTreeSet<String> {
     let text = |constant: &Constant| match constant {
         Constant::Text(text) => Some(text.clone()),
-        Constant::Boolean(_) | Constant::Number(_) | Constant::Span(_) | Constant::Instant(_) => None,
+        Constant::Boolean(_) | Constant::Number(_) | Constant::Span(_) | Constant::Instant(_) => {
+            None
+        }
     };
     constants.iter().filter_map(text).collect()
 }

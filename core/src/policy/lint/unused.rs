@@ -31,7 +31,8 @@ pub(super) fn look(written: &Written<'_>, findings: &mut Findings) {
         }
         for (name, placed) in &half.sections.calendars {
             if !used.calendars.contains(name.as_str()) {
-                let message = format!("calendar `{name}` is never used; test `now: {{within: {name}}}`");
+                let message =
+                    format!("calendar `{name}` is never used; test `now: {{within: {name}}}`");
                 findings.warning("unused-calendar", &placed.place, message);
             }
         }

@@ -63,10 +63,8 @@ pub(super) fn impossible(
     let Constant::Text(text) = value else { return None };
     let among = |known: &[&str]| {
         let hint = nearest(text, known.iter().copied());
-        let message = format!(
-            "`{attribute}` is never `{text}`{hint}; it is one of {}",
-            known.join(", ")
-        );
+        let message =
+            format!("`{attribute}` is never `{text}`{hint}; it is one of {}", known.join(", "));
         (!known.contains(&text.as_str())).then_some(message)
     };
     let unless = |possible: bool, why: &str| {

@@ -24,7 +24,10 @@ const TYPES: [(Type, &str); 9] = [
 pub(super) fn definitions() -> Vec<Definition> {
     let mut all = vec![
         ("when".to_owned(), when(&attributes(), "when", "All of it must hold")),
-        ("change".to_owned(), inner(when(&change_members(), "change", "A change of the plan with all of this"))),
+        (
+            "change".to_owned(),
+            inner(when(&change_members(), "change", "A change of the plan with all of this")),
+        ),
         ("element".to_owned(), inner(element())),
     ];
     for (kind, word) in TYPES {
@@ -82,7 +85,9 @@ fn attributes() -> (Map<String, Value>, Map<String, Value>) {
         let Some(attribute) = Attribute::named(&name) else { continue };
         let schema = of(&format!("test-{}", word(attribute.type_of())), about(&attribute));
         match name.strip_suffix(OPEN) {
-            Some(prefix) => drop(open.insert(format!("^{}.+$", prefix.replace('.', "\\.")), schema)),
+            Some(prefix) => {
+                drop(open.insert(format!("^{}.+$", prefix.replace('.', "\\.")), schema))
+            }
             None => drop(fixed.insert(name, schema)),
         }
     }
@@ -137,7 +142,8 @@ fn operator_schema(kind: Type, type_word: &str, operator: &str) -> Value {
     let value = || value(kind).unwrap_or(json!(true));
     let test = || reference(&format!("test-{type_word}"));
     let many = |of: Value| json!({"type": "array", "minItems": 1, "items": of});
-    let one_or_many = |of: Value| json!({"anyOf": [of, {"type": "array", "minItems": 1, "items": of}]});
+    let one_or_many =
+        |of: Value| json!({"anyOf": [of, {"type": "array", "minItems": 1, "items": of}]});
     let scalar = || json!({"type": ["string", "number", "boolean"]});
     let text = || json!({"type": "string", "minLength": 1});
     let schema = match operator {

@@ -26,9 +26,9 @@ fn json_of(node: &Node) -> Value {
         Yaml::Float(number) => json!(number),
         Yaml::Text(text) => json!(text),
         Yaml::List(items) => items.iter().map(json_of).collect(),
-        Yaml::Map(members) => {
-            Value::Object(members.iter().map(|(key, node)| (key.name.clone(), json_of(node))).collect())
-        }
+        Yaml::Map(members) => Value::Object(
+            members.iter().map(|(key, node)| (key.name.clone(), json_of(node))).collect(),
+        ),
     }
 }
 
@@ -117,7 +117,9 @@ fn every_operator_and_attribute_is_offered_and_told_of() {
     for name in Attribute::names() {
         let offered = when["properties"].get(&name).is_some()
             || open.keys().any(|pattern| {
-                name.starts_with(&pattern.trim_start_matches('^').replace("\\.", ".").replace(".+$", ""))
+                name.starts_with(
+                    &pattern.trim_start_matches('^').replace("\\.", ".").replace(".+$", ""),
+                )
             });
         assert!(offered, "{name}");
         assert_ne!(conditions::about(&Attribute::named(&name).unwrap()), "", "{name}");
@@ -155,9 +157,27 @@ fn compiles(text: &str) -> bool {
 fn schema_and_reader_agree_on_which_operator_fits_which_attribute() {
     let validator = validator();
     let samples = [
-        "eng", "1", "1.5", "true", "15m", "2026-11-20T10:00:00Z", "2026-11-20", "\"09:00\"", "10.0.0.0/8",
-        "[eng]", "[1]", "[]", "office", "{type: {eq: a}}", "{any: [{type: a}]}", "[eng, eng]",
-        "{days: [monday]}", "intent.kind", "{eq: eng}", "[{eq: eng}]", "null",
+        "eng",
+        "1",
+        "1.5",
+        "true",
+        "15m",
+        "2026-11-20T10:00:00Z",
+        "2026-11-20",
+        "\"09:00\"",
+        "10.0.0.0/8",
+        "[eng]",
+        "[1]",
+        "[]",
+        "office",
+        "{type: {eq: a}}",
+        "{any: [{type: a}]}",
+        "[eng, eng]",
+        "{days: [monday]}",
+        "intent.kind",
+        "{eq: eng}",
+        "[{eq: eng}]",
+        "null",
     ];
     let mut accepted = 0;
     let mut seen = Vec::new();
@@ -169,7 +189,8 @@ fn schema_and_reader_agree_on_which_operator_fits_which_attribute() {
         seen.push(kind);
         for sample in samples {
             let mut conditions = vec![format!("{name}: {sample}")];
-            conditions.extend(OPERATORS.map(|operator| format!("{name}: {{{operator}: {sample}}}")));
+            conditions
+                .extend(OPERATORS.map(|operator| format!("{name}: {{{operator}: {sample}}}")));
             for condition in conditions {
                 let text = with_condition(&condition);
                 // Dates and times have no type of their own in the schema, and calendars are known
@@ -188,7 +209,7 @@ fn schema_and_reader_agree_on_which_operator_fits_which_attribute() {
             }
         }
     }
-    assert!(seen.len() == 9 - 1 && accepted > 150, "{accepted}");
+    assert!(seen.len() == 9 && accepted > 250, "{accepted}");
 }
 
 #[test]
@@ -253,7 +274,10 @@ fn the_published_schema_is_this_one() {
     let path = Path::new(ROOT).join("docs/schema/policy.schema.json");
     let published = fs::read_to_string(path).unwrap();
     let current = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
-    assert_eq!(published, current, "write it anew: assent policy schema > docs/schema/policy.schema.json");
+    assert_eq!(
+        published, current,
+        "write it anew: assent policy schema > docs/schema/policy.schema.json"
+    );
 }
 
 /// The YAML blocks of the guide; those that show one section, as a whole document.
@@ -272,7 +296,8 @@ fn every_block_of_the_guide_is_a_policy_or_its_cases() {
     use crate::policy::cases::Case;
 
     let validator = validator();
-    let file = |name: &str, text: &str| PolicyDocument { file: name.to_owned(), text: text.to_owned() };
+    let file =
+        |name: &str, text: &str| PolicyDocument { file: name.to_owned(), text: text.to_owned() };
     let blocks = blocks();
     let (cases, policies): (Vec<_>, Vec<_>) =
         blocks.iter().partition(|block| block.contains("kind: PolicyTest"));
@@ -328,6 +353,8 @@ fn the_example_is_without_a_finding_and_formed() {
         assert_eq!(crate::policy::format::format(&file.file, &file.text).unwrap(), file.text);
     }
     let policy = Policy::compile(&files).unwrap();
+    let guide = fs::read_to_string(Path::new(ROOT).join("docs/guides/policy.md")).unwrap();
+    assert!(guide.contains(&policy.revision().to_string()), "the guide shows another revision");
     let cases = Case::read(&files, &policy, &|_| Err("there is none".to_owned())).unwrap();
     assert_eq!(cases.len(), 4);
     for case in cases {

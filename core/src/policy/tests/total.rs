@@ -64,9 +64,50 @@ fn documents() -> Vec<String> {
 }
 
 const WORDS: [&str; 44] = [
-    "{", "}", "[", "]", ":", ",", "-", "\n", "  ", "\t", "#", "'", "\"", "|", ">", "&a", "*a", "<<: ", "!!str ", "? ",
-    "---\n", "...\n", "%YAML 1.1\n", "\u{feff}", "\u{0}", "\u{202e}", "é", "💥", "~", "null", "true", "1e999", "-0", "99999999999999999999999", "0.1",
-    "7d", "0s", "group:", "person:bob", "when: {not: {any: [{all: []}]}}", "exists: true", "waives: [r]", "owners_of(target)", "**",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "-",
+    "\n",
+    "  ",
+    "\t",
+    "#",
+    "'",
+    "\"",
+    "|",
+    ">",
+    "&a",
+    "*a",
+    "<<: ",
+    "!!str ",
+    "? ",
+    "---\n",
+    "...\n",
+    "%YAML 1.1\n",
+    "\u{feff}",
+    "\u{0}",
+    "\u{202e}",
+    "é",
+    "💥",
+    "~",
+    "null",
+    "true",
+    "1e999",
+    "-0",
+    "99999999999999999999999",
+    "0.1",
+    "7d",
+    "0s",
+    "group:",
+    "person:bob",
+    "when: {not: {any: [{all: []}]}}",
+    "exists: true",
+    "waives: [r]",
+    "owners_of(target)",
+    "**",
 ];
 
 /// Another text, by a few changes of bytes, words, lines or levels.
@@ -127,7 +168,10 @@ fn is_inside(fault: &Fault, text: &str) {
 /// Questions that have something to every rule, and such as have nothing.
 fn questions() -> Vec<(Intent, Principal, Known)> {
     let rich = Known {
-        signals: json!({"incident": {"severity": "sev1"}, "l": [1, {"a": null}, "x"]}).as_object().unwrap().clone(),
+        signals: json!({"incident": {"severity": "sev1"}, "l": [1, {"a": null}, "x"]})
+            .as_object()
+            .unwrap()
+            .clone(),
         network: crate::policy::situation::Network {
             ip: Some("::ffff:10.0.0.1".parse().unwrap()),
             country: Some("DE".to_owned()),
@@ -139,7 +183,8 @@ fn questions() -> Vec<(Intent, Principal, Known)> {
         "bob/oncall asks database.session in prod",
         "mallory asks a.b in x",
     ];
-    told.into_iter().zip([rich, Known::default(), Known::default()])
+    told.into_iter()
+        .zip([rich, Known::default(), Known::default()])
         .map(|(told, known)| {
             let (intent, requester) = asked(told);
             (intent, requester, known)

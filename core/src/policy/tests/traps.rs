@@ -51,7 +51,10 @@ impl Case {
         let stated = UnverifiedIntent {
             kind: self.text("kind", "a.b"),
             environment: self.text("environment", "x"),
-            target: target.iter().map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned())).collect(),
+            target: target
+                .iter()
+                .map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned()))
+                .collect(),
             context: self.map("context"),
             reason: self.text("reason", "because"),
             duration: self.told.get("minutes").and_then(Value::as_u64).map(Span::minutes),
@@ -92,7 +95,9 @@ fn truth(when: &str, case: &Case) -> &'static str {
 
 #[track_caller]
 fn truth_with(sections: &str, when: &str, case: &Case) -> &'static str {
-    let text = format!("{HEAD}{sections}rules:\n  - {{id: all, allow: {{}}}}\n  - {{id: d, when: {{{when}}}, deny: {{message: no}}}}\n");
+    let text = format!(
+        "{HEAD}{sections}rules:\n  - {{id: all, allow: {{}}}}\n  - {{id: d, when: {{{when}}}, deny: {{message: no}}}}\n"
+    );
     let ruling = case.ruled(&compiled(&text));
     match ruling.rules.iter().next().unwrap().as_str() {
         "d" => "true",
@@ -132,7 +137,9 @@ fn all_operators_of_a_map_must_hold_and_not_only_the_first() {
 #[test]
 fn an_absent_condition_does_not_stop_the_others_from_being_looked_at() {
     // Wherever the false one stands, it settles the rule.
-    for when in ["context.gone: 1, intent.kind: other.kind", "intent.kind: other.kind, context.gone: 1"] {
+    for when in
+        ["context.gone: 1, intent.kind: other.kind", "intent.kind: other.kind, context.gone: 1"]
+    {
         assert_eq!(truth(when, &case(json!({}))), "false", "{when}");
     }
     // And where nothing is false, the absent one keeps it open, wherever it stands.
@@ -232,13 +239,22 @@ fn every_element_of_no_elements_is_nothing() {
 
 #[test]
 fn an_empty_plan_is_not_one_that_only_changes_tags() {
-    let text = rules("
+    let text = rules(
+        "
   - {id: apply, require: {stages: [{approvals: 1, from: [group:g]}]}}
-  - {id: tags, when: {plan.changes: {every: {tags_only: true}}}, allow: {waives: [apply]}}");
+  - {id: tags, when: {plan.changes: {every: {tags_only: true}}}, allow: {waives: [apply]}}",
+    );
     let tags = |tags_only| plan::Change { tags_only, ..plan::Change::default() };
-    let with = |changes: Option<Vec<plan::Change>>| case(json!({})).with_plan(plan::Facts::default(), changes);
+    let with = |changes: Option<Vec<plan::Change>>| {
+        case(json!({})).with_plan(plan::Facts::default(), changes)
+    };
     assert!(permits(&text, &with(Some(vec![tags(Some(true)), tags(Some(true))]))));
-    for changes in [None, Some(vec![]), Some(vec![tags(Some(true)), tags(None)]), Some(vec![tags(Some(false))])] {
+    for changes in [
+        None,
+        Some(vec![]),
+        Some(vec![tags(Some(true)), tags(None)]),
+        Some(vec![tags(Some(false))]),
+    ] {
         assert!(!permits(&text, &with(changes.clone())), "{changes:?}");
     }
     assert!(!permits(&text, &case(json!({}))), "no plan at all");
@@ -258,12 +274,24 @@ fn within_is_half_open_and_a_night_belongs_to_the_evening_it_began() {
         ("now: {within: night}", "2026-11-21T05:00:00Z", "false"),
         ("now: {within: night}", "2026-11-20T04:00:00Z", "false"),
         ("now: {not: {within: night}}", "2026-11-20T21:00:00Z", "false"),
-        ("now: {within: {days: [friday], from: '09:00', to: '10:00'}}", "2026-11-20T09:30:00Z", "true"),
-        ("now: {within: {days: [friday], from: '09:00', to: '10:00', zone: Europe/Berlin}}", "2026-11-20T09:30:00Z", "false"),
+        (
+            "now: {within: {days: [friday], from: '09:00', to: '10:00'}}",
+            "2026-11-20T09:30:00Z",
+            "true",
+        ),
+        (
+            "now: {within: {days: [friday], from: '09:00', to: '10:00', zone: Europe/Berlin}}",
+            "2026-11-20T09:30:00Z",
+            "false",
+        ),
         ("now: {before: 2026-11-20T10:00:00Z}", "2026-11-20T10:00:00Z", "false"),
         ("now: {after: 2026-11-20T10:00:00Z}", "2026-11-20T10:00:00Z", "true"),
         ("now: {before: 2026-11-20T11:00:00+01:00}", "2026-11-20T09:59:59.999Z", "true"),
-        ("now: {after: 2026-11-20T09:00:00Z, before: 2026-11-20T11:00:00Z}", "2026-11-20T10:00:00Z", "true"),
+        (
+            "now: {after: 2026-11-20T09:00:00Z, before: 2026-11-20T11:00:00Z}",
+            "2026-11-20T10:00:00Z",
+            "true",
+        ),
     ] {
         assert_eq!(truth_with(sections, when, &at(now)), wanted, "{when} at {now}");
     }
@@ -321,7 +349,13 @@ fn numbers_are_exact_or_are_not_compared() {
     ] {
         assert_eq!(truth(when, &big), wanted, "{when}");
     }
-    for number in ["9007199254740992", "-9007199254740992", "9007199254740993.5", "99999999999999999999", "1111111111111111111111111111111111111111.0"] {
+    for number in [
+        "9007199254740992",
+        "-9007199254740992",
+        "9007199254740993.5",
+        "99999999999999999999",
+        "1111111111111111111111111111111111111111.0",
+    ] {
         check_rule(
             &format!("{{id: r, when: {{context.n: {{gt: {number}}}}}, allow: {{}}}}"),
             &["p.yaml:6:36: expected a number whose size is below 2^53, found a number"],
@@ -343,11 +377,20 @@ fn nothing_is_a_number_that_json_has_not() {
 #[test]
 fn what_could_never_settle_is_not_read() {
     for (when, wanted) in [
-        ("intent.reason: {gt: a}", "`intent.reason` is not tested with `gt`: it has no order; use eq or in"),
+        (
+            "intent.reason: {gt: a}",
+            "`intent.reason` is not tested with `gt`: it has no order; use eq or in",
+        ),
         ("intent.kind: {cidr: 10.0.0.0/8}", ""),
         ("plan.deletes: {prefix: a}", "`plan.deletes` is not tested with `prefix`: it is no text"),
-        ("plan.types: {some: {a: 1}}", "`plan.types` is not tested with `some`: it is no list of maps"),
-        ("plan.tags_only: {gt: 0}", "`plan.tags_only` is not tested with `gt`: it has no order; use eq or in"),
+        (
+            "plan.types: {some: {a: 1}}",
+            "`plan.types` is not tested with `some`: it is no list of maps",
+        ),
+        (
+            "plan.tags_only: {gt: 0}",
+            "`plan.tags_only` is not tested with `gt`: it has no order; use eq or in",
+        ),
         ("intent.kind: {within: x}", "there is no calendar `x`"),
         ("intent.duration: {gt: 5}", "expected text"),
         ("now: {before: yesterday}", "`yesterday` is not an RFC 3339 time"),
@@ -383,7 +426,8 @@ fn what_could_never_settle_is_not_read() {
 
 #[test]
 fn yaml_1_2_no_on_and_yes_are_words() {
-    let told = case(json!({"environment": "no", "target": {"a": "on", "b": "yes", "c": "off", "d": "y"}}));
+    let told =
+        case(json!({"environment": "no", "target": {"a": "on", "b": "yes", "c": "off", "d": "y"}}));
     let when = "intent.environment: no, intent.target.a: on, intent.target.b: yes, intent.target.c: off, intent.target.d: y";
     assert_eq!(truth(when, &told), "true");
     // And 1.2 has sexagesimal numbers and octal ones no more.
@@ -438,7 +482,11 @@ fn exists_stands_only_where_a_missing_attribute_permits_less() {
         (deny, "not: {context.a: {exists: true}}", true),
         (deny, "not: {context.a: {exists: false}}", false),
         (deny, "not: {not: {context.a: {exists: true}}}", false),
-        (deny, "not: {any: [{context.a: {exists: true}}, {context.b: {not: {exists: false}}}]}", true),
+        (
+            deny,
+            "not: {any: [{context.a: {exists: true}}, {context.b: {not: {exists: false}}}]}",
+            true,
+        ),
         (deny, "any: [{intent.kind: a.b}, {context.a: {any: [1, {exists: true}]}}]", false),
         (deny, "signals.l: {some: {a: {exists: false}}}", true),
         (deny, "signals.l: {every: {a: {exists: true}}}", false),
@@ -455,10 +503,19 @@ fn exists_stands_only_where_a_missing_attribute_permits_less() {
         let text = rules(&format!("  - {{id: r, when: {{{when}}}, {effect}}}"));
         let faults = Policy::compile(&[document("p.yaml", &text)]).err().unwrap_or_default();
         assert_eq!(faults.is_empty(), may, "{effect} when {when}: {faults:?}");
-        assert!(may || faults[0].message.contains("leaving something out would permit more"), "{faults:?}");
+        assert!(
+            may || faults[0].message.contains("leaving something out would permit more"),
+            "{faults:?}"
+        );
     }
-    let factor = format!("{HEAD}risk: [{{id: f, weight: 1, when: {{context.a: {{exists: true}}}}}}]\n");
-    check_faults(&factor, &["p.yaml:3:8: in a risk factor `exists` may not stand: else leaving something out would permit more"]);
+    let factor =
+        format!("{HEAD}risk: [{{id: f, weight: 1, when: {{context.a: {{exists: true}}}}}}]\n");
+    check_faults(
+        &factor,
+        &[
+            "p.yaml:3:8: in a risk factor `exists` may not stand: else leaving something out would permit more",
+        ],
+    );
 }
 
 #[test]
@@ -481,9 +538,11 @@ fn exists_is_never_unknown_and_null_is_not_there() {
 
 #[test]
 fn unknown_is_not_waivable() {
-    let text = rules("
+    let text = rules(
+        "
   - {id: freeze, when: {signals.freeze: true}, deny: {message: frozen, waivable: true}}
-  - {id: glass, allow: {waives: [freeze]}}");
+  - {id: glass, allow: {waives: [freeze]}}",
+    );
     assert!(permits(&text, &case(json!({"signals": {"freeze": true}}))), "it holds, and is waived");
     assert!(permits(&text, &case(json!({"signals": {"freeze": false}}))));
     assert_eq!(
@@ -494,12 +553,20 @@ fn unknown_is_not_waivable() {
 
 #[test]
 fn a_waiver_that_cannot_be_settled_waives_nothing() {
-    let text = rules("
+    let text = rules(
+        "
   - {id: all, allow: {}}
   - {id: two, require: {stages: [{approvals: 1, from: [group:g]}]}}
-  - {id: glass, when: {context.glass: true}, allow: {waives: [two]}}");
+  - {id: glass, when: {context.glass: true}, allow: {waives: [two]}}",
+    );
     assert!(permits(&text, &case(json!({"context": {"glass": true}}))));
-    for context in [json!({}), json!({"glass": null}), json!({"glass": "true"}), json!({"glass": 1}), json!({"glass": false})] {
+    for context in [
+        json!({}),
+        json!({"glass": null}),
+        json!({"glass": "true"}),
+        json!({"glass": 1}),
+        json!({"glass": false}),
+    ] {
         assert!(!permits(&text, &case(json!({"context": context}))), "{context}");
     }
 }
@@ -510,14 +577,23 @@ fn an_unsettled_allow_permits_nothing_and_its_max_ttl_counts() {
   - {id: all, allow: {credential: {max_ttl: 1h, uses: 5, audiences: [p, q]}}}
   - {id: tags, when: {context.tags: true}, allow: {credential: {max_ttl: 5m, uses: 2, audiences: [q]}}}");
     assert_eq!(ruling(&text, &case(json!({}))), "[all] permit, 2x 5m for q within 1h");
-    assert_eq!(ruling(&text, &case(json!({"context": {"tags": true}}))), "[all,tags] permit, 2x 5m for q within 1h");
-    assert_eq!(ruling(&text, &case(json!({"context": {"tags": false}}))), "[all] permit, 5x 1h for p+q within 1h");
+    assert_eq!(
+        ruling(&text, &case(json!({"context": {"tags": true}}))),
+        "[all,tags] permit, 2x 5m for q within 1h"
+    );
+    assert_eq!(
+        ruling(&text, &case(json!({"context": {"tags": false}}))),
+        "[all] permit, 5x 1h for p+q within 1h"
+    );
     // What it would lengthen, it does not.
     let text = rules("
   - {id: all, allow: {}}
   - {id: long, when: {context.long: true}, allow: {credential: {max_ttl: 4h, uses: 9, grant_window: 9h}}}");
     assert_eq!(ruling(&text, &case(json!({}))), "[all] permit, 1x 15m for anybody within 1h");
-    assert_eq!(ruling(&text, &case(json!({"context": {"long": true}}))), "[all,long] permit, 9x 4h for anybody within 9h");
+    assert_eq!(
+        ruling(&text, &case(json!({"context": {"long": true}}))),
+        "[all,long] permit, 9x 4h for anybody within 9h"
+    );
 }
 
 #[test]
@@ -541,12 +617,19 @@ fn an_unsettled_require_shortens_and_never_lengthens_what_people_have() {
 #[test]
 fn contradictory_roles_and_brokers_refuse() {
     for what in ["role", "broker"] {
-        let text = rules(&format!("
+        let text = rules(&format!(
+            "
   - {{id: a, allow: {{credential: {{{what}: one}}}}}}
   - {{id: b, when: {{context.b: true}}, allow: {{credential: {{{what}: two}}}}}}
-  - {{id: c, when: {{context.c: true}}, allow: {{credential: {{{what}: one}}}}}}"));
+  - {{id: c, when: {{context.c: true}}, allow: {{credential: {{{what}: one}}}}}}"
+        ));
         let with = |b: bool| case(json!({"context": {"b": b, "c": true}})).ruled(&compiled(&text));
-        assert_eq!(said(&with(true)), format!("[contradiction:{what}] refuse, the rules that match disagree on the {what}: `one` and `two`"));
+        assert_eq!(
+            said(&with(true)),
+            format!(
+                "[contradiction:{what}] refuse, the rules that match disagree on the {what}: `one` and `two`"
+            )
+        );
         let Outcome::Permit(terms) = with(false).outcome else { panic!("{:?}", with(false)) };
         assert_eq!(terms.role.or(terms.broker).as_deref(), Some("one"));
         // Nor does leaving out what settles it help.
@@ -564,13 +647,31 @@ fn a_later_review_and_those_told_stay_when_another_rule_requires() {
     when: {context.glass: true}
     allow: {waives: [apply], notify: [group:g, channel:incidents], post_review: {by: [group:h], within: 24h, if_missed: {suspend: glass}}}");
     let touches = plan::Facts { touches_iam: Some(true), ..plan::Facts::default() };
-    let glass = |freeze: bool| case(json!({"context": {"glass": true}, "signals": {"freeze": freeze}})).with_plan(touches.clone(), None);
+    let glass = |freeze: bool| {
+        case(json!({"context": {"glass": true}, "signals": {"freeze": freeze}}))
+            .with_plan(touches.clone(), None)
+    };
     let ruled = glass(false).ruled(&compiled(&text));
-    assert_eq!(said(&ruled), "[glass,iam] require iam/1: 1 of group:h, in 1d, 1x 15m for anybody within 1h");
-    let [PostReview { rule, approvals, suspend, within, .. }] = ruled.post_reviews.as_slice() else { panic!("{ruled:?}") };
-    assert_eq!((rule.as_str(), *approvals, suspend.as_deref(), *within), ("glass", 1, Some("glass"), Span::hours(24)));
-    let told = |ruling: &Ruling| ruling.notify.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    assert_eq!(told(&ruled), "group:g channel:incidents", "and not those of the rule that is waived");
+    assert_eq!(
+        said(&ruled),
+        "[glass,iam] require iam/1: 1 of group:h, in 1d, 1x 15m for anybody within 1h"
+    );
+    let [PostReview { rule, approvals, suspend, within, .. }] = ruled.post_reviews.as_slice()
+    else {
+        panic!("{ruled:?}")
+    };
+    assert_eq!(
+        (rule.as_str(), *approvals, suspend.as_deref(), *within),
+        ("glass", 1, Some("glass"), Span::hours(24))
+    );
+    let told = |ruling: &Ruling| {
+        ruling.notify.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        told(&ruled),
+        "group:g channel:incidents",
+        "and not those of the rule that is waived"
+    );
     let refused = glass(true).ruled(&compiled(&text));
     assert!(refused.post_reviews.is_empty());
     assert_eq!(told(&refused), "channel:freezes");
@@ -584,10 +685,15 @@ fn t51_a_suspended_allow_neither_permits_nor_waives() {
     let mut asked = case(json!({"context": {"glass": true}}));
     assert!(permits(&text, &asked));
     asked.suspended.insert("glass".to_owned());
-    assert_eq!(ruling(&text, &asked), "[two] require two/1: 2 of group:g, in 1d, 1x 15m for anybody within 1h");
+    assert_eq!(
+        ruling(&text, &asked),
+        "[two] require two/1: 2 of group:g, in 1d, 1x 15m for anybody within 1h"
+    );
     assert!(asked.ruled(&compiled(&text)).post_reviews.is_empty());
     // Only an allow can be suspended: without a deny or a require more would pass.
-    for (id, wanted) in [("two", "only an allow can be suspended"), ("nothing", "there is no such rule")] {
+    for (id, wanted) in
+        [("two", "only an allow can be suspended"), ("nothing", "there is no such rule")]
+    {
         let other = text.replace("suspend: glass", &format!("suspend: {id}"));
         let faults = Policy::compile(&[document("p.yaml", &other)]).unwrap_err();
         assert!(faults[0].message.contains(wanted), "{faults:?}");
@@ -600,7 +706,12 @@ fn t51_the_wish_alone_breaks_no_glass() {
   - {id: two, require: {stages: [{approvals: 2, from: [group:g]}]}}
   - {id: glass, when: {context.break_glass: true, signals.incident.severity: [sev1, sev2], requester.groups: {contains: h}}, allow: {waives: [two]}}");
     let asked = |who: &str, severity: Value, wish: Value| {
-        permits(&text, &case(json!({"who": who, "context": {"break_glass": wish}, "signals": {"incident": severity}})))
+        permits(
+            &text,
+            &case(
+                json!({"who": who, "context": {"break_glass": wish}, "signals": {"incident": severity}}),
+            ),
+        )
     };
     assert!(asked("bob", json!({"severity": "sev1"}), json!(true)));
     assert!(!asked("alice", json!({"severity": "sev1"}), json!(true)), "not on call");
@@ -636,29 +747,52 @@ fn an_engine_that_was_not_asked_or_failed_refuses() {
     assert_eq!(told(None, Some(clean())), "[error:e] refuse, its engine was not asked");
     let failed = Opinion::Failed { reason: "it took longer than 50ms".to_owned() };
     assert_eq!(told(Some(failed), Some(clean())), "[error:e] refuse, it took longer than 50ms");
-    assert_eq!(told(Some(clean()), None), "[error:unsettled] refuse, its engine was not asked", "it cannot be told whether to ask");
+    assert_eq!(
+        told(Some(clean()), None),
+        "[error:unsettled] refuse, its engine was not asked",
+        "it cannot be told whether to ask"
+    );
     assert_eq!(told(Some(clean()), Some(clean())), format!("[all,two] require {two}, {rest}"));
     assert_eq!(told(Some(said(&["no"], &["hm"], true)), Some(clean())), "[e] refuse, no");
-    assert_eq!(told(Some(said(&[], &["hm"], false)), Some(clean())), format!("[all,e,two] require e/people: 1 of group:h; {two}, {rest}"));
-    assert_eq!(told(Some(said(&[], &[], true)), Some(clean())), "[all] permit, 1x 15m for anybody within 1h");
+    assert_eq!(
+        told(Some(said(&[], &["hm"], false)), Some(clean())),
+        format!("[all,e,two] require e/people: 1 of group:h; {two}, {rest}")
+    );
+    assert_eq!(
+        told(Some(said(&[], &[], true)), Some(clean())),
+        "[all] permit, 1x 15m for anybody within 1h"
+    );
     // An approval of one that cannot be settled waives nothing; its deny stands.
-    assert_eq!(told(Some(clean()), Some(said(&[], &[], true))), format!("[all,two] require {two}, {rest}"));
+    assert_eq!(
+        told(Some(clean()), Some(said(&[], &[], true))),
+        format!("[all,two] require {two}, {rest}")
+    );
     assert_eq!(told(Some(clean()), Some(said(&["no"], &[], true))), "[unsettled] refuse, no");
-    assert_eq!(told(Some(clean()), Some(said(&[], &["hm"], false))), "[unsettled] refuse, it warns, and names nobody to ask: hm");
+    assert_eq!(
+        told(Some(clean()), Some(said(&[], &["hm"], false))),
+        "[unsettled] refuse, it warns, and names nobody to ask: hm"
+    );
 }
 
 #[test]
 fn an_engine_that_approves_where_no_rule_allows_is_refused() {
-    let text = rules("
+    let text = rules(
+        "
   - {id: two, require: {stages: [{approvals: 1, from: [group:g]}]}}
-  - {id: e, ask: {engine: opa, dialect: assent, url: 'https://opa.example.com', waives: [two]}}");
+  - {id: e, ask: {engine: opa, dialect: assent, url: 'https://opa.example.com', waives: [two]}}",
+    );
     let approves = Opinion::Answered { denies: Vec::new(), warns: Vec::new(), allows: true };
-    assert_eq!(ruling(&text, &case(json!({})).answered("e", approves)), "[default-deny] refuse, no rule allows this");
+    assert_eq!(
+        ruling(&text, &case(json!({})).answered("e", approves)),
+        "[default-deny] refuse, no rule allows this"
+    );
 }
 
 #[test]
 fn an_engine_is_asked_once_however_often_its_rule_names_the_kind() {
-    let text = rules("  - {id: e, when: {intent.kind: [a.b, c.d, a.b], intent.environment: {in: [x, x]}}, ask: {engine: opa, dialect: assent, url: 'https://opa.example.com'}}");
+    let text = rules(
+        "  - {id: e, when: {intent.kind: [a.b, c.d, a.b], intent.environment: {in: [x, x]}}, ask: {engine: opa, dialect: assent, url: 'https://opa.example.com'}}",
+    );
     let policy = compiled(&text);
     let asked = |told: &str| in_situation(told, |situation| policy.asks(situation).len());
     assert_eq!(asked("alice asks a.b in x"), 1);
@@ -687,14 +821,21 @@ fn the_index_skips_only_what_must_be_false() {
     }
     // An unsettled rule of another kind is silent; of this kind it is not.
     assert_eq!(truth("intent.kind: other.kind, context.gone: 1", &case(json!({}))), "false");
-    assert_eq!(truth("intent.kind: [a.b, other.kind], context.gone: 1", &case(json!({}))), "unknown");
+    assert_eq!(
+        truth("intent.kind: [a.b, other.kind], context.gone: 1", &case(json!({}))),
+        "unknown"
+    );
 }
 
 #[test]
 fn joined_stages_keep_what_is_stricter_or_sooner_of_each() {
-    let text = |one: &str, other: &str| rules(&format!("
+    let text = |one: &str, other: &str| {
+        rules(&format!(
+            "
   - {{id: a, require: {{stages: [{{approvals: 1, from: [group:g]{one}}}}}
-  - {{id: b, require: {{stages: [{{approvals: 1, from: [group:g]{other}}}}}"));
+  - {{id: b, require: {{stages: [{{approvals: 1, from: [group:g]{other}}}}}"
+        ))
+    };
     let joined = |one: &str, other: &str| {
         let ruling = case(json!({})).ruled(&compiled(&text(one, other)));
         let Outcome::Require(asked) = ruling.outcome else { panic!("{ruling:?}") };
@@ -703,14 +844,21 @@ fn joined_stages_keep_what_is_stricter_or_sooner_of_each() {
         stage.clone()
     };
     for (one, other) in [
-        (", login_within: 1h, expires_after: 5h}], remind: 3h", ", login_within: 2h, expires_after: 4h}], remind: 1h"),
+        (
+            ", login_within: 1h, expires_after: 5h}], remind: 3h",
+            ", login_within: 2h, expires_after: 4h}], remind: 1h",
+        ),
         (", login_within: 2h, expires_after: 4h}], remind: 1h", ", login_within: 1h}]"),
         (", expires_after: 4h}], remind: 1h", ", login_within: 1h}]"),
     ] {
         for (one, other) in [(one, other), (other, one)] {
             let stage = joined(one, other);
             let wanted = (Some(Span::hours(1)), Some(Span::hours(4)), Some(Span::hours(1)));
-            assert_eq!((stage.login_within, stage.expires_after, stage.remind), wanted, "{one} and {other}");
+            assert_eq!(
+                (stage.login_within, stage.expires_after, stage.remind),
+                wanted,
+                "{one} and {other}"
+            );
         }
     }
     // Only who may step in by both rules may step in for both; the deadline of either holds.
@@ -718,22 +866,31 @@ fn joined_stages_keep_what_is_stricter_or_sooner_of_each() {
     let other = "}], escalate: {after: 1h, to: [group:h, person:yan]}";
     for stage in [joined(one, other), joined(other, one)] {
         let escalation = stage.escalate.unwrap();
-        assert_eq!((escalation.after, escalation.then_expire_after), (Span::hours(1), Some(Span::hours(4))));
+        assert_eq!(
+            (escalation.after, escalation.then_expire_after),
+            (Span::hours(1), Some(Span::hours(4)))
+        );
         assert_eq!(escalation.to, BTreeSet::from(["group:h".parse().unwrap()]));
     }
     for stage in [joined(one, "}]"), joined("}]", one)] {
         let escalation = stage.escalate.unwrap();
         assert!(escalation.to.is_empty(), "by one of the rules nobody may step in");
-        assert_eq!((escalation.after, escalation.then_expire_after), (Span::hours(2), Some(Span::hours(4))));
+        assert_eq!(
+            (escalation.after, escalation.then_expire_after),
+            (Span::hours(2), Some(Span::hours(4)))
+        );
     }
 }
 
 #[test]
 fn leaving_out_an_owner_makes_no_one_approval_of_two() {
     let sections = "owners: [{target: {repo: r}, owners: [group:g]}, {target: {team: t}, owners: [group:h]}]\n";
-    let text = rules("
+    let text = rules(
+        "
   - {id: a, require: {stages: [{approvals: 1, from: ['owners_of(target)']}]}}
-  - {id: b, require: {stages: [{approvals: 1, from: [group:g]}]}}").replace("rules:\n", &format!("{sections}rules:\n"));
+  - {id: b, require: {stages: [{approvals: 1, from: [group:g]}]}}",
+    )
+    .replace("rules:\n", &format!("{sections}rules:\n"));
     for target in [json!({"repo": "r", "team": "t"}), json!({"repo": "r"})] {
         let ruling = case(json!({"target": target})).ruled(&compiled(&text));
         let Outcome::Require(asked) = ruling.outcome else { panic!("{ruling:?}") };
@@ -744,7 +901,8 @@ fn leaving_out_an_owner_makes_no_one_approval_of_two() {
         "[a] refuse, nobody owns the target, so nobody can fill `a/1`"
     );
     // Where both rules say so, they say the same.
-    let both = text.replace("{approvals: 1, from: [group:g]}", "{approvals: 1, from: ['owners_of(target)']}");
+    let both = text
+        .replace("{approvals: 1, from: [group:g]}", "{approvals: 1, from: ['owners_of(target)']}");
     let ruling = case(json!({"target": {"repo": "r"}})).ruled(&compiled(&both));
     let Outcome::Require(asked) = ruling.outcome else { panic!("{ruling:?}") };
     assert_eq!(asked.stages.len(), 1);
@@ -760,15 +918,32 @@ fn a_risk_that_cannot_be_settled_is_a_range() {
     let facts = |deletes| plan::Facts { deletes, ..plan::Facts::default() };
     let score = |when: &str, case: &Case| truth_with(risk, &format!("risk.score: {when}"), case);
     let deletes = case(json!({"context": {"odd": false}})).with_plan(facts(1), None);
-    for (when, wanted) in [("40", "true"), ("{gte: 40}", "true"), ("{gt: 40}", "false"), ("{lte: 40, gt: 39.5}", "true"), ("{in: [1, 41]}", "false")] {
+    for (when, wanted) in [
+        ("40", "true"),
+        ("{gte: 40}", "true"),
+        ("{gt: 40}", "false"),
+        ("{lte: 40, gt: 39.5}", "true"),
+        ("{in: [1, 41]}", "false"),
+    ] {
         assert_eq!(score(when, &deletes), wanted, "{when}");
     }
     // Neither plan nor context: anything from 0 to 50.
     let nothing = case(json!({}));
     for (when, wanted) in [
-        ("{gte: 0}", "true"), ("{gte: 1}", "unknown"), ("{gte: 50}", "unknown"), ("{gt: 50}", "false"),
-        ("{lte: 50}", "true"), ("{lt: 50}", "unknown"), ("{lt: 0}", "false"), ("0", "unknown"), ("25", "unknown"),
-        ("50", "unknown"), ("51", "false"), ("{not: 25}", "unknown"), ("{not: {gt: 50}}", "true"), ("{same_as: risk.score}", "unknown"),
+        ("{gte: 0}", "true"),
+        ("{gte: 1}", "unknown"),
+        ("{gte: 50}", "unknown"),
+        ("{gt: 50}", "false"),
+        ("{lte: 50}", "true"),
+        ("{lt: 50}", "unknown"),
+        ("{lt: 0}", "false"),
+        ("0", "unknown"),
+        ("25", "unknown"),
+        ("50", "unknown"),
+        ("51", "false"),
+        ("{not: 25}", "unknown"),
+        ("{not: {gt: 50}}", "true"),
+        ("{same_as: risk.score}", "unknown"),
     ] {
         assert_eq!(score(when, &nothing), wanted, "{when}");
     }
@@ -776,18 +951,30 @@ fn a_risk_that_cannot_be_settled_is_a_range() {
 
 #[test]
 fn a_risk_factor_cannot_look_at_the_score_it_makes() {
-    for when in ["risk.score: {gt: 1}", "any: [{not: {risk.score: 1}}]", "context.n: {any: [1, {same_as: risk.score}]}"] {
+    for when in [
+        "risk.score: {gt: 1}",
+        "any: [{not: {risk.score: 1}}]",
+        "context.n: {any: [1, {same_as: risk.score}]}",
+    ] {
         let text = format!("{HEAD}risk: [{{id: f, weight: 1, when: {{{when}}}}}]\n");
-        check_faults(&text, &["p.yaml:3:8: a risk factor cannot look at `risk.score`, which it makes"]);
+        check_faults(
+            &text,
+            &["p.yaml:3:8: a risk factor cannot look at `risk.score`, which it makes"],
+        );
     }
 }
 
 #[test]
 fn a_stage_that_wants_a_late_sign_in_can_be_filled() {
-    check_rule("{id: r, require: {stages: [{approvals: 2, from: [group:g], login_within: 1h}]}}", &[]);
+    check_rule(
+        "{id: r, require: {stages: [{approvals: 2, from: [group:g], login_within: 1h}]}}",
+        &[],
+    );
     check_rule(
         "{id: r, require: {stages: [{approvals: 3, from: [group:g], login_within: 1h}]}}",
-        &["p.yaml:6:32: stage `r/1` asks for 3 approvals, but only 2 different people can give one"],
+        &[
+            "p.yaml:6:32: stage `r/1` asks for 3 approvals, but only 2 different people can give one",
+        ],
     );
 }
 
@@ -808,7 +995,9 @@ fn categories_are_the_documents_word_or_else_the_last_of_the_kind() {
 
 #[test]
 fn free_json_spells_durations_and_instants_as_texts() {
-    let told = case(json!({"minutes": 30, "context": {"d": "2h", "i": "2026-11-20T09:00:00+01:00", "x": "soon", "n": 7200}}));
+    let told = case(
+        json!({"minutes": 30, "context": {"d": "2h", "i": "2026-11-20T09:00:00+01:00", "x": "soon", "n": 7200}}),
+    );
     for (when, wanted) in [
         ("intent.duration: 30m", "true"),
         ("intent.duration: {gt: 29m, lt: 1h}", "true"),
@@ -823,4 +1012,99 @@ fn free_json_spells_durations_and_instants_as_texts() {
         assert_eq!(truth(when, &told), wanted, "{when}");
     }
     assert_eq!(truth("intent.duration: {gt: 1m}", &case(json!({}))), "unknown");
+}
+
+#[test]
+fn a_stage_joins_only_one_that_stands_at_the_beginning() {
+    let text = rules(
+        "
+  - {id: a, require: {stages: [{approvals: 1, from: [group:g]}]}}
+  - {id: b, require: {stages: [{approvals: 1, from: [group:h]}, {approvals: 1, from: [group:g]}]}}",
+    );
+    assert_eq!(
+        ruling(&text, &case(json!({}))),
+        "[a,b] require b/1: 1 of group:h; b/2: 1 of group:g after b/1; a/1: 1 of group:g, \
+         in 1d, 1x 15m for anybody within 1h"
+    );
+}
+
+#[test]
+fn nobody_has_two_stand_ins_at_once() {
+    let delegations = |one: &str, other: &str| {
+        format!(
+            "{HEAD}delegations:\n  - {{from: person:bob, to: person:zoe, {one}}}\n  - {{from: person:bob, to: person:yan, {other}}}\n"
+        )
+    };
+    let first = "starts: 2026-12-01T00:00:00Z, ends: 2026-12-08T00:00:00Z";
+    check_faults(
+        &delegations(first, "starts: 2026-12-08T00:00:00Z, ends: 2026-12-09T00:00:00Z"),
+        &[],
+    );
+    check_faults(
+        &delegations("starts: 2026-12-08T00:00:00Z, ends: 2026-12-09T00:00:00Z", first),
+        &[],
+    );
+    let clash = "p.yaml:5:5: `bob` has `zoe` standing in at that time already";
+    check_faults(
+        &delegations(first, "starts: 2026-12-07T23:59:59Z, ends: 2026-12-09T00:00:00Z"),
+        &[clash],
+    );
+    check_faults(
+        &delegations(first, "starts: 2026-11-01T00:00:00Z, ends: 2026-12-01T00:00:01Z"),
+        &[clash],
+    );
+    check_faults(
+        &delegations(first, "starts: 2026-12-02T00:00:00Z, ends: 2026-12-03T00:00:00Z"),
+        &[clash],
+    );
+    let empty = "starts: 2026-12-09T00:00:00Z, ends: 2026-12-09T00:00:00Z";
+    check_faults(&delegations(first, empty), &["p.yaml:5:5: `ends` is not after `starts`"]);
+    let themselves = delegations(first, empty).replace("person:yan", "person:bob");
+    check_faults(&themselves, &["p.yaml:5:5: nobody stands in for themselves"]);
+}
+
+#[test]
+fn a_later_review_that_nobody_can_give_is_no_policy() {
+    let text = |approvals: u32| {
+        rules(&format!(
+            "  - {{id: glass, allow: {{post_review: {{by: [group:g], approvals: {approvals}, within: 1h}}}}}}"
+        ))
+    };
+    check_faults(&text(2), &[]);
+    let faults = Policy::compile(&[document("p.yaml", &text(3))]).unwrap_err();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].message, "the later review asks for 3 people, but only 2 can give one");
+}
+
+#[test]
+fn leaving_out_one_more_attribute_makes_no_deny_waivable() {
+    let told = |when: &str| {
+        let text = rules(&format!(
+            "  - {{id: d, when: {{{when}}}, deny: {{message: no, waivable: true}}}}"
+        ));
+        Policy::compile(&[document("p.yaml", &text)]).err().unwrap_or_default()
+    };
+    for fits in [
+        "context.ticket: {exists: false}",
+        "context.ticket: {exists: false}, intent.environment: x, now.weekday: friday",
+        "not: {context.ticket: {exists: true}}, requester.groups: {contains: g}",
+        "context.ticket: 1, signals.x: 2",
+    ] {
+        assert_eq!(told(fits), [], "{fits}");
+    }
+    // Without the duration it cannot be settled; without the digest as well, it would hold.
+    for misfit in [
+        "not: {intent.duration: {gt: 10m}, intent.digest: {exists: true}}",
+        "context.ticket: {exists: false, not: 1}",
+        "any: [{context.ticket: {exists: false}}, {plan.touches_iam: true}]",
+        "context.ticket: {exists: false}, intent.kind: {same_as: context.kind}",
+        "signals.l: {some: {a: {exists: false}}}",
+    ] {
+        let faults = told(misfit);
+        assert_eq!(faults.len(), 1, "{misfit}");
+        assert!(
+            faults[0].message.starts_with("a waivable deny that looks at `exists`"),
+            "{faults:?}"
+        );
+    }
 }

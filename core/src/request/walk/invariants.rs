@@ -181,9 +181,9 @@ impl<'a> History<'a> {
         approvals: &[&Review],
     ) -> Vec<&'a PrincipalId> {
         let members = self.members[at];
-        let fresh = stage.login_within.is_none_or(|within| {
-            review.login_age.is_some_and(|age| age <= within)
-        });
+        let fresh = stage
+            .login_within
+            .is_none_or(|within| review.login_age.is_some_and(|age| age <= within));
         if !fresh || self.is_barred(at, stage, &review.reviewer) {
             return Vec::new();
         }
@@ -588,7 +588,11 @@ fn invariant_nothing_expires_before_its_deadline(history: &History<'_>) -> Kept 
     }
     if let State::Pending(_) = history.request.state() {
         let due = history.deadline_before(history.events.len());
-        keep!(history.request.deadline() == Some(due), "{:?}, not {due}", history.request.deadline());
+        keep!(
+            history.request.deadline() == Some(due),
+            "{:?}, not {due}",
+            history.request.deadline()
+        );
         keep!(due <= history.review_by, "a stage made the request live longer");
     }
     Ok(())

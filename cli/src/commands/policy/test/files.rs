@@ -115,15 +115,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path();
         fs::create_dir_all(place.join("rego/more")).unwrap();
-        let files = ["a.yaml", "b_test.YML", "rego/more/x.rego", "data.json", ".hidden.yaml", "notes.md"];
+        let files =
+            ["a.yaml", "b_test.YML", "rego/more/x.rego", "data.json", ".hidden.yaml", "notes.md"];
         for file in files {
             fs::write(place.join(file), "x").unwrap();
         }
         fs::write(place.join("plan.json"), vec![b' '; (LARGEST + 1) as usize]).unwrap();
         let read = Files::read(place).unwrap();
-        let names: Vec<_> = read.documents.iter().map(|d| {
-            Path::new(&d.file).strip_prefix(place).unwrap().display().to_string()
-        }).collect();
+        let names: Vec<_> = read
+            .documents
+            .iter()
+            .map(|d| Path::new(&d.file).strip_prefix(place).unwrap().display().to_string())
+            .collect();
         assert_eq!(names, ["a.yaml", "b_test.YML", "data.json", "rego/more/x.rego"]);
         let plan = place.join("plan.json").display().to_string();
         assert_eq!(read.plan(&plan).unwrap().len() as u64, LARGEST + 1);

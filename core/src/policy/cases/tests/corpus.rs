@@ -104,8 +104,12 @@ fn every_rule_of_every_theme_matches_in_a_case() {
             let known = case.run(&theme.policy, &|_| None).known;
             coverage.see(&theme.policy, &case.situation(&known));
         }
-        let unmatched: Vec<_> =
-            coverage.rules.iter().filter(|rule| rule.seen.held == 0).map(|rule| &rule.rule).collect();
+        let unmatched: Vec<_> = coverage
+            .rules
+            .iter()
+            .filter(|rule| rule.seen.held == 0)
+            .map(|rule| &rule.rule)
+            .collect();
         assert!(unmatched.is_empty(), "{}: {unmatched:?}", theme.name);
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use admin::{AdminCommand, InitArgs, TokenCommand, TokenCreateArgs};
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyTokenArgs};
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
-pub(crate) use plan::{PlanCommand, PlanDigestArgs, PlanShowArgs};
+pub(crate) use plan::{PlanCommand, PlanDigestArgs, PlanScanArgs, PlanShowArgs};
 pub(crate) use policy::{
     CheckArgs, DiffArgs, ExplainArgs, FmtArgs, PolicyCommand, PolicyExportArgs, SimulateArgs,
     TestArgs, TestFormat,

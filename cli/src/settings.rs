@@ -8,7 +8,7 @@ use assent_client::{Client, Secret, Settings};
 use url::Url;
 
 pub(crate) use environment::Environment;
-pub(crate) use filing::filing;
+pub(crate) use filing::{filing, targets};
 pub(crate) use saved::Login;
 
 use crate::args::ServerArgs;

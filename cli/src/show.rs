@@ -7,7 +7,7 @@ mod progress;
 use assent_client::wire::{Request, Ruling, Said, Stage};
 
 pub(crate) use facts::{brief, full};
-pub(crate) use plan::plan;
+pub(crate) use plan::{headline, plan, shown};
 pub(crate) use progress::{ending, progress, situation};
 
 use crate::output::clean;

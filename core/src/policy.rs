@@ -17,12 +17,12 @@ pub mod condition;
 pub mod coverage;
 pub mod document;
 pub mod explanation;
-pub mod format;
 pub mod export;
+pub mod format;
 pub mod glob;
-mod index;
 #[cfg(test)]
 mod hostile;
+mod index;
 pub mod lint;
 pub mod opinion;
 mod polarity;
@@ -176,9 +176,9 @@ impl Policy {
 
     /// The ids of all rules with what each says, and its description, in order.
     pub fn rules(&self) -> impl Iterator<Item = (&str, &'static str, Option<&str>)> {
-        self.rules.iter().map(|rule| {
-            (rule.id.as_str(), rule.effect.word(), rule.description.as_deref())
-        })
+        self.rules
+            .iter()
+            .map(|rule| (rule.id.as_str(), rule.effect.word(), rule.description.as_deref()))
     }
 
     /// The kinds of intent that rules name.

@@ -13,13 +13,13 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
-pub use known::{Known, Network, Opinion, SeenPlan};
 pub use history::{History, HistoryError, Summary};
+pub use known::{Known, Network, Opinion, SeenPlan};
+pub use request::{Afterwards, CredentialStatus, Ending, Request, Review, StageStatus};
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
     Signals, WrittenDocument,
 };
-pub use request::{Afterwards, CredentialStatus, Ending, Request, Review, StageStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

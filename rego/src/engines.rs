@@ -83,7 +83,11 @@ impl Engines {
                 Ok(()) => {}
                 Err(CheckError::Faults(found)) => faults.extend(found.into_iter().map(placed)),
                 Err(CheckError::Contained(problem)) => {
-                    faults.push(placed(Fault { file: ask.rule.clone(), line: 1, message: problem }));
+                    faults.push(placed(Fault {
+                        file: ask.rule.clone(),
+                        line: 1,
+                        message: problem,
+                    }));
                 }
             }
         }

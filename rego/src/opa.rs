@@ -17,7 +17,7 @@ use url::{Host, Url};
 use crate::account::Account;
 use crate::dialect::Dialect;
 use crate::engine::Outcome;
-use crate::opinion::{Opinion, failed};
+use crate::opinion::failed;
 use crate::pool::Answer;
 use crate::question::Question;
 

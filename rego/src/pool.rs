@@ -168,9 +168,7 @@ impl Pool {
     async fn answer(&self, policy: &Policy, question: &Question, account: bool) -> Answer {
         match policy.dialect().input(question) {
             Ok(input) => self.answer_for(policy, &input, question.now_ms, account).await,
-            Err(lacking) => {
-                Answer { opinion: failed(lacking), account: Account::default() }
-            }
+            Err(lacking) => Answer { opinion: failed(lacking), account: Account::default() },
         }
     }
 

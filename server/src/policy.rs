@@ -7,8 +7,8 @@ mod git;
 use std::path::PathBuf;
 
 use assent_core::policy::Policy;
-use assent_core::policy::lint::Severity;
 use assent_core::policy::document::{Fault, PolicyDocument};
+use assent_core::policy::lint::Severity;
 
 pub use directory::read_directory;
 pub use git::{Checkout, GitError, NotAReference, Reference};

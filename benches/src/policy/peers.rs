@@ -142,7 +142,9 @@ impl Cedar {
             PrincipalKind::Person => "Person",
             PrincipalKind::Workload => "Workload",
         };
-        let entity = |kind: &str, id: &str| EntityUid::from_str(&format!("{kind}::{id:?}"));
+        let entity = |kind: &str, id: &str| -> Result<EntityUid> {
+            Ok(EntityUid::from_str(&format!("{kind}::{id:?}"))?)
+        };
         Ok(Request::new(
             entity(kind, input.requester.id.sub())?,
             entity("Action", input.read.intent.kind())?,

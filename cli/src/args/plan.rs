@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use assent_core::time::Timestamp;
 use clap::{Args, Subcommand};
 
-use crate::args::Printing;
+use crate::args::{Printing, Target};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PlanCommand {
@@ -13,6 +14,12 @@ pub(crate) enum PlanCommand {
     /// Reads what `terraform show -json` prints. A saved plan file is shown by Terraform first: by
     /// the program that TERRAFORM names, else `terraform`, in the current directory.
     Show(PlanShowArgs),
+    /// Print what policy says of each change of a plan, and which of them wait for no approval
+    ///
+    /// A change is protected if policy would not just permit a plan of it alone. It is covered if an
+    /// `assent_approval` or `assent_gate` of the plan is seen to hold it up. Ends with 1 if the plan
+    /// as a whole is refused or a protected change is not covered.
+    Scan(PlanScanArgs),
     /// Print the SHA-256 of a plan, which an intent names
     Digest(PlanDigestArgs),
 }
@@ -31,6 +38,40 @@ pub(crate) struct PlanDigestArgs {
     /// The plan as JSON, or a saved plan file; `-` reads stdin
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanScanArgs {
+    /// The plan as JSON, or a saved plan file; `-` reads JSON from stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The directory of .yaml files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: PathBuf,
+    /// What would be done with the plan
+    #[arg(long, value_name = "KIND", default_value = "terraform.apply")]
+    pub(crate) kind: String,
+    /// Where
+    #[arg(long, value_name = "NAME", default_value = "production")]
+    pub(crate) environment: String,
+    /// What it is done to: workspace=orders; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) target: Vec<Target>,
+    /// Who would ask, by their name to the server
+    #[arg(long = "as", value_name = "NAME", default_value = "nobody")]
+    pub(crate) requester: String,
+    /// A program would ask, not a person
+    #[arg(long)]
+    pub(crate) workload: bool,
+    /// The provider whose approvals count: registry.terraform.io/acme/assent; every one whose source
+    /// ends in /assent, where it is left out
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) provider: Option<String>,
+    /// The moment of which it is asked, RFC 3339; now, where it is left out
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<Timestamp>,
     #[command(flatten)]
     pub(crate) printing: Printing,
 }

@@ -2,6 +2,7 @@
 
 mod digest;
 mod saved;
+mod scan;
 mod show;
 
 use std::fs::File;
@@ -18,7 +19,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 use crate::settings::Environment;
 
-/// Shows or digests. No server is asked.
+/// Shows, scans or digests. No server is asked.
 pub(crate) async fn run(
     command: PlanCommand,
     environment: &Environment,
@@ -26,6 +27,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     match command {
         PlanCommand::Show(args) => show::run(&args, environment, output).await,
+        PlanCommand::Scan(args) => scan::run(&args, environment, output).await,
         PlanCommand::Digest(args) => digest::run(&args, output),
     }
 }
@@ -85,6 +87,27 @@ pub(crate) async fn tell(
         .map_err(|error| Failure::unknown("the server's summary of the plan").because(error))?;
     output.talk(crate::show::plan(&plan, output.talk_paint()));
     Ok(())
+}
+
+/// The JSON of a plan, and the digest of its file, which is what will be applied. A saved plan file
+/// is shown by Terraform.
+async fn json_of(
+    path: &Path,
+    environment: &Environment,
+    limits: &Limits,
+) -> Result<(Digest, Vec<u8>), Failure> {
+    let file = match read(path, limits)? {
+        Given::Json(json) => return Ok((Digest::of(&json), json)),
+        Given::Saved(file) => file,
+    };
+    let json = saved::shown(path, environment.terraform(), limits).await?;
+    // Terraform has read the file anew.
+    match read(path, limits)? {
+        Given::Saved(after) if after == file => Ok((file, json)),
+        Given::Saved(_) | Given::Json(_) => {
+            Err(Failure::usage("the saved plan changed while it was read"))
+        }
+    }
 }
 
 /// What a file holds.

@@ -17,6 +17,8 @@ use std::path::Path;
 use assent_client::Client;
 use assent_core::policy::Policy;
 use assent_core::policy::document::{Fault, PolicyDocument};
+pub(crate) use explain::asked;
+pub(crate) use recorded::principal;
 
 use crate::args::PolicyCommand;
 use crate::commands::policy::check::counted;
@@ -42,7 +44,7 @@ pub(crate) async fn run(
 }
 
 /// The documents of a directory: at least one.
-fn documents(directory: &Path) -> Result<Vec<PolicyDocument>, Failure> {
+pub(crate) fn documents(directory: &Path) -> Result<Vec<PolicyDocument>, Failure> {
     let documents = assent_server::policy::read_directory(directory);
     let documents =
         documents.map_err(|e| Failure::usage("the policy cannot be read").because(e))?;
@@ -54,7 +56,7 @@ fn documents(directory: &Path) -> Result<Vec<PolicyDocument>, Failure> {
 }
 
 /// The policy, or a failure after every fault was told.
-fn compiled(documents: &[PolicyDocument], output: &Output) -> Result<Policy, Failure> {
+pub(crate) fn compiled(documents: &[PolicyDocument], output: &Output) -> Result<Policy, Failure> {
     Policy::compile(documents).map_err(|faults| {
         tell_each(&faults, documents, output);
         let count = faults.len();

@@ -34,7 +34,8 @@ pub(crate) fn filing(
     Ok(Filing { intent, reattach })
 }
 
-fn targets(targets: Vec<Target>) -> Result<BTreeMap<String, String>, Failure> {
+/// The targets by name; one that is given twice is refused.
+pub(crate) fn targets(targets: Vec<Target>) -> Result<BTreeMap<String, String>, Failure> {
     let mut map = BTreeMap::new();
     for Target { name, value } in targets {
         if map.contains_key(&name) {

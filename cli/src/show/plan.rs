@@ -99,6 +99,15 @@ fn answer(name: &str, fact: Option<bool>, paint: Paint) -> String {
 
 /// One change and, below it, why and what.
 fn change(change: &Change, paint: Paint) -> String {
+    let mut text = headline(change, paint);
+    for line in details(change, paint) {
+        text.push_str(&format!("\n{}{line}", " ".repeat(10)));
+    }
+    text
+}
+
+/// What is done, and to what.
+pub(crate) fn headline(change: &Change, paint: Paint) -> String {
     let word = verb(change);
     let gap = " ".repeat(10_usize.saturating_sub(word.len()));
     let word = match change.risk() {
@@ -107,11 +116,7 @@ fn change(change: &Change, paint: Paint) -> String {
         Risk::Creates => paint.good(word),
         Risk::Moves | Risk::Reads | Risk::Nothing => paint.faint(word),
     };
-    let mut text = format!("{word}{gap}{}", paint.strong(&shown(&change.address, paint)));
-    for line in details(change, paint) {
-        text.push_str(&format!("\n{}{line}", " ".repeat(10)));
-    }
-    text
+    format!("{word}{gap}{}", paint.strong(&shown(&change.address, paint)))
 }
 
 fn verb(change: &Change) -> &str {
@@ -179,7 +184,7 @@ fn list(texts: &[String], paint: Paint) -> String {
 }
 
 /// A name from the plan; that an eye would not see all of it is said.
-fn shown(text: &str, paint: Paint) -> String {
+pub(crate) fn shown(text: &str, paint: Paint) -> String {
     let safe = clean(text);
     match safe == text {
         true => safe,

@@ -171,3 +171,178 @@ fn a_saved_plan_is_shown_by_the_real_terraform() {
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("outputs a (create)"), "{out}");
 }
+
+/// Two people for what ends something, one for what alters something, nobody for what is made.
+const BY_ACTION: &str = r#"
+apiVersion: assent/v1
+kind: Policy
+metadata: {name: by-action}
+groups:
+  dba: [person:bob, person:carol]
+rules:
+  - id: making
+    when: {plan.change_count: {gte: 0}}
+    allow: {}
+  - id: altering
+    when: {plan.updates: {gt: 0}}
+    require:
+      stages: [{name: dba, approvals: 1, from: [group:dba]}]
+  - id: ending
+    when: {any: [{plan.deletes: {gt: 0}}, {plan.replaces: {gt: 0}}]}
+    require:
+      stages: [{name: dba, approvals: 2, from: [group:dba]}]
+"#;
+
+/// `assent plan scan` of a plan in `tests/plans/coverage` under this policy.
+fn scan(policy: &str, plan: &Path, more: &[&str]) -> (i32, String, String) {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+    let mut command = assent(&["plan", "scan", plan.to_str().unwrap(), "--policy"]);
+    command.arg(folder.path()).args(["--now", "2026-11-20T10:00:00Z"]).args(more);
+    ended(&mut command)
+}
+
+fn coverage(name: &str) -> PathBuf {
+    plans().join("..").join("coverage").join(name)
+}
+
+fn scanned(policy: &str, plan: &Path, more: &[&str]) -> (i32, Value) {
+    let (code, out, err) = scan(policy, plan, &[more, &["--output", "json"]].concat());
+    (code, serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}")))
+}
+
+fn line<'a>(report: &'a Value, address: &str) -> &'a Value {
+    let mut lines = report["changes"].as_array().unwrap().iter();
+    lines.find(|line| line["address"] == json!(address)).unwrap()
+}
+
+#[test]
+fn a_scan_tells_of_each_change_what_policy_says_and_whether_it_waits() {
+    let (code, report) = scanned(BY_ACTION, &coverage("later.json"), &[]);
+    assert_eq!(code, 1);
+    assert_eq!(report["ruling"]["outcome"], json!("require"));
+    assert_eq!(report["together"], json!([]));
+    let depends = line(&report, "terraform_data.depends");
+    assert_eq!(depends["outcome"], json!("require"));
+    assert_eq!(depends["rules"], json!(["altering", "making"]));
+    assert_eq!(depends["stages"][0]["approvals"], json!(1));
+    assert_eq!(depends["covered_by"], json!(["assent_approval.release"]));
+    assert_eq!((&depends["covered"], &depends["why_not"]), (&json!(true), &Value::Null));
+    let gone = line(&report, "terraform_data.gone");
+    assert_eq!(gone["rules"], json!(["ending", "making"]));
+    assert_eq!((&gone["covered"], &gone["protected"]), (&json!(false), &json!(true)));
+    assert!(gone["why_not"].as_str().unwrap().contains("not in the configuration any more"));
+    // What nothing is done to is left out, and what ends something comes first.
+    let changes = report["changes"].as_array().unwrap();
+    assert!(changes.iter().all(|line| line["address"] != json!("assent_approval.old")));
+    assert_eq!(changes[0]["actions"][0], json!("delete"));
+    let uncovered =
+        changes.iter().filter(|it| it["protected"] == json!(true) && it["covered"] == json!(false));
+    assert_eq!(report["uncovered"], json!(uncovered.count()));
+}
+
+#[test]
+fn t44_a_scan_ends_well_only_while_the_approval_is_there() {
+    let plan = std::fs::read(coverage("later.json")).unwrap();
+    let mut plan: Value = serde_json::from_slice(&plan).unwrap();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("plan.json");
+    let kept = [
+        "terraform_data.depends",
+        "terraform_data.gated",
+        "assent_approval.release",
+        "assent_gate.gate",
+    ];
+    let changes = plan["resource_changes"].as_array_mut().unwrap();
+    changes.retain(|change| kept.contains(&change["address"].as_str().unwrap()));
+    std::fs::write(&file, plan.to_string()).unwrap();
+    let (code, report) = scanned(BY_ACTION, &file, &[]);
+    assert_eq!((code, &report["uncovered"]), (0, &json!(0)));
+    assert_eq!(report["ruling"]["outcome"], json!("require"));
+    // The same without the approval.
+    let changes = plan["resource_changes"].as_array_mut().unwrap();
+    changes.retain(|change| change["type"] != json!("assent_approval"));
+    std::fs::write(&file, plan.to_string()).unwrap();
+    let (code, report) = scanned(BY_ACTION, &file, &[]);
+    assert_eq!((code, &report["uncovered"]), (1, &json!(1)));
+}
+
+#[test]
+fn nobody_is_asked_for_what_policy_permits() {
+    let (code, report) = scanned(BY_ACTION, &coverage("first.json"), &[]);
+    assert_eq!((code, &report["uncovered"]), (0, &json!(0)));
+    assert_eq!(line(&report, "terraform_data.bare")["protected"], json!(false));
+    let refusing = BY_ACTION.replace("allow: {}", "deny: {message: \"not today\"}");
+    let (code, report) = scanned(&refusing, &coverage("first.json"), &[]);
+    assert_eq!((code, &report["ruling"]["outcome"]), (1, &json!("refuse")));
+}
+
+#[test]
+fn what_only_the_whole_plan_does_protects_each_change() {
+    let many = BY_ACTION.replace("{plan.updates: {gt: 0}}", "{plan.creates: {gt: 30}}");
+    let (code, report) = scanned(&many, &coverage("first.json"), &[]);
+    assert_eq!((code, &report["together"]), (1, &json!(["altering"])));
+    let bare = line(&report, "terraform_data.bare");
+    assert_eq!((&bare["outcome"], &bare["protected"]), (&json!("permit"), &json!(true)));
+    assert!(report["uncovered"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_rule_sees_what_was_typed_and_which_provider_counts() {
+    let where_from = BY_ACTION.replace(
+        "{plan.updates: {gt: 0}}",
+        "{intent.environment: staging, intent.target.workspace: orders, requester.sub: alice}",
+    );
+    let typed = ["--environment", "staging", "--target", "workspace=orders", "--as", "alice"];
+    let (code, report) = scanned(&where_from, &coverage("first.json"), &typed);
+    assert_eq!((code, &report["ruling"]["outcome"]), (1, &json!("require")));
+    let of_release = |report: &Value| line(report, "terraform_data.depends")["covered"].clone();
+    assert_eq!(of_release(&report), json!(true));
+    let other = [&typed[..], &["--provider", "registry.terraform.io/other/assent"]].concat();
+    let (_, report) = scanned(&where_from, &coverage("first.json"), &other);
+    assert_eq!(of_release(&report), json!(false));
+    let (_, report) = scanned(&where_from, &coverage("first.json"), &[]);
+    assert_eq!(report["ruling"]["outcome"], json!("permit"));
+}
+
+#[test]
+fn a_scan_is_told_in_groups_with_what_is_not_covered_first() {
+    let (code, out, err) = scan(BY_ACTION, &coverage("later.json"), &[]);
+    assert_eq!((code, err.as_str()), (1, ""));
+    let at = |text: &str| out.find(text).unwrap_or_else(|| panic!("{text}: {out}"));
+    assert!(at("\nnot covered\n") < at("\ncovered\n") && at("\ncovered\n") < at("\npermitted\n"));
+    assert!(at("terraform_data.gone") < at("terraform_data.bare"), "{out}");
+    let wanted = "\nupdate    terraform_data.depends\n          alone: require 1 of group:dba \
+                  (altering, making)\n          waits for: assent_approval.release\n";
+    assert!(out.contains(wanted), "{out}");
+    assert!(out.contains("not covered: it depends on no assent_approval\n"), "{out}");
+}
+
+#[test]
+fn t37_a_scan_shows_hidden_characters() {
+    let plan = std::fs::read_to_string(coverage("first.json")).unwrap();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("plan.json");
+    let hostile = plan
+        .replace(r#"terraform_data.each[\"c\"]"#, r#"terraform_data.each[\"\u202e\u001b[2J\"]"#);
+    assert_ne!(plan, hostile);
+    std::fs::write(&file, hostile).unwrap();
+    let (_, out, _) = scan(BY_ACTION, &file, &[]);
+    assert!(
+        out.contains(r#"terraform_data.each["\u{202e}\u{1b}[2J"] (hidden characters)"#),
+        "{out}"
+    );
+    assert!(!out.contains(['\u{202e}', '\u{1b}']));
+}
+
+#[test]
+fn what_cannot_be_scanned_is_wrong_input() {
+    let (code, out, err) = scan("rules: 1\n", &coverage("first.json"), &[]);
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    let (code, ..) = scan(BY_ACTION, &plans().join("not-a-plan-state.json"), &[]);
+    assert_eq!(code, 2);
+    let (code, ..) = scan(BY_ACTION, &coverage("first.json"), &["--environment", "two words"]);
+    assert_eq!(code, 2);
+    let twice = ["--target", "a=1", "--target", "a=2"];
+    assert_eq!(scan(BY_ACTION, &coverage("first.json"), &twice).0, 2);
+}

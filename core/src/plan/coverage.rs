@@ -29,7 +29,7 @@ const APPROVAL: &str = "assent_approval";
 /// The resource that holds up what it depends on.
 const GATE: &str = "assent_gate";
 /// So many things of a configuration are looked at for one plan.
-const MAX_STEPS: usize = 20_000_000;
+const MAX_STEPS: usize = 10_000_000;
 
 /// A plan, and whether each of its changes waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,10 @@ impl fmt::Display for Gap {
             Self::NotAsked(approvals) => {
                 let approvals: Vec<_> = approvals.iter().map(String::as_str).collect();
                 let approvals = approvals.join(", ");
-                return write!(f, "this plan does not ask by {approvals} for it; change `triggers`");
+                return write!(
+                    f,
+                    "this plan does not ask by {approvals} for it; change `triggers`"
+                );
             }
             Self::DestroyedFirst => {
                 "Terraform destroys it before it asks by an assent_approval; use an assent_gate, \
@@ -162,7 +165,8 @@ impl<'p, 't> Search<'p, 't> {
         if change.deferred.is_some() {
             return Coverage::Not(Gap::PutOff);
         }
-        let is_configured = configuration.block(&block).is_some_and(|it| it.kind == change.type_name);
+        let is_configured =
+            configuration.block(&block).is_some_and(|it| it.kind == change.type_name);
         if !is_configured {
             return Coverage::Not(Gap::NotConfigured);
         }

@@ -174,9 +174,10 @@ impl PlanFact {
             Self::Errored => Reading::boolean(told.errored),
             Self::TerraformVersion => Reading::text(told.terraform_version.as_deref()),
             Self::FormatVersion => Reading::Text(&told.format_version),
-            Self::Changes => plan.changes.as_deref().map_or(Reading::Absent, |changes| {
-                Reading::List(List::Changes(changes))
-            }),
+            Self::Changes => plan
+                .changes
+                .as_deref()
+                .map_or(Reading::Absent, |changes| Reading::List(List::Changes(changes))),
         }
     }
 }
@@ -315,9 +316,9 @@ impl Attribute {
             Self::Environment => Reading::Text(intent.environment()),
             Self::Target(key) => Reading::text(intent.target().get(key).map(String::as_str)),
             Self::Reason => Reading::Text(intent.reason()),
-            Self::Digest => intent.subject().map_or(Reading::Absent, |digest| {
-                Reading::Written(digest.to_string())
-            }),
+            Self::Digest => intent
+                .subject()
+                .map_or(Reading::Absent, |digest| Reading::Written(digest.to_string())),
             Self::Duration => intent.duration().map_or(Reading::Absent, Reading::Span),
             Self::Tier => Reading::text(environment().and_then(|e| e.tier.as_deref())),
             Self::Label(key) => {
@@ -372,7 +373,24 @@ impl fmt::Display for Attribute {
                 let name = PlanFact::ALL.iter().find(|(_, known)| known == fact);
                 write!(f, "plan.{}", name.map_or("", |(name, _)| name))
             }
-            other => {
+            other @ (Self::Kind
+            | Self::Category
+            | Self::Environment
+            | Self::Reason
+            | Self::Digest
+            | Self::Duration
+            | Self::Tier
+            | Self::RequesterIss
+            | Self::RequesterSub
+            | Self::RequesterKind
+            | Self::RequesterGroups
+            | Self::NetworkIp
+            | Self::NetworkCountry
+            | Self::Now
+            | Self::Weekday
+            | Self::Date
+            | Self::Time
+            | Self::Risk) => {
                 let name = FIXED.iter().find(|(_, known)| known == other);
                 f.write_str(name.map_or("", |(name, _)| name))
             }
@@ -575,9 +593,7 @@ pub(crate) fn misfit(attribute: &Attribute, test: &Test) -> Option<&'static str>
             (!is_ip && !fits(&[Type::Text])).then_some("it is no address")
         }
         Test::Within(_) => (!fits(&[Type::Instant])).then_some("only an instant can be within"),
-        Test::Some(_) | Test::Every(_) => {
-            (!fits(&[Type::Maps])).then_some("it is no list of maps")
-        }
+        Test::Some(_) | Test::Every(_) => (!fits(&[Type::Maps])).then_some("it is no list of maps"),
         Test::Exists(_) | Test::SameAs(_) | Test::Not(_) | Test::Any(_) | Test::All(_) => None,
     }
 }

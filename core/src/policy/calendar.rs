@@ -238,7 +238,9 @@ impl Calendar {
             if !window.on_the_day_after().is_empty() {
                 let next = Weekday::ALL.into_iter().cycle().skip(1);
                 let begun = Weekday::ALL.into_iter().zip(next);
-                days.extend(begun.filter(|(day, _)| window.days.contains(day)).map(|(_, next)| next));
+                days.extend(
+                    begun.filter(|(day, _)| window.days.contains(day)).map(|(_, next)| next),
+                );
             }
         }
         Some(days)

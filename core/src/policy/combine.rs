@@ -82,7 +82,8 @@ impl<'a> Said<'a> {
                 self.requires.insert(&rule.id, Asked { what, settled });
             }
             (Effect::Allow { limits, .. }, Truth::Unknown) => self.hints.push(limits),
-            (Effect::Allow { .. }, Truth::True) if self.facts.situation.known.suspended.contains(&rule.id) => {}
+            (Effect::Allow { .. }, Truth::True)
+                if self.facts.situation.known.suspended.contains(&rule.id) => {}
             (Effect::Allow { waives, limits, notify, post_review }, Truth::True) => {
                 self.allows.insert(&rule.id, limits);
                 self.waived.extend(waives.iter().map(String::as_str));
@@ -242,10 +243,13 @@ impl<'a> Said<'a> {
             let (mut stage, named) = (written.clone(), &written.from);
             let owners = what.owners.contains(&stage.name);
             if owners {
-                stage.from.extend(self.facts.records.owners_of(self.facts.situation.intent.target()));
+                stage
+                    .from
+                    .extend(self.facts.records.owners_of(self.facts.situation.intent.target()));
             }
             if stage.from.is_empty() {
-                let message = format!("nobody owns the target, so nobody can fill `{}`", stage.name);
+                let message =
+                    format!("nobody owns the target, so nobody can fill `{}`", stage.name);
                 let rules = stage.rules.iter().cloned();
                 unowned.extend(rules.map(|rule| Reason { rule, message: message.clone() }));
             }

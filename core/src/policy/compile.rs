@@ -12,12 +12,12 @@ use crate::policy::condition::{Condition, Constant, Test};
 use crate::policy::document::{
     self, EngineText, Fault, Half, OnChange, Place, PolicyDocument, StageText, Vocabulary,
 };
+use crate::policy::index::Index;
 use crate::policy::polarity;
 use crate::policy::quorum::{Approval, Progress};
 use crate::policy::record::{Delegation, Records};
 use crate::policy::risk::Factor;
 use crate::policy::ruling::{PostReview, Stage, Terms};
-use crate::policy::index::Index;
 use crate::policy::{Asking, Effect, Policy, Requiring, Rule};
 use crate::time::Span;
 
@@ -65,10 +65,8 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
         files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
     let checker = Checker { all: &written, membership: &membership, records: &records };
     checker.check(&factors, &mut faults);
-    let mut rules: Vec<Rule> = written
-        .iter()
-        .filter_map(|rule| lower(rule, &attachments, &mut faults))
-        .collect();
+    let mut rules: Vec<Rule> =
+        written.iter().filter_map(|rule| lower(rule, &attachments, &mut faults)).collect();
     if !faults.is_empty() {
         faults.sort();
         faults.dedup();
@@ -209,7 +207,8 @@ impl Checker<'_> {
             }
             self.check_conditions(&factor.value.when, &factor.place, faults);
             if looks_at_risk(&factor.value.when) {
-                let message = "a risk factor cannot look at `risk.score`, which it makes".to_owned();
+                let message =
+                    "a risk factor cannot look at `risk.score`, which it makes".to_owned();
                 faults.push(Fault { place: factor.place.clone(), message });
             }
             let problem = polarity::of_factor(&factor.value.when);
@@ -273,7 +272,9 @@ impl Checker<'_> {
             let problem = match self.find(id).map(|rule| &rule.effect) {
                 None => Some("there is no such rule"),
                 Some(document::Effect::Allow(_)) => None,
-                Some(_) => Some("only an allow can be suspended; without the others more would pass"),
+                Some(_) => {
+                    Some("only an allow can be suspended; without the others more would pass")
+                }
             };
             if let Some(problem) = problem {
                 let message = format!("cannot suspend `{id}`: {problem}");
@@ -332,7 +333,8 @@ impl Checker<'_> {
             });
         }
         for (attribute, test) in tested {
-            if let (Attribute::RequesterGroups, Test::Contains { items, .. }) = (&attribute, &test) {
+            if let (Attribute::RequesterGroups, Test::Contains { items, .. }) = (&attribute, &test)
+            {
                 for item in items {
                     let Constant::Text(group) = item else { continue };
                     self.check_group(group, place, faults);
@@ -380,7 +382,8 @@ impl Checker<'_> {
         }
         let counts = |stage: &StageText| {
             let named = || stage.from.iter().chain(&stage.exclude);
-            let known = (stage.owners || !stage.from.is_empty()) && named().all(|a| self.is_known(a));
+            let known =
+                (stage.owners || !stage.from.is_empty()) && named().all(|a| self.is_known(a));
             known && !stage.owners && !self.is_vouched(&stage.from)
         };
         if !stages.iter().all(counts) {
@@ -433,11 +436,9 @@ fn lower(
     faults: &mut Vec<Fault>,
 ) -> Option<Rule> {
     let effect = match &rule.effect {
-        document::Effect::Deny { message, waivable, notify } => Effect::Deny {
-            message: message.clone(),
-            waivable: *waivable,
-            notify: notify.clone(),
-        },
+        document::Effect::Deny { message, waivable, notify } => {
+            Effect::Deny { message: message.clone(), waivable: *waivable, notify: notify.clone() }
+        }
         document::Effect::Require(require) => Effect::Require(Requiring {
             owners: owners(&require.stages),
             stages: ordered(&rule.id, &require.stages, require.parallel),

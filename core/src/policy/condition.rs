@@ -85,9 +85,15 @@ pub(crate) enum Test {
     /// Equals one of these, in type and value.
     In(Vec<Constant>),
     /// The list holds one of these, or all.
-    Contains { items: Vec<Constant>, all: bool },
+    Contains {
+        items: Vec<Constant>,
+        all: bool,
+    },
     /// Compared with its own kind.
-    Compare { order: Order, bound: Constant },
+    Compare {
+        order: Order,
+        bound: Constant,
+    },
     /// The text begins so.
     Prefix(String),
     /// The text ends so.
@@ -285,11 +291,10 @@ impl Test {
             Self::Glob(globs) => text(&|text| globs.iter().any(|glob| glob.matches(text))),
             Self::Cidr(ranges) => {
                 let address = found.as_text().and_then(|text| cidr::address(text).ok());
-                address.map_or(Truth::Unknown, |ip| Truth::of(ranges.iter().any(|r| r.contains(ip))))
+                address
+                    .map_or(Truth::Unknown, |ip| Truth::of(ranges.iter().any(|r| r.contains(ip))))
             }
-            Self::Exists(wanted) => {
-                Truth::of(matches!(found, Reading::Absent) != *wanted)
-            }
+            Self::Exists(wanted) => Truth::of(matches!(found, Reading::Absent) != *wanted),
             Self::Within(named) => {
                 let Reading::Instant(at) = found else { return Truth::Unknown };
                 Truth::of(named.calendar.holds(*at))
@@ -298,9 +303,9 @@ impl Test {
                 elements(found, |e| Truth::any(e.map(|e| all_of(inner, facts, Some(e)))))
             }
             Self::Every(inner) => elements(found, |mut e| match e.next() {
-                Some(first) => {
-                    Truth::all(std::iter::once(first).chain(e).map(|e| all_of(inner, facts, Some(e))))
-                }
+                Some(first) => Truth::all(
+                    std::iter::once(first).chain(e).map(|e| all_of(inner, facts, Some(e))),
+                ),
                 None => Truth::False,
             }),
             Self::SameAs(other) => same(found, &other.read(facts, element)),
@@ -344,10 +349,12 @@ fn same(one: &Reading<'_>, other: &Reading<'_>) -> Truth {
     match (one, other) {
         (Reading::Boolean(one), Reading::Boolean(other)) => Truth::of(one == other),
         // Beyond 2^53 two numbers can be read as one.
-        (Reading::Number(one), Reading::Number(other)) => match is_exact(*one) && is_exact(*other) {
-            true => Truth::of(one == other),
-            false => Truth::Unknown,
-        },
+        (Reading::Number(one), Reading::Number(other)) => {
+            match is_exact(*one) && is_exact(*other) {
+                true => Truth::of(one == other),
+                false => Truth::Unknown,
+            }
+        }
         (Reading::Span(one), Reading::Span(other)) => Truth::of(one == other),
         (Reading::Instant(one), Reading::Instant(other)) => Truth::of(one == other),
         _ => Truth::Unknown,

@@ -136,8 +136,19 @@ pub(crate) struct AskText {
 
 #[derive(Clone, Debug)]
 pub(crate) enum EngineText {
-    Rego { files: Vec<(Place, String)>, data: Vec<(Place, String)>, v0: bool, shape: ShapeText },
-    Opa { url: String, token_file: Option<String>, ca_file: Option<String>, timeout: Span, shape: ShapeText },
+    Rego {
+        files: Vec<(Place, String)>,
+        data: Vec<(Place, String)>,
+        v0: bool,
+        shape: ShapeText,
+    },
+    Opa {
+        url: String,
+        token_file: Option<String>,
+        ca_file: Option<String>,
+        timeout: Span,
+        shape: ShapeText,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -281,11 +292,7 @@ pub(crate) fn read(document: &PolicyDocument, faults: &mut Vec<Fault>) -> Half {
 }
 
 /// Reads the rules and risk factors, now that everything they can name is known.
-pub(crate) fn read_rules(
-    half: &Half,
-    vocabulary: &Vocabulary,
-    faults: &mut Vec<Fault>,
-) -> Rules {
+pub(crate) fn read_rules(half: &Half, vocabulary: &Vocabulary, faults: &mut Vec<Fault>) -> Rules {
     let mut reader = Reader::new(faults, vocabulary);
     Rules {
         rules: half.rules.as_ref().map(|node| reader.rules(node)).unwrap_or_default(),

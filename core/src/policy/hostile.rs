@@ -432,7 +432,9 @@ fn a_hostile_policy_is_a_fault_or_refuses() {
             (Ok(policy), Refuse(rule)) => {
                 match outcome(&policy, &intent, &alice(), &Known::default()) {
                     Outcome::Refuse(reasons) => assert_eq!(reasons[0].rule, rule, "{name}"),
-                    other => panic!("{name}: {other:?}"),
+                    other @ (Outcome::Permit(_) | Outcome::Require(_)) => {
+                        panic!("{name}: {other:?}")
+                    }
                 }
             }
             (Err(faults), Refuse(_)) => panic!("{name}: {:?}", &faults[..faults.len().min(3)]),

@@ -129,7 +129,8 @@ pub fn is_asked(
     let is_asked = |who: &&PrincipalId| {
         !is_barred(who) && stage.from.iter().any(|approver| membership.includes(approver, who))
     };
-    !is_barred(person) && std::iter::once(person).chain(&approval.stands_in_for).any(|who| is_asked(&who))
+    !is_barred(person)
+        && std::iter::once(person).chain(&approval.stands_in_for).any(|who| is_asked(&who))
 }
 
 /// Who fills which place: a matching of people to places, grown by augmenting paths. A path moves
@@ -282,12 +283,16 @@ mod tests {
                 stands_in_for: text.split_whitespace().map(person).collect(),
                 login_age: None,
             };
-            let approvals = who.iter().map(|(who, absents)| (person(who), absent(absents))).collect();
+            let approvals =
+                who.iter().map(|(who, absents)| (person(who), absent(absents))).collect();
             let behind: Vec<_> = behind.split_whitespace().map(person).collect();
             Progress::of(&stages, &approvals, &behind.iter().collect(), &members).is_met()
         };
         assert!(met(&[("dave", "bob"), ("carol", "")], ""));
-        assert!(!met(&[("dave", "bob"), ("bob", "")], ""), "bob has one place, and fills it himself");
+        assert!(
+            !met(&[("dave", "bob"), ("bob", "")], ""),
+            "bob has one place, and fills it himself"
+        );
         assert!(!met(&[("dave", "bob carol"), ("eve", "")], ""), "one person is one approval");
         assert!(!met(&[("dave", "bob"), ("carol", "")], "bob"), "for somebody behind the change");
         assert!(!met(&[("dave", "bob"), ("carol", "")], "dave"), "by somebody behind the change");

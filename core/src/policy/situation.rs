@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::digest::Digest;
 use crate::intent::Intent;
 use crate::membership::Membership;
-use crate::digest::Digest;
 use crate::plan;
 use crate::policy::calendar::Local;
 use crate::policy::condition::Truth;

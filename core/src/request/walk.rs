@@ -41,7 +41,7 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
     // A walk that never gets anywhere proves nothing.
     for word in WORDS {
-        assert!(reached.get(word).is_some_and(|times| *times > 40), "{word}: {reached:?}");
+        assert!(reached.get(word).is_some_and(|times| *times > 25), "{word}: {reached:?}");
     }
 }
 

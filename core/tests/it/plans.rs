@@ -1,5 +1,6 @@
 //! Plans: real ones, small ones, broken ones.
 
+mod coverage;
 mod given;
 mod mutated;
 mod redaction;

@@ -155,7 +155,12 @@ fn disturb(value: &mut Value, chance: &mut Chance) {
             let moved = [-1.0, 1.0, 0.5, 1e-9];
             *value = json!(number.as_f64().unwrap() + chance.pick(&moved));
         }
-        other => *other = strange(chance),
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => *other = strange(chance),
     }
 }
 
@@ -164,10 +169,7 @@ fn disturbed(object: &Map<String, Value>, chance: &mut Chance) -> Map<String, Va
     for _ in 0..chance.below(3) {
         disturb(&mut value, chance);
     }
-    match value {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
+    value.as_object().cloned().unwrap_or_default()
 }
 
 fn moved(now: Timestamp, chance: &mut Chance) -> Timestamp {

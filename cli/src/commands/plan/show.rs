@@ -4,7 +4,7 @@ use assent_core::plan::{Limits, Plan};
 use assent_core::wire;
 
 use crate::args::PlanShowArgs;
-use crate::commands::plan::{Given, read, saved, unread};
+use crate::commands::plan::{json_of, unread};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::Environment;
@@ -17,21 +17,9 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let limits = Limits::default();
-    let parse = |bytes: &[u8]| Plan::parse(bytes, &limits).map_err(|e| unread(&args.file, &e));
-    let plan = match read(&args.file, &limits)? {
-        Given::Json(bytes) => parse(&bytes)?,
-        Given::Saved(digest) => {
-            let bytes = saved::shown(&args.file, environment.terraform(), &limits).await?;
-            let plan = Plan { digest, ..parse(&bytes)? };
-            // Terraform has read the file anew.
-            match read(&args.file, &limits)? {
-                Given::Saved(after) if after == digest => plan,
-                Given::Saved(_) | Given::Json(_) => {
-                    return Err(Failure::usage("the saved plan changed while it was read"));
-                }
-            }
-        }
-    };
+    let (digest, json) = json_of(&args.file, environment, &limits).await?;
+    let plan = Plan::parse(&json, &limits).map_err(|error| unread(&args.file, &error))?;
+    let plan = Plan { digest, ..plan };
     match args.printing.is_json() {
         true => output.json(&wire::plan::Plan::from(&plan))?,
         false => output.data(show::plan(&plan, output.data_paint()))?,

@@ -6,8 +6,8 @@ use std::path::Path;
 use assent_client::wire::{self, Account, ConditionAccount, Decision, FactorAccount, Opinion};
 use assent_core::intent::Intent;
 use assent_core::plan::Plan;
-use assent_core::policy::situation::{Known, KnownPlan, Situation};
 use assent_core::policy::Policy;
+use assent_core::policy::situation::{Known, KnownPlan, Situation};
 use assent_core::principal::{Principal, PrincipalKind};
 use assent_rego::Answer;
 use serde::{Deserialize as _, Serialize};
@@ -111,7 +111,7 @@ impl Evaluation {
 }
 
 /// What the engines of the rules that match say, where the files do not say it already.
-async fn asked(
+pub(crate) async fn asked(
     policy: &Policy,
     situation: Situation<'_>,
     plan: Option<&[u8]>,

@@ -122,7 +122,7 @@ fn told(error: impl std::fmt::Display) -> String {
 }
 
 /// A person, or a workload, of the authority's own, by name.
-pub(super) fn principal(name: &str, kind: PrincipalKind) -> Result<Principal, Failure> {
+pub(crate) fn principal(name: &str, kind: PrincipalKind) -> Result<Principal, Failure> {
     let id = PrincipalId::local(name);
     let id = id.map_err(|e| Failure::usage("--as names nobody").because(e))?;
     Ok(Principal {

@@ -83,7 +83,8 @@ impl<'t> Configuration<'t> {
         let mut size = 0;
         let mut open = vec![(String::new(), root, None)];
         while let Some((path, node, call)) = open.pop() {
-            let mut module = Module { outputs: Members::of(node.get("outputs")), ..Module::of(call) };
+            let mut module =
+                Module { outputs: Members::of(node.get("outputs")), ..Module::of(call) };
             for resource in node.get("resources").into_iter().flat_map(Node::items) {
                 let Some((address, block)) = Block::of(resource, &path) else { continue };
                 size += 2 * address.len() + path.len();
@@ -132,7 +133,12 @@ impl<'t> Configuration<'t> {
 
     /// The blocks of a type that the block of this address waits for, through whatever the plan
     /// shows. `None` where that takes more steps than there are.
-    pub(super) fn waits_for(&self, address: &str, kind: &str, steps: &mut usize) -> Option<Reached> {
+    pub(super) fn waits_for(
+        &self,
+        address: &str,
+        kind: &str,
+        steps: &mut usize,
+    ) -> Option<Reached> {
         let start = Vertex::Block(address.to_owned());
         let (mut seen, mut open) = (HashSet::from([start.clone()]), vec![start.clone()]);
         let mut reached = Reached::default();
@@ -160,6 +166,7 @@ impl<'t> Configuration<'t> {
             },
             Vertex::Call(path) => {
                 if let Some((parent, call)) = self.module(path).and_then(|it| it.call.as_ref()) {
+                    found.look_into(*call)?;
                     found.expression(call.get("count_expression"), parent)?;
                     found.expression(call.get("for_each_expression"), parent)?;
                     found.depends_on(*call, parent)?;
@@ -175,6 +182,7 @@ impl<'t> Configuration<'t> {
             }
             Vertex::Output(path, name) => {
                 if let Some(output) = self.module(path).and_then(|it| it.outputs.get(name)) {
+                    found.look_into(output)?;
                     found.expression(output.get("expression"), path)?;
                     found.depends_on(output, path)?;
                     found.next.push(Vertex::Call(path.clone()));
@@ -201,6 +209,7 @@ impl<'t> Configuration<'t> {
             }
             Vertex::Provider(key) => {
                 if let Some(provider) = self.providers.get(key) {
+                    found.look_into(provider)?;
                     found.expressions(provider.get("expressions"), &home(provider))?;
                 }
             }
@@ -211,6 +220,7 @@ impl<'t> Configuration<'t> {
     fn from_block(&self, block: &Block<'t>, steps: &mut usize) -> Option<(Vec<Vertex>, bool)> {
         let mut found = Found { steps, next: Vec::new(), hides: false };
         let (node, module) = (block.node, &block.module);
+        found.look_into(node)?;
         found.expressions(node.get("expressions"), module)?;
         found.expression(node.get("count_expression"), module)?;
         found.expression(node.get("for_each_expression"), module)?;
@@ -284,6 +294,12 @@ impl Found<'_> {
         Some(())
     }
 
+    /// Looking for a member costs as much as there are members.
+    fn look_into(&mut self, node: Node<'_>) -> Option<()> {
+        *self.steps = self.steps.checked_sub(node.members().count())?;
+        Some(())
+    }
+
     /// The arguments of a block: an expression, or blocks, under each name.
     fn expressions(&mut self, node: Option<Node<'_>>, module: &str) -> Option<()> {
         for (_, argument) in node.into_iter().flat_map(Node::members) {
@@ -313,7 +329,8 @@ impl Found<'_> {
     /// The references of one expression. Terraform lists each with what it is part of:
     /// `module.a.id`, then `module.a`; only the whole reference counts then.
     fn references(&mut self, list: Node<'_>, module: &str) -> Option<()> {
-        let texts: Vec<_> = list.items().filter_map(Node::text).map(|it| without_keys(&it)).collect();
+        let texts: Vec<_> =
+            list.items().filter_map(Node::text).map(|it| without_keys(&it)).collect();
         let modules = |text: &String| text.strip_prefix("module.").map(str::to_owned);
         let in_part: HashSet<String> = texts
             .iter()
@@ -331,7 +348,8 @@ impl Found<'_> {
     }
 
     fn depends_on(&mut self, node: Node<'_>, module: &str) -> Option<()> {
-        for text in node.get("depends_on").into_iter().flat_map(Node::items).filter_map(Node::text) {
+        for text in node.get("depends_on").into_iter().flat_map(Node::items).filter_map(Node::text)
+        {
             self.step()?;
             self.reference(&without_keys(&text), module, Vertex::Whole);
         }

@@ -110,7 +110,14 @@ impl<'a> Reader<'a> {
     pub(super) fn one_or_more(&mut self, node: &Node, of: &str) -> Vec<(Place, String)> {
         match &node.value {
             Yaml::List(_) => self.texts(node, of),
-            _ => self.text(node).map(|text| (node.place.clone(), text)).into_iter().collect(),
+            Yaml::Null
+            | Yaml::Bool(_)
+            | Yaml::Int(_)
+            | Yaml::Float(_)
+            | Yaml::Text(_)
+            | Yaml::Map(_) => {
+                self.text(node).map(|text| (node.place.clone(), text)).into_iter().collect()
+            }
         }
     }
 

@@ -84,10 +84,10 @@ impl Reader<'_> {
         let limits = self.limits(fields.get("credential"));
         let escalate = fields.get("escalate").and_then(|node| self.escalation(node));
         let remind = self.span(fields.get("remind"));
-        if let (Some(node), Some(remind)) = (fields.get("remind"), remind) {
-            if remind < Span::minutes(1) {
-                self.fault(&node.place, "people are reminded once a minute at most");
-            }
+        if let (Some(node), Some(remind)) = (fields.get("remind"), remind)
+            && remind < Span::minutes(1)
+        {
+            self.fault(&node.place, "people are reminded once a minute at most");
         }
         let parallel = fields.get("parallel").and_then(|node| self.boolean(node)).unwrap_or(false);
         let notify = self.set_of(fields.get("notify"), "notify");
@@ -210,13 +210,17 @@ impl Reader<'_> {
         let shape = ShapeText { dialect, query, namespace };
         let is_rego = [("rego", true), ("opa", false)];
         let engine = fields.get("engine").and_then(|node| self.word(node, &is_rego))?;
-        let foreign: &[&str] =
-            if engine { &["url", "token_file", "ca_file", "timeout"] } else { &["files", "data", "rego"] };
+        let foreign: &[&str] = if engine {
+            &["url", "token_file", "ca_file", "timeout"]
+        } else {
+            &["files", "data", "rego"]
+        };
         for (key, node) in fields.iter().filter(|(key, _)| foreign.contains(key)) {
             let engine = if engine { "rego" } else { "opa" };
             self.fault(&node.place, format_args!("`{key}` says nothing to the engine {engine}"));
         }
-        let engine = if engine { self.rego(node, &fields, shape)? } else { self.opa(node, &fields, shape)? };
+        let engine =
+            if engine { self.rego(node, &fields, shape)? } else { self.opa(node, &fields, shape)? };
         let stages = match fields.get("stages") {
             Some(node) => self.stages(rule, node)?,
             None => Vec::new(),

@@ -13,6 +13,7 @@ use crate::policy::document::{
 use crate::policy::glob::Glob;
 use crate::policy::record::{Category, Delegation, Environment, Ownership};
 use crate::policy::yaml::{Key, Node, Yaml};
+use crate::principal::PrincipalId;
 
 impl Reader<'_> {
     pub(super) fn document(&mut self, root: Node) -> Half {
@@ -25,9 +26,7 @@ impl Reader<'_> {
         let sections = Sections {
             owner: self.optional_text(metadata.get("owner")),
             defaults: fields.get("defaults").map(|node| self.defaults(node)).unwrap_or_default(),
-            kinds: self.each(&fields, "kinds", |reader, node| {
-                reader.word(node, &Category::ALL)
-            }),
+            kinds: self.each(&fields, "kinds", |reader, node| reader.word(node, &Category::ALL)),
             environments: self.each(&fields, "environments", Self::environment),
             groups: fields.get("groups").map(|node| self.groups(node)).unwrap_or_default(),
             delegations: self.listed(&fields, "delegations", Self::delegation),
@@ -64,9 +63,8 @@ impl Reader<'_> {
     ) -> Vec<Placed<T>> {
         let Some(node) = fields.get(section) else { return Vec::new() };
         let items = self.list(node).unwrap_or_default();
-        let read = |item: &Node| {
-            read(self, item).map(|value| Placed { place: item.place.clone(), value })
-        };
+        let read =
+            |item: &Node| read(self, item).map(|value| Placed { place: item.place.clone(), value });
         items.iter().filter_map(read).collect()
     }
 
@@ -75,10 +73,10 @@ impl Reader<'_> {
         self.constant(fields.get("ruling"), "refuse");
         self.constant(fields.get("on_error"), "refuse");
         self.constant(fields.get("self_approval"), "forbid");
-        if let Some(distinct) = fields.get("distinct_approvers") {
-            if self.boolean(distinct) == Some(false) {
-                self.fault(&distinct.place, "one person is one approval, always: expected true");
-            }
+        if let Some(distinct) = fields.get("distinct_approvers")
+            && self.boolean(distinct) == Some(false)
+        {
+            self.fault(&distinct.place, "one person is one approval, always: expected true");
         }
         let on_change = [
             ("end_changed", OnChange::EndChanged),
@@ -110,31 +108,31 @@ impl Reader<'_> {
         let mut groups = BTreeMap::new();
         for (key, node) in self.map(node).unwrap_or_default() {
             self.name(&key.place, &key.name);
-            let people = match &node.value {
-                Yaml::Map(_) => {
-                    let fields = self.members(node, &keys::GROUP);
-                    let vouched = fields.get("identity").and_then(|node| self.boolean(node));
-                    if vouched == Some(false) {
-                        self.fault(&node.place, "a group lists its people, or has `identity: true`");
-                    }
-                    None
-                }
-                _ => {
-                    let mut people = BTreeSet::new();
-                    for (place, approver) in self.approvers(Some(node)) {
-                        match approver {
-                            Approver::Person(person) => drop(people.insert(person)),
-                            Approver::Group(_) => {
-                                self.fault(&place, "a group holds people, not groups");
-                            }
-                        }
-                    }
-                    Some(people)
-                }
-            };
+            let is_map = matches!(node.value, Yaml::Map(_));
+            let people = if is_map { self.vouched(node) } else { Some(self.people(node)) };
             groups.insert(key.name.clone(), Group { place: key.place.clone(), people });
         }
         groups
+    }
+
+    /// A group that the identity provider vouches for lists nobody.
+    fn vouched(&mut self, node: &Node) -> Option<BTreeSet<PrincipalId>> {
+        let fields = self.members(node, &keys::GROUP);
+        if fields.get("identity").and_then(|node| self.boolean(node)) == Some(false) {
+            self.fault(&node.place, "a group lists its people, or has `identity: true`");
+        }
+        None
+    }
+
+    fn people(&mut self, node: &Node) -> BTreeSet<PrincipalId> {
+        let mut people = BTreeSet::new();
+        for (place, approver) in self.approvers(Some(node)) {
+            match approver {
+                Approver::Person(person) => drop(people.insert(person)),
+                Approver::Group(_) => self.fault(&place, "a group holds people, not groups"),
+            }
+        }
+        people
     }
 
     fn delegation(&mut self, node: &Node) -> Option<Delegation> {
@@ -155,7 +153,7 @@ impl Reader<'_> {
         Some(delegation)
     }
 
-    fn person(&mut self, node: &Node) -> Option<crate::principal::PrincipalId> {
+    fn person(&mut self, node: &Node) -> Option<PrincipalId> {
         match self.parsed::<Approver>(node)? {
             Approver::Person(person) => Some(person),
             Approver::Group(_) => self.expected(node, "person:NAME"),
@@ -254,16 +252,16 @@ impl Reader<'_> {
         let Some(node) = node else { return Some(Vec::new()) };
         let mut all = Vec::new();
         for item in self.items(node, "dates") {
-            all.push(match &item.value {
-                Yaml::Map(_) => {
-                    let fields = self.members(item, &keys::DATES);
-                    let first = self.parsed::<Date>(fields.get("from")?)?;
-                    let last = self.parsed::<Date>(fields.get("to")?)?;
-                    self.taken(&item.place, Dates::between(first, last))?
-                }
-                _ => Dates::on(self.parsed::<Date>(item)?),
-            });
+            let is_range = matches!(item.value, Yaml::Map(_));
+            all.push(if is_range { self.range(item)? } else { Dates::on(self.parsed(item)?) });
         }
         Some(all)
+    }
+
+    fn range(&mut self, node: &Node) -> Option<Dates> {
+        let fields = self.members(node, &keys::DATES);
+        let first = self.parsed::<Date>(fields.get("from")?)?;
+        let last = self.parsed::<Date>(fields.get("to")?)?;
+        self.taken(&node.place, Dates::between(first, last))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::policy::attribute::{Attribute, CHANGE_MEMBERS, PlanFact, Type, misfit};
 use crate::policy::calendar::{Date, TimeOfDay, Zone};
 use crate::policy::condition::{Condition, Constant, Named, Order, Test, is_exact};
-use crate::policy::document::{Place, keys};
 use crate::policy::document::reader::{Reader, nearest};
+use crate::policy::document::{Place, keys};
 use crate::policy::yaml::{Key, Node, Yaml};
 use crate::time::{Span, Timestamp};
 
@@ -311,7 +311,8 @@ impl Reader<'_> {
         let Some(calendar) = vocabulary.calendars.get(&name) else {
             let known = vocabulary.calendars.keys().map(String::as_str);
             let nearest = nearest(&name, known);
-            let message = format!("there is no calendar `{name}`{nearest}; `calendars` defines them");
+            let message =
+                format!("there is no calendar `{name}`{nearest}; `calendars` defines them");
             self.fault(&node.place, message);
             return None;
         };

@@ -58,7 +58,10 @@ mod tests {
         fs::write(place.join("a.yaml"), "a").unwrap();
         let (passes, mut ticks) = (Cell::new(0), touch.iter());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let pass = || Ok(passes.set(passes.get() + 1));
+        let pass = || {
+            passes.set(passes.get() + 1);
+            Ok(())
+        };
         let tick = async || ticks.next().map(|touch| touch(place)).is_some();
         runtime.block_on(watch(|| Look::at(place), pass, tick)).unwrap();
         passes.get()

@@ -483,7 +483,8 @@ pub struct Decision {
     pub digest: String,
     /// What policy says.
     pub ruling: Ruling,
-    /// What became of each rule.
+    /// What became of each rule; over HTTP, of each that is not for another kind, environment or
+    /// target.
     pub explanation: Vec<Account>,
     /// How the risk score came about, where the policy has factors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -594,7 +595,19 @@ impl From<&explanation::FactorAccount> for FactorAccount {
 impl Decision {
     /// What policy says of this situation, and why.
     pub fn of(policy: &policy::Policy, situation: &Situation<'_>) -> Self {
-        let explanation = policy.explain(situation);
+        Self::explained(policy, situation, policy.explain(situation))
+    }
+
+    /// The same, without a word on rules for another kind, environment or target.
+    pub fn near(policy: &policy::Policy, situation: &Situation<'_>) -> Self {
+        Self::explained(policy, situation, policy.explain_near(situation))
+    }
+
+    fn explained(
+        policy: &policy::Policy,
+        situation: &Situation<'_>,
+        explanation: explanation::Explanation,
+    ) -> Self {
         let risk = explanation.risk.iter().flat_map(|risk| &risk.factors);
         Self {
             digest: situation.intent.digest().to_string(),

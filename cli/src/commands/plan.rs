@@ -59,7 +59,9 @@ pub(crate) async fn hand_in(
         let message = format!("the server took in {} instead of {plan}", clean(&taken.digest));
         return Err(Failure::unknown(message));
     }
-    output.talk(format!("plan {plan}: {} changes", taken.facts.change_count));
+    let count = taken.facts.change_count;
+    let changes = if count == 1 { "change" } else { "changes" };
+    output.talk(format!("plan {plan}: {count} {changes}"));
     Ok(HandedIn { plan, file })
 }
 

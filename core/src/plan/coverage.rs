@@ -165,9 +165,7 @@ impl<'p, 't> Search<'p, 't> {
         if change.deferred.is_some() {
             return Coverage::Not(Gap::PutOff);
         }
-        let is_configured =
-            configuration.block(&block).is_some_and(|it| it.kind == change.type_name);
-        if !is_configured {
+        if configuration.block(&block).is_none() {
             return Coverage::Not(Gap::NotConfigured);
         }
         let gates = self.gates_of(&block, change);

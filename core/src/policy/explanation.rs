@@ -90,6 +90,21 @@ pub struct FactorAccount {
 impl Policy {
     /// What became of every rule in this situation, and why.
     pub fn explain(&self, situation: &Situation<'_>) -> Explanation {
+        self.explanation(situation, self.rules.iter())
+    }
+
+    /// What became of those rules that are not for another kind, environment or target: few, however
+    /// many there are.
+    pub fn explain_near(&self, situation: &Situation<'_>) -> Explanation {
+        let near: BTreeSet<usize> = self.index.candidates(situation.intent).collect();
+        self.explanation(situation, near.into_iter().filter_map(|at| self.rules.get(at)))
+    }
+
+    fn explanation<'p>(
+        &'p self,
+        situation: &Situation<'_>,
+        rules: impl Iterator<Item = &'p Rule>,
+    ) -> Explanation {
         let facts = self.facts(situation);
         let waived = self.waived(&facts);
         let account = |rule: &Rule| {
@@ -119,7 +134,7 @@ impl Policy {
                 })
                 .collect(),
         });
-        Explanation { rules: self.rules.iter().map(account).collect(), risk }
+        Explanation { rules: rules.map(account).collect(), risk }
     }
 
     fn waived<'p>(&'p self, facts: &Facts<'_>) -> BTreeSet<&'p str> {

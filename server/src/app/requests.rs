@@ -53,7 +53,7 @@ impl Authority {
         let asked = Asked { intent, requester, network, plan };
         let known = self.situation(&policy, asked, now).await?;
         let situation = Situation { intent, requester, known: &known, now };
-        Ok(wire::Decision::of(&policy, &situation))
+        Ok(wire::Decision::near(&policy, &situation))
     }
 
     /// Files an intent, or meets the open request for it where the caller wants that.

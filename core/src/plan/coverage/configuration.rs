@@ -29,8 +29,8 @@ pub(super) struct Configuration<'t> {
 pub(super) struct Block<'t> {
     node: Node<'t>,
     module: String,
-    pub(super) is_managed: bool,
-    pub(super) kind: Cow<'t, str>,
+    is_managed: bool,
+    kind: Cow<'t, str>,
 }
 
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ impl<'t> Configuration<'t> {
     /// The blocks that a block names itself, without what lies behind them.
     pub(super) fn named_by(&self, block: &Block<'t>, steps: &mut usize) -> Option<Vec<String>> {
         let mut names = Vec::new();
-        for vertex in self.from_block(block, steps)?.0 {
+        for vertex in self.next_of(block, steps)?.0 {
             if let Vertex::Block(address) = vertex {
                 names.push(address);
             }
@@ -160,10 +160,11 @@ impl<'t> Configuration<'t> {
     fn next(&self, vertex: &Vertex, steps: &mut usize) -> Option<(Vec<Vertex>, bool)> {
         let mut found = Found { steps, next: Vec::new(), hides: false };
         match vertex {
-            Vertex::Block(address) => match self.block(address) {
-                Some(block) => return self.from_block(block, found.steps),
-                None => {}
-            },
+            Vertex::Block(address) => {
+                if let Some(block) = self.block(address) {
+                    return self.next_of(block, found.steps);
+                }
+            }
             Vertex::Call(path) => {
                 if let Some((parent, call)) = self.module(path).and_then(|it| it.call.as_ref()) {
                     found.look_into(*call)?;
@@ -217,7 +218,7 @@ impl<'t> Configuration<'t> {
         Some((found.next, found.hides))
     }
 
-    fn from_block(&self, block: &Block<'t>, steps: &mut usize) -> Option<(Vec<Vertex>, bool)> {
+    fn next_of(&self, block: &Block<'t>, steps: &mut usize) -> Option<(Vec<Vertex>, bool)> {
         let mut found = Found { steps, next: Vec::new(), hides: false };
         let (node, module) = (block.node, &block.module);
         found.look_into(node)?;

@@ -153,7 +153,32 @@ fn a_gate_that_is_destroyed_covers_what_it_depends_on() {
     check("later", &[("terraform_data.gated", gate), (gate, gate)]);
     check("destroy", &[("terraform_data.gated", gate)]);
     // It asks when it is destroyed, and the first plan only makes it.
-    check("first", &[("terraform_data.gated", "no approval")]);
+    check("first", &[("terraform_data.gated", "no approval"), (gate, "no approval")]);
+}
+
+#[test]
+fn t44_a_gate_that_does_not_ask_first_covers_nothing() {
+    let case = |actions: &[&str], deposed: Option<&str>| {
+        let mut gate = made("managed", "assent_gate", "g", OURS);
+        gate["change"]["actions"] = json!(actions);
+        let blocks = json!([
+            block("managed", "terraform_data", "a", &[]),
+            block("managed", "assent_gate", "g", &["terraform_data.a"]),
+        ]);
+        let mut plan = plan(blocks, json!([gate]), json!({}));
+        if let Some(key) = deposed {
+            plan["resource_changes"][0]["change"]["actions"] = json!(["delete"]);
+            plan["resource_changes"][0]["deposed"] = json!(key);
+        }
+        of_a(&plan)
+    };
+    for actions in [&["delete", "create"][..], &["delete"]] {
+        assert_eq!(case(actions, None), "assent_gate.g");
+        assert_eq!(case(actions, Some("00000000")), "destroyed first");
+    }
+    for actions in [&["no-op"][..], &["update"], &["create"], &["create", "delete"], &["forget"]] {
+        assert_eq!(case(actions, None), "no approval", "{actions:?}");
+    }
 }
 
 #[test]
@@ -236,10 +261,12 @@ fn t44_a_configuration_that_says_two_things_is_not_believed() {
     let changes = json!([made("managed", "assent_approval", "x", OURS)]);
     assert_eq!(of_a(&plan(blocks, changes.clone(), json!({}))), "not configured");
     // A block whose address is not that of its type and name is none.
-    let mut other = block("managed", "terraform_data", "b", &[]);
-    other["type"] = json!("assent_approval");
-    let blocks = json!([block("managed", "terraform_data", "a", &["terraform_data.b"]), other]);
-    assert_eq!(of_a(&plan(blocks, changes.clone(), json!({}))), "no approval");
+    for on in ["terraform_data.x", "assent_approval.x"] {
+        let mut other = block("managed", "terraform_data", "x", &[]);
+        other["type"] = json!("assent_approval");
+        let blocks = json!([block("managed", "terraform_data", "a", &[on]), other]);
+        assert_eq!(of_a(&plan(blocks, changes.clone(), json!({}))), "no approval");
+    }
     let mut without = plan(json!([]), changes, json!({}));
     without.as_object_mut().unwrap().remove("configuration");
     assert_eq!(of_a(&without), "no configuration");
@@ -261,6 +288,23 @@ fn t44_constants_are_no_references() {
     assert_eq!(case(json!({"b": [{"c": {"constant_value": [real]}}]})), "no approval");
     let key = json!({"references": ["terraform_data.o[\"assent_approval.x\"].id"]});
     assert_eq!(case(json!({"input": key})), "no approval");
+}
+
+#[test]
+fn t44_taking_an_approval_away_is_not_covered_by_it() {
+    let gone = |address: &str, actions: &[&str]| {
+        let mut change = made("managed", "assent_approval", "x", OURS);
+        change["change"]["actions"] = json!(actions);
+        let blocks = json!([block("managed", "terraform_data", "a", &["assent_approval.x"])]);
+        told(&scanned(plan(blocks, json!([change]), json!({})).to_string().as_bytes()))
+            .remove(address)
+            .unwrap()
+    };
+    assert_eq!(gone("assent_approval.x", &["delete"]), "not configured");
+    assert_eq!(gone("assent_approval.x", &["forget"]), "not configured");
+    assert_eq!(gone("terraform_data.a", &["delete"]), "no approval");
+    // One that the plan makes, but the configuration does not have, is not depended on either.
+    assert_eq!(gone("terraform_data.a", &["create"]), "no approval");
 }
 
 #[test]

@@ -6,16 +6,19 @@ use crate::commands::plan::scan::{Line, Report};
 use crate::output::{Paint, clean, facts};
 use crate::show;
 
+/// Whether a change belongs to a group.
+type Belongs = fn(&Line) -> bool;
+
 /// What is not covered first, in each group what is riskiest.
 pub(super) fn report(report: &Report, paint: Paint) -> String {
     let mut parts = vec![head(report, paint)];
-    let groups: [(&str, fn(&Line) -> bool); 3] = [
+    let groups: [(&str, Belongs); 3] = [
         ("not covered", Line::is_uncovered),
         ("covered", |line| line.protected && line.covered),
         ("permitted", |line| !line.protected),
     ];
-    for (name, holds) in groups {
-        let lines: Vec<_> = report.changes.iter().filter(|line| holds(line)).collect();
+    for (name, belongs) in groups {
+        let lines: Vec<_> = report.changes.iter().filter(|line| belongs(line)).collect();
         if !lines.is_empty() {
             parts.push(format!("\n{}", paint.strong(name)));
         }

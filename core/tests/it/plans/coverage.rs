@@ -291,6 +291,29 @@ fn t44_constants_are_no_references() {
 }
 
 #[test]
+fn an_instance_of_an_approval_that_only_ends_does_not_count() {
+    let instance = |key: &str, action: &str| {
+        let mut change = made("managed", "assent_approval", "x", OURS);
+        change["address"] = json!(format!("assent_approval.x[\"{key}\"]"));
+        change["change"]["actions"] = json!([action]);
+        change
+    };
+    let case = |changes: Value| {
+        let blocks = json!([
+            block("managed", "terraform_data", "a", &["assent_approval.x"]),
+            block("managed", "assent_approval", "x", &[]),
+        ]);
+        of_a(&plan(blocks, changes, json!({})))
+    };
+    let not_asked = "not asked: assent_approval.x";
+    let (made, gone) = (instance("k", "create"), instance("l", "delete"));
+    assert_eq!(case(json!([made, gone])), "assent_approval.x");
+    assert_eq!(case(json!([made, instance("l", "no-op")])), not_asked);
+    assert_eq!(case(json!([gone])), not_asked);
+    assert_eq!(case(json!([])), not_asked);
+}
+
+#[test]
 fn t44_taking_an_approval_away_is_not_covered_by_it() {
     let gone = |address: &str, actions: &[&str]| {
         let mut change = made("managed", "assent_approval", "x", OURS);

@@ -174,16 +174,15 @@ mod tests {
         ];
         let mut text =
             "apiVersion: assent/v1\nkind: Policy\nmetadata: {name: p}\nrules:\n".to_owned();
-        let mut number = 0;
-        for (kind, environment, target) in kinds.iter().flat_map(|kind| {
+        let each = kinds.iter().flat_map(|kind| {
             let pairs = environments.iter().flat_map(|e| targets.iter().map(move |t| (e, t)));
             pairs.map(move |(environment, target)| (kind, environment, target))
-        }) {
+        });
+        for (number, (kind, environment, target)) in each.enumerate() {
             let parts = [*kind, *environment, *target];
             let when: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
             let when = if when.is_empty() { vec!["intent.reason: because"] } else { when };
             text += &format!("  - {{id: r{number}, when: {{{}}}, allow: {{}}}}\n", when.join(", "));
-            number += 1;
         }
         Policy::compile(&[PolicyDocument { file: "p.yaml".to_owned(), text }]).unwrap()
     }

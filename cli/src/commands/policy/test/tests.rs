@@ -34,7 +34,9 @@ fn run(cases: &str) -> Results {
 
 /// Cases of a plan, which is permitted, by these names and with these rulings expected.
 pub(super) fn results(cases: &[(&str, &str)]) -> Results {
-    let quoted = |name: &str| serde_json::to_string(name).unwrap().replace('\u{fffe}', "\\ufffe");
+    // What a document may hold only as an escape is written as one.
+    let escaped = |text: String| text.replace('\u{fffe}', "\\ufffe").replace('\u{202e}', "\\u202e");
+    let quoted = |name: &str| escaped(serde_json::to_string(name).unwrap());
     let case = |(name, ruling): &(&str, &str)| {
         format!("  - {{name: {}, expect: {{ruling: {ruling}}}}}\n", quoted(name))
     };

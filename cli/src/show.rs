@@ -56,7 +56,15 @@ pub(crate) fn asked(request: &Request) -> String {
     }
 }
 
-/// What policy says, in one line.
+/// The name of what [`ruling`] says.
+pub(crate) fn said_as(ruling: &Ruling) -> &'static str {
+    match ruling.outcome {
+        Said::Permit | Said::Require => "asks",
+        Said::Refuse => "refused",
+    }
+}
+
+/// What policy says, in one line: whom it asks, or why it refuses.
 pub(crate) fn ruling(ruling: &Ruling) -> String {
     let rules = || ruling.rules.iter().map(|rule| clean(rule)).collect::<Vec<_>>().join(", ");
     match ruling.outcome {
@@ -65,8 +73,7 @@ pub(crate) fn ruling(ruling: &Ruling) -> String {
             let reason = |reason: &assent_client::wire::RefusalReason| {
                 format!("{} ({})", clean(&reason.message), clean(&reason.rule))
             };
-            let reasons: Vec<_> = ruling.reasons.iter().map(reason).collect();
-            format!("nobody; policy refuses it: {}", reasons.join("; "))
+            ruling.reasons.iter().map(reason).collect::<Vec<_>>().join("; ")
         }
         Said::Require => ruling.stages.iter().map(stage).collect::<Vec<_>>().join(", and "),
     }

@@ -35,6 +35,9 @@ use crate::plan::read::Document;
 use crate::plan::tape::{Kind, Node, Tape};
 use crate::plan::text::Text;
 
+/// Stands last in a list that was cut: what is listed is not all there is.
+pub const CUT: &str = "(more)";
+
 /// How much is read. Beyond, a plan is refused as a whole, never cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use assent_core::plan;
 use assent_core::policy::ask::{self, Ask, Attachment};
-use assent_core::policy::document;
+use assent_core::policy::document::{Fault, Place};
 use assent_core::policy::export::plan_json;
 use assent_core::policy::situation::Situation;
 use assent_core::principal::PrincipalKind;
@@ -15,10 +16,10 @@ use crate::account::Account;
 use crate::dialect::Dialect;
 use crate::opa::{Opa, OpaSettings};
 use crate::opinion::Opinion;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyError};
 use crate::pool::{Answer, CheckError, Pool};
 use crate::question::{Party, Question};
-use crate::source::{Fault, Module, Version};
+use crate::source::{self, Module, Version};
 
 /// Whoever can be asked. What a rule asks is made ready once and kept until the rule changes.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ pub struct Engines {
 enum Ready {
     Rego(Policy),
     Opa(Opa),
-    /// Why it cannot be asked at all.
-    Unfit(String),
+    /// It cannot be asked at all, for these faults.
+    Unfit(Vec<Fault>),
 }
 
 /// What an engine is asked about.
@@ -62,35 +63,33 @@ impl Engines {
         self.answer(ask, about, true).await
     }
 
-    /// Checks that what a rule asks can be loaded: its Rego by the load profile, the address of
-    /// its OPA. Nobody is asked.
+    /// Every fault that keeps what a rule asks from being loaded: of its Rego by the load profile,
+    /// of the address of its OPA. Nobody is asked.
     ///
-    /// # Errors
-    /// [`CheckError`] with every fault, or with what kept it from being checked.
-    pub async fn check(&self, ask: &Ask) -> Result<(), CheckError> {
-        match &*self.ready(ask) {
-            Ready::Rego(policy) => self.pool.check(policy).await,
-            Ready::Opa(_) => Ok(()),
-            Ready::Unfit(problem) => Err(CheckError::Contained(problem.clone())),
+    /// What a module is at fault for stands in the module; everything else stands where the
+    /// document says `ask`.
+    pub async fn check(&self, ask: &Ask) -> Vec<Fault> {
+        let policy = match &*self.ready(ask) {
+            Ready::Rego(policy) => policy.clone(),
+            Ready::Opa(_) => return Vec::new(),
+            Ready::Unfit(faults) => return faults.clone(),
+        };
+        match self.pool.check(&policy).await {
+            Ok(()) => Vec::new(),
+            Err(CheckError::Faults(found)) => found.into_iter().map(in_module).collect(),
+            Err(error @ CheckError::Contained(_)) => vec![in_document(ask, error)],
         }
     }
 
     /// Every fault in what the rules of a policy ask: a policy with one must not take over.
-    pub async fn faults(&self, policy: &assent_core::policy::Policy) -> Vec<document::Fault> {
+    pub async fn faults(&self, policy: &assent_core::policy::Policy) -> Vec<Fault> {
         let mut faults = Vec::new();
         for ask in policy.engines() {
-            match self.check(ask).await {
-                Ok(()) => {}
-                Err(CheckError::Faults(found)) => faults.extend(found.into_iter().map(placed)),
-                Err(CheckError::Contained(problem)) => {
-                    faults.push(placed(Fault {
-                        file: ask.rule.clone(),
-                        line: 1,
-                        message: problem,
-                    }));
-                }
-            }
+            faults.extend(self.check(ask).await);
         }
+        // Rules may ask the same module, and each would tell of it.
+        faults.sort();
+        faults.dedup();
         faults
     }
 
@@ -108,12 +107,14 @@ impl Engines {
             Ok(question) => question,
             Err(problem) => return failed(problem),
         };
-        match &*self.ready(ask) {
+        let answer = match &*self.ready(ask) {
             Ready::Rego(policy) if explained => self.pool.explain(policy, &question).await,
             Ready::Rego(policy) => self.pool.ask(policy, &question).await,
             Ready::Opa(opa) => opa.ask(&question).await,
-            Ready::Unfit(problem) => failed(problem.clone()),
-        }
+            Ready::Unfit(faults) => failed(unfit(faults)),
+        };
+        let hides = about.plan.is_some_and(|plan| plan.contains(plan::MARKER));
+        if hides && ask.hidden == ask::Hidden::Warn { blinded(answer) } else { answer }
     }
 
     fn ready(&self, ask: &Ask) -> Arc<Ready> {
@@ -129,48 +130,86 @@ impl Engines {
     }
 }
 
-fn placed(fault: Fault) -> document::Fault {
+/// An answer about a plan that hides values: it objects to what it objects to, and may have missed
+/// the rest.
+fn blinded(mut answer: Answer) -> Answer {
+    if let Opinion::Answered { warns, allows, .. } = &mut answer.opinion {
+        let hidden = "the plan marks values as sensitive, so its policy did not see them";
+        warns.push(hidden.to_owned());
+        *allows = false;
+    }
+    answer
+}
+
+/// A fault of a module, which knows lines and no columns.
+fn in_module(fault: source::Fault) -> Fault {
     let line = usize::try_from(fault.line).unwrap_or(1);
-    let place = document::Place { file: fault.file, line, column: 1 };
-    document::Fault { place, message: fault.message }
+    Fault { place: Place { file: fault.file, line, column: 1 }, message: fault.message }
+}
+
+/// A fault of what the rule says, rather than of a file that it names.
+fn in_document(ask: &Ask, message: impl std::fmt::Display) -> Fault {
+    Fault { place: ask.place.clone(), message: message.to_string() }
+}
+
+/// Why there is no answer, in one sentence: of the first fault, for whoever asked to read.
+fn unfit(faults: &[Fault]) -> String {
+    let first = faults.first().map(ToString::to_string).unwrap_or_default();
+    format!("the engine cannot be asked: {first}")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn made(ask: &Ask) -> Result<Ready, String> {
-    let dialect = dialect(ask.dialect);
+/// # Errors
+/// Every fault that can be seen before a worker sees any of it.
+fn made(ask: &Ask) -> Result<Ready, Vec<Fault>> {
     match &ask.engine {
         ask::Engine::Rego { modules, data, v0 } => {
             let version = if *v0 { Version::V0 } else { Version::V1 };
-            let module = |file: &Attachment| Module::new(&file.file, &file.text, version);
-            let modules = modules.iter().map(module).collect::<Result<_, _>>();
-            let mut policy = modules
-                .map_err(|fault| fault.to_string())
-                .and_then(|modules| Policy::new(dialect, modules).map_err(|e| e.to_string()))?;
-            for file in data {
-                policy = policy.with_data(&file.file, &file.text).map_err(|e| e.to_string())?;
-            }
-            if let Some(query) = &ask.query {
-                policy = policy.with_query(query).map_err(|e| e.to_string())?;
-            }
-            if let Some(namespace) = &ask.namespace {
-                policy = policy.with_namespace(namespace).map_err(|e| e.to_string())?;
-            }
-            Ok(Ready::Rego(policy))
+            let modules = scanned(modules, version)?;
+            let policy = policy(ask, modules, data);
+            policy.map(Ready::Rego).map_err(|error| vec![in_document(ask, error)])
         }
         ask::Engine::Opa { url, token_file, ca_file, timeout } => {
             let opa = Opa::new(OpaSettings {
                 url: url.clone(),
-                dialect,
+                dialect: dialect(ask.dialect),
                 timeout: (*timeout).into(),
                 token_file: token_file.as_ref().map(PathBuf::from),
                 ca_file: ca_file.as_ref().map(PathBuf::from),
             });
-            opa.map(Ready::Opa).map_err(|error| error.to_string())
+            opa.map(Ready::Opa).map_err(|error| vec![in_document(ask, error)])
         }
     }
+}
+
+/// # Errors
+/// One fault of each module that has any.
+fn scanned(files: &[Attachment], version: Version) -> Result<Vec<Module>, Vec<Fault>> {
+    let (mut modules, mut faults) = (Vec::new(), Vec::new());
+    for file in files {
+        match Module::new(&file.file, &file.text, version) {
+            Ok(module) => modules.push(module),
+            Err(fault) => faults.push(in_module(fault)),
+        }
+    }
+    if faults.is_empty() { Ok(modules) } else { Err(faults) }
+}
+
+fn policy(ask: &Ask, modules: Vec<Module>, data: &[Attachment]) -> Result<Policy, PolicyError> {
+    let mut policy = Policy::new(dialect(ask.dialect), modules)?;
+    for file in data {
+        policy = policy.with_data(&file.file, &file.text)?;
+    }
+    if let Some(query) = &ask.query {
+        policy = policy.with_query(query)?;
+    }
+    if let Some(namespace) = &ask.namespace {
+        policy = policy.with_namespace(namespace)?;
+    }
+    Ok(policy)
 }
 
 fn dialect(named: ask::Dialect) -> Dialect {

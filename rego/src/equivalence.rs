@@ -124,7 +124,12 @@ fn told_as_json(ruling: &Ruling) -> Value {
     let terms = match &ruling.outcome {
         Outcome::Refuse(reasons) => {
             let reasons: BTreeSet<&Reason> = reasons.iter().collect();
-            let reason = |reason: &Reason| json!({"rule": reason.rule, "message": reason.message});
+            // What is missing, only the native evaluator tells.
+            let spoken = |reason: &Reason| match reason.rule.starts_with("indeterminate:") {
+                true => reason.message.split(": ").next().unwrap_or_default().to_owned(),
+                false => reason.message.clone(),
+            };
+            let reason = |reason: &Reason| json!({"rule": reason.rule, "message": spoken(reason)});
             let reasons: Vec<Value> = reasons.into_iter().map(reason).collect();
             tell(json!({"ruling": "refuse", "reasons": reasons}));
             return told;

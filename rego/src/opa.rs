@@ -47,7 +47,10 @@ pub struct OpaSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpaError {
     /// The URL is none, or not one of the data API.
-    #[error("`{0}` is not a URL such as https://opa.internal/v1/data/main")]
+    #[error(
+        "`{0}` is not an address of OPA's data API: a URL whose path begins with /v1/data, such as \
+         https://opa.internal/v1/data/main, without user, query or fragment"
+    )]
     Url(String),
     /// Input and token would go over the network in the clear.
     #[error("`{0}` is not https; only an OPA on this machine may be asked without")]
@@ -125,7 +128,7 @@ impl Opa {
                     .collect();
                 self.dialect.opinion(&outcomes)
             }
-            Err(reason) => failed(format!("OPA gave no answer: {reason}")),
+            Err(reason) => failed(reason),
         };
         account.took = begun.elapsed();
         Answer { opinion, account }
@@ -133,10 +136,19 @@ impl Opa {
 
     async fn outcomes(&self, question: &Question) -> Result<BTreeMap<String, Outcome>, String> {
         let input = self.dialect.input(question)?;
-        let limit = format!("none within {} ms", self.timeout.as_millis());
         let answered = tokio::time::timeout(self.timeout, self.answered(&input)).await;
-        let answer = answered.map_err(|_| limit)??;
+        let answer = answered.unwrap_or_else(|_| Err(self.late()))?;
         self.read(answer)
+    }
+
+    fn late(&self) -> String {
+        format!("OPA gave no answer within {} ms", self.timeout.as_millis())
+    }
+
+    /// What went wrong with the call, by its innermost cause. Whether the client saw first that it
+    /// is late, or we did, is all the same.
+    fn lost(&self, what: &str, error: &reqwest::Error) -> String {
+        if error.is_timeout() { self.late() } else { format!("{what}: {}", cause(error)) }
     }
 
     async fn answered(&self, input: &Value) -> Result<Map<String, Value>, String> {
@@ -150,9 +162,33 @@ impl Opa {
         if let Some(token) = self.token()? {
             call = call.header(AUTHORIZATION, token);
         }
-        // The error names the URL, which may stand in a log; nothing secret is in it.
-        let response = call.send().await.map_err(|e| cause(&e))?;
-        well_formed(response).await
+        let response =
+            call.send().await.map_err(|e| self.lost("OPA could not be asked", &e))?;
+        self.well_formed(response).await
+    }
+
+    /// The rest of the answer, as long as it may be, if it is what OPA answers.
+    async fn well_formed(&self, mut response: Response) -> Result<Map<String, Value>, String> {
+        if response.status() != StatusCode::OK {
+            return Err(format!("OPA answered {}", response.status()));
+        }
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err("what OPA answered is not application/json".to_owned());
+        }
+        let broken = |e: &reqwest::Error| self.lost("OPA's answer broke off", e);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| broken(&e))? {
+            if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(format!("what OPA answered has more than {MAX_ANSWER_BYTES} bytes"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(answer)) => Ok(answer),
+            Ok(_) | Err(_) => Err("what OPA answered is not a JSON object".to_owned()),
+        }
     }
 
     /// The bearer token, if there is one; a file that cannot be read is not the same as none.
@@ -173,18 +209,18 @@ impl Opa {
     /// The outcome of each rule that the dialect reads.
     fn read(&self, mut answer: Map<String, Value>) -> Result<BTreeMap<String, Outcome>, String> {
         if let Some(warning) = answer.get("warning") {
-            return Err(format!("it warns: {warning}"));
+            return Err(format!("OPA warns: {warning}"));
         }
         let Some(result) = answer.remove("result") else {
-            return Err("the document is undefined".to_owned());
+            return Err("the document that OPA was asked for is undefined".to_owned());
         };
         if let Some(name) = self.dialect.reads_one() {
             return Ok(BTreeMap::from([(name.to_owned(), Outcome::Value(result))]));
         }
         let Value::Object(package) = result else {
-            return Err(
-                "the document is not a package; the dialect reads rules by their names".to_owned()
-            );
+            let message = "the document that OPA was asked for is not a package; the dialect \
+                           reads rules by their names";
+            return Err(message.to_owned());
         };
         let read: BTreeMap<String, Outcome> = package
             .into_iter()
@@ -192,7 +228,10 @@ impl Opa {
             .map(|(name, value)| (name, Outcome::Value(value)))
             .collect();
         if read.is_empty() {
-            return Err(format!("the package has none of the rules that `{}` reads", self.dialect));
+            return Err(format!(
+                "the package that OPA was asked for has none of the rules that `{}` reads",
+                self.dialect
+            ));
         }
         Ok(read)
     }
@@ -220,28 +259,6 @@ fn checked(text: &str) -> Result<Url, OpaError> {
     }
     url.set_query(Some("strict-builtin-errors=true"));
     Ok(url)
-}
-
-async fn well_formed(mut response: Response) -> Result<Map<String, Value>, String> {
-    if response.status() != StatusCode::OK {
-        return Err(format!("it answered {}", response.status()));
-    }
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        return Err("the answer is not application/json".to_owned());
-    }
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| cause(&e))? {
-        if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(format!("the answer has more than {MAX_ANSWER_BYTES} bytes"));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(answer)) => Ok(answer),
-        Ok(_) | Err(_) => Err("the answer is not a JSON object".to_owned()),
-    }
 }
 
 /// The innermost cause, which says what happened.

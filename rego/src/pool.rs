@@ -206,8 +206,8 @@ impl Pool {
         }
         let now_ns = now_ms.checked_mul(1_000_000).ok_or("the time is out of range")?;
         let revision = policy.revision();
-        if let Breaker::Open { faults, last, .. } = self.breaker(revision) {
-            return Err(format!("the policy is not asked for now, after {faults} faults: {last}"));
+        if let Breaker::Open { last, .. } = self.breaker(revision) {
+            return Err(format!("the policy is not asked for now, after repeated faults: {last}"));
         }
         let said = self.work(policy, Some((input, now_ns, account))).await;
         let mut breakers = lock(&self.shared.breakers);
@@ -220,7 +220,7 @@ impl Pool {
             Said::Unasked(reason) => Err(format!("the policy was not asked: {reason}")),
             Said::Lost(reason) => {
                 breakers.fault(revision, &reason, Instant::now());
-                Err(format!("the policy was not answered: {reason}"))
+                Err(reason)
             }
         }
     }
@@ -243,8 +243,8 @@ impl Pool {
                 said
             }
             Err(reason) => {
-                let left = worker.end().await;
-                Said::Lost(if left.is_empty() { reason } else { format!("{reason} ({left})") })
+                let why = worker.end().await;
+                Said::Lost(why.unwrap_or(reason))
             }
         }
     }

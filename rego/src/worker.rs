@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Outcome};
 use crate::frame::{MAX_ORDER_BYTES, Order, Reply, framed};
 use crate::policy::{Policy, Revision};
 
@@ -29,6 +29,9 @@ pub struct Bounds {
     /// Time of one evaluation by the engine's own timer, in milliseconds.
     pub timer: u64,
 }
+
+/// How the engine's message begins when its timer runs out.
+const OUT_OF_TIME: &str = "execution exceeded time limit";
 
 /// The worker's order, as it reads it.
 type Received = Order<Policy, regorus::Value>;
@@ -132,8 +135,9 @@ fn obey(order: Received, engines: &mut BTreeMap<Revision, Engine>, timer: Durati
         Order::Ask { revision, input, now_ns, account } => match engines.get_mut(&revision) {
             Some(engine) => {
                 let done = engine.evaluate(input, now_ns, account);
+                let outcomes = done.outcomes.into_iter();
                 Reply::Evaluated {
-                    outcomes: done.outcomes,
+                    outcomes: outcomes.map(|(name, it)| (name, timed(it, timer))).collect(),
                     prints: done.prints,
                     coverage: done.coverage,
                     broken: done.broken,
@@ -141,6 +145,17 @@ fn obey(order: Received, engines: &mut BTreeMap<Revision, Engine>, timer: Durati
             }
             None => Reply::Confused("the policy was not loaded here".to_owned()),
         },
+    }
+}
+
+/// The engine tells by the nanosecond when it ran out of time. What is recorded is to be the same
+/// each time.
+fn timed(outcome: Outcome, timer: Duration) -> Outcome {
+    match outcome {
+        Outcome::Error(error) if error.contains(OUT_OF_TIME) => {
+            Outcome::Error(format!("it took longer than {} ms", timer.as_millis()))
+        }
+        Outcome::Undefined | Outcome::Value(_) | Outcome::Error(_) => outcome,
     }
 }
 

@@ -6,6 +6,7 @@ mod body;
 mod closing;
 mod credentials;
 mod doors;
+mod engines;
 mod expiry;
 mod faults;
 mod groups;

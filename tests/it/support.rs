@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::Answer;
-pub(crate) use binary::{Binary, cycles};
+pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
 pub(crate) use story::{approve, deny, filing, intent, mint, until};
 pub(crate) use time::Time;

@@ -117,7 +117,7 @@ pub(crate) struct FmtArgs {
     /// Change nothing; print which files are not in their canonical form, and fail if any is not
     #[arg(long)]
     pub(crate) check: bool,
-    /// The files
+    /// The files, or directories of them
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }

@@ -45,6 +45,7 @@ pub(crate) async fn run(
 
 /// The documents of a directory: at least one.
 pub(crate) fn documents(directory: &Path) -> Result<Vec<PolicyDocument>, Failure> {
+    is_no_file(directory)?;
     let documents = assent_server::policy::read_directory(directory);
     let documents =
         documents.map_err(|e| Failure::usage("the policy cannot be read").because(e))?;
@@ -53,6 +54,17 @@ pub(crate) fn documents(directory: &Path) -> Result<Vec<PolicyDocument>, Failure
         return Err(Failure::usage(format!("`{directory}` holds no .yaml or .yml file")));
     }
     Ok(documents)
+}
+
+/// A policy is a directory: one of its files alone may name what another one defines.
+fn is_no_file(path: &Path) -> Result<(), Failure> {
+    if !path.is_file() {
+        return Ok(());
+    }
+    let directory = path.parent().filter(|parent| *parent != Path::new(""));
+    let directory = directory.unwrap_or(Path::new(".")).display();
+    Err(Failure::usage(format!("`{}` is a file", path.display()))
+        .hint(format!("give the directory of the policy: `{directory}`")))
 }
 
 /// The policy, or a failure after every fault was told.

@@ -8,7 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::Environment;
 use crate::standing::Standing;
-use crate::{settings, show, waiting};
+use crate::{clock, settings, show, waiting};
 
 /// Files an intent, and waits for the decision if that is wished.
 pub(crate) async fn run(
@@ -28,12 +28,12 @@ pub(crate) async fn run(
         && let Some(limit) = wait
     {
         // Whoever waits wants to know at once where to send those who decide.
-        output.talk(show::brief(&request, output.talk_paint()));
+        output.talk(show::brief(&request, clock::now(), output.talk_paint()));
         request = waiting::until_settled(client, &request.id, limit, output).await?;
     }
     match printing.is_json() {
         true => output.json(&request)?,
-        false => output.data(show::brief(&request, output.data_paint()))?,
+        false => output.data(show::brief(&request, clock::now(), output.data_paint()))?,
     }
     let standing = Standing::of(&request)?;
     match (standing, wait) {

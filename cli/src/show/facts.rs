@@ -1,21 +1,26 @@
 //! A request as a list of what is known of it.
 
-use assent_client::wire::{Request, Verdict};
+use assent_client::wire::{Afterwards, Request, Said, Verdict};
 use assent_core::time::Timestamp;
 
 use crate::clock;
 use crate::output::{Paint, clean, facts};
-use crate::show::{asked, principal, target};
+use crate::show::{asked, principal, said_as, target};
 
 /// What the requester needs next.
-pub(crate) fn brief(request: &Request, paint: Paint) -> String {
+pub(crate) fn brief(request: &Request, now: Timestamp, paint: Paint) -> String {
     let mut lines = vec![
         ("id", clean(&request.id)),
         ("state", paint.state(&clean(&request.state))),
         ("url", clean(&request.url)),
-        ("asks", asked(request)),
+        (said_as(&request.ruling), asked(request)),
     ];
-    if let Some(ending) = &request.ending {
+    if !request.afterwards.is_empty() {
+        lines.push(("later review", afterwards(request, now)));
+    }
+    // Why policy refuses was said.
+    let ending = request.ending.as_ref().filter(|_| request.ruling.outcome != Said::Refuse);
+    if let Some(ending) = ending {
         lines.push(("because", clean(&ending.reason)));
     }
     facts(&lines, paint)
@@ -43,12 +48,13 @@ pub(crate) fn full(request: &Request, now: Timestamp, paint: Paint) -> String {
     put("reason", clean(&intent.reason));
     put("duration", intent.duration.as_deref().map(clean).unwrap_or_default());
     put("digest", clean(&request.digest));
-    put("asks", asked(request));
+    put(said_as(&request.ruling), asked(request));
     put("policy", clean(&request.ruling.policy));
     put("filed", clean(&request.filed_at));
     put("expires", request.expires_at.as_deref().map(|at| due(at, now)).unwrap_or_default());
     put("stages", stages(request));
-    put("reviews", reviews(request));
+    put("reviews", reviews(&request.reviews));
+    put("later review", afterwards(request, now));
     put("ended", ended(request));
     put("credentials", credentials(request));
     facts(&lines, paint)
@@ -89,7 +95,29 @@ fn stages(request: &Request) -> String {
     request.stages.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn reviews(request: &Request) -> String {
+/// What must be looked at after the grant: from whom, until when, and whether it was.
+fn afterwards(request: &Request, now: Timestamp) -> String {
+    let line = |after: &Afterwards| {
+        let (approvals, by) = (after.approvals, names(&after.by));
+        let is_late = after.due.parse().is_ok_and(|due: Timestamp| due <= now);
+        let status = match after.status.as_str() {
+            "open" if is_late => "overdue".to_owned(),
+            "missed" => "overdue".to_owned(),
+            other => clean(other),
+        };
+        let rule = clean(&after.rule);
+        let due = due(&after.due, now);
+        let mut text = format!("{status}: {approvals} of {by}, due {due} ({rule})");
+        if !after.reviews.is_empty() {
+            text.push('\n');
+            text.push_str(&reviews(&after.reviews));
+        }
+        text
+    };
+    request.afterwards.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn reviews(reviews: &[assent_client::wire::Review]) -> String {
     let line = |review: &assent_client::wire::Review| {
         let verdict = match review.verdict {
             Verdict::Approve => "approved",
@@ -101,7 +129,7 @@ fn reviews(request: &Request) -> String {
         };
         format!("{} {verdict} at {}{comment}", clean(&review.reviewer), clean(&review.at))
     };
-    request.reviews.iter().map(line).collect::<Vec<_>>().join("\n")
+    reviews.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn ended(request: &Request) -> String {
@@ -132,9 +160,66 @@ mod tests {
     use super::*;
     use crate::show::tests::request;
 
+    fn now() -> Timestamp {
+        "2026-11-20T21:30:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_later_review_is_told_with_its_end() {
+        let mut request = request("approved");
+        let later = |status: &str, reviews: serde_json::Value| {
+            let due = "2026-11-20T22:00:00.000Z";
+            let by = ["group:security"];
+            let all = serde_json::json!([{
+                "rule": "glass", "approvals": 1, "by": by, "due": due, "status": status,
+                "reviews": reviews,
+            }]);
+            serde_json::from_value::<Vec<Afterwards>>(all).unwrap()
+        };
+        let none = serde_json::json!([]);
+        let told = |request: &Request, now| {
+            let texts = [brief(request, now, Paint::new(false)), full(request, now, Paint::new(false))];
+            let line = |text: &String| {
+                let at = text.lines().position(|line| line.starts_with("later review")).unwrap();
+                text.lines().skip(at).take(2).map(str::trim).collect::<Vec<_>>().join("|")
+            };
+            assert!(line(&texts[1]).starts_with(line(&texts[0]).split('|').next().unwrap()));
+            line(&texts[1])
+        };
+        request.afterwards = later("open", none.clone());
+        let open = told(&request, now());
+        assert!(
+            open.contains("open: 1 of group:security, due 2026-11-20T22:00:00.000Z (in 30m 00s) (glass)"),
+            "{open}"
+        );
+        let late = told(&request, "2026-11-20T22:00:00Z".parse().unwrap());
+        assert!(late.contains("overdue: 1 of group:security"), "{late}");
+        request.afterwards = later("missed", none);
+        assert!(told(&request, now()).contains("overdue: 1 of group:security"));
+        request.afterwards = later("done", serde_json::json!([{
+            "id": "rev_01JD5K3N7Q8R9S0T1V2W3X4Y5Z", "reviewer": "dora", "verdict": "approve",
+            "comment": "fine", "at": "2026-11-20T21:20:00.000Z",
+        }]));
+        let done = told(&request, now());
+        assert!(done.contains("done: 1 of group:security"), "{done}");
+        assert!(done.contains("|dora approved at"), "{done}");
+    }
+
+    #[test]
+    fn a_refusal_asks_nobody() {
+        let mut request = request("denied");
+        request.ruling.outcome = Said::Refuse;
+        request.ruling.stages.clear();
+        let reason = r#"[{"rule": "frozen", "message": "no changes now"}]"#;
+        request.ruling.reasons = serde_json::from_str(reason).unwrap();
+        request.ending = serde_json::from_str(r#"{"at": "T", "reason": "no changes now"}"#).ok();
+        let text = brief(&request, now(), Paint::new(false));
+        assert!(text.ends_with("refused  no changes now (frozen)"), "{text}");
+    }
+
     #[test]
     fn the_brief_form_is_what_the_requester_needs() {
-        let text = brief(&request("pending"), Paint::new(false));
+        let text = brief(&request("pending"), now(), Paint::new(false));
         let wanted = "\
 id     req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z
 state  pending

@@ -25,7 +25,7 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
 
 fn head(plan: &Plan, paint: Paint) -> String {
     let told = &plan.facts;
-    let version = told.terraform_version.as_deref().unwrap_or("of a version it does not tell");
+    let version = told.terraform_version.as_deref().unwrap_or("(the plan does not say which version)");
     let mut lines = vec![
         (
             "made by",
@@ -77,12 +77,12 @@ fn state(facts: &Facts, paint: Paint) -> String {
     words.push(match facts.complete {
         Some(true) => "complete".to_owned(),
         Some(false) => paint.bad("not complete: something of the configuration is left out"),
-        None => paint.open("complete or not: it does not tell"),
+        None => paint.open("the plan does not say whether it is complete"),
     });
     match facts.applyable {
         Some(true) => {}
         Some(false) => words.push(paint.open("not applyable")),
-        None => words.push(paint.open("applyable or not: it does not tell")),
+        None => words.push(paint.open("the plan does not say whether it can be applied")),
     }
     words.join(", ")
 }

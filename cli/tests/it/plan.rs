@@ -120,6 +120,20 @@ fn a_saved_plan_is_shown_by_terraform_under_its_own_digest() {
 }
 
 #[test]
+fn a_scan_of_a_saved_plan_names_the_digest_of_its_file() {
+    let folder = TempDir::new().unwrap();
+    let json = plans().join("made-outputs-only.json");
+    let path = terraform(folder.path(), &format!("cat '{}'", json.display()));
+    std::fs::write(folder.path().join("policy.yaml"), BY_ACTION).unwrap();
+    let mut command = assent(&["plan", "scan", "not-a-plan-saved.bin", "--output", "json"]);
+    command.arg("--policy").arg(folder.path()).env("TERRAFORM", path);
+    let (_, out, err) = ended(&mut command);
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {err}"));
+    let bytes = std::fs::read(plans().join("not-a-plan-saved.bin")).unwrap();
+    assert_eq!(report["plan"], json!(assent_core::digest::Digest::of(&bytes).to_string()));
+}
+
+#[test]
 fn what_terraform_says_of_its_failure_is_passed_on() {
     let folder = TempDir::new().unwrap();
     let path = terraform(folder.path(), "echo 'no such provider' >&2; exit 1");

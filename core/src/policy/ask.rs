@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::policy::document::Place;
 use crate::time::Span;
 
 /// What one `ask` rule asks.
@@ -9,6 +10,8 @@ use crate::time::Span;
 pub struct Ask {
     /// The rule's id.
     pub rule: String,
+    /// Where its document says so: what keeps the engine from being asked is shown there.
+    pub place: Place,
     /// Which engine, with what.
     pub engine: Engine,
     /// Whose input and result shapes it uses.
@@ -17,6 +20,24 @@ pub struct Ask {
     pub query: Option<String>,
     /// The package, where the dialect lets one choose it.
     pub namespace: Option<String>,
+    /// What it means that the plan hides values from it.
+    pub hidden: Hidden,
+}
+
+/// What it means that a plan hides values, which it marks as sensitive, from an engine. Whoever
+/// writes the configuration chooses what is hidden, so an engine that finds nothing to object to in
+/// the rest has not seen all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// The engine's answer counts as a warning, and approves nothing.
+    Warn,
+    /// The rule says that what the engine looks at is not among it.
+    Ignore,
+}
+
+impl Hidden {
+    /// Both by their names in the documents.
+    pub const ALL: [(&'static str, Self); 2] = [("warn", Self::Warn), ("ignore", Self::Ignore)];
 }
 
 /// Which engine is asked.

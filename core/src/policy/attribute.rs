@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::plan::Change;
+use crate::plan::{self, Change};
 use crate::policy::condition::Test;
 use crate::policy::risk::Score;
 use crate::policy::situation::{Facts, Situation};
@@ -162,9 +162,9 @@ impl PlanFact {
             Self::Deferred => number(told.deferred),
             Self::Outputs => number(told.outputs),
             Self::ChangeCount => number(told.change_count),
-            Self::Types => Reading::List(List::Owned(&told.types)),
-            Self::Providers => Reading::List(List::Owned(&told.providers)),
-            Self::Actions => Reading::List(List::Owned(&told.actions)),
+            Self::Types => all_whole(&told.types, List::Owned(&told.types)),
+            Self::Providers => all_whole(&told.providers, List::Owned(&told.providers)),
+            Self::Actions => all_whole(&told.actions, List::Owned(&told.actions)),
             Self::TagsOnly => Reading::boolean(told.tags_only),
             Self::TouchesIam => Reading::boolean(told.touches_iam),
             Self::PublicExposure => Reading::boolean(told.public_exposure),
@@ -546,24 +546,42 @@ pub(crate) const CHANGE_MEMBERS: [&str; 15] = [
 
 fn change_member<'a>(change: &'a Change, name: &str) -> Reading<'a> {
     match name {
-        "address" => Reading::Text(&change.address),
+        "address" => whole(&change.address),
         // The root is known, and has no name.
-        "module" => Reading::Text(change.module.as_deref().unwrap_or_default()),
-        "mode" => Reading::Text(&change.mode),
-        "type" => Reading::Text(&change.type_name),
-        "name" => Reading::Text(&change.name),
-        "provider" => Reading::text(change.provider.as_deref()),
-        "actions" => Reading::List(List::Strings(&change.actions)),
-        "paths" => Reading::List(List::Strings(&change.paths)),
-        "replace_reasons" => Reading::List(List::Strings(&change.replace_reasons)),
-        "previous_address" => Reading::text(change.previous_address.as_deref()),
+        "module" => whole(change.module.as_deref().unwrap_or_default()),
+        "mode" => whole(&change.mode),
+        "type" => whole(&change.type_name),
+        "name" => whole(&change.name),
+        "provider" => change.provider.as_deref().map_or(Reading::Absent, whole),
+        "actions" => all_whole(&change.actions, List::Strings(&change.actions)),
+        "paths" => all_whole(&change.paths, List::Strings(&change.paths)),
+        "replace_reasons" => {
+            all_whole(&change.replace_reasons, List::Strings(&change.replace_reasons))
+        }
+        "previous_address" => change.previous_address.as_deref().map_or(Reading::Absent, whole),
         "importing" => Reading::Boolean(change.importing),
-        "deferred" => Reading::text(change.deferred.as_deref()),
+        "deferred" => change.deferred.as_deref().map_or(Reading::Absent, whole),
         "tags_only" => Reading::boolean(change.tags_only),
         "touches_iam" => Reading::boolean(change.touches_iam),
         "public_exposure" => Reading::boolean(change.public_exposure),
         _ => Reading::Absent,
     }
+}
+
+/// A text of a plan. One in which something is hidden is not known: whoever wrote the plan chooses
+/// what it marks as sensitive, and must not choose by that what a rule sees.
+fn whole(text: &str) -> Reading<'_> {
+    if is_whole(text) { Reading::Text(text) } else { Reading::Absent }
+}
+
+/// A list of a plan's texts; one with something hidden in it, or that was cut, is not known.
+fn all_whole<'a>(texts: impl IntoIterator<Item = &'a String>, list: List<'a>) -> Reading<'a> {
+    if texts.into_iter().all(|text| is_whole(text)) { Reading::List(list) } else { Reading::Absent }
+}
+
+/// Whether nothing of it is hidden, and nothing is left out in its place.
+pub(crate) fn is_whole(text: &str) -> bool {
+    !text.contains(plan::MARKER) && text != plan::CUT
 }
 
 /// Whether a test of this attribute could ever settle, by its type alone; else what would fit.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::membership::Approver;
-use crate::policy::condition::Truth;
+use crate::policy::condition::{self, Truth};
 use crate::policy::document::{self, Limits};
 use crate::policy::opinion::Opinion;
 use crate::policy::risk::Score;
@@ -69,8 +69,7 @@ impl<'a> Said<'a> {
         match (&rule.effect, truth) {
             (_, Truth::False) => {}
             (Effect::Deny { notify, .. }, Truth::Unknown) => {
-                let message =
-                    format!("`{}` cannot be settled: something it looks at is missing", rule.id);
+                let message = unsettled(rule, self.facts);
                 self.stand(format!("indeterminate:{}", rule.id), message);
                 self.alarmed.extend(notify);
             }
@@ -257,6 +256,18 @@ impl<'a> Said<'a> {
         };
         what.stages.iter().map(owned).collect()
     }
+}
+
+/// Why a rule cannot be settled: what is missing, or that something is of another type.
+fn unsettled(rule: &Rule, facts: &Facts<'_>) -> String {
+    let missing = condition::missing(&rule.when, facts);
+    let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
+    let why = match names.as_slice() {
+        [] => "something it looks at is of another type than it needs".to_owned(),
+        [one] => format!("{one} is missing"),
+        many => format!("{} are missing", many.join(", ")),
+    };
+    format!("`{}` cannot be settled: {why}", rule.id)
 }
 
 /// What all who say something say; two different words are a contradiction, and refuse.

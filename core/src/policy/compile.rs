@@ -41,6 +41,10 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
     let halves: Vec<(&PolicyDocument, Half)> =
         documents.into_iter().map(|text| (text, document::read(text, faults))).collect();
 
+    for file in files.iter().filter(|file| file.is_test() && !file.is_attachment()) {
+        faults.extend(document::misnamed(file));
+    }
+
     let (defaults, zone, on_change) = defaults(&halves, faults);
     let records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
     let membership = membership(&halves, faults);
@@ -400,12 +404,24 @@ impl Checker<'_> {
         else {
             return;
         };
-        let message = format!(
-            "stage `{}` asks for {} approvals, but only {} different people can give one",
-            stage.name,
-            stage.approvals,
-            counted.counted.len()
-        );
+        let approvals = match stage.approvals {
+            1 => "1 approval".to_owned(),
+            some => format!("{some} approvals"),
+        };
+        let left = match counted.counted.len() {
+            0 => "nobody".to_owned(),
+            1 => "only 1 person".to_owned(),
+            some => format!("only {some} different people"),
+        };
+        let excluded = self.membership.people(&stage.exclude);
+        let able = self.membership.people(&stage.from);
+        let able = able.into_iter().filter(|who| !excluded.contains(who)).count();
+        let why = match able > counted.counted.len() {
+            true => ": other stages of the rule need the rest, and nobody counts twice",
+            false => "",
+        };
+        let message =
+            format!("stage `{}` asks for {approvals}, but {left} can give one{why}", stage.name);
         faults.push(Fault { place: stage.place.clone(), message });
     }
 }
@@ -460,7 +476,7 @@ fn lower(
             }),
         },
         document::Effect::Ask(ask) => Effect::Ask(Asking {
-            ask: asking(&rule.id, &rule.place, &ask.engine, attachments, faults)?,
+            ask: asking(&rule.id, &ask.place, &ask.engine, attachments, faults)?,
             stages: Requiring {
                 owners: owners(&ask.stages),
                 stages: ordered(&rule.id, &ask.stages, false),
@@ -525,10 +541,12 @@ fn asking(
     }
     Some(Ask {
         rule: rule.to_owned(),
+        place: place.clone(),
         engine,
         dialect: shape.dialect,
         query: shape.query.clone(),
         namespace: shape.namespace.clone(),
+        hidden: shape.hidden,
     })
 }
 

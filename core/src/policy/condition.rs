@@ -5,6 +5,7 @@
 //! matters and nothing is ever permitted by absence.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -243,6 +244,21 @@ impl fmt::Display for Constant {
 /// Whether all of these hold.
 pub(crate) fn all(conditions: &[Condition], facts: &Facts<'_>) -> Truth {
     all_of(conditions, facts, None)
+}
+
+/// The attributes that keep these conditions from being settled, because nothing is there.
+pub(crate) fn missing(conditions: &[Condition], facts: &Facts<'_>) -> BTreeSet<String> {
+    let mut missing = BTreeSet::new();
+    let open = conditions.iter().filter(|c| c.truth(facts, None) == Truth::Unknown);
+    for condition in open {
+        condition.each_test(&mut |attribute, _| {
+            let is_inner = matches!(attribute, Attribute::Member(_));
+            if !is_inner && matches!(attribute.read(facts, None), Reading::Absent) {
+                missing.insert(attribute.to_string());
+            }
+        });
+    }
+    missing
 }
 
 fn all_of(conditions: &[Condition], facts: &Facts<'_>, element: Option<Element<'_>>) -> Truth {

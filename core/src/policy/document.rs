@@ -129,6 +129,7 @@ pub(crate) struct PostReviewText {
 
 #[derive(Clone, Debug)]
 pub(crate) struct AskText {
+    pub(crate) place: Place,
     pub(crate) engine: EngineText,
     pub(crate) stages: Vec<StageText>,
     pub(crate) waives: Vec<(Place, String)>,
@@ -156,6 +157,7 @@ pub(crate) struct ShapeText {
     pub(crate) dialect: crate::policy::ask::Dialect,
     pub(crate) query: Option<String>,
     pub(crate) namespace: Option<String>,
+    pub(crate) hidden: crate::policy::ask::Hidden,
 }
 
 #[derive(Clone, Debug)]
@@ -289,6 +291,21 @@ pub(crate) fn read(document: &PolicyDocument, faults: &mut Vec<Fault>) -> Half {
     };
     let vocabulary = Vocabulary::default();
     Reader::new(faults, &vocabulary).document(root)
+}
+
+/// What is wrong with a file that is named as one of test cases and would rule by what it says: it
+/// must not be passed over, because the rule in it may be the one that denies.
+pub(crate) fn misnamed(file: &PolicyDocument) -> Option<Fault> {
+    let root = yaml::parse(&file.file, &file.text).ok()??;
+    let yaml::Yaml::Map(members) = &root.value else { return None };
+    let rules = |name: &str| matches!(name, "rules" | "risk" | "groups" | "defaults");
+    let (key, _) = members.iter().find(|(key, _)| rules(&key.name))?;
+    let message = format!(
+        "a file named *_test.yaml holds only test cases and never rules, but this one has `{}`: \
+         rename it, or make it `kind: PolicyTest`",
+        key.name
+    );
+    Some(Fault { place: key.place.clone(), message })
 }
 
 /// Reads the rules and risk factors, now that everything they can name is known.

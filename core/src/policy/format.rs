@@ -24,6 +24,17 @@ pub enum FormatError {
     NotUnderstood(String),
 }
 
+/// Whether this text says of itself that it is a document of ours: `apiVersion: assent/v1`.
+///
+/// # Errors
+/// [`FormatError::Unreadable`] when it cannot be read.
+pub fn is_document(file: &str, text: &str) -> Result<bool, FormatError> {
+    let root = read(file, text)?;
+    let Some(Node { value: Yaml::Map(members), .. }) = &root else { return Ok(false) };
+    let is_version = |value: &Yaml| matches!(value, Yaml::Text(text) if text == "assent/v1");
+    Ok(members.iter().any(|(key, node)| key.name == "apiVersion" && is_version(&node.value)))
+}
+
 /// The canonical form of this text, which says the same.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod satisfy;
 #[cfg(test)]
 mod tests;
 mod time;
+mod timers;
 mod together;
 mod unused;
 mod values;
@@ -18,6 +19,25 @@ use crate::policy::compile::{self, Written};
 use crate::policy::document::{Fault, Place, PolicyDocument, Rule};
 use crate::policy::record::Records;
 use crate::time::Timestamp;
+
+/// Every kind of finding there is.
+pub const CODES: [&str; 15] = [
+    "approver-asks",
+    "duplicate",
+    "impossible-value",
+    "long-break-glass",
+    "never-matches",
+    "over",
+    "review-without-consequence",
+    "shadowed",
+    "timer-too-long",
+    "unused-calendar",
+    "unused-group",
+    "unused-owners",
+    "unused-risk",
+    "waives-nothing",
+    "waives-two",
+];
 
 /// How sure a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +65,7 @@ pub struct Finding {
     pub fault: Fault,
     /// How sure it is.
     pub severity: Severity,
-    /// What kind of thing it is: `never-matches`. Stable, for programs.
+    /// What kind of thing it is, one of [`CODES`]: `never-matches`. Stable, for programs.
     pub code: &'static str,
 }
 
@@ -67,6 +87,7 @@ impl Policy {
         values::look(&context, &mut findings);
         together::look(&context, &mut findings);
         unused::look(&written, &mut findings);
+        timers::look(&context, &mut findings);
         if let Some(now) = now {
             time::look(&written, now, &mut findings);
         }
@@ -118,6 +139,7 @@ impl Findings {
         place: &Place,
         message: impl Into<String>,
     ) {
+        debug_assert!(CODES.contains(&code), "`{code}` is not among the codes");
         let fault = Fault { place: place.clone(), message: message.into() };
         self.all.push(Finding { fault, severity, code });
     }

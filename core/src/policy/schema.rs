@@ -494,7 +494,11 @@ fn effects() -> Vec<Definition> {
                         json!({"enum": ["v0", "v1"], "default": "v1", "description": "The version of the language"}),
                     ),
                     ("query", text("The query, where it is not the dialect's own")),
-                    ("namespace", text("The package; conftest only")),
+                    ("namespace", text("The package, where the dialect leaves it free")),
+                    (
+                        "hidden",
+                        json!({"enum": ["warn", "ignore"], "default": "warn", "description": "What it means that the plan hides sensitive values from the engine"}),
+                    ),
                     ("url", text("The decision's address: https, or http to loopback")),
                     ("token_file", text("The file with the bearer token")),
                     ("ca_file", text("The file with the certificates to trust")),

@@ -137,7 +137,7 @@ fn production_as_a_person_would_tell_it() {
     check(
         PRODUCTION,
         "alice asks terraform.apply in production",
-        "[indeterminate:freeze] refuse, `freeze` cannot be settled: something it looks at is missing",
+        "[indeterminate:freeze] refuse, `freeze` cannot be settled: `intent.target.calendar` is missing",
     );
     check(
         PRODUCTION,
@@ -204,7 +204,7 @@ fn break_glass_waives_what_it_names_and_no_more() {
     check(
         PRODUCTION,
         "oscar asks terraform.apply in production with incident=sev1 workspace=orders",
-        "[indeterminate:freeze] refuse, `freeze` cannot be settled: something it looks at is missing",
+        "[indeterminate:freeze] refuse, `freeze` cannot be settled: `intent.target.calendar` is missing",
     );
 }
 
@@ -541,13 +541,14 @@ fn a_quorum_that_nobody_can_meet_is_no_policy() {
     check_rule(
         "{id: r, require: {stages: [{approvals: 2, from: [group:g], exclude: [person:bob]}]}}",
         &[
-            "p.yaml:6:32: stage `r/1` asks for 2 approvals, but only 1 different people can give one",
+            "p.yaml:6:32: stage `r/1` asks for 2 approvals, but only 1 person can give one",
         ],
     );
     check_rule(
         "{id: r, require: {stages: [{approvals: 1, from: [group:g]}, {approvals: 2, from: [group:g]}]}}",
         &[
-            "p.yaml:6:65: stage `r/2` asks for 2 approvals, but only 1 different people can give one",
+            "p.yaml:6:65: stage `r/2` asks for 2 approvals, but only 1 person can give one: \
+             other stages of the rule need the rest, and nobody counts twice",
         ],
     );
     check_rule(

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -23,6 +24,10 @@ const MAX_POLICIES: usize = 32;
 
 /// How long a worker that has fallen silent has to be gone.
 const GRACE: Duration = Duration::from_millis(50);
+
+/// The signals by which the system ends a process that has had its processor time (signal(7)).
+const XCPU: i32 = nix::libc::SIGXCPU;
+const KILL: i32 = nix::libc::SIGKILL;
 
 /// How a worker is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,8 +130,8 @@ impl Worker {
         let (orders, replies) = (&mut self.orders, &mut self.replies);
         let (stderr, said) = (&mut self.stderr, &mut self.said);
         let talk = async {
-            orders.write_all(&bytes).await.map_err(|_| "the worker ended")?;
-            orders.flush().await.map_err(|_| "the worker ended")?;
+            orders.write_all(&bytes).await.map_err(|_| "the engine ended without an answer")?;
+            orders.flush().await.map_err(|_| "the engine ended without an answer")?;
             read(replies).await
         };
         let told = tokio::time::timeout(within, async {
@@ -137,17 +142,17 @@ impl Worker {
         });
         match told.await {
             Ok(Ok(bytes)) => serde_json::from_slice(&bytes)
-                .map_err(|_| "the worker's answer makes no sense".to_owned()),
+                .map_err(|_| "the engine's answer makes no sense".to_owned()),
             Ok(Err(reason)) => Err(reason.to_owned()),
             Err(_) => {
                 self.late = true;
-                Err(format!("no answer within {} ms", within.as_millis()))
+                Err(format!("the engine gave no answer within {} ms", within.as_millis()))
             }
         }
     }
 
-    /// Kills it, waits until it is gone, and tells how it ended and what it said last.
-    pub(super) async fn end(mut self) -> String {
+    /// Kills it, waits until it is gone, and tells why it ended, where that can be told.
+    pub(super) async fn end(mut self) -> Option<String> {
         let ended_itself = match self.late {
             true => None,
             false => tokio::time::timeout(GRACE, self.child.wait()).await.ok().and_then(Result::ok),
@@ -155,26 +160,40 @@ impl Worker {
         let _ = self.child.kill().await;
         let rest = drain(&mut self.stderr, &mut self.said);
         let _ = tokio::time::timeout(GRACE, rest).await;
-        let said = String::from_utf8_lossy(&self.said);
-        let last = said
-            .lines()
-            .rfind(|line| !line.trim().is_empty() && !line.starts_with("note: "))
-            .unwrap_or_default();
-        let mut told: Vec<String> =
-            ended_itself.map(|status| status.to_string()).into_iter().collect();
-        told.extend((!last.is_empty()).then(|| last.chars().take(200).collect()));
-        told.join(": ")
+        let status = ended_itself.filter(|status| !status.success())?;
+        Some(why(status, &String::from_utf8_lossy(&self.said)))
+    }
+}
+
+/// Why a worker ended, in words that are the same each time: requesters read them, and they are
+/// recorded. What the worker itself says names threads and sizes.
+fn why(status: ExitStatus, said: &str) -> String {
+    let known = [
+        ("memory allocation of", "the engine needed more memory than it may have"),
+        ("has overflowed its stack", "the engine went deeper than it may"),
+    ];
+    if let Some((_, why)) = known.iter().find(|(sign, _)| said.contains(sign)) {
+        return (*why).to_owned();
+    }
+    if let Some(line) = said.lines().find(|line| line.starts_with("the worker ")) {
+        return line.chars().take(200).collect();
+    }
+    match status.signal() {
+        Some(XCPU | KILL) => {
+            "the engine took more processor time than it may".to_owned()
+        }
+        Some(_) | None => format!("the engine ended without an answer ({status})"),
     }
 }
 
 async fn read(replies: &mut ChildStdout) -> Result<Vec<u8>, &'static str> {
-    let length = replies.read_u32().await.map_err(|_| "the worker ended without an answer")?;
+    let length = replies.read_u32().await.map_err(|_| "the engine ended without an answer")?;
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     if length > MAX_ANSWER_BYTES {
-        return Err("the worker's answer is too long");
+        return Err("the engine's answer is too long");
     }
     let mut bytes = vec![0; length];
-    replies.read_exact(&mut bytes).await.map_err(|_| "the worker ended within its answer")?;
+    replies.read_exact(&mut bytes).await.map_err(|_| "the engine ended within its answer")?;
     Ok(bytes)
 }
 

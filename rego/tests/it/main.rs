@@ -7,4 +7,6 @@ mod hostile;
 #[cfg(test)]
 mod opa;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod support;

@@ -115,7 +115,7 @@ async fn whatever_is_no_clean_answer_is_none() {
         (Dialect::Conftest, r#"{"result": {"allow": true}}"#, "none of the rules"),
         (Dialect::Conftest, r#"{"result": true}"#, "not a package"),
         (Dialect::Conftest, r#"{"result": {"deny": true}}"#, "not a set"),
-        (Dialect::Conftest, r#"{"result": {"deny": []}, "warning": {"code": "x"}}"#, "it warns"),
+        (Dialect::Conftest, r#"{"result": {"deny": []}, "warning": {"code": "x"}}"#, "OPA warns"),
         (Dialect::Conftest, r#"{"result": {"deny": []}"#, "not a JSON object"),
         (Dialect::Conftest, r#"[{"result": {"deny": []}}]"#, "not a JSON object"),
         (Dialect::Conftest, "", "not a JSON object"),
@@ -131,9 +131,9 @@ async fn whatever_is_no_clean_answer_is_none() {
 #[tokio::test]
 async fn a_faulty_server_gives_no_answer() {
     let fine = r#"{"result": {"deny": []}}"#;
-    failed(http("500 Internal Server Error", "application/json", fine), None, "it answered 500")
+    failed(http("500 Internal Server Error", "application/json", fine), None, "OPA answered 500")
         .await;
-    failed(http("204 No Content", "application/json", ""), None, "it answered 204").await;
+    failed(http("204 No Content", "application/json", ""), None, "OPA answered 204").await;
     failed(http("200 OK", "text/html", fine), None, "not application/json").await;
     failed(Vec::new(), None, "").await;
     failed(
@@ -153,7 +153,7 @@ async fn a_redirect_is_not_followed() {
     let redirect = format!(
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}\r\ncontent-length: 0\r\n\r\n"
     );
-    failed(redirect.into_bytes(), None, "it answered 307").await;
+    failed(redirect.into_bytes(), None, "OPA answered 307").await;
 }
 
 #[tokio::test]

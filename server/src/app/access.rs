@@ -28,21 +28,57 @@ pub(super) struct Doors {
     people: Mutex<HashMap<Digest, PrincipalId>>,
 }
 
-/// Those whose access records say that they are in groups, by record. Kept in memory because it is
-/// asked at every look at a request; read from the ledger at start.
+/// What the access records say of groups. Kept in memory because it is asked at every look at a
+/// request; read from the ledger at start.
 #[derive(Debug, Default)]
-pub(super) struct Vouched(HashMap<AccessId, (PrincipalId, BTreeSet<String>, Timestamp)>);
+pub(super) struct Vouched(HashMap<AccessId, Voucher>);
+
+/// One record's word that its principal is in these groups.
+#[derive(Debug)]
+struct Voucher {
+    principal: PrincipalId,
+    kind: PrincipalKind,
+    groups: BTreeSet<String>,
+    /// When it ends, or was taken back.
+    until: Timestamp,
+    /// The token that a session was opened with. It says the same, so it is here too.
+    parent: Option<AccessId>,
+}
 
 impl Vouched {
     fn note(&mut self, access: &Access) {
-        let groups = &access.principal.groups;
-        if access.revoked_at.is_some() {
-            self.0.remove(&access.id);
-        } else if !groups.is_empty() && access.principal.kind == PrincipalKind::Person {
-            let held = (access.principal.id.clone(), groups.clone(), access.expires_at);
-            self.0.insert(access.id, held);
+        let Principal { id, kind, groups, .. } = &access.principal;
+        if groups.is_empty() {
+            return;
         }
+        let voucher = self.0.entry(access.id).or_insert_with(|| Voucher {
+            principal: id.clone(),
+            kind: *kind,
+            groups: groups.clone(),
+            until: access.expires_at,
+            parent: access.parent,
+        });
+        // What was taken back stays so, in whatever order that is heard of.
+        let ended = access.revoked_at.unwrap_or(access.expires_at);
+        voucher.until = voucher.until.min(ended);
     }
+
+    /// Those that count at this moment: a session no longer than the token that it was opened with.
+    fn live(&self, now: Timestamp) -> impl Iterator<Item = &Voucher> {
+        let lives = move |voucher: &Voucher| now < voucher.until;
+        self.0.values().filter(move |voucher| {
+            let parent = voucher.parent.map(|parent| self.0.get(&parent));
+            lives(voucher) && parent.is_none_or(|parent| parent.is_some_and(lives))
+        })
+    }
+}
+
+/// Whether a record counts at this moment: a session no longer than the token that it was opened
+/// with.
+pub(super) fn lives(access: &Access, all: &[Access], now: Timestamp) -> bool {
+    let lives = |access: &Access| access.check_life(now).is_ok();
+    let opened_by = |parent: AccessId| all.iter().find(|access| access.id == parent);
+    lives(access) && access.parent.is_none_or(|parent| opened_by(parent).is_some_and(lives))
 }
 
 fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -76,12 +112,12 @@ impl Authority {
 
     /// Who the caller is, to this authority.
     pub fn whoami(&self, caller: &Caller) -> wire::Whoami {
-        let principal = caller.principal();
+        let principal = self.in_all_groups(caller.principal());
         let membership = self.membership();
         let known = membership.groups_of(&principal.id).map(str::to_owned);
         wire::Whoami {
-            principal: principal.into(),
-            groups: known.chain(principal.groups.iter().cloned()).collect(),
+            principal: (&principal).into(),
+            groups: known.chain(principal.groups).collect(),
             administrator: caller.is_administrator(),
             expires_at: Some(caller.access.expires_at.to_string()),
         }
@@ -176,11 +212,25 @@ impl Authority {
     /// Who is in which group by an access record that lives.
     pub(super) fn vouched_members(&self, now: Timestamp) -> Vec<(String, PrincipalId)> {
         let vouched = open(&self.vouched);
-        let live = vouched.0.values().filter(|(_, _, until)| now < *until);
-        live.flat_map(|(person, groups, _)| {
-            groups.iter().map(|group| (group.clone(), person.clone()))
-        })
-        .collect()
+        let people = vouched.live(now).filter(|voucher| voucher.kind == PrincipalKind::Person);
+        people
+            .flat_map(|Voucher { principal, groups, .. }| {
+                groups.iter().map(|group| (group.clone(), principal.clone()))
+            })
+            .collect()
+    }
+
+    /// The principal with every group that a record of theirs vouches for at this moment. Groups are
+    /// a principal's and not a token's: whoever has two tokens is judged alike by either, and cannot
+    /// choose the one that a rule does not look at. Whatever policy rules on is ruled on so.
+    pub(super) fn in_all_groups(&self, principal: &Principal) -> Principal {
+        let now = self.clock.now();
+        let vouched = open(&self.vouched);
+        let theirs = vouched.live(now).filter(|voucher| {
+            (voucher.kind, &voucher.principal) == (principal.kind, &principal.id)
+        });
+        let groups = theirs.flat_map(|voucher| &voucher.groups).chain(&principal.groups);
+        Principal { groups: groups.cloned().collect(), ..principal.clone() }
     }
 
     /// Opens the one-time door for an administrator, if no administrator has a token that lives.
@@ -189,8 +239,8 @@ impl Authority {
     /// [`AppError::Ledger`].
     pub async fn open_bootstrap(&self) -> Result<Option<Secret>, AppError> {
         let now = self.clock.now();
-        let rules = |access: &Access| access.administrator && access.check_life(now).is_ok();
-        if self.ledger.accesses().await?.iter().any(rules) {
+        let all = self.ledger.accesses().await?;
+        if all.iter().any(|access| access.administrator && lives(access, &all, now)) {
             return Ok(None);
         }
         let code = self.chance.secret()?;

@@ -155,6 +155,7 @@ impl Authority {
     ) -> Result<Ruling, AppError> {
         let (policy, now, elsewhere) = (self.policy(), self.clock.now(), Network::default());
         let is_caller = requester.id == caller.principal().id;
+        let requester = &self.in_all_groups(requester);
         let network = if is_caller { caller.network() } else { &elsewhere };
         let known = self.situation(&policy, Asked { intent, requester, network, plan: None }, now);
         let known = known.await?;
@@ -180,7 +181,7 @@ impl Authority {
             return Ok(decision);
         }
         let presented = self.presented(evaluation, &intent, &requester, &ruling).await?;
-        let is_own = requester == *subjects.caller().principal();
+        let is_own = subjects.is_caller(&requester);
         self.denied_or_approved(decision, presented, evaluation, is_own)
     }
 

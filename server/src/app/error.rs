@@ -18,7 +18,7 @@ use crate::ledger::LedgerError;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant is the error it holds")]
 pub enum AppError {
-    #[error("{} faults in the intent", .0.len())]
+    #[error("{} in the intent", faults(.0.len()))]
     Intent(Vec<IntentFault>),
     #[error("{field}: {problem}")]
     Field { field: &'static str, problem: String },
@@ -34,7 +34,7 @@ pub enum AppError {
     NotForWorkloads,
     #[error(transparent)]
     Plan(Box<PlanError>),
-    #[error("the policy would have {} faults, so nothing was changed", .0.len())]
+    #[error("the policy would have {}, so nothing was changed", faults(.0.len()))]
     Policy(Vec<Fault>),
     #[error(
         "`{0}` is not you: only an administrator, or a workload that acts for them, asks about others"
@@ -77,4 +77,8 @@ pub enum AppError {
     NoChance(#[from] NoChance),
     #[error(transparent)]
     Key(#[from] KeyError),
+}
+
+fn faults(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "fault" } else { "faults" })
 }

@@ -157,6 +157,10 @@ impl Authority {
         if reading == before {
             // Mended by putting back what was there before.
             let mut rules = self.rules_mut();
+            if rules.trouble.is_some() {
+                let revision = rules.policy.revision();
+                tracing::info!(%revision, "what is at the source rules again");
+            }
             (rules.trouble, rules.refused) = (None, None);
             return Ok(());
         }
@@ -188,7 +192,7 @@ impl Authority {
         let places: Vec<_> = faults.iter().take(20).map(ToString::to_string).collect();
         tracing::error!(
             problem = message,
-            faults = ?places,
+            faults = places.join("; "),
             %revision,
             "the newest policy does not rule; the one before stays"
         );
@@ -201,8 +205,7 @@ impl Authority {
             let mut rules = self.rules_mut();
             let changed = rules.policy.revision() != loaded.policy.revision();
             *rules = Rules::new(loaded, self.clock.now());
-            let commit = rules.reading.commit.as_deref().unwrap_or("none");
-            let revision = rules.policy.revision();
+            let (commit, revision) = (rules.reading.commit.as_deref(), rules.policy.revision());
             tracing::info!(%revision, commit, "another policy rules from now on");
             changed
         };
@@ -255,12 +258,14 @@ impl Authority {
             OnChange::EndAll => Ok(true),
             OnChange::EndChanged => {
                 // As of the filing: that a window has closed since is no change of policy. What
-                // other systems tell is of today, so that nothing they stop passes by this.
-                let (intent, requester, now) =
-                    (request.intent(), request.requester(), request.filed_at());
+                // other systems tell, the requester's groups and which rules are suspended are of
+                // today, so that nothing they stop passes by this.
+                let (intent, now) = (request.intent(), request.filed_at());
+                let requester = &self.in_all_groups(request.requester());
                 let signals = self.told().await?.as_ref().clone();
                 let plan = self.plan_again(request.known().plan.clone()).await?;
-                let known = Known { signals, plan, ..request.known().clone() };
+                let suspended = self.suspended(self.clock.now()).await?;
+                let known = Known { signals, suspended, plan, ..request.known().clone() };
                 let known = self.with_opinions(policy, intent, requester, known, now).await?;
                 let today = policy.rule(&Situation { intent, requester, known: &known, now });
                 let then = request.ruling();

@@ -6,7 +6,7 @@ use assent_core::digest::Digest;
 use assent_core::id::RequestId;
 use assent_core::policy::situation::Situation;
 use assent_core::principal::PrincipalKind;
-use assent_core::request::{Filing, Request, Said, Standing, Step, Version};
+use assent_core::request::{Event, Fact, Filing, Request, Said, Standing, Step, Version};
 use assent_core::wire;
 
 use crate::app::situation::Asked;
@@ -48,7 +48,8 @@ impl Authority {
     ) -> Result<wire::Decision, AppError> {
         let intent = intent.verify().map_err(AppError::Intent)?;
         let plan = self.plan_named(caller, &intent).await?;
-        let (policy, now, requester) = (self.policy(), self.clock.now(), caller.principal());
+        let (policy, now) = (self.policy(), self.clock.now());
+        let requester = &self.in_all_groups(caller.principal());
         let (intent, network, plan) = (&intent, caller.network(), plan.as_ref());
         let asked = Asked { intent, requester, network, plan };
         let known = self.situation(&policy, asked, now).await?;
@@ -69,10 +70,10 @@ impl Authority {
     ) -> Result<Filed, AppError> {
         let intent = filing.intent.verify().map_err(AppError::Intent)?;
         let plan = self.plan_named(caller, &intent).await?;
-        let requester = caller.principal();
         for _ in 0..TRIES {
             // One revision for all of one try: what is known is what that revision looks at.
             let (policy, now) = (self.policy(), self.clock.now());
+            let requester = &self.in_all_groups(caller.principal());
             let (network, plan) = (caller.network(), plan.as_ref());
             let asked = Asked { intent: &intent, requester, network, plan };
             let known = self.situation(&policy, asked, now).await?;
@@ -82,7 +83,7 @@ impl Authority {
                 Filing {
                     id: self.chance.request_id(now)?,
                     intent: intent.clone(),
-                    requester: caller.principal().clone(),
+                    requester: requester.clone(),
                     ruling,
                     known,
                 },
@@ -325,7 +326,9 @@ impl Authority {
             let request = found.ok_or_else(|| not_found(&id.to_string()))?;
             let Some(step) = request.lapse(self.clock.now()) else { return Ok(request) };
             let next = step.next().clone();
+            let events = step.events().to_vec();
             if let Commit::Done(_) = self.commit_alone(step).await? {
+                events.iter().for_each(warn_of_missed);
                 return Ok(next);
             }
         }
@@ -385,6 +388,14 @@ impl Authority {
             return Err(AppError::KeyReused);
         }
         self.at_version(call.request, call.version).await
+    }
+}
+
+/// A door that has closed for everybody is nothing to be found out by chance.
+fn warn_of_missed(event: &Event) {
+    if let Fact::PostReviewMissed { rule, suspended } = &event.fact {
+        let request = event.request;
+        tracing::warn!(%request, rule, suspended, "a later review was missed");
     }
 }
 

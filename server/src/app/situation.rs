@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use assent_core::intent::Intent;
 use assent_core::policy::Policy;
+use assent_core::policy::opinion::Opinion;
 use assent_core::policy::situation::{Known, KnownPlan, Network, Situation};
 use assent_core::principal::Principal;
 use assent_core::time::Timestamp;
@@ -61,8 +62,21 @@ impl Authority {
         let about = About { situation, environment: &environment, plan: plan.as_deref() };
         let mut opinions = BTreeMap::new();
         for ask in asks {
-            opinions.insert(ask.rule.clone(), self.engines.ask(ask, about).await);
+            let opinion = self.engines.ask(ask, about).await;
+            if let Opinion::Failed { reason } = &opinion {
+                warn_of(&ask.rule, reason);
+            }
+            opinions.insert(ask.rule.clone(), opinion);
         }
         Ok(Known { opinions, ..known })
     }
+}
+
+/// How much of a rule's id and of a reason a log line holds.
+const MAX_LOGGED_CHARS: usize = 300;
+
+/// Whoever runs the authority is to see that an engine fails; what it says may be anything.
+fn warn_of(rule: &str, reason: &str) {
+    let short = |text: &str| text.chars().take(MAX_LOGGED_CHARS).collect::<String>();
+    tracing::warn!(rule = ?short(rule), reason = ?short(reason), "an engine gave no answer");
 }

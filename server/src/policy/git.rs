@@ -139,14 +139,23 @@ impl Checkout {
         Ok(Reading { documents, commit: Some(commit) })
     }
 
+    /// The commit that the reference leads to. The reference is looked up by its whole name, and
+    /// peeled by its id: to `rev-parse` any name may be short for another (gitrevisions(7)), so that
+    /// a tag named `refs/heads/main` would stand for a branch that is gone.
     async fn commit(&self) -> Result<String, GitError> {
-        const COMMAND: &str = "rev-parse";
-        let wanted = format!("{}^{{commit}}", self.reference);
-        let said = self.git(COMMAND, &["--verify", "--end-of-options", &wanted]).await?;
-        let said = String::from_utf8(said).map_err(|_| GitError::Foreign(COMMAND))?;
+        let reference = self.reference.to_string();
+        let found = self.object("show-ref", &["--verify", "--hash", "--", &reference]).await?;
+        let commit = format!("{found}^{{commit}}");
+        self.object("rev-parse", &["--verify", "--end-of-options", &commit]).await
+    }
+
+    /// The one object that `git` names.
+    async fn object(&self, name: &'static str, arguments: &[&str]) -> Result<String, GitError> {
+        let said = self.git(name, arguments).await?;
+        let said = String::from_utf8(said).map_err(|_| GitError::Foreign(name))?;
         let id = said.trim_end();
         let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|b| b.is_ascii_hexdigit());
-        if is_id { Ok(id.to_owned()) } else { Err(GitError::Foreign(COMMAND)) }
+        if is_id { Ok(id.to_owned()) } else { Err(GitError::Foreign(name)) }
     }
 
     async fn entries(&self, commit: &str) -> Result<Vec<Entry>, GitError> {

@@ -15,8 +15,9 @@ pub(crate) struct Binary {
     pub(crate) tokens: Vec<(String, String)>,
 }
 
+/// Where the `assent` binary is.
 #[expect(clippy::disallowed_methods, reason = "where the binary is, is said in the environment")]
-fn place() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     if let Ok(said) = std::env::var("ASSENT_BIN") {
         return PathBuf::from(said);
     }
@@ -45,7 +46,7 @@ pub(crate) fn cycles(default: usize) -> usize {
 impl Binary {
     /// Starts it on these directories and waits until it answers.
     pub(crate) async fn start(data: &Path, policy: &Path) -> Self {
-        let mut command = Command::new(place());
+        let mut command = Command::new(program());
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--dev", "--output", "json"])
             .arg("--data")

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use assent_client::wire::{self, Ruling, Said};
+use assent_core::digest::Digest;
 use assent_core::intent::Intent;
 use assent_core::plan::{self, Change, Coverage, Limits, Plan, Scanned};
 use assent_core::policy::situation::{Known, KnownPlan, Situation};
@@ -26,7 +27,7 @@ const REASON: &str = "Scan of a plan";
 /// What is printed.
 #[derive(Debug, Serialize)]
 struct Report {
-    /// The digest of the plan's JSON.
+    /// The digest of the plan's file, as `plan show` and `plan digest` tell it.
     plan: String,
     /// What policy says of the plan as a whole.
     ruling: Ruling,
@@ -97,7 +98,7 @@ pub(crate) async fn run(
         known.plan = Some(only(&plan, change));
         Line::new(change, coverage, ruled(&known))
     });
-    let report = Report::new(&plan, ruling, lines.collect());
+    let report = Report::new(file, ruling, lines.collect());
     match args.printing.is_json() {
         true => output.json(&report)?,
         false => output.data(text::report(&report, output.data_paint()))?,
@@ -136,13 +137,13 @@ fn only(plan: &Plan, change: &Change) -> KnownPlan {
 }
 
 impl Report {
-    fn new(plan: &Plan, ruling: Ruling, mut changes: Vec<Line>) -> Self {
+    fn new(plan: Digest, ruling: Ruling, mut changes: Vec<Line>) -> Self {
         let alone: BTreeSet<_> = changes.iter().flat_map(|line| decisive(&line.ruling)).collect();
         let together: BTreeSet<_> = decisive(&ruling).difference(&alone).cloned().collect();
         // INVARIANT: what a plan may not do only as a whole, none of its changes may do unseen.
         changes.iter_mut().for_each(|line| line.protected |= !together.is_empty());
         let uncovered = changes.iter().filter(|line| line.is_uncovered()).count();
-        Self { plan: plan.digest.to_string(), ruling, together, changes, uncovered }
+        Self { plan: plan.to_string(), ruling, together, changes, uncovered }
     }
 
     fn exit(&self) -> Exit {

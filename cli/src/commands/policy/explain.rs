@@ -174,7 +174,7 @@ fn text(decision: &Decision, paint: Paint) -> String {
         wire::Said::Require => paint.open(ruling.outcome.word()),
     };
     let mut lines =
-        vec![("ruling", word), ("asks", show::ruling(ruling)), ("digest", clean(&decision.digest))];
+        vec![("ruling", word), (show::said_as(ruling), show::ruling(ruling)), ("digest", clean(&decision.digest))];
     if let Some(terms) = &ruling.credential {
         lines.push(("credentials", terms_text(terms)));
     }
@@ -242,7 +242,7 @@ fn rule_text(account: &Account, paint: Paint) -> String {
 
 fn opinion_text(opinion: &Opinion) -> String {
     match opinion {
-        Opinion::Failed { reason } => format!("no answer: {}", clean(reason)),
+        Opinion::Failed { reason } => clean(reason),
         Opinion::Answered { denies, warns, allows } => {
             let each = |word: &str, said: &[String]| {
                 said.iter().map(|said| format!("{word} \"{}\"", clean(said))).collect::<Vec<_>>()

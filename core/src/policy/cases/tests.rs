@@ -231,7 +231,7 @@ fn documents_of_cases_are_read_strictly() {
         (format!("{HEAD}{BASE}tests: []"), "`tests` is empty"),
         (format!("{HEAD}{BASE}"), "lacks `tests`"),
         (format!("{HEAD}{BASE}{two}"), "two tests are named `a`"),
-        (format!("{HEAD}{BASE}rules: []\n{one}"), "unknown key `rules`"),
+        (format!("{HEAD}{BASE}calendars: {{}}\n{one}"), "unknown key `calendars`"),
         (format!("{HEAD}base: []\n{one}"), "expected a map, found a list"),
         (format!("{HEAD}{BASE}tests: [{{name: ' ', expect: {{ruling: refuse}}}}]"), "say what"),
         (String::new(), "the file holds no document"),

@@ -149,6 +149,7 @@ pub(crate) const ASK: Keys = keys(
         "rego",
         "query",
         "namespace",
+        "hidden",
         "url",
         "token_file",
         "ca_file",

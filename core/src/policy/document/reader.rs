@@ -168,7 +168,9 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn span(&mut self, node: Option<&&Node>) -> Option<Span> {
         let node = node?;
-        let text = self.text(node)?;
+        let Yaml::Text(text) = &node.value else {
+            return self.expected(node, "a duration such as 10m");
+        };
         match text.parse() {
             Ok(Span::ZERO) => self.fault(&node.place, "a duration of nothing"),
             Ok(span) => return Some(span),

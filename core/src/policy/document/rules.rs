@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::intent::MAX_DURATION;
 use crate::membership::Approver;
-use crate::policy::ask::Dialect;
+use crate::policy::ask::{Dialect, Hidden};
 use crate::policy::document::keys;
 use crate::policy::document::reader::{Fields, Reader};
 use crate::policy::document::{
@@ -207,7 +207,11 @@ impl Reader<'_> {
             let word = dialect.word();
             self.fault(&node.place, format_args!("the dialect {word} has a package of its own"));
         }
-        let shape = ShapeText { dialect, query, namespace };
+        let hidden = match fields.get("hidden") {
+            Some(node) => self.word(node, &Hidden::ALL)?,
+            None => Hidden::Warn,
+        };
+        let shape = ShapeText { dialect, query, namespace, hidden };
         let is_rego = [("rego", true), ("opa", false)];
         let engine = fields.get("engine").and_then(|node| self.word(node, &is_rego))?;
         let foreign: &[&str] = if engine {
@@ -230,7 +234,7 @@ impl Reader<'_> {
             let word = dialect.word();
             self.fault(&node.place, format_args!("a policy of dialect {word} cannot approve"));
         }
-        Some(AskText { engine, stages, waives })
+        Some(AskText { place: node.place.clone(), engine, stages, waives })
     }
 
     fn rego(&mut self, node: &Node, fields: &Fields<'_>, shape: ShapeText) -> Option<EngineText> {

@@ -263,7 +263,7 @@ reasons contains reason if {
 	some id in denying - settled
 	reason := {
 		"rule": concat(":", ["indeterminate", id]),
-		"message": sprintf("`%s` cannot be settled: something it looks at is missing", [id]),
+		"message": sprintf("`%s` cannot be settled", [id]),
 	}
 }
 

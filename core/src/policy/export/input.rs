@@ -3,6 +3,7 @@
 use serde_json::{Map, Number, Value, json};
 
 use crate::plan::{Change, Facts};
+use crate::policy::attribute::is_whole;
 use crate::policy::opinion::Opinion;
 use crate::policy::situation::Situation;
 use crate::principal::{PrincipalId, PrincipalKind};
@@ -139,11 +140,21 @@ fn change(change: &Change) -> Value {
     }))
 }
 
+/// The members that are known: not those in which something is hidden or left out.
 fn known_only(mut value: Value) -> Value {
     if let Some(object) = value.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
+        object.retain(|_, value| is_known(value));
     }
     value
+}
+
+fn is_known(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => is_whole(text),
+        Value::Array(items) => items.iter().all(|item| item.as_str().is_none_or(is_whole)),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => true,
+    }
 }
 
 /// The same with every number as the double that conditions see, and whole ones written as such:

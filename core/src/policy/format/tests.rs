@@ -27,6 +27,17 @@ fn indentation_is_two_spaces_and_dashes_stand_inside_their_key() {
 }
 
 #[test]
+fn a_document_says_that_it_is_one() {
+    let is = |text: &str| is_document("p.yaml", text).unwrap();
+    assert!(is("kind: Policy\napiVersion: assent/v1\n"));
+    assert!(is("{\"apiVersion\": \"assent/v1\", \"kind\": \"Policy\"}\n"));
+    for other in ["apiVersion: v1\nkind: Pod\n", "", "- apiVersion: assent/v1\n", "a: 1\n"] {
+        assert!(!is(other), "{other}");
+    }
+    assert!(is_document("p.yaml", "a: [\n").is_err());
+}
+
+#[test]
 fn comments_stay_with_what_they_stand_above_or_behind() {
     check(
         "# head\nrules:   # all of them\n# first\n- id: a   # its name\n  # why\n  allow: {}\n  # end of a\n# second\n- id: b\n  allow: {}\n# foot\n",

@@ -374,6 +374,8 @@ struct Bound {
     at: Constant,
     inclusive: bool,
     said: String,
+    /// Whether it holds by itself, and no test says it.
+    is_given: bool,
 }
 
 /// Whether the ends that tests set leave nothing between them.
@@ -384,7 +386,7 @@ fn of_range(context: &Context<'_>, attribute: &Attribute, atoms: &[Atom<'_>]) ->
         let Test::Compare { order, bound } = atom.test else { continue };
         let order = if atom.is_positive() { *order } else { inverse(*order) };
         let (at, inclusive) = end(order, bound, is_whole);
-        let bound = Bound { at, inclusive, said: atom.to_string() };
+        let bound = Bound { at, inclusive, said: atom.to_string(), is_given: false };
         match order {
             Order::Gt | Order::Gte => lower.push(bound),
             Order::Lt | Order::Lte => upper.push(bound),
@@ -393,7 +395,10 @@ fn of_range(context: &Context<'_>, attribute: &Attribute, atoms: &[Atom<'_>]) ->
     if lower.is_empty() && upper.is_empty() {
         return None;
     }
-    let whole = |at: f64, said: String| Bound { at: Constant::Number(at), inclusive: true, said };
+    let whole = |at: f64, said: String| {
+        let at = Constant::Number(at);
+        Bound { at, inclusive: true, said, is_given: true }
+    };
     if is_whole {
         lower.push(whole(0.0, format!("`{attribute}` is never below 0")));
     }
@@ -409,10 +414,12 @@ fn of_range(context: &Context<'_>, attribute: &Attribute, atoms: &[Atom<'_>]) ->
     let mut pairs = lower.iter().flat_map(|low| upper.iter().map(move |high| (low, high)));
     let (low, high) = pairs.find(meet)?;
     let certain = attribute.type_of() != Type::Json;
-    Some(Conflict {
-        text: format!("{} and {} leave nothing between", low.said, high.said),
-        certain,
-    })
+    let text = match (low.is_given, high.is_given) {
+        (true, _) => format!("{} cannot hold: {}", high.said, low.said),
+        (false, true) => format!("{} cannot hold: {}", low.said, high.said),
+        (false, false) => format!("{} and {} leave nothing between", low.said, high.said),
+    };
+    Some(Conflict { text, certain })
 }
 
 fn inverse(order: Order) -> Order {

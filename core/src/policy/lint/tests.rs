@@ -208,6 +208,40 @@ fn what_two_must_approve_and_nobody_does() {
     assert_eq!(told(&text("", others)), [""; 0]);
     let one = others.replace("approvals: 2", "approvals: 1");
     assert_eq!(told(&text("", &one)), ["warning waives-two"]);
+    let said = |text: &str| linted(text).remove(0).fault.message;
+    assert!(said(&text("", "")).contains("waives that, nobody is asked instead"));
+    assert!(said(&text("", &one)).contains("only 1 person is still asked, by `b`"));
+}
+
+#[test]
+fn a_timer_that_something_else_ends() {
+    let text = |stage: &str, require: &str, more: &str| {
+        format!(
+            "rules:\n  - {{id: a, when: {{intent.environment: prod}}, require: {{{require}stages: [{{name: s, approvals: 1, from: [person:p, person:q]{stage}}}]}}}}\n{more}"
+        )
+    };
+    let escalate = |after: &str| format!("escalate: {{after: {after}, to: [person:r]}}, ");
+    let late = ["warning timer-too-long"];
+    assert_eq!(told(&text("", &escalate("23h"), "")), [""; 0]);
+    assert_eq!(told(&text("", &escalate("24h"), "")), late);
+    assert_eq!(told(&text("", "request_expires: 1h, remind: 1h, ", "")), late);
+    assert_eq!(told(&text("", "request_expires: 1h, remind: 59m, ", "")), [""; 0]);
+    assert_eq!(told(&text(", expires_after: 1d", "", "")), late);
+    assert_eq!(told(&text(", expires_after: 1h", &escalate("1h"), "")), late);
+    assert_eq!(told(&text("", &escalate("1h"), "defaults: {request_expires: 1h}\n")), late);
+    // Where another rule gives people longer, so long may it last.
+    let longer = "  - {id: b, when: {intent.kind: x.y}, require: {request_expires: 2d, stages: [{name: s, approvals: 1, from: [person:p, person:q]}]}}\n";
+    assert_eq!(told(&text("", &escalate("24h"), longer)), [""; 0]);
+    let said = linted(&text("", &escalate("24h"), "")).remove(0).fault.message;
+    assert!(said.starts_with("`escalate.after` of stage `a/s` never comes"), "{said}");
+}
+
+#[test]
+fn a_bound_that_is_given_is_not_taken_for_a_test() {
+    let risk = "risk: [{id: f, weight: 20, when: {plan.tags_only: true}}]\n";
+    let text = format!("{risk}rules:\n  - {{id: r, when: {{risk.score: {{gt: 30}}}}, require: {{stages: [{STAGE}]}}}}\n");
+    let said = linted(&text).remove(0).fault.message;
+    assert!(said.contains("cannot hold: all factors together weigh 20"), "{said}");
 }
 
 #[test]

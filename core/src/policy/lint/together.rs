@@ -124,14 +124,20 @@ fn waived_alone(
                 && matches!(other.effect, Effect::Require(_))
                 && is_part_of(&other.when, &both)
         });
-        if others.map(approvals).sum::<u32>() < 2 {
-            let message = format!(
-                "`{id}` asks for {asked} people, and by `{}` {who} is asked instead: \
-                 have it reviewed afterwards (`post_review`), or waive less",
-                rule.id
-            );
-            findings.warning("waives-two", place, message);
-        }
+        let others: Vec<&Rule> = others.filter(|other| approvals(other) > 0).collect();
+        let instead = match others.as_slice() {
+            [] => format!("{who} is asked instead"),
+            [other] if approvals(other) == 1 => {
+                format!("only 1 person is still asked, by `{}`", other.id)
+            }
+            _ => continue,
+        };
+        let message = format!(
+            "`{id}` asks for {asked} people, and where `{}` waives that, {instead}: \
+             have it reviewed afterwards (`post_review`), or waive less",
+            rule.id
+        );
+        findings.warning("waives-two", place, message);
     }
 }
 

@@ -547,7 +547,7 @@ fn unknown_is_not_waivable() {
     assert!(permits(&text, &case(json!({"signals": {"freeze": false}}))));
     assert_eq!(
         ruling(&text, &case(json!({}))),
-        "[indeterminate:freeze] refuse, `freeze` cannot be settled: something it looks at is missing"
+        "[indeterminate:freeze] refuse, `freeze` cannot be settled: `signals.freeze` is missing"
     );
 }
 
@@ -1107,4 +1107,68 @@ fn leaving_out_one_more_attribute_makes_no_deny_waivable() {
             "{faults:?}"
         );
     }
+}
+
+#[test]
+fn t41_what_a_plan_hides_is_unknown_and_never_a_no() {
+    let header = "apiVersion: assent/v1\nkind: Policy\nrules:\n  - {id: all, allow: {}}\n  - id: guarded\n    \
+        deny: {message: m}\n    when: ";
+    let with = |change: plan::Change| {
+        case(json!({})).with_plan(plan::Facts::default(), Some(vec![change]))
+    };
+    let base = || plan::Change {
+        address: "module.db[\"prod\"].aws_db_instance.main".to_owned(),
+        paths: vec!["deletion_protection".to_owned()],
+        replace_reasons: vec!["engine_version".to_owned()],
+        ..plan::Change::default()
+    };
+    let hidden = || format!("[\"{}\"]", plan::MARKER);
+    type Hide = fn(&mut plan::Change, String);
+    let each: [(&str, Hide); 3] = [
+        ("paths: {contains: deletion_protection}", |change, hidden| change.paths = vec![hidden]),
+        ("address: {glob: 'module.db[\"prod\"].**'}", |change, hidden| {
+            change.address = format!("module.db{hidden}.aws_db_instance.main");
+        }),
+        ("replace_reasons: {contains: engine_version}", |change, hidden| {
+            change.replace_reasons = vec![hidden];
+        }),
+    ];
+    for (when, hide) in each {
+        let policy = compiled(&format!("{header}{{plan.changes: {{some: {{{when}}}}}}}\n"));
+        assert!(said(&with(base()).ruled(&policy)).starts_with("[guarded] refuse"), "{when}");
+        for hidden in [hidden(), plan::CUT.to_owned()] {
+            let mut change = base();
+            hide(&mut change, hidden.clone());
+            let ruled = said(&with(change).ruled(&policy));
+            let is_cut_address = when.starts_with("address") && hidden == plan::CUT;
+            assert!(is_cut_address || ruled.contains("refuse"), "{when}, {hidden}: {ruled}");
+        }
+    }
+}
+
+#[test]
+fn a_file_named_like_test_cases_never_hides_a_rule() {
+    let allow = "apiVersion: assent/v1\nkind: Policy\nrules: [{id: all, allow: {}}]\n";
+    let deny = "apiVersion: assent/v1\nkind: Policy\nrules: [{id: freeze, deny: {message: m}}]\n";
+    let files = [document("allow.yaml", allow), document("freeze_test.yaml", deny)];
+    let faults = Policy::compile(&files).unwrap_err();
+    assert!(faults.iter().all(|fault| fault.place.file == "freeze_test.yaml"), "{faults:?}");
+    assert!(faults[0].message.contains("rename it"), "{faults:?}");
+}
+
+#[test]
+fn what_cannot_be_settled_says_what_is_missing() {
+    let text = "apiVersion: assent/v1\nkind: Policy\nrules:\n  - {id: all, allow: {}}\n  - id: careful\n    \
+        when: {plan.deletes: {gt: 0}, any: [{context.x: 1}, {signals.y: true}]}\n    deny: {message: m}\n";
+    let policy = compiled(text);
+    let message = |case: Case| match case.ruled(&policy).outcome {
+        Outcome::Refuse(reasons) => reasons[0].message.clone(),
+        other @ (Outcome::Permit(_) | Outcome::Require(_)) => panic!("{other:?}"),
+    };
+    let told = message(case(json!({})));
+    assert!(told.ends_with("`context.x`, `plan.deletes`, `signals.y` are missing"), "{told}");
+    let deletes = plan::Facts { deletes: 1, ..plan::Facts::default() };
+    let text = case(json!({"context": {"x": "1"}, "signals": {"y": "yes"}}));
+    let told = message(text.with_plan(deletes, None));
+    assert!(told.ends_with("is of another type than it needs"), "{told}");
 }

@@ -69,8 +69,9 @@ impl Authority {
     ) -> Result<Tasked, AskError> {
         self.takes_requests()?;
         let subject = &asked.evaluation.subject;
-        let own = Subjects::of(self, caller).principal(subject).await;
-        if !matches!(&own, Ok(Some(named)) if named == caller.principal()) {
+        let subjects = Subjects::of(self, caller);
+        let named = subjects.principal(subject).await;
+        if !matches!(&named, Ok(Some(named)) if subjects.is_caller(named)) {
             return Err(AskError::ForAnother(subject.id.chars().take(255).collect()));
         }
         if let Some(call) = self.recall(wish).await? {

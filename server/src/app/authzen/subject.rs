@@ -3,13 +3,14 @@
 //!
 //! Callers ask about themselves. A workload asks about the people it acts for, and an
 //! administrator about everybody. Those others are taken as their newest access token that lives
-//! says they are; what the evaluation says of them are properties, never groups.
+//! says they are, in every group that any of theirs vouches for; what the evaluation says of them are properties, never groups.
 
 use assent_core::access::Access;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::wire::authzen::Entity;
 use tokio::sync::OnceCell;
 
+use crate::app::access::lives;
 use crate::app::{AppError, Authority, Caller};
 
 /// The subjects of one call. What the ledger knows of others is read once.
@@ -28,6 +29,12 @@ impl<'a> Subjects<'a> {
         self.caller
     }
 
+    /// Whether this is the caller.
+    pub(super) fn is_caller(&self, principal: &Principal) -> bool {
+        let own = self.caller.principal();
+        (own.kind, &own.id) == (principal.kind, &principal.id)
+    }
+
     /// The principal that is named; `None` where nobody known is.
     ///
     /// # Errors
@@ -36,7 +43,7 @@ impl<'a> Subjects<'a> {
         let own = self.caller.principal();
         let wanted = Named::read(named);
         if wanted.as_ref().is_some_and(|wanted| wanted.is(own)) {
-            return Ok(Some(own.clone()));
+            return Ok(Some(self.authority.in_all_groups(own)));
         }
         let acts_for = |wanted: &Named| {
             own.kind == PrincipalKind::Workload
@@ -56,9 +63,10 @@ impl<'a> Subjects<'a> {
         let read = || self.authority.ledger.accesses();
         let accesses = self.accesses.get_or_try_init(read).await?;
         let now = self.authority.clock.now();
-        let live = accesses.iter().filter(|access| access.check_life(now).is_ok());
+        let live = accesses.iter().filter(|access| lives(access, accesses, now));
         let theirs = live.filter(|access| wanted.is(&access.principal));
-        Ok(theirs.max_by_key(|access| access.created_at).map(|access| access.principal.clone()))
+        let newest = theirs.max_by_key(|access| access.created_at);
+        Ok(newest.map(|access| self.authority.in_all_groups(&access.principal)))
     }
 }
 

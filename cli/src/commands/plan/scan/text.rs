@@ -39,7 +39,7 @@ fn head(report: &Report, paint: Paint) -> String {
     };
     let mut lines = vec![
         ("ruling", outcome(report.ruling.outcome, paint)),
-        ("asks", show::ruling(&report.ruling)),
+        (show::said_as(&report.ruling), show::ruling(&report.ruling)),
         ("changes", changes),
     ];
     if !report.together.is_empty() {

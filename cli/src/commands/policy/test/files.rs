@@ -25,6 +25,7 @@ pub(super) struct Files {
 impl Files {
     /// Every document of the directory, and every Rego module and data file in it or below.
     pub(super) fn read(directory: &Path) -> Result<Self, Failure> {
+        super::super::is_no_file(directory)?;
         let mut documents = Vec::new();
         for path in below(directory)? {
             let is_at_top = path.parent() == Some(directory);

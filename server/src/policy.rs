@@ -5,6 +5,7 @@ mod directory;
 mod git;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use assent_core::policy::Policy;
 use assent_core::policy::document::{Fault, PolicyDocument};
@@ -19,6 +20,11 @@ const LARGEST: u64 = 1024 * 1024;
 const LARGEST_DATA: u64 = 32 * 1024 * 1024;
 /// How many files a policy has at most.
 const MOST_FILES: usize = 10_000;
+
+/// How long a directory must hold the same before that counts.
+const MOMENT: Duration = Duration::from_millis(100);
+/// How often a directory is read until it holds the same twice.
+const READINGS: usize = 5;
 
 /// Where policy documents come from.
 #[derive(Clone, Debug)]
@@ -48,9 +54,20 @@ pub enum SourceError {
     /// The directory, or a file of it.
     #[error("the policy directory cannot be read: {0}")]
     Directory(#[source] std::io::Error),
+    /// The directory holds something else each time: somebody is writing to it.
+    #[error(
+        "the policy directory changed each of the {READINGS} times it was read; write the policy \
+         beside it and rename, so that no half of it is ever there"
+    )]
+    Unsettled,
     /// The repository.
     #[error(transparent)]
     Git(#[from] GitError),
+}
+
+/// A short moment, between two readings of a directory.
+pub async fn moment() {
+    tokio::time::sleep(MOMENT).await;
 }
 
 impl Source {
@@ -62,6 +79,37 @@ impl Source {
             Self::Directory(_) => "directory",
             Self::Git(_) => "git",
         }
+    }
+
+    /// What it holds, once it holds still. Files are not written all at once, and a half of them is
+    /// a policy too, perhaps one without the rule that denies: what differs from `before` counts
+    /// only when it is there again after a `pause`. A commit is whole.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn settled<F>(
+        &self,
+        before: &Reading,
+        mut pause: impl FnMut() -> F + Send,
+    ) -> Result<Reading, SourceError>
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let mut last = self.read(before).await?;
+        match self {
+            Self::Nowhere | Self::Given(_) | Self::Git(_) => return Ok(last),
+            Self::Directory(_) if last == *before => return Ok(last),
+            Self::Directory(_) => {}
+        }
+        for _ in 1..READINGS {
+            pause().await;
+            let next = self.read(before).await?;
+            if next == last {
+                return Ok(next);
+            }
+            last = next;
+        }
+        Err(SourceError::Unsettled)
     }
 
     /// What it holds now. `before` is what it held when it was read last: a commit is read once.

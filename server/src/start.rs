@@ -19,7 +19,7 @@ use crate::engines::Engines;
 use crate::ledger::sqlite::OpenError;
 use crate::ledger::{Ledger, LedgerError, SqliteLedger};
 use crate::network::Proxies;
-use crate::policy::{Loaded, Reading, Source, SourceError};
+use crate::policy::{Loaded, Reading, Source, SourceError, moment};
 use crate::{dev, keys};
 
 /// How an authority is set up.
@@ -159,7 +159,7 @@ pub async fn run(
     check_reach(&config)?;
     let source = source(&config);
     // Before anything is made: what cannot rule needs no ledger.
-    let reading = source.read(&Reading::default()).await?;
+    let reading = source.settled(&Reading::default(), moment).await?;
     let unusable = |source| StartError::Data { path: config.data.clone(), source };
     make_private(&config.data).map_err(unusable)?;
     check_purpose(&config)?;

@@ -458,14 +458,14 @@ async fn a_program_that_is_no_worker_gives_no_answer() {
 
 #[tokio::test]
 async fn what_is_recorded_of_a_failure_is_one_sentence_and_the_same_each_time() {
-    let limits = Limits { timer: Duration::from_millis(20), ..limits() };
-    let slow = "package assent\nopinion := {\"ruling\": \"permit\"} if { some a in numbers.range(1, 10000); some b in numbers.range(1, 10000); a + b < 0 }";
-    for (text, within, wanted) in [
-        (slow, limits.evaluation, "`opinion` cannot be evaluated: it took longer than 20 ms"),
-        (slow, Duration::ZERO, "the engine gave no answer within 0 ms"),
-        (GROWS, limits.evaluation, "the engine needed more memory than it may have"),
+    let (soon, never) = (Duration::from_millis(20), Duration::from_secs(60));
+    let evaluation = limits().evaluation;
+    for (text, timer, evaluation, wanted) in [
+        (SLOW, soon, evaluation, "`opinion` cannot be evaluated: it took longer than 20 ms"),
+        (SLOW, never, Duration::ZERO, "the engine gave no answer within 0 ms"),
+        (GROWS, never, evaluation, "the engine needed more memory than it may have"),
     ] {
-        let pool = pool(Limits { evaluation: within, ..limits });
+        let pool = pool(Limits { timer, evaluation, ..limits() });
         for _ in 0..2 {
             let opinion = pool.ask_with_input(&policy(Dialect::Assent, text), &json!({}), 0).await;
             assert_eq!(reason(&opinion.opinion), wanted);
@@ -473,5 +473,18 @@ async fn what_is_recorded_of_a_failure_is_one_sentence_and_the_same_each_time() 
     }
 }
 
-/// Needs gigabytes in one step, so that memory runs out before the engine looks at its timer.
-const GROWS: &str = "package assent\nopinion := {\"ruling\": \"permit\"} if count(sprintf(\"%d\", [bits.lsh(1, 40000000000)])) > 0";
+const SLOW: &str = "package assent\nopinion := {\"ruling\": \"permit\"} if { some a in numbers.range(1, 10000); some b in numbers.range(1, 10000); a + b < 0 }";
+
+/// Ten times as long with each step, until there is no room.
+const GROWS: &str = r#"package assent
+opinion := {"ruling": "permit"} if count(x8) > 0
+x0 := "aaaaaaaaaa"
+x1 := replace(x0, "a", x0)
+x2 := replace(x1, "a", x0)
+x3 := replace(x2, "a", x0)
+x4 := replace(x3, "a", x0)
+x5 := replace(x4, "a", x0)
+x6 := replace(x5, "a", x0)
+x7 := replace(x6, "a", x0)
+x8 := replace(x7, "a", x0)
+"#;

@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::app::signals::check_administrator;
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::{Commit, Keeping, Kept, KeptDocument, States};
-use crate::policy::{Loaded, Reading, Source, SourceError, kept_name};
+use crate::policy::{Loaded, Reading, Source, SourceError, kept_name, moment};
 
 /// How often what rules is looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -144,9 +144,23 @@ impl Authority {
     /// # Errors
     /// [`AppError::Ledger`]; a source that is broken is no error but a [`Trouble`].
     pub async fn look_at_policy(&self) -> Result<(), AppError> {
+        self.look_at_policy_twice(moment).await
+    }
+
+    /// The same, with another pause before a directory is read again that holds something new.
+    ///
+    /// # Errors
+    /// As [`Authority::look_at_policy`].
+    pub async fn look_at_policy_twice<F>(
+        &self,
+        pause: impl FnMut() -> F + Send,
+    ) -> Result<(), AppError>
+    where
+        F: Future<Output = ()> + Send,
+    {
         let _one_at_a_time = self.replacing.lock().await;
         let before = self.rules().reading.clone();
-        let reading = match self.source.read(&before).await {
+        let reading = match self.source.settled(&before, pause).await {
             Ok(reading) => reading,
             Err(error) => {
                 self.rules_mut().refused = None;

@@ -153,9 +153,10 @@ pub struct Change {
     pub reason: Option<String>,
     /// The attributes that change where it is altered or replaced; a list that gets longer or
     /// shorter is one path. Many paths are told by their top-level attributes only, absurdly many
-    /// as `*`.
+    /// as `*`; [`CUT`] stands last then.
     pub paths: Vec<String>,
-    /// Why it cannot be altered in place: Terraform's word, and the paths that force it.
+    /// Why it cannot be altered in place: Terraform's word, and the paths that force it; [`CUT`]
+    /// stands last if there are more.
     pub replace_reasons: Vec<String>,
     /// The address it had before.
     pub previous_address: Option<String>,
@@ -279,6 +280,7 @@ impl Plan {
             ..Facts::default()
         };
         facts.count(std::slice::from_ref(change), &[], &[]);
+        facts.forget_good_answers_if_errored();
         facts
     }
 }
@@ -297,6 +299,18 @@ impl Facts {
         self.public_exposure = any(|change| change.public_exposure);
         self.provisioners = any(|change| change.provisioners);
         self.tags_only = tags_only(&all);
+    }
+
+    /// Of a plan that failed halfway nobody knows what it would have had. That only tags change is
+    /// the good answer, that a resource touches rights the bad one.
+    fn forget_good_answers_if_errored(&mut self) {
+        if self.errored != Some(true) {
+            return;
+        }
+        self.tags_only = None;
+        for fact in [&mut self.touches_iam, &mut self.public_exposure, &mut self.provisioners] {
+            *fact = fact.filter(|answer| *answer);
+        }
     }
 
     fn count_one(&mut self, change: &Change) {

@@ -69,8 +69,11 @@ impl Engine {
             vec![Fault { file, line: 1, message }]
         };
         let queries = policy.queries(&accepted.rules).map_err(alone)?;
-        let data = policy.data.iter().map(Document::value).collect::<Result<Vec<_>, _>>();
-        let data = data.map_err(alone)?;
+        let read = |document: &Document| {
+            let fault = |message| vec![Fault { file: document.name.clone(), line: 1, message }];
+            document.value().map_err(fault)
+        };
+        let data = policy.data.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         for rule in &accepted.rules {
             if data.iter().any(|value| holds(value, rule)) {
                 return Err(alone(format!("the data holds `{rule}`, which a rule defines")));

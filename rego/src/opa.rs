@@ -162,8 +162,7 @@ impl Opa {
         if let Some(token) = self.token()? {
             call = call.header(AUTHORIZATION, token);
         }
-        let response =
-            call.send().await.map_err(|e| self.lost("OPA could not be asked", &e))?;
+        let response = call.send().await.map_err(|e| self.lost("OPA could not be asked", &e))?;
         self.well_formed(response).await
     }
 

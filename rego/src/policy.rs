@@ -29,7 +29,7 @@ pub struct Policy {
 /// A file of `data`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Document {
-    name: String,
+    pub(crate) name: String,
     text: String,
     format: Format,
 }

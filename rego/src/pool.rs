@@ -286,8 +286,11 @@ impl Pool {
         let order = Order::Ask { revision: revision.clone(), input, now_ns, account };
         match worker.obey::<&Policy, &Value>(&order, limits.evaluation).await? {
             Reply::Evaluated { broken: true, outcomes, .. } => {
-                let errors = outcomes.iter().map(|(name, outcome)| line(name, outcome));
-                Err(errors.collect::<Vec<_>>().join("; "))
+                let error = outcomes.into_values().rev().find_map(|outcome| match outcome {
+                    Outcome::Error(error) => Some(error),
+                    Outcome::Undefined | Outcome::Value(_) => None,
+                });
+                Err(error.unwrap_or_else(|| "the engine broke".to_owned()))
             }
             Reply::Evaluated { outcomes, prints, coverage, broken: false } => {
                 Ok(Said::Evaluated { outcomes, prints, coverage })

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use assent_core::policy::glob::Glob;
 use assent_core::time::Timestamp;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::Printing;
@@ -36,6 +37,10 @@ pub(crate) struct CheckArgs {
     /// Fail on warnings too
     #[arg(long)]
     pub(crate) strict: bool,
+    /// A kind of warning that --strict accepts, such as waives-two; can be repeated
+    #[arg(long = "allow", value_name = "CODE", requires = "strict",
+          value_parser = PossibleValuesParser::new(assent_core::policy::lint::CODES))]
+    pub(crate) accepted: Vec<String>,
     /// The moment at which delegations and dates are looked at: RFC 3339; now, where it is left out
     #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<Timestamp>,

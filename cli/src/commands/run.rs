@@ -123,7 +123,7 @@ async fn decided(
     signals: &mut Signals,
     output: &Output,
 ) -> Result<Decided, Failure> {
-    output.talk(show::brief(&request, output.talk_paint()));
+    output.talk(show::brief(&request, crate::clock::now(), output.talk_paint()));
     let mut settled = request;
     if Standing::of(&settled)? == Standing::Pending {
         let id = settled.id.clone();

@@ -178,7 +178,8 @@ mod tests {
         };
         let none = serde_json::json!([]);
         let told = |request: &Request, now| {
-            let texts = [brief(request, now, Paint::new(false)), full(request, now, Paint::new(false))];
+            let texts =
+                [brief(request, now, Paint::new(false)), full(request, now, Paint::new(false))];
             let line = |text: &String| {
                 let at = text.lines().position(|line| line.starts_with("later review")).unwrap();
                 text.lines().skip(at).take(2).map(str::trim).collect::<Vec<_>>().join("|")
@@ -189,17 +190,22 @@ mod tests {
         request.afterwards = later("open", none.clone());
         let open = told(&request, now());
         assert!(
-            open.contains("open: 1 of group:security, due 2026-11-20T22:00:00.000Z (in 30m 00s) (glass)"),
+            open.contains(
+                "open: 1 of group:security, due 2026-11-20T22:00:00.000Z (in 30m 00s) (glass)"
+            ),
             "{open}"
         );
         let late = told(&request, "2026-11-20T22:00:00Z".parse().unwrap());
         assert!(late.contains("overdue: 1 of group:security"), "{late}");
         request.afterwards = later("missed", none);
         assert!(told(&request, now()).contains("overdue: 1 of group:security"));
-        request.afterwards = later("done", serde_json::json!([{
-            "id": "rev_01JD5K3N7Q8R9S0T1V2W3X4Y5Z", "reviewer": "dora", "verdict": "approve",
-            "comment": "fine", "at": "2026-11-20T21:20:00.000Z",
-        }]));
+        request.afterwards = later(
+            "done",
+            serde_json::json!([{
+                "id": "rev_01JD5K3N7Q8R9S0T1V2W3X4Y5Z", "reviewer": "dora", "verdict": "approve",
+                "comment": "fine", "at": "2026-11-20T21:20:00.000Z",
+            }]),
+        );
         let done = told(&request, now());
         assert!(done.contains("done: 1 of group:security"), "{done}");
         assert!(done.contains("|dora approved at"), "{done}");

@@ -25,7 +25,8 @@ pub(crate) fn plan(plan: &Plan, paint: Paint) -> String {
 
 fn head(plan: &Plan, paint: Paint) -> String {
     let told = &plan.facts;
-    let version = told.terraform_version.as_deref().unwrap_or("(the plan does not say which version)");
+    let version =
+        told.terraform_version.as_deref().unwrap_or("(the plan does not say which version)");
     let mut lines = vec![
         (
             "made by",

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::marks::any;
+use crate::plan::CUT;
+use crate::plan::marks::{any, hides_whole, open_steps};
 use crate::plan::secrets::{MARKER, Secrets};
 use crate::plan::tape::{Kind, Members, Node};
 
@@ -33,6 +34,8 @@ pub(super) struct Path {
     top: usize,
     /// Whether only applying tells if and how it changes.
     pub(super) unknown: bool,
+    /// Whether it leads further than is told.
+    cut: bool,
 }
 
 impl Path {
@@ -42,15 +45,16 @@ impl Path {
     }
 }
 
-/// The paths at which both sides differ. The budget is what may still be kept of this plan.
+/// The paths at which both sides differ, sorted; [`CUT`] stands last where not all are told. The
+/// budget is what may still be kept of this plan.
 pub(super) fn changed(
     sides: Sides<'_>,
     secrets: &Secrets<'_>,
     budget: &mut usize,
-) -> (Vec<Path>, BTreeSet<String>) {
+) -> (Vec<Path>, Vec<String>) {
     let mut walk = Walk {
         secrets,
-        at: Path { text: String::new(), top: 0, unknown: false },
+        at: Path { text: String::new(), top: 0, unknown: false, cut: false },
         found: Vec::new(),
     };
     walk.value(sides);
@@ -62,28 +66,42 @@ pub(super) fn changed(
         true => path.text.clone(),
         false => path.attribute().to_owned(),
     };
-    let texts: BTreeSet<_> = found.iter().map(shown).collect();
-    match texts.len() <= MAX_ATTRIBUTES {
-        true => (found, texts),
-        false => (found, BTreeSet::from(["*".to_owned()])),
+    let mut texts: BTreeSet<_> = found.iter().map(shown).collect();
+    let is_cut = !in_full || found.iter().any(|path| path.cut);
+    if texts.len() > MAX_ATTRIBUTES {
+        texts = BTreeSet::from(["*".to_owned()]);
     }
+    let cut = is_cut.then(|| CUT.to_owned());
+    (found, texts.into_iter().chain(cut).collect())
 }
 
-/// One path as Terraform writes references, from the steps of `replace_paths`.
-pub(super) fn path_text(steps: Node<'_>, secrets: &Secrets<'_>) -> String {
+/// One path as Terraform writes references, from the steps of `replace_paths`; whether it leads
+/// further than is told. It ends where something is marked: below, even a name says too much.
+pub(super) fn path_text(
+    steps: Node<'_>,
+    sides: Sides<'_>,
+    secrets: &Secrets<'_>,
+) -> (String, bool) {
     let mut text = String::new();
-    for step in steps.items() {
+    let open = open_steps(steps, sides.before, sides.before_mark).min(open_steps(
+        steps,
+        sides.after,
+        sides.after_mark,
+    ));
+    let mut is_cut = false;
+    for step in steps.items().take(open) {
         let part = match step.text() {
             Some(name) => member(&name, text.is_empty(), secrets),
             None if step.kind() == Kind::Number => format!("[{}]", step.raw()),
             None => "[*]".to_owned(),
         };
-        if text.len() + part.len() > MAX_PATH {
+        is_cut = text.len() + part.len() > MAX_PATH;
+        if is_cut {
             break;
         }
         text.push_str(&part);
     }
-    if text.is_empty() { "*".to_owned() } else { text }
+    (if text.is_empty() { "*".to_owned() } else { text }, is_cut)
 }
 
 struct Walk<'s, 't> {
@@ -94,11 +112,14 @@ struct Walk<'s, 't> {
 
 impl Walk<'_, '_> {
     fn value(&mut self, sides: Sides<'_>) {
-        let is_marked = |mark: Option<Node<'_>>| mark.is_some_and(Node::is_true);
+        let is_marked = |value: Option<Node<'_>>, mark: Option<Node<'_>>| {
+            mark.is_some_and(|mark| hides_whole(value, mark))
+        };
         if sides.unknown.is_some_and(Node::is_true) {
             return self.push(true);
         }
-        let marked = (is_marked(sides.before_mark), is_marked(sides.after_mark));
+        let marked =
+            (is_marked(sides.before, sides.before_mark), is_marked(sides.after, sides.after_mark));
         if marked.0 || marked.1 {
             // Below a mark even a name says too much.
             return self.whole(
@@ -176,7 +197,9 @@ impl Walk<'_, '_> {
             let part = if length == 0 { "*" } else { "" };
             self.at.text.push_str(part);
             self.at.top = if length == 0 { 1 } else { top };
+            self.at.cut = true;
             self.whole(sides, false);
+            self.at.cut = false;
         } else {
             self.at.text.push_str(part);
             self.at.top = if length == 0 { part.len() } else { top };

@@ -1,20 +1,26 @@
 //! `public_exposure`: whether a change opens something to everybody.
 //!
-//! Looked for, on the values that the change gives and that were not there before:
+//! Looked for on what is there after a change that is more than one of tags, whether or not it was
+//! there before: an opening that stays while its ports or its protocol change is as good as new.
 //!
-//! - an address range of everybody, at most `/7` (IPv4) or `/15` (IPv6), in any attribute but those of
-//!   the way out: `egress`, routes, destinations, rules that deny;
+//! - address ranges of everybody, a `/8` of the internet (IPv4) or a `/16` (IPv6) and all that is
+//!   wider, or many smaller ones of that size together, in any attribute but those of the way out:
+//!   `egress`, routes, destinations, rules that deny;
 //! - [`ALWAYS`]: attributes and their values that mean "public" wherever they stand;
 //! - `allUsers` and `allAuthenticatedUsers` of Google, and policy documents that allow the
 //!   principal `*` (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>);
-//! - the end of a resource that forbids public access ([`GUARDS`]).
+//! - what is public by its type, unless something else is said;
+//! - the end of a resource that forbids public access.
+//!
+//! Unknown is what keeps others out and ends or changes, what deploys anything at all, and what
+//! reaches the internet or not by what stands elsewhere.
 //!
 //! Sources: the arguments of the resources in the providers' documentation under
 //! <https://registry.terraform.io/browse/providers>, and for canned ACLs
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
-use std::collections::BTreeSet;
+mod kinds;
+mod ranges;
 
 use crate::plan::Limits;
 use crate::plan::family::Family;
@@ -26,7 +32,7 @@ use crate::plan::tape::{Kind, Node, Tape};
 const MAX_ATTRIBUTE: usize = 256;
 
 /// Attributes and the value of theirs that opens to everybody.
-const ALWAYS: [(&str, &str); 30] = [
+const ALWAYS: [(&str, &str); 33] = [
     ("acl", "\"authenticated-read\""),
     ("acl", "\"public-read\""),
     ("acl", "\"public-read-write\""),
@@ -42,6 +48,8 @@ const ALWAYS: [(&str, &str); 30] = [
     ("container_access_type", "\"container\""),
     ("endpoint_public_access", "true"),
     ("ignore_public_acls", "false"),
+    ("ingress", "\"INGRESS_TRAFFIC_ALL\""),
+    ("ingress_settings", "\"ALLOW_ALL\""),
     ("ip_address_type", "\"Public\""),
     ("ipv4_enabled", "true"),
     ("load_balancing_scheme", "\"EXTERNAL\""),
@@ -55,15 +63,15 @@ const ALWAYS: [(&str, &str); 30] = [
     ("publicly_accessible", "true"),
     ("restrict_public_buckets", "false"),
     ("role_entity", "\"READER:allUsers\""),
+    ("shared_accounts", "\"all\""),
     ("start_ip_address", "\"0.0.0.0\""),
     ("visibility", "\"public\""),
 ];
 
 /// An attribute of this type with that value opens to everybody.
-const OF_TYPE: [(&str, &str, &str); 8] = [
-    ("aws_alb", "internal", "false"),
-    ("aws_elb", "internal", "false"),
-    ("aws_lb", "internal", "false"),
+const OF_TYPE: [(&str, &str, &str); 7] = [
+    ("aws_ami_launch_permission", "group", "\"all\""),
+    ("aws_ebs_snapshot_block_public_access", "state", "\"unblocked\""),
     ("github_repository", "private", "false"),
     ("kubernetes_service", "type", "\"LoadBalancer\""),
     ("kubernetes_service", "type", "\"NodePort\""),
@@ -77,14 +85,6 @@ const EVERYBODY: [&str; 4] =
 
 /// Sources of a rule of Azure's that mean everybody.
 const SOURCES: [&str; 4] = ["*", "any", "internet", "0.0.0.0"];
-
-/// What forbids public access while it is there.
-const GUARDS: [&str; 4] = [
-    "aws_ec2_image_block_public_access",
-    "aws_emr_block_public_access_configuration",
-    "aws_s3_account_public_access_block",
-    "aws_s3_bucket_public_access_block",
-];
 
 /// Attributes of the way out, of descriptions, of things that are no opening.
 const NO_OPENING: [&str; 14] = [
@@ -114,10 +114,13 @@ const NO_OPENING_TYPES: [&str; 5] = [
 ];
 
 /// Attributes that open, so that a value which is not yet known may open.
-const MAY_OPEN: [&str; 30] = [
+const MAY_OPEN: [&str; 39] = [
     "acl",
+    "allow_nested_items_to_be_public",
+    "anonymous_pull_enabled",
     "assign_public_ip",
     "associate_public_ip_address",
+    "authorization_type",
     "authorized_networks",
     "block_public_acls",
     "block_public_policy",
@@ -125,78 +128,91 @@ const MAY_OPEN: [&str; 30] = [
     "cidr_ipv4",
     "cidr_ipv6",
     "container_access_type",
+    "end_ip_address",
     "endpoint_public_access",
     "entity",
+    "group",
     "ignore_public_acls",
     "ingress",
     "internal",
     "ip_configuration",
     "ipv6_cidr_blocks",
+    "load_balancing_scheme",
     "map_public_ip_on_launch",
     "member",
     "members",
     "policy",
     "principal",
     "public_access_cidrs",
+    "public_network_access",
     "public_network_access_enabled",
     "publicly_accessible",
     "restrict_public_buckets",
+    "shared_accounts",
     "source_address_prefix",
     "source_address_prefixes",
     "source_ranges",
     "start_ip_address",
+    "visibility",
+];
+
+/// Whether an object of such a type is a rule that lets out, or lets nobody in: how the type
+/// begins, and the attribute and word of its schema that say so.
+const WAYS_OUT: [(&str, &str, &str); 9] = [
+    ("aws_default_network_acl", "action", "deny"),
+    ("aws_network_acl", "action", "deny"),
+    ("aws_network_acl_rule", "rule_action", "deny"),
+    ("aws_security_group_rule", "type", "egress"),
+    ("azurerm_network_security_", "access", "deny"),
+    ("azurerm_network_security_", "direction", "outbound"),
+    ("google_compute_", "action", "deny"),
+    ("google_compute_firewall", "direction", "egress"),
+    ("google_compute_network_firewall_policy", "direction", "egress"),
 ];
 
 /// Whether the change opens something to everybody; `None` where that cannot be told.
 pub(super) fn exposes(resource: &Resource<'_>) -> Option<bool> {
-    let (before, after) = match resource.effect {
-        Effect::Nothing => return Some(false),
-        Effect::Ended => return Some(GUARDS.contains(&resource.kind)),
-        Effect::Made => (Openings::default(), Openings::of(resource)),
-        Effect::Altered => (Openings::before(resource), Openings::of(resource)),
-    };
-    if after.found.difference(&before.found).next().is_some() {
+    let is_nothing = resource.effect == Effect::Nothing || resource.tags_only == Some(true);
+    if is_nothing || resource.family == Family::Inert {
+        return Some(false);
+    }
+    let is_end = resource.effect == Effect::Ended;
+    let is_guard = kinds::GUARDS.contains(&resource.kind);
+    let after = if is_end { Openings::default() } else { Openings::of(resource) };
+    if after.is_open() || is_end && is_guard {
         return Some(true);
     }
-    match resource.family {
-        Family::Inert => Some(false),
-        Family::Other => None,
-        Family::Aws
-        | Family::Google
-        | Family::Azure
-        | Family::AzureAd
-        | Family::Kubernetes
-        | Family::GitHub => (!after.may_be).then_some(false),
-    }
+    let is_fence =
+        resource.sides.before.is_some_and(|before| kinds::keeps_out(resource.kind, before));
+    let is_known = resource.family != Family::Other && !resource.deploys_anything();
+    (is_known && !is_fence && !after.may_be).then_some(false)
 }
 
 /// What of a value opens to everybody.
 #[derive(Debug, Default)]
 struct Openings {
-    /// Each with its attribute and value, so that old ones are told from new ones.
-    found: BTreeSet<String>,
+    found: bool,
+    /// Addresses of the internet in all ranges together.
+    addresses: u64,
     /// Whether something that is not yet known may open.
     may_be: bool,
 }
 
 impl Openings {
-    fn before(resource: &Resource<'_>) -> Self {
-        let mut openings = Self::default();
-        if let Some(before) = resource.sides.before {
-            openings.map(resource.kind, before);
-        }
-        openings
+    fn is_open(&self) -> bool {
+        self.found || self.addresses >= ranges::WIDE
     }
 
     fn of(resource: &Resource<'_>) -> Self {
         let mut openings = Self::default();
-        if resource.family == Family::Inert {
-            return openings;
-        }
         if let Some(after) = resource.sides.after {
             openings.map(resource.kind, after);
         }
-        let is_way_out = resource.sides.after.is_some_and(is_way_out);
+        match kinds::opens(resource) {
+            Some(opens) => openings.found |= opens,
+            None => openings.may_be = true,
+        }
+        let is_way_out = resource.sides.after.is_some_and(|it| is_way_out(resource.kind, it));
         if !is_way_out && !NO_OPENING_TYPES.contains(&resource.kind) {
             let unknown = resource.sides.unknown;
             openings.may_be |= unknown.is_some_and(Node::is_true);
@@ -224,8 +240,12 @@ impl Openings {
     }
 
     fn map(&mut self, kind: &str, map: Node<'_>) {
-        if NO_OPENING_TYPES.contains(&kind) || is_way_out(map) {
+        if NO_OPENING_TYPES.contains(&kind) || is_way_out(kind, map) {
             return;
+        }
+        let text = |name: &str| map.get(name).and_then(Node::text);
+        if let Some((first, last)) = text("start_ip_address").zip(text("end_ip_address")) {
+            self.add(ranges::between(&first, &last));
         }
         for (name, value) in map.members() {
             // No attribute that is looked for has so long a name.
@@ -241,18 +261,21 @@ impl Openings {
         match value.kind() {
             Kind::Map => self.map(kind, value),
             // An interface of Google's with one has an address of its own.
-            Kind::List if name == "access_config" && !value.is_empty() => {
-                self.found.insert(name.to_owned());
-            }
+            Kind::List if name == "access_config" && !value.is_empty() => self.found = true,
             Kind::List => value.items().for_each(|item| self.value(kind, name, item)),
             Kind::Text | Kind::Bool | Kind::Number => {
-                if opens(kind, name, value) {
-                    self.found.insert(format!("{name}={}", value.raw()));
+                self.found |= opens(kind, name, value);
+                if let Some(text) = value.text() {
+                    self.add(ranges::addresses(&text));
                 }
                 self.policy(name, value);
             }
             Kind::Null => {}
         }
+    }
+
+    fn add(&mut self, addresses: u64) {
+        self.addresses = self.addresses.saturating_add(addresses);
     }
 
     /// A policy document within a text.
@@ -262,10 +285,7 @@ impl Openings {
             return;
         };
         match allows_everybody(&text) {
-            Some(true) => {
-                self.found.insert(format!("{name}={text}"));
-            }
-            Some(false) => {}
+            Some(opens) => self.found |= opens,
             None => self.may_be = true,
         }
     }
@@ -280,31 +300,18 @@ fn opens(kind: &str, name: &str, value: Node<'_>) -> bool {
     let lower = text.to_ascii_lowercase();
     EVERYBODY.contains(&text.as_ref())
         || name.starts_with("source_address_prefix") && SOURCES.contains(&lower.as_str())
-        || is_everybody(&text)
 }
 
 /// Whether an object is a rule that lets out, or lets nobody in.
-fn is_way_out(map: Node<'_>) -> bool {
-    let says = |name: &str, words: &[&str]| {
-        let text = map.get(name).and_then(Node::text).map(|text| text.to_ascii_lowercase());
-        text.is_some_and(|text| words.contains(&text.as_str()))
+fn is_way_out(kind: &str, map: Node<'_>) -> bool {
+    let says = |name: &str, word: &str| {
+        let text = map.get(name).and_then(Node::text);
+        text.is_some_and(|text| text.eq_ignore_ascii_case(word))
     };
-    says("direction", &["outbound", "egress"])
-        || says("access", &["deny"])
-        || says("rule_action", &["deny"])
-        || says("type", &["egress"])
-        || map.get("egress").is_some_and(Node::is_true)
-}
-
-/// Whether an address range is so wide that it can only mean everybody.
-fn is_everybody(text: &str) -> bool {
-    let Some((address, length)) = text.trim().split_once('/') else { return false };
-    let Ok(length) = length.parse::<u8>() else { return false };
-    match (address.parse::<Ipv4Addr>(), address.parse::<Ipv6Addr>()) {
-        (Ok(_), _) => length < 8,
-        (_, Ok(address)) => length < 16 && !address.is_unique_local() && !address.is_multicast(),
-        (Err(_), Err(_)) => false,
-    }
+    let is_empty = |name: &str| map.get(name).is_none_or(|it| it.is_null() || it.is_empty());
+    WAYS_OUT.iter().any(|(begin, name, word)| kind.starts_with(begin) && says(name, word))
+        || kind == "aws_network_acl_rule" && map.get("egress").is_some_and(Node::is_true)
+        || kind == "google_compute_firewall" && is_empty("allow") && !is_empty("deny")
 }
 
 /// Whether a policy document allows something to everybody; `None` where a condition or an
@@ -343,16 +350,6 @@ fn is_any_principal(principal: Node<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_ranges_of_everybody() {
-        for text in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3", " 0.0.0.0/0"] {
-            assert!(is_everybody(text), "{text}");
-        }
-        for text in ["10.0.0.0/8", "fd00::/8", "2001:db8::/32", "0.0.0.0", "a/0", "0.0.0.0/33x"] {
-            assert!(!is_everybody(text), "{text}");
-        }
-    }
 
     #[test]
     fn policy_documents_that_allow_everybody() {

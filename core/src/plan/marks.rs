@@ -8,6 +8,9 @@ use std::collections::{HashMap, HashSet};
 use crate::plan::address::{within_module, without_keys};
 use crate::plan::tape::{Kind, Members, Node};
 
+/// So many paths that force a replacement are looked at of one change.
+pub(super) const MAX_REASONS: usize = 64;
+
 /// How one value is treated, and all that stands within it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Treatment<'t> {
@@ -32,6 +35,8 @@ pub(super) struct Marks<'t> {
     by_node: HashMap<u32, (Node<'t>, Treatment<'t>)>,
     /// Attributes with a mark, by resource of the configuration.
     attributes: HashMap<String, HashSet<String>>,
+    /// Variables that are secret, by the place of their module in the configuration.
+    inputs: HashMap<u32, HashSet<String>>,
     /// Whether changes without marks are those of a Terraform that wrote none.
     may_lack_marks: bool,
 }
@@ -80,6 +85,9 @@ impl<'t> Marks<'t> {
     fn plan(&mut self, plan: Node<'t>) {
         // Values and the configuration are walked last: which attributes are marked, the changes say.
         let configuration = plan.get("configuration");
+        if let Some(root) = configuration.and_then(|it| it.get("root_module")) {
+            secret_inputs(root, &mut self.inputs);
+        }
         self.members(plan, |marks, name, node| match name {
             "format_version" | "terraform_version" | "timestamp" | "applyable" | "complete"
             | "errored" => marks.put(node, Treatment::Verbatim),
@@ -114,12 +122,22 @@ impl<'t> Marks<'t> {
         self.members(node, |marks, name, variable| {
             let treatment = match declared.get(name) {
                 None => Some(Treatment::Unread),
-                Some(declared) => is_secret(declared).then_some(Treatment::Hidden),
+                Some(declared) => {
+                    let is_secret = is_secret(declared) || marks.is_secret_input(root, name);
+                    is_secret.then_some(Treatment::Hidden)
+                }
             };
             if let Some(treatment) = treatment {
                 marks.members(variable, |marks, _, member| marks.put(member, treatment));
             }
         });
+    }
+
+    /// Whether a module's variable is passed on to one that is sensitive, or is so itself.
+    fn is_secret_input(&self, module: Option<Node<'t>>, name: &str) -> bool {
+        module
+            .and_then(|module| self.inputs.get(&module.index()))
+            .is_some_and(|it| it.contains(name))
     }
 
     fn prior_state(&mut self, node: Node<'t>) {
@@ -245,6 +263,8 @@ impl<'t> Marks<'t> {
     /// Of a resource or an output.
     fn change(&mut self, change: Node<'t>) {
         let (before, after) = (change.get("before_sensitive"), change.get("after_sensitive"));
+        let mut paths_seen = 0;
+        let marks_of = |side| if side == "before" { before } else { after };
         self.members(change, |marks, name, node| match name {
             "actions" => marks.put(node, Treatment::Verbatim),
             "before" => marks.value(node, before),
@@ -252,10 +272,43 @@ impl<'t> Marks<'t> {
             "generated_config" if before.is_some_and(any) || after.is_some_and(any) => {
                 marks.put(node, Treatment::Unread);
             }
-            "before_sensitive" | "after_sensitive" | "after_unknown" | "replace_paths"
-            | "importing" | "generated_config" | "before_identity" | "after_identity" => {}
+            // A path of it may lead into what is marked.
+            "replace_paths" => marks.items(node, |marks, path| {
+                paths_seen += 1;
+                let open = |side| open_steps(path, change.get(side), marks_of(side));
+                // Of a great many paths only the first are looked at; the others are hidden.
+                let is_one_of_many = paths_seen > MAX_REASONS;
+                let open = if is_one_of_many { 0 } else { open("before").min(open("after")) };
+                path.items().skip(open).for_each(|step| marks.put(step, Treatment::Unread));
+            }),
+            "before_sensitive" | "after_sensitive" | "after_unknown" | "importing"
+            | "generated_config" | "before_identity" | "after_identity" => {}
             _ => marks.put(node, Treatment::Unread),
         });
+        // What is marked on one side only is hidden on both, and so are the names in what is unknown.
+        for (side, mark) in [("before", after), ("after", before)] {
+            self.hide(change.get(side), mark, |_| true);
+        }
+        for mark in [before, after] {
+            let has_names =
+                |it: Node<'_>| matches!(it.kind(), Kind::List | Kind::Map) && !it.is_empty();
+            self.hide(change.get("after_unknown"), mark, has_names);
+        }
+    }
+
+    fn hide(
+        &mut self,
+        value: Option<Node<'t>>,
+        mark: Option<Node<'t>>,
+        which: impl Fn(Node<'t>) -> bool,
+    ) {
+        if let Some((value, mark)) = value.zip(mark) {
+            each_hidden(value, mark, &mut |hidden| {
+                if which(hidden) {
+                    self.put(hidden, Treatment::Hidden);
+                }
+            });
+        }
     }
 
     /// A value beside its tree of marks.
@@ -321,8 +374,9 @@ impl<'t> Marks<'t> {
                     marks.hide_constants(expression);
                 }
             }),
-            "variables" => marks.members(node, |marks, _, variable| {
-                if let Some(default) = variable.get("default").filter(|_| is_secret(variable)) {
+            "variables" => marks.members(node, |marks, name, variable| {
+                let is_secret = is_secret(variable) || marks.is_secret_input(Some(module), name);
+                if let Some(default) = variable.get("default").filter(|_| is_secret) {
                     marks.put(default, Treatment::Hidden);
                 }
             }),
@@ -364,7 +418,7 @@ impl<'t> Marks<'t> {
         let declared = Members::of(module.and_then(|module| module.get("variables")));
         if let Some(expressions) = call.get("expressions") {
             self.members(expressions, |marks, name, expression| {
-                if declared.get(name).is_none_or(is_secret) {
+                if declared.get(name).is_none_or(is_secret) || marks.is_secret_input(module, name) {
                     marks.hide_constants(expression);
                 }
             });
@@ -372,6 +426,40 @@ impl<'t> Marks<'t> {
         if let Some(module) = module {
             self.module(module, path);
         }
+    }
+}
+
+/// How many steps of a path of `replace_paths` may be told: below a mark even a name says too much.
+pub(super) fn open_steps(path: Node<'_>, value: Option<Node<'_>>, mark: Option<Node<'_>>) -> usize {
+    let Some(mut mark) = mark else { return path.len() };
+    let mut value = value;
+    for (count, step) in path.items().enumerate() {
+        if hides_whole(value, mark) {
+            return count;
+        }
+        value = value.and_then(|value| below(value, step));
+        mark = match below(mark, step) {
+            Some(inner) => inner,
+            // A step that does not fit the marks: one of them may be of what it leads to.
+            None if !fits(mark, step) && any(mark) => return count,
+            None => return path.len(),
+        };
+    }
+    path.len()
+}
+
+fn fits(node: Node<'_>, step: Node<'_>) -> bool {
+    matches!((node.kind(), step.kind()), (Kind::Map, Kind::Text) | (Kind::List, Kind::Number))
+}
+
+/// What a step of a path leads to.
+fn below<'t>(node: Node<'t>, step: Node<'_>) -> Option<Node<'t>> {
+    if !fits(node, step) {
+        return None;
+    }
+    match step.text() {
+        Some(name) => node.get(&name),
+        None => node.items().nth(step.raw().parse().ok()?),
     }
 }
 
@@ -397,6 +485,16 @@ pub(super) fn each_hidden<'t>(value: Node<'t>, mark: Node<'_>, visit: &mut dyn F
     }
 }
 
+/// Whether a mark hides all of a value, names of members included; one that does not fit it does.
+pub(super) fn hides_whole(value: Option<Node<'_>>, mark: Node<'_>) -> bool {
+    match (value.map(Node::kind), mark.kind()) {
+        (_, Kind::Bool) => mark.is_true(),
+        (_, Kind::Null) | (Some(Kind::Map) | None, Kind::Map) => false,
+        (Some(Kind::List) | None, Kind::List) => false,
+        _ => any(mark),
+    }
+}
+
 /// Whether a tree of marks marks anything.
 pub(super) fn any(mark: Node<'_>) -> bool {
     match mark.kind() {
@@ -416,6 +514,54 @@ fn is_secret(declared: Node<'_>) -> bool {
 
 fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let parts = ["secret", "token", "password", "passphrase", "credential", "private", "key"];
-    parts.iter().any(|part| name.contains(part))
+    let parts = [
+        "secret",
+        "token",
+        "password",
+        "passwd",
+        "passphrase",
+        "credential",
+        "private",
+        "key",
+        "connection_string",
+    ];
+    let is_word = |word: &str| matches!(word, "pat" | "pwd" | "dsn");
+    parts.iter().any(|part| name.contains(part)) || name.split(['_', '-']).any(is_word)
+}
+
+/// The variables of a module that are sensitive or ephemeral, or are passed on to one that is.
+fn secret_inputs<'t>(module: Node<'t>, found: &mut HashMap<u32, HashSet<String>>) {
+    let declared = module.get("variables").into_iter().flat_map(Node::members);
+    let mut inputs: HashSet<String> = declared
+        .filter(|(_, variable)| is_secret(*variable))
+        .map(|(name, _)| name.into_owned())
+        .collect();
+    for (_, call) in module.get("module_calls").into_iter().flat_map(Node::members) {
+        let Some(child) = call.get("module") else { continue };
+        secret_inputs(child, found);
+        let expressions = call.get("expressions").into_iter().flat_map(Node::members);
+        let secret = found.get(&child.index());
+        for (_, expression) in expressions
+            .filter(|(name, _)| secret.is_some_and(|secret| secret.contains(name.as_ref())))
+        {
+            variables_of(expression, &mut inputs);
+        }
+    }
+    found.insert(module.index(), inputs);
+}
+
+/// The variables that an expression refers to, those of nested blocks included.
+fn variables_of(expression: Node<'_>, found: &mut HashSet<String>) {
+    for (name, member) in expression.members() {
+        if name == "references" {
+            let texts = member.items().filter_map(Node::text);
+            found.extend(texts.filter_map(|text| {
+                let name = text.strip_prefix("var.")?;
+                name.split(['.', '[']).next().map(str::to_owned)
+            }));
+        } else {
+            variables_of(member, found);
+        }
+    }
+    expression.items().for_each(|item| variables_of(item, found));
 }

@@ -8,12 +8,12 @@ use crate::plan::address::{MAX_NAME, within_module, without_keys, without_secret
 use crate::plan::diff::{self, MAX_PATH_BYTES, Sides};
 use crate::plan::error::PlanError;
 use crate::plan::family::Family;
-use crate::plan::marks::Marks;
+use crate::plan::marks::{MAX_REASONS, Marks};
 use crate::plan::resource::{Effect, Resource};
 use crate::plan::secrets::Secrets;
 use crate::plan::tape::{Kind, Node};
 use crate::plan::words::{Action, Mode, words};
-use crate::plan::{Change, Facts, Limits, OutputChange, Plan};
+use crate::plan::{CUT, Change, Facts, Limits, OutputChange, Plan};
 use crate::plan::{exposure, rights};
 
 /// A plan on its tape, with what must not be shown of it.
@@ -66,6 +66,7 @@ impl<'t> Document<'t> {
             facts.provisioners = Some(true);
             facts.tags_only = Some(false);
         }
+        facts.forget_good_answers_if_errored();
         Ok(Plan { digest: self.digest, facts, changes, drift, outputs })
     }
 
@@ -151,17 +152,19 @@ impl<'t> Document<'t> {
         let sides = sides(change);
         let provider = name(member(node, "provider_name")?, "a provider's name")?;
         let block = self.blocks.as_ref().and_then(|it| it.get(&without_keys(&identity.address)));
-        let resource = Resource {
-            family: Family::of(&provider),
-            kind: &identity.kind,
-            effect: effect(&actions),
-            sides,
-            block: block.copied(),
-        };
+        let family = Family::of(&provider);
         let is_altered = actions == [Action::Update] || is_replace(&actions);
         let (changed, paths) = match is_altered {
             true => diff::changed(sides, &self.secrets, budget),
             false => Default::default(),
+        };
+        let resource = Resource {
+            family,
+            kind: &identity.kind,
+            effect: effect(&actions),
+            sides,
+            tags_only: tags_only(&actions, family, &changed),
+            block: block.copied(),
         };
         // Of what is put off, not everything is told yet.
         let is_open = deferred.is_some() && resource.family != Family::Inert;
@@ -169,11 +172,11 @@ impl<'t> Document<'t> {
         let reason = change_reason(node)?;
         let shown = |address: &str| without_secrets(address, &self.secrets).into_owned();
         Ok(Change {
-            tags_only: tags_only(&actions, resource.family, &changed),
+            tags_only: resource.tags_only,
             touches_iam: settled(rights::touches_iam(&resource)),
             public_exposure: settled(exposure::exposes(&resource)),
-            provisioners: self.provisioners(&actions, block.copied()),
-            replace_reasons: self.replace_reasons(change, &actions, reason.as_deref())?,
+            provisioners: self.provisioners(&actions, &identity, block.copied()),
+            replace_reasons: self.replace_reasons(change, sides, &actions, reason.as_deref())?,
             previous_address: text_of(node, "previous_address", "an address")?.map(|it| shown(&it)),
             deposed: text_of(node, "deposed", "the key of a deposed object")?.map(Cow::into_owned),
             importing: change.get("importing").is_some(),
@@ -185,24 +188,50 @@ impl<'t> Document<'t> {
             provider: Some(provider.into_owned()),
             actions: words(&actions),
             reason,
-            paths: paths.into_iter().collect(),
+            paths,
             deferred,
         })
     }
 
     /// Whether a provisioner of the resource can run: one runs when it is created or destroyed.
-    fn provisioners(&self, actions: &[Action], block: Option<Node<'t>>) -> Option<bool> {
-        let can_run = actions.iter().any(|it| matches!(it, Action::Create | Action::Delete));
-        if !can_run {
+    fn provisioners(
+        &self,
+        actions: &[Action],
+        identity: &Identity<'_>,
+        block: Option<Node<'t>>,
+    ) -> Option<bool> {
+        let does = |action| actions.contains(&action);
+        // This data source runs a program while applying.
+        if does(Action::Read) && identity.kind == "external" {
+            return None;
+        }
+        if !does(Action::Create) && !does(Action::Delete) {
             return Some(false);
         }
         self.blocks.as_ref()?;
-        Some(block.is_some_and(|it| it.get("provisioners").is_some_and(|it| !it.is_empty())))
+        match block {
+            Some(block) => Some(block.get("provisioners").is_some_and(|it| !it.is_empty())),
+            // What is made stands in the configuration: that this does not is odd.
+            None if does(Action::Create) => None,
+            None => (!self.may_have_removed_blocks()).then_some(false),
+        }
+    }
+
+    /// Whether a `removed` block, which a plan does not show, may have provisioners: since
+    /// Terraform 1.9 (<https://developer.hashicorp.com/terraform/language/block/removed>).
+    fn may_have_removed_blocks(&self) -> bool {
+        let version = self.root.get("terraform_version").and_then(Node::text).unwrap_or_default();
+        let mut parts = version.split('.').map(str::parse::<u32>);
+        match (parts.next(), parts.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (1, 9),
+            _ => true,
+        }
     }
 
     fn replace_reasons(
         &self,
         change: Node<'t>,
+        sides: Sides<'t>,
         actions: &[Action],
         reason: Option<&str>,
     ) -> Result<Vec<String>, PlanError> {
@@ -213,12 +242,16 @@ impl<'t> Document<'t> {
         let mut reasons = Vec::new();
         if is_replace(actions) {
             reasons.extend(reason.map(str::to_owned));
-            for path in paths.into_iter().flat_map(Node::items).take(64) {
+            let mut is_cut = paths.is_some_and(|it| it.len() > MAX_REASONS);
+            for path in paths.into_iter().flat_map(Node::items).take(MAX_REASONS) {
                 if path.kind() != Kind::List {
                     return Err(path.unexpected("a path: a list of names and indexes"));
                 }
-                reasons.push(diff::path_text(path, &self.secrets));
+                let (text, cut) = diff::path_text(path, sides, &self.secrets);
+                reasons.push(text);
+                is_cut |= cut;
             }
+            reasons.extend(is_cut.then(|| CUT.to_owned()));
         }
         Ok(reasons)
     }

@@ -53,6 +53,10 @@ impl<'t> View<'_, 't> {
     }
 
     fn write_marked(&self, node: Node<'t>, mark: Option<Node<'t>>, out: &mut String) {
+        // The mark of the other side.
+        if !node.is_null() && matches!(self.marks.get(node), Some(Treatment::Hidden)) {
+            return text(MARKER, out);
+        }
         let Some(mark) = mark.filter(|mark| any(*mark)) else {
             return self
                 .write_open(node, out, |member, _, out| self.write_marked(member, None, out));

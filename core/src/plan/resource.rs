@@ -18,6 +18,22 @@ pub(super) enum Effect {
     Ended,
 }
 
+/// Types that deploy whatever a template says: it may be anything, and a plan does not show it.
+const DEPLOYERS: [&str; 12] = [
+    "aws_cloudcontrolapi_resource",
+    "aws_cloudformation_stack",
+    "aws_cloudformation_stack_instances",
+    "aws_cloudformation_stack_set",
+    "aws_cloudformation_stack_set_instance",
+    "aws_serverlessapplicationrepository_cloudformation_stack",
+    "aws_servicecatalog_provisioned_product",
+    "aws_ssm_association",
+    "azurerm_resource_deployment_script_azure_cli",
+    "azurerm_resource_deployment_script_azure_power_shell",
+    "google_deployment_manager_deployment",
+    "google_infra_manager_deployment",
+];
+
 /// The change and what is known around it.
 #[derive(Debug)]
 pub(super) struct Resource<'t> {
@@ -25,6 +41,8 @@ pub(super) struct Resource<'t> {
     pub(super) kind: &'t str,
     pub(super) effect: Effect,
     pub(super) sides: Sides<'t>,
+    /// Whether nothing but tags is altered.
+    pub(super) tags_only: Option<bool>,
     /// What the configuration says of it, where it says something.
     pub(super) block: Option<Node<'t>>,
 }
@@ -56,6 +74,12 @@ impl<'t> Resource<'t> {
         }
     }
 
+    /// Whether it deploys something that the plan does not show.
+    pub(super) fn deploys_anything(&self) -> bool {
+        let is_azure = self.kind.starts_with("azurerm_");
+        is_azure && self.kind.ends_with("_template_deployment") || DEPLOYERS.contains(&self.kind)
+    }
+
     /// Whether a top-level attribute is known only after applying.
     pub(super) fn is_unknown(&self, name: &str) -> bool {
         self.sides.unknown.is_some_and(|it| it.is_true() || it.get(name).is_some_and(any))
@@ -68,7 +92,8 @@ impl<'t> Resource<'t> {
     }
 }
 
-fn is_blank(node: Node<'_>) -> bool {
+/// Whether a value says nothing.
+pub(super) fn is_blank(node: Node<'_>) -> bool {
     match node.kind() {
         Kind::Null => true,
         Kind::List | Kind::Map => node.is_empty(),

@@ -540,16 +540,12 @@ fn a_quorum_that_nobody_can_meet_is_no_policy() {
     );
     check_rule(
         "{id: r, require: {stages: [{approvals: 2, from: [group:g], exclude: [person:bob]}]}}",
-        &[
-            "p.yaml:6:32: stage `r/1` asks for 2 approvals, but only 1 person can give one",
-        ],
+        &["p.yaml:6:32: stage `r/1` asks for 2 approvals, but only 1 person can give one"],
     );
     check_rule(
         "{id: r, require: {stages: [{approvals: 1, from: [group:g]}, {approvals: 2, from: [group:g]}]}}",
-        &[
-            "p.yaml:6:65: stage `r/2` asks for 2 approvals, but only 1 person can give one: \
-             other stages of the rule need the rest, and nobody counts twice",
-        ],
+        &["p.yaml:6:65: stage `r/2` asks for 2 approvals, but only 1 person can give one: \
+             other stages of the rule need the rest, and nobody counts twice"],
     );
     check_rule(
         "{id: r, require: {stages: [{approvals: 1, from: [group:g]}, {approvals: 1, from: [person:bob]}]}}",
@@ -647,7 +643,7 @@ fn lists_are_not_empty() {
 fn durations_are_a_whole_number_and_a_unit() {
     for text in ["15", "1h30m", "1.5h", "-1m", "PT15M", "15 m", "15M"] {
         let found = if text == "15" {
-            "expected text (put it in quotes), found a number".to_owned()
+            "expected a duration such as 10m, found a number".to_owned()
         } else {
             format!(
                 "`{text}` is not a duration; write a whole number and s, m, h or d, such as 15m"

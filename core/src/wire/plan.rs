@@ -289,7 +289,7 @@ mod tests {
             "tags_only": false,
             "touches_iam": false,
             "public_exposure": false,
-            "provisioners": false,
+            "provisioners": null,
         });
         assert_eq!(value["changes"][0], first);
     }

@@ -179,9 +179,7 @@ fn why(status: ExitStatus, said: &str) -> String {
         return line.chars().take(200).collect();
     }
     match status.signal() {
-        Some(XCPU | KILL) => {
-            "the engine took more processor time than it may".to_owned()
-        }
+        Some(XCPU | KILL) => "the engine took more processor time than it may".to_owned(),
         Some(_) | None => format!("the engine ended without an answer ({status})"),
     }
 }

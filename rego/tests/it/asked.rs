@@ -360,7 +360,10 @@ async fn t49_a_worker_with_a_fault_is_replaced_and_a_policy_that_repeats_it_is_n
         assert!(!exists(process), "{process} is still there");
     }
     let spared = pool.ask_with_input(&hostile, &json!({"a": "aa", "b": "a"}), 0).await.opinion;
-    assert!(reason(&spared).contains("is not asked for now, after repeated faults: "), "{spared:?}");
+    assert!(
+        reason(&spared).contains("is not asked for now, after repeated faults: "),
+        "{spared:?}"
+    );
     assert!(permits(&pool.ask_with_input(&good, &json!({}), 0).await.opinion), "others are asked");
     assert_eq!(pool.breaker(good.revision()), Breaker::Closed { faults: 0 });
 }

@@ -64,6 +64,15 @@ async fn what_the_load_profile_finds_stands_in_its_module_too() {
 }
 
 #[tokio::test]
+async fn data_that_cannot_be_read_is_at_fault_itself() {
+    let ask = "{engine: rego, dialect: assent, files: [a.rego], data: [d.json]}";
+    let files = [("a.rego", "package assent\nopinion := {}\n"), ("d.json", "{")];
+    let faults = told(pool(limits()), &asking(ask, &files)).await;
+    let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+    assert!(fault.starts_with("policy/d.json:1:1: `policy/d.json` cannot be read"), "{fault}");
+}
+
+#[tokio::test]
 async fn an_opa_that_cannot_be_asked_stands_where_the_document_asks() {
     for (ask, message) in [
         ("url: 'https://opa.internal/main'", "a URL whose path begins with /v1/data"),

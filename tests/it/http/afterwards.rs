@@ -167,3 +167,39 @@ async fn a_start_knows_which_doors_are_closed() {
     let health = sent(server.stranger().call("GET", "/healthz")).await;
     assert_eq!(health.status, 200);
 }
+
+#[tokio::test]
+async fn t51_another_policy_finds_a_rule_suspended_that_was_not_when_it_was_filed() {
+    let looked_at = BREAK_GLASS.to_owned()
+        + "  - id: looked-at
+    when: {context.careful: true}
+    require:
+      stages: [{name: look, approvals: 1, from: [group:security]}]
+      request_expires: 48h
+";
+    let server = Server::ruled_by(&looked_at).await;
+    let root = server.administrator().await;
+    root.put("/v1/signals/incident", &json!({"severity": "sev1"})).await.is(200);
+    let alice = server.person("alice").await;
+    let file = async |environment, glass, careful| {
+        let context = json!({"break_glass": glass, "careful": careful});
+        let context = context.as_object().unwrap().clone();
+        let intent = wire::Intent { context, ..intent(environment, "r") };
+        let filing = wire::Filing { intent, reattach: false };
+        alice.client.file(&filing, &fresh_key()).await.unwrap()
+    };
+    assert_eq!(file("production", true, false).await.state, "approved");
+    server.time().pass(Span::hours(23));
+    let (waived, other) =
+        (file("production", true, true).await, file("staging", false, true).await);
+    assert_eq!((waived.state.as_str(), waived.stages.len()), ("pending", 1));
+    assert_eq!((other.state.as_str(), other.stages.len()), ("pending", 1));
+    server.time().pass(Span::hours(1));
+    let (alice, root) = (server.person("alice").await, server.administrator().await);
+    let text = "apiVersion: assent/v1\nkind: Policy\nmetadata: {name: more}\nrules:\n  - id: \
+        more\n    when: {intent.environment: test}\n    allow: {}\n";
+    root.put("/v1/policy/documents/more.yaml", &json!({"text": text})).await.is(200);
+    let ended = alice.client.request(&waived.id).await.unwrap();
+    assert_ne!(ended.state, "pending", "what waived two approvals is suspended");
+    assert_eq!(alice.client.request(&other.id).await.unwrap().state, "pending");
+}

@@ -11,9 +11,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use assent_core::policy::document::PolicyDocument;
-use assent_rego::{Launch, Limits, Pool};
+use assent_core::policy::Policy;
+use assent_core::policy::ask::Ask;
+use assent_core::policy::document::{Fault, PolicyDocument};
+use assent_core::policy::opinion::Opinion;
+use assent_rego::{About, Launch, Limits, Pool};
+use assent_server::engines::Engines;
 use assent_server::policy::Source;
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::support::{Caller, Server, Setup, documents, filing, fresh_key, program};
@@ -40,13 +45,16 @@ default opinion := {\"ruling\": \"refuse\"}
 opinion := {\"ruling\": \"permit\"} if input.intent.context.user == \"alice\"
 ";
 
+fn given() -> Vec<PolicyDocument> {
+    let mut given = documents(CALM);
+    given.push(PolicyDocument { file: "calm.rego".to_owned(), text: CALM_REGO.to_owned() });
+    given
+}
+
 /// A server whose engines are real.
 async fn server(limits: Limits) -> Server {
-    let calm = PolicyDocument { file: "calm.rego".to_owned(), text: CALM_REGO.to_owned() };
-    let mut given = documents(CALM);
-    given.push(calm);
     let engines = assent_rego::Engines::new(Pool::new(Launch::program(program()), limits));
-    let (source, engines) = (Source::Given(given), Arc::new(engines));
+    let (source, engines) = (Source::Given(given()), Arc::new(engines));
     Server::set_up(Setup { source, engines, ..Setup::default() }).await
 }
 
@@ -236,8 +244,23 @@ impl Write for Tape {
     }
 }
 
+/// An engine that fails with more words than anybody reads.
+#[derive(Debug)]
+struct Wordy;
+
+#[async_trait]
+impl Engines for Wordy {
+    async fn ask(&self, _: &Ask, _: About<'_>) -> Opinion {
+        Opinion::Failed { reason: format!("it broke\nERROR forged {}", "x".repeat(10_000)) }
+    }
+
+    async fn faults(&self, _: &Policy) -> Vec<Fault> {
+        Vec::new()
+    }
+}
+
 #[tokio::test]
-async fn an_engine_that_fails_is_in_the_log() {
+async fn an_engine_that_fails_is_in_the_log_on_one_short_line() {
     let tape = Tape::default();
     let writer = tape.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -246,13 +269,15 @@ async fn an_engine_that_fails_is_in_the_log() {
         .with_writer(move || writer.clone())
         .finish();
     let _kept = tracing::subscriber::set_default(subscriber);
-    let server = server(Limits { evaluation: Duration::ZERO, ..Limits::default() }).await;
+    let source = Source::Given(given());
+    let setup = Setup { source, engines: Arc::new(Wordy), ..Setup::default() };
+    let server = Server::set_up(setup).await;
     let alice = server.person("alice").await;
     let refused = alice.client.file(&filing("calm", "r"), &fresh_key()).await.unwrap();
-    let reason = &refused.ruling.reasons[0].message;
-    assert_eq!(reason, "the engine gave no answer within 0 ms");
+    assert_eq!(refused.state, "denied");
     let log = String::from_utf8(tape.0.lock().unwrap().clone()).unwrap();
     let line = log.lines().find(|line| line.contains("an engine gave no answer")).unwrap();
-    assert!(line.contains("WARN") && line.contains("rule=\"calm\""), "{line}");
-    assert!(line.contains(&format!("reason={reason:?}")) && line.len() < 1_000, "{line}");
+    let said = "rule=\"calm\" reason=\"it broke\\nERROR forged xxx";
+    assert!(line.contains("WARN") && line.contains(said), "{line}");
+    assert!(line.len() < 1_000, "{line}");
 }

@@ -80,6 +80,51 @@ async fn t47_a_broken_directory_keeps_the_policy_before_and_says_so() {
     assert_eq!(status(&server).await, before);
 }
 
+/// The rule that denies is written last: without a second look, the half without it would rule.
+#[tokio::test]
+async fn t47_a_directory_that_is_being_written_does_not_rule_by_half() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("one.yaml"), ONE).unwrap();
+    let server = from(Source::Directory(folder.path().to_owned())).await;
+    let before = status(&server).await;
+    let alice = server.person("alice").await;
+    let decided =
+        async || alice.client.decide(&filing("production", "r")).await.unwrap().ruling.outcome;
+    std::fs::write(folder.path().join("two.yaml"), TWO).unwrap();
+    let freeze = TWO
+        .replace("name: two", "name: freeze")
+        .replace("id: production", "id: freeze")
+        .replace("allow: {}", "deny: {message: everything stands still}");
+    let path = folder.path().join("freeze.yaml");
+    let mut pauses = 0;
+    let write_the_rest = || {
+        pauses += 1;
+        if pauses == 1 {
+            std::fs::write(&path, &freeze).unwrap();
+        }
+        std::future::ready(())
+    };
+    server.authority.look_at_policy_twice(write_the_rest).await.unwrap();
+    assert_eq!(pauses, 2, "read until it held still");
+    let whole = status(&server).await;
+    assert_eq!((whole.rules, &whole.problem), (3, &None));
+    assert_eq!(decided().await, wire::Said::Refuse);
+    // One that never holds still does not rule at all, and that is said.
+    let mut count = 0;
+    let goes_on = || {
+        count += 1;
+        std::fs::write(folder.path().join("three.yaml"), format!("# {count}\n")).unwrap();
+        std::future::ready(())
+    };
+    std::fs::remove_file(&path).unwrap();
+    server.authority.look_at_policy_twice(goes_on).await.unwrap();
+    let moving = status(&server).await;
+    assert_eq!(moving.revision, whole.revision);
+    assert!(moving.problem.unwrap().message.contains("rename"));
+    assert_eq!(decided().await, wire::Said::Refuse);
+    assert_ne!(before.revision, whole.revision);
+}
+
 #[tokio::test]
 async fn documents_of_the_api_and_files_live_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
@@ -207,6 +252,52 @@ async fn a_tag_of_the_branchs_name_is_not_the_branch() {
     repository.git(&["tag", "main", &first]);
     let server = from(repository.source("refs/heads/main", None)).await;
     assert_eq!(status(&server).await.rules, 2);
+}
+
+/// Every way by which `git` takes a short name for something else, with the whole name for a short
+/// one (gitrevisions(7)).
+#[tokio::test]
+async fn t47_what_is_only_named_like_the_branch_never_stands_for_it() {
+    let repository = Repository::new();
+    let server = from(repository.source("refs/heads/main", Some("policy"))).await;
+    let before = status(&server).await;
+    repository.git(&["checkout", "-q", "-b", "mallory"]);
+    repository.write("policy/one.yaml", &ONE.replace("staging", "production"));
+    repository.commit();
+    repository.git(&["branch", "-D", "main"]);
+    for other in ["tags", "heads", "remotes"] {
+        let name = format!("refs/{other}/refs/heads/main");
+        repository.git(&["update-ref", &name, "mallory"]);
+        assert_eq!(
+            repository.git(&["rev-parse", "refs/heads/main"]),
+            repository.git(&["rev-parse", "mallory"]),
+            "`git` itself takes {name} for it"
+        );
+        server.authority.look_at_policy().await.unwrap();
+        let gone = status(&server).await;
+        assert_eq!((&gone.revision, &gone.commit), (&before.revision, &before.commit), "{name}");
+        let problem = gone.problem.expect("it says so").message;
+        assert!(problem.contains("refs/heads/main"), "{problem}");
+        // Nothing to start from, either.
+        let started = repository.source("refs/heads/main", Some("policy"));
+        assert!(started.read(&Default::default()).await.is_err(), "{name}");
+        repository.git(&["update-ref", "-d", &name]);
+    }
+    // A branch of the name is the branch, wherever it points.
+    repository.git(&["branch", "main", "mallory"]);
+    server.authority.look_at_policy().await.unwrap();
+    let after = status(&server).await;
+    assert_eq!((after.commit, after.problem), (Some(repository.git(&["rev-parse", "main"])), None));
+}
+
+#[tokio::test]
+async fn a_tag_with_an_object_of_its_own_leads_to_its_commit() {
+    let repository = Repository::new();
+    repository.git(&["tag", "-a", "v1", "-m", "first"]);
+    let commit = repository.git(&["rev-parse", "HEAD"]);
+    assert_ne!(repository.git(&["rev-parse", "refs/tags/v1"]), commit);
+    let server = from(repository.source("refs/tags/v1", Some("policy"))).await;
+    assert_eq!(status(&server).await.commit, Some(commit));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &CheckArgs, output: &Output) -> Result<Exit, Failu
             found = Err(faults);
         }
     }
-    let report = Report::of(&documents, &found, args.strict);
+    let report = Report::of(&documents, &found, args.strict.then_some(&args.accepted));
     if args.printing.is_json() {
         output.json(&report)?;
         return Ok(report.exit());
@@ -76,7 +76,7 @@ impl Report {
     fn of(
         documents: &[PolicyDocument],
         found: &Result<Vec<Finding>, Vec<Fault>>,
-        strict: bool,
+        strict: Option<&Vec<String>>,
     ) -> Self {
         let told = |severity: Severity, code: &'static str, fault: &Fault| Told {
             severity: severity.word(),
@@ -92,9 +92,14 @@ impl Report {
         };
         let count = |word: &str| findings.iter().filter(|found| found.severity == word).count();
         let (faults, warnings) = (count("fault"), count("warning"));
+        let is_unaccepted = |told: &&Told| {
+            let accepts = |accepted: &Vec<String>| accepted.iter().any(|code| code == told.code);
+            told.severity == "warning" && strict.is_some_and(|accepted| !accepts(accepted))
+        };
+        let refused = findings.iter().filter(is_unaccepted).count();
         let policy = Policy::compile(documents).ok();
         Self {
-            ok: faults == 0 && (warnings == 0 || !strict),
+            ok: faults == 0 && refused == 0,
             files: documents.iter().filter(|document| !document.is_test()).count(),
             rules: policy.as_ref().map_or(0, Policy::rule_count),
             revision: policy.map(|policy| policy.revision().to_string()),

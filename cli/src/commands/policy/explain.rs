@@ -173,8 +173,11 @@ fn text(decision: &Decision, paint: Paint) -> String {
         wire::Said::Permit => paint.good(ruling.outcome.word()),
         wire::Said::Require => paint.open(ruling.outcome.word()),
     };
-    let mut lines =
-        vec![("ruling", word), (show::said_as(ruling), show::ruling(ruling)), ("digest", clean(&decision.digest))];
+    let mut lines = vec![
+        ("ruling", word),
+        (show::said_as(ruling), show::ruling(ruling)),
+        ("digest", clean(&decision.digest)),
+    ];
     if let Some(terms) = &ruling.credential {
         lines.push(("credentials", terms_text(terms)));
     }

@@ -72,8 +72,12 @@ struct Replay {
 
 impl Replay {
     fn hear(&mut self, name: &str, value: &Value) -> Result<(), Failure> {
-        let read = Recorded::read(name, value, &self.assumed);
         let bad = |why| Failure::usage(format!("{name} is not of an audit export")).because(why);
+        if !["checkpoint", "event", "intent", "kind"].iter().any(|key| value.get(key).is_some()) {
+            return Err(bad("it holds neither a checkpoint nor an event".to_owned())
+                .hint("`assent audit export --file log.jsonl` writes one"));
+        }
+        let read = Recorded::read(name, value, &self.assumed);
         let Some(recorded) = read.map_err(bad)? else { return Ok(()) };
         let Some(then) = &recorded.ruled else {
             return Err(bad("it records an intent, and no ruling on it".to_owned())

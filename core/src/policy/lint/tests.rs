@@ -239,7 +239,9 @@ fn a_timer_that_something_else_ends() {
 #[test]
 fn a_bound_that_is_given_is_not_taken_for_a_test() {
     let risk = "risk: [{id: f, weight: 20, when: {plan.tags_only: true}}]\n";
-    let text = format!("{risk}rules:\n  - {{id: r, when: {{risk.score: {{gt: 30}}}}, require: {{stages: [{STAGE}]}}}}\n");
+    let text = format!(
+        "{risk}rules:\n  - {{id: r, when: {{risk.score: {{gt: 30}}}}, require: {{stages: [{STAGE}]}}}}\n"
+    );
     let said = linted(&text).remove(0).fault.message;
     assert!(said.contains("cannot hold: all factors together weigh 20"), "{said}");
 }
@@ -354,7 +356,7 @@ fn faults_come_before_findings() {
         ),
         (
             "rules: [{id: r, require: {stages: [{approvals: 2, from: [person:a]}]}}]",
-            "asks for 2 approvals, but only 1 different people",
+            "asks for 2 approvals, but only 1 person",
         ),
         ("rules: [{id: r, allow: {}}, {id: r, allow: {}}]", "rule `r` stands already"),
         ("rules: [{id: r, allow: {waives: [no]}}]", "cannot waive `no`: there is no such rule"),

@@ -392,7 +392,7 @@ fn what_could_never_settle_is_not_read() {
             "`plan.tags_only` is not tested with `gt`: it has no order; use eq or in",
         ),
         ("intent.kind: {within: x}", "there is no calendar `x`"),
-        ("intent.duration: {gt: 5}", "expected text"),
+        ("intent.duration: {gt: 5}", "expected a duration such as 10m"),
         ("now: {before: yesterday}", "`yesterday` is not an RFC 3339 time"),
         ("now.time: {lt: '25:00'}", "`25:00` is not a time of day"),
         ("now.date: {lt: '2026-02-30'}", "`2026-02-30` is not a date"),

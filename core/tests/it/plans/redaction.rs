@@ -223,3 +223,85 @@ fn values_of_terraform_0_15_are_hidden_by_the_marks_of_their_changes() {
     let values = &shown["planned_values"]["root_module"]["resources"][0]["values"];
     assert_eq!(values, &json!({"pin": MARKER, "size": "7"}));
 }
+
+#[test]
+fn t41_a_key_below_a_mark_is_in_no_path() {
+    let side = |key: &str| json!({"m": {key: {"x": 1}}, "l": [{"k": {"kv": 1}}], "open": {"z": 1}});
+    for (before_mark, after_mark) in [
+        (json!({"m": true, "l": true}), json!({})),
+        (json!({}), json!({"m": true, "l": [{"k": true}]})),
+        // Marks that do not fit hide the whole.
+        (json!({"m": ["x", true], "l": {"x": true}}), json!({})),
+    ] {
+        let mut altered =
+            change("aws_x.a", &["delete", "create"], side("k1"), json!({"m": {"k2": {"x": 2}}}));
+        altered["change"]["before_sensitive"] = before_mark.clone();
+        altered["change"]["after_sensitive"] = after_mark;
+        altered["change"]["after_unknown"] = json!({"m": {"k3": true}});
+        altered["change"]["replace_paths"] =
+            json!([["m", "k1", "x"], ["m", "k2"], ["l", 0, "k", "kv"], ["open", "z"]]);
+        let value = plan_of(json!([altered]));
+        let told = &plan(&value).changes[0];
+        assert!(told.paths.contains(&"m".to_owned()), "{before_mark} {told:?}");
+        assert_eq!(told.replace_reasons[..2], ["m", "m"], "{before_mark}");
+        assert_eq!(told.replace_reasons[3], "open.z");
+        let all = format!("{:?} {:?} {}", told.paths, told.replace_reasons, view(&value));
+        for key in ["k1", "k2", "k3", "kv"] {
+            assert!(!all.contains(key), "{before_mark}: {all}");
+        }
+    }
+}
+
+#[test]
+fn t41_what_is_marked_on_one_side_is_hidden_on_both() {
+    let before = json!({"p": "x1", "m": {"ky": "v"}, "open": "seen"});
+    let after = json!({"p": "x2", "m": {"ky": "v", "kz": "w"}, "open": "seen"});
+    let mut altered = change("aws_x.a", &["update"], before, after);
+    altered["change"]["before_sensitive"] = json!({"p": true, "m": true});
+    let shown = view(&plan_of(json!([altered])));
+    let wanted = json!({"p": MARKER, "m": MARKER, "open": "seen"});
+    let change = &shown["resource_changes"][0]["change"];
+    assert_eq!((&change["before"], &change["after"]), (&wanted, &wanted));
+}
+
+#[test]
+fn t41_a_variable_that_becomes_a_secret_below_is_one() {
+    let mut value = plan_of(json!([]));
+    value["variables"] = json!({"pw": {"value": "p1"}, "size": {"value": "s1"}});
+    let inner = json!({"variables": {"pin": {"sensitive": true}, "size": {}}});
+    let middle = json!({
+        "variables": {"word": {"default": "d1"}, "size": {}},
+        "module_calls": {"inner": {
+            "expressions": {"pin": {"references": ["var.word.x", "var.word"]},
+                            "size": {"references": ["var.size"]}},
+            "module": inner,
+        }},
+    });
+    value["configuration"]["root_module"] = json!({
+        "variables": {"pw": {"default": "d2"}, "size": {"default": "seen"}},
+        "module_calls": {"middle": {
+            "expressions": {"word": {"references": ["var.pw"]}, "size": {"references": ["var.size"]}},
+            "module": middle,
+        }},
+    });
+    let shown = view(&value);
+    assert_eq!(shown["variables"], json!({"pw": {"value": MARKER}, "size": {"value": "s1"}}));
+    let text = shown.to_string();
+    assert!(!text.contains("d1") && !text.contains("d2") && text.contains("seen"), "{text}");
+}
+
+#[test]
+fn t41_constants_of_providers_that_are_called_secrets_are_hidden() {
+    let mut value = plan_of(json!([]));
+    let constant = |text: &str| json!({"constant_value": text});
+    value["configuration"]["provider_config"] = json!({"pg": {"name": "pg", "expressions": {
+        "passwd": constant("q1"), "pat": constant("q2"), "github_pat": constant("q3"),
+        "connection_string": constant("q4"), "path": constant("seen"),
+    }}});
+    let shown = view(&value);
+    let expressions = &shown["configuration"]["provider_config"]["pg"]["expressions"];
+    for name in ["passwd", "pat", "github_pat", "connection_string"] {
+        assert_eq!(expressions[name], constant(MARKER), "{name}");
+    }
+    assert_eq!(expressions["path"], constant("seen"));
+}

@@ -1,6 +1,6 @@
 //! Small plans, one for each shape a change can have.
 
-use assent_core::plan::{Limits, Plan, PlanError, Risk};
+use assent_core::plan::{CUT, Limits, Plan, PlanError, Risk};
 use serde_json::{Value, json};
 
 use super::{change, only, parse, plan, plan_of};
@@ -141,9 +141,36 @@ fn very_many_paths_are_told_by_their_attributes() {
         json!({"rows": rows, "other": n})
     };
     let altered = only(change("aws_x.a", &["update"], side(1), side(2)));
-    assert_eq!(altered.paths, ["other", "rows"]);
+    assert_eq!(altered.paths, ["other", "rows", CUT]);
     let side = |n: usize| (0..2000).map(|i| (format!("k{i}"), json!(n))).collect::<Value>();
-    assert_eq!(only(change("aws_x.a", &["update"], side(1), side(2))).paths, ["*"]);
+    assert_eq!(only(change("aws_x.a", &["update"], side(1), side(2))).paths, ["*", CUT]);
+}
+
+#[test]
+fn t38_a_list_that_is_cut_says_so() {
+    let attributes = |count: usize, value: usize| {
+        (0..count).map(|i| (format!("k{i:03}"), json!(value))).collect::<Value>()
+    };
+    let told = |count: usize| {
+        let paths: Vec<_> = (0..count).map(|i| json!([format!("k{i:03}")])).collect();
+        let replaced = change("aws_x.a", &ALL, attributes(count, 1), attributes(count, 2));
+        only(with(replaced, "/change/replace_paths", json!(paths)))
+    };
+    let full = told(64);
+    assert_eq!((full.paths.len(), full.replace_reasons.len()), (64, 64));
+    assert!(!full.paths.contains(&CUT.to_owned()) && full.replace_reasons[63] == "k063");
+    let cut = told(65);
+    assert_eq!(cut.paths.last().map(String::as_str), Some(CUT));
+    assert_eq!(cut.replace_reasons.len(), 65);
+    assert_eq!(cut.replace_reasons[64], CUT);
+    // A path that ends before what it leads to is cut as well.
+    let long = "x".repeat(200);
+    let side = |n: usize| json!({"a": {&long: {&long: n}}});
+    let replaced = change("aws_x.a", &ALL, side(1), side(2));
+    let path = json!([["a", &long, &long]]);
+    let replaced = only(with(replaced, "/change/replace_paths", path));
+    let wanted = [format!("a.{long}"), CUT.to_owned()];
+    assert_eq!((&replaced.paths[..], &replaced.replace_reasons[..]), (&wanted[..], &wanted[..]));
 }
 
 #[test]
@@ -238,7 +265,7 @@ fn exposure_is_what_is_newly_open_to_everybody() {
 }
 
 #[test]
-fn what_was_open_before_is_not_opened() {
+fn what_was_open_before_is_not_opened_by_a_tag() {
     let open = |tag: &str| json!({"ingress": [{"cidr_blocks": ["0.0.0.0/0"]}], "tags": {"a": tag}});
     let altered = |before, after| {
         only(change("aws_security_group.a", &["update"], before, after)).public_exposure
@@ -250,11 +277,238 @@ fn what_was_open_before_is_not_opened() {
 }
 
 #[test]
-fn an_end_exposes_only_if_it_was_a_guard() {
-    let ended =
-        |address| only(change(address, &["delete"], json!({}), json!(null))).public_exposure;
-    assert_eq!(ended("aws_s3_bucket_public_access_block.a"), Some(true));
-    assert_eq!(ended("aws_security_group.a"), Some(false));
+fn t38_an_opening_that_stays_while_its_ports_change_is_an_exposure() {
+    let altered = |before, after| {
+        only(change("aws_security_group.a", &["update"], before, after)).public_exposure
+    };
+    let group = |port: u16| json!({"ingress": [{"cidr_blocks": ["0.0.0.0/0"], "from_port": port}]});
+    assert_eq!(altered(group(443), group(22)), Some(true));
+    // A closed group whose ports change stays closed.
+    let closed =
+        |port: u16| json!({"ingress": [{"cidr_blocks": ["10.0.0.0/8"], "from_port": port}]});
+    assert_eq!(altered(closed(443), closed(22)), Some(false));
+    // One more rule for the same range, and a firewall that is switched on.
+    let rule = |port: u16| json!({"cidr_blocks": ["0.0.0.0/0"], "from_port": port});
+    let one = json!({"ingress": [rule(443)]});
+    assert_eq!(altered(one, json!({"ingress": [rule(443), rule(22)]})), Some(true));
+    let firewall = |off: bool| json!({"direction": "INGRESS", "source_ranges": ["0.0.0.0/0"], "allow": [{}], "disabled": off});
+    let switched =
+        change("google_compute_firewall.a", &["update"], firewall(true), firewall(false));
+    let switched = by("registry.terraform.io/hashicorp/google", switched);
+    assert_eq!(only(switched).public_exposure, Some(true));
+}
+
+fn family(kind: &str) -> &'static str {
+    match kind.split('_').next().unwrap() {
+        "aws" => "registry.terraform.io/hashicorp/aws",
+        "azurerm" => "registry.terraform.io/hashicorp/azurerm",
+        "google" => "registry.terraform.io/hashicorp/google",
+        "kubernetes" => "registry.terraform.io/hashicorp/kubernetes",
+        "github" => "registry.terraform.io/integrations/github",
+        other => panic!("{other}"),
+    }
+}
+
+fn made(kind: &str, after: Value) -> assent_core::plan::Change {
+    only(by(family(kind), change(&format!("{kind}.a"), &["create"], json!(null), after)))
+}
+
+#[test]
+fn t38_what_is_public_by_its_type_or_default_is_found() {
+    let eights: Vec<_> = (1..=4).map(|i| format!("{i}.0.0.0/10")).collect();
+    for (kind, after, wanted) in [
+        ("aws_ami_launch_permission", json!({"group": "all"}), Some(true)),
+        ("aws_db_snapshot", json!({"shared_accounts": ["all"]}), Some(true)),
+        ("aws_rds_cluster_snapshot_copy", json!({"shared_accounts": ["all"]}), Some(true)),
+        ("aws_ebs_snapshot_block_public_access", json!({"state": "unblocked"}), Some(true)),
+        (
+            "aws_ebs_snapshot_block_public_access",
+            json!({"state": "block-all-sharing"}),
+            Some(false),
+        ),
+        ("google_cloud_run_v2_service", json!({"ingress": "INGRESS_TRAFFIC_ALL"}), Some(true)),
+        (
+            "google_cloud_run_v2_service",
+            json!({"ingress": "INGRESS_TRAFFIC_INTERNAL_ONLY"}),
+            Some(false),
+        ),
+        ("google_cloud_run_v2_service", json!({}), None),
+        (
+            "google_cloud_run_service",
+            json!({"metadata": [{"annotations": {"run.googleapis.com/ingress": "all"}}]}),
+            Some(true),
+        ),
+        ("google_compute_firewall", json!({"allow": [{}], "source_ranges": null}), Some(true)),
+        (
+            "google_compute_firewall",
+            json!({"direction": "INGRESS", "allow": [{}], "source_ranges": []}),
+            Some(true),
+        ),
+        ("google_compute_firewall", json!({"allow": [{}], "source_tags": ["web"]}), Some(false)),
+        ("google_compute_firewall", json!({"direction": "EGRESS", "allow": [{}]}), Some(false)),
+        (
+            "google_compute_firewall",
+            json!({"deny": [{}], "source_ranges": ["0.0.0.0/0"]}),
+            Some(false),
+        ),
+        ("aws_eks_cluster", json!({"vpc_config": [{"subnet_ids": []}]}), Some(true)),
+        (
+            "aws_eks_cluster",
+            json!({"vpc_config": [{"endpoint_public_access": false}]}),
+            Some(false),
+        ),
+        ("aws_eks_cluster", json!({}), None),
+        ("aws_lb", json!({"name": "x"}), Some(true)),
+        ("aws_elb", json!({"internal": false}), Some(true)),
+        ("aws_lb", json!({"internal": true}), Some(false)),
+        ("aws_lb", json!({"load_balancer_type": "gateway"}), Some(false)),
+        ("aws_transfer_server", json!({"endpoint_type": "PUBLIC"}), Some(true)),
+        ("aws_transfer_server", json!({}), Some(true)),
+        ("aws_transfer_server", json!({"endpoint_type": "VPC"}), Some(false)),
+        ("aws_apigatewayv2_api", json!({}), Some(true)),
+        ("aws_api_gateway_rest_api", json!({}), Some(true)),
+        (
+            "aws_api_gateway_rest_api",
+            json!({"endpoint_configuration": [{"types": ["PRIVATE"]}]}),
+            Some(false),
+        ),
+        ("aws_cloudfront_distribution", json!({"enabled": true}), Some(true)),
+        ("aws_cloudformation_stack", json!({}), None),
+        ("aws_security_group_rule", json!({"type": "ingress", "cidr_blocks": eights}), Some(true)),
+        (
+            "aws_security_group_rule",
+            json!({"type": "ingress", "cidr_blocks": ["1.0.0.0/10"]}),
+            Some(false),
+        ),
+        (
+            "aws_security_group_rule",
+            json!({"type": "ingress", "ipv6_cidr_blocks": ["::ffff:0:0/96"]}),
+            Some(true),
+        ),
+        // Only where the schema has it does `type` say that this is the way out.
+        (
+            "aws_vpc_security_group_ingress_rule",
+            json!({"type": "egress", "cidr_ipv4": "0.0.0.0/0"}),
+            Some(true),
+        ),
+        (
+            "azurerm_mssql_firewall_rule",
+            json!({"start_ip_address": "1.0.0.0", "end_ip_address": "255.255.255.255"}),
+            Some(true),
+        ),
+        (
+            "azurerm_mssql_firewall_rule",
+            json!({"start_ip_address": "1.2.3.4", "end_ip_address": "1.2.3.4"}),
+            Some(false),
+        ),
+        ("github_repository", json!({"name": "x"}), Some(true)),
+        ("github_repository", json!({"visibility": "private"}), Some(false)),
+        ("kubernetes_ingress_v1", json!({}), None),
+        ("aws_vpc", json!({"cidr_block": "10.0.0.0/16"}), Some(false)),
+    ] {
+        assert_eq!(made(kind, after.clone()).public_exposure, wanted, "{kind} {after}");
+    }
+}
+
+#[test]
+fn an_end_exposes_if_it_was_a_guard_and_perhaps_if_it_kept_somebody_out() {
+    let ended = |kind: &str, before: Value| {
+        only(by(family(kind), change(&format!("{kind}.a"), &["delete"], before, json!(null))))
+            .public_exposure
+    };
+    for (kind, before, wanted) in [
+        ("aws_s3_bucket_public_access_block", json!({}), Some(true)),
+        ("aws_ebs_snapshot_block_public_access", json!({}), Some(true)),
+        ("aws_security_group", json!({"ingress": [{"cidr_blocks": ["0.0.0.0/0"]}]}), Some(false)),
+        ("aws_network_acl_rule", json!({"rule_action": "deny"}), None),
+        ("aws_wafv2_web_acl_association", json!({}), None),
+        ("google_compute_firewall", json!({"deny": [{}]}), None),
+        ("google_compute_firewall", json!({"allow": [{}]}), Some(false)),
+        ("azurerm_network_security_rule", json!({"access": "Deny"}), None),
+        ("azurerm_network_security_rule", json!({"access": "Allow"}), Some(false)),
+        ("aws_s3_bucket_policy", json!({"policy": "{\"Statement\":{\"Effect\":\"Deny\"}}"}), None),
+    ] {
+        assert_eq!(ended(kind, before), wanted, "{kind}");
+    }
+    let stranger = change("acme_x.a", &["delete"], json!({}), json!(null));
+    assert_eq!(only(by("registry.terraform.io/acme/acme", stranger)).public_exposure, None);
+}
+
+#[test]
+fn t38_rights_are_found_behind_templates_maps_and_identities() {
+    let users = json!({"metadata": [{"name": "aws-auth"}]});
+    for (kind, after, wanted) in [
+        ("aws_cloudcontrolapi_resource", json!({"type_name": "AWS::IAM::Role"}), Some(true)),
+        ("aws_cloudcontrolapi_resource", json!({"type_name": "AWS::S3::Bucket"}), None),
+        ("aws_cloudformation_stack", json!({"capabilities": ["CAPABILITY_NAMED_IAM"]}), Some(true)),
+        ("aws_cloudformation_stack_set", json!({}), None),
+        ("azurerm_resource_group_template_deployment", json!({}), None),
+        ("google_deployment_manager_deployment", json!({}), None),
+        ("aws_servicecatalog_provisioned_product", json!({}), None),
+        ("kubernetes_config_map_v1_data", users.clone(), Some(true)),
+        ("kubernetes_config_map", users, Some(true)),
+        ("kubernetes_config_map", json!({"metadata": [{"name": "other"}]}), Some(false)),
+        ("kubernetes_config_map", json!({}), None),
+        ("azurerm_synapse_role_assignment", json!({}), Some(true)),
+        ("azurerm_cosmosdb_sql_role_assignment", json!({}), Some(true)),
+        ("azurerm_lighthouse_assignment", json!({}), Some(true)),
+        ("azurerm_management_group_policy_assignment", json!({}), Some(true)),
+        ("azurerm_cosmosdb_sql_role_definition", json!({}), Some(true)),
+        ("google_cloud_identity_group_membership", json!({}), Some(true)),
+        ("google_iam_workforce_pool_provider", json!({}), Some(true)),
+        ("google_workforce_pool", json!({}), Some(true)),
+        ("google_iap_web_iam_something", json!({}), Some(true)),
+        ("aws_cognito_user_group", json!({}), Some(true)),
+        ("aws_eks_identity_provider_config", json!({}), Some(true)),
+        ("aws_eks_access_something", json!({}), Some(true)),
+        ("aws_iot_policy_attachment", json!({}), Some(true)),
+        ("aws_lambda_function", json!({"role": "arn:x"}), Some(true)),
+        ("aws_ecs_task_definition", json!({"task_role_arn": "arn:x"}), Some(true)),
+        ("google_compute_instance", json!({"service_account": [{"email": "x"}]}), Some(true)),
+        (
+            "azurerm_mssql_server",
+            json!({"azuread_administrator": [{"object_id": "x"}]}),
+            Some(true),
+        ),
+        ("aws_instance", json!({"iam_instance_profile": ""}), Some(false)),
+        // People's own words.
+        ("aws_instance", json!({"tags": {"role": "web"}}), Some(false)),
+        ("google_pubsub_topic", json!({"labels": {"role": "web"}}), Some(false)),
+    ] {
+        assert_eq!(made(kind, after.clone()).touches_iam, wanted, "{kind} {after}");
+    }
+    let altered = |name: &str, before: &str, after: &str| {
+        let side = |value: &str| json!({name: value, "n": before});
+        only(change("aws_x.a", &["update"], side(before), side(after))).touches_iam
+    };
+    for name in ["role", "role_arn", "iam_instance_profile", "execution_role_arn", "task_role_arn"]
+    {
+        assert_eq!(altered(name, "a", "admin"), Some(true), "{name}");
+        assert_eq!(altered(name, "a", "a"), Some(false), "{name}");
+    }
+    let later = change("aws_lambda_function.a", &["update"], json!({"role": "a"}), json!({}));
+    let later = with(later, "/change/after_unknown", json!({"role": true}));
+    assert_eq!(only(later).touches_iam, Some(true));
+    let custom = json!({"manifest": {"apiVersion": "iam.acme.io/v1", "kind": "Role"}});
+    assert_eq!(made("kubernetes_manifest", custom).touches_iam, None);
+}
+
+#[test]
+fn t38_an_errored_plan_has_no_good_answers() {
+    let facts = |address: &str| {
+        let tags = |value: &str| json!({"tags": {"a": value}});
+        let mut value = plan_of(json!([change(address, &["update"], tags("1"), tags("2"))]));
+        value["errored"] = json!(true);
+        let plan = plan(&value);
+        let alone = plan.facts_of(&plan.changes[0]);
+        for facts in [&plan.facts, &alone] {
+            assert_eq!((facts.tags_only, facts.provisioners), (None, None));
+            assert_eq!(facts.public_exposure, None);
+        }
+        plan.facts.touches_iam
+    };
+    assert_eq!(facts("aws_vpc.a"), None);
+    assert_eq!(facts("aws_iam_role.a"), Some(true));
 }
 
 #[test]
@@ -294,6 +548,28 @@ fn provisioners_count_where_they_can_run() {
     let mut value = plan_of(json!([]));
     value["action_invocations"] = json!([{"address": "action.x.y", "type": "x", "name": "y"}]);
     assert_eq!(plan(&value).facts.provisioners, Some(true));
+}
+
+#[test]
+fn t45_a_provisioner_that_cannot_be_seen_is_not_denied() {
+    let told = |actions: &[&str], version: Value| {
+        let mut value = plan_of(json!([change("aws_x.a", actions, json!({}), json!({}))]));
+        value["terraform_version"] = version;
+        plan(&value).facts.provisioners
+    };
+    // What is made or replaced stands in no block that the plan shows.
+    assert_eq!(told(&["create"], json!("1.8.5")), None);
+    assert_eq!(told(&ALL, json!("1.8.5")), None);
+    // A `removed` block may have a provisioner since Terraform 1.9.
+    assert_eq!(told(&["delete"], json!("1.8.5")), Some(false));
+    assert_eq!(told(&["delete"], json!("1.9.0")), None);
+    assert_eq!(told(&["delete"], json!("2.0.0-beta1")), None);
+    assert_eq!(told(&["delete"], json!(null)), None);
+    assert_eq!(told(&["forget"], json!("1.9.0")), Some(false));
+    // This data source is a program.
+    let read = change("external.a", &["read"], json!(null), json!({}));
+    let read = with(with(read, "/mode", json!("data")), "/address", json!("data.external.a"));
+    assert_eq!(only(by("registry.terraform.io/hashicorp/external", read)).provisioners, None);
 }
 
 #[test]

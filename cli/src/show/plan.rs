@@ -220,6 +220,7 @@ facts    touches IAM: no
 digest   sha256:411ce259aa9b11924fe141c7f62edbcfacd79d350b5b5d14fbc46daf492cd204
 
 destroy   terraform_data.gone
+          risk: may run a provisioner
           because: delete_because_no_resource_config
 replace   terraform_data.plain
           risk: can run a provisioner

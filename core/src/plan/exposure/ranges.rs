@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn t41_the_ranges_of_everybody() {
+    fn t38_the_ranges_of_everybody() {
         for text in [
             "0.0.0.0/0",
             "::/0",

@@ -292,7 +292,7 @@ fn policies() -> Vec<(&'static str, String, Wanted)> {
         (
             "more than there are",
             asked_of("{approvals: 2, from: [group:platform]}"),
-            Fault("only 1 different people"),
+            Fault("only 1 person"),
         ),
         (
             "a lifetime beyond all",

@@ -288,6 +288,32 @@ impl Condition {
 }
 
 impl Test {
+    /// The tests of the same attribute that it is made of.
+    pub(crate) fn parts(&self) -> &[Self] {
+        match self {
+            Self::Not(test) => std::slice::from_ref(test),
+            Self::Any(tests) | Self::All(tests) => tests,
+            Self::In(_)
+            | Self::Contains { .. }
+            | Self::Compare { .. }
+            | Self::Prefix(_)
+            | Self::Suffix(_)
+            | Self::Glob(_)
+            | Self::Cidr(_)
+            | Self::Exists(_)
+            | Self::Within(_)
+            | Self::Some(_)
+            | Self::Every(_)
+            | Self::SameAs(_) => &[],
+        }
+    }
+
+    /// What it demands of the elements of a list, where it looks at them.
+    pub(crate) fn of_elements(&self) -> Option<&[Condition]> {
+        let (Self::Some(inner) | Self::Every(inner)) = self else { return None };
+        Some(inner)
+    }
+
     /// Whether what was found meets it.
     pub(crate) fn truth(
         &self,

@@ -189,20 +189,9 @@ impl ConditionCoverage {
             seen: Seen::default(),
             within: Self::of_parts(attribute, test),
         };
-        match test {
-            Test::Not(test) => vec![part(test)],
-            Test::Any(tests) | Test::All(tests) => tests.iter().map(part).collect(),
-            Test::Some(inner) | Test::Every(inner) => inner.iter().map(Self::of).collect(),
-            Test::In(_)
-            | Test::Contains { .. }
-            | Test::Compare { .. }
-            | Test::Prefix(_)
-            | Test::Suffix(_)
-            | Test::Glob(_)
-            | Test::Cidr(_)
-            | Test::Exists(_)
-            | Test::Within(_)
-            | Test::SameAs(_) => Vec::new(),
+        match test.of_elements() {
+            Some(inner) => inner.iter().map(Self::of).collect(),
+            None => test.parts().iter().map(part).collect(),
         }
     }
 
@@ -237,27 +226,13 @@ impl ConditionCoverage {
         facts: &Facts<'_>,
         element: Option<Element<'_>>,
     ) {
-        let tests: &[Test] = match test {
-            Test::Not(test) => std::slice::from_ref(test),
-            Test::Any(tests) | Test::All(tests) => tests,
-            Test::Some(inner) | Test::Every(inner) => {
-                if let Reading::List(list) = found {
-                    self.see_elements(inner, *list, facts);
-                }
-                return;
+        if let Some(inner) = test.of_elements() {
+            if let Reading::List(list) = found {
+                self.see_elements(inner, *list, facts);
             }
-            Test::In(_)
-            | Test::Contains { .. }
-            | Test::Compare { .. }
-            | Test::Prefix(_)
-            | Test::Suffix(_)
-            | Test::Glob(_)
-            | Test::Cidr(_)
-            | Test::Exists(_)
-            | Test::Within(_)
-            | Test::SameAs(_) => return,
-        };
-        for (covered, test) in self.within.iter_mut().zip(tests) {
+            return;
+        }
+        for (covered, test) in self.within.iter_mut().zip(test.parts()) {
             covered.seen.add(test.truth(found, facts, element));
             covered.see_parts(test, found, facts, element);
         }

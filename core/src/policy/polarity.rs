@@ -130,24 +130,8 @@ impl Test {
         see: &mut impl FnMut(&crate::policy::attribute::Attribute, &Self),
     ) {
         see(attribute, self);
-        match self {
-            Self::Not(test) => test.each(attribute, see),
-            Self::Any(tests) | Self::All(tests) => {
-                tests.iter().for_each(|test| test.each(attribute, see));
-            }
-            Self::Some(inner) | Self::Every(inner) => {
-                inner.iter().for_each(|condition| condition.each_test(see));
-            }
-            Self::In(_)
-            | Self::Contains { .. }
-            | Self::Compare { .. }
-            | Self::Prefix(_)
-            | Self::Suffix(_)
-            | Self::Glob(_)
-            | Self::Cidr(_)
-            | Self::Exists(_)
-            | Self::Within(_)
-            | Self::SameAs(_) => {}
-        }
+        self.parts().iter().for_each(|test| test.each(attribute, see));
+        let inner = self.of_elements().into_iter().flatten();
+        inner.for_each(|condition| condition.each_test(see));
     }
 }

@@ -279,6 +279,9 @@ async fn t51_a_later_review_is_asked_on_every_page_until_it_is_done() {
     let inbox = sue.get("/").await.text;
     assert!(inbox.contains("is overdue since") && inbox.contains("does not match"), "{inbox}");
     assert!(inbox.contains(&format!("<a href=\"/requests/{id}\">")), "it waits for her: {inbox}");
+    // Once in the notice on every page, and once among what waits for her: not elsewhere too.
+    let links = inbox.matches(&format!("href=\"/requests/{id}\"")).count();
+    assert_eq!(links, 2, "{inbox}");
     let page = sue.get(&format!("/requests/{id}")).await.text;
     assert!(page.contains("missed at") && page.contains("It was right"), "{page}");
     assert_eq!(sue.look_back(&id, "object", "").await.status, 422);

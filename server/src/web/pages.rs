@@ -49,11 +49,14 @@ pub(super) async fn inbox(State(authority): State<Arc<Authority>>, me: SignedIn)
     };
     let now = authority.clock().now();
     let (mut mine, mut asked, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    match authority.asked_afterwards(&me.caller).await {
-        Ok(later) => mine.extend(later.iter().map(|one| Line::from(&authority.show(one)))),
+    let later = match authority.asked_afterwards(&me.caller).await {
+        Ok(later) => later,
         Err(error) => return view::fault(error),
-    }
-    for request in &page.requests {
+    };
+    mine.extend(later.iter().map(|one| Line::from(&authority.show(one))));
+    // A grant that is open still and waits to be looked at stands here once.
+    let waits_already = |id| later.iter().any(|one| one.id() == id);
+    for request in page.requests.iter().filter(|request| !waits_already(request.id())) {
         let line = Line::from(&authority.show(request));
         let principal = me.caller.principal();
         if request.may_review(principal, &authority.membership(), now).is_none() {

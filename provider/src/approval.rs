@@ -14,19 +14,64 @@ mod standing;
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::duration;
 use crate::intent::{Stated, sentence};
+use crate::offer::{Change, Made, Planned, PlannedChange, Resource};
 use crate::schema::{Attribute, Schema};
 use crate::session::Session;
 use crate::value::{Type, Value};
 
-pub(crate) use ending::read;
-pub(crate) use import::import;
-pub(crate) use plan::{Change, plan};
-
 /// The resource's type name.
-pub(crate) const NAME: &str = "assent_approval";
+const NAME: &str = "assent_approval";
+
+/// The resource `assent_approval`.
+#[derive(Debug)]
+pub(crate) struct Approval;
+
+#[tonic::async_trait]
+impl Resource for Approval {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn schema(&self) -> Schema {
+        schema()
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        validate(config)
+    }
+
+    async fn plan(&self, session: &Session, change: Change) -> Result<Planned, Diagnostics> {
+        plan::plan(session, change).await
+    }
+
+    async fn apply(&self, session: &Session, change: PlannedChange) -> Result<Made, Diagnostics> {
+        let PlannedChange { prior, planned, .. } = change;
+        if planned.is_null() {
+            ending::delete(session, &prior).await?;
+            return Ok(Made::quiet(Value::Null));
+        }
+        if prior.is_null() {
+            return asking::create(session, planned).await.map(Made::quiet);
+        }
+        // Only how long to wait changes in place; the server has no part in that.
+        Ok(Made::quiet(planned))
+    }
+
+    async fn read(
+        &self,
+        session: &Session,
+        current: Value,
+    ) -> Result<(Value, Diagnostics), Diagnostics> {
+        ending::read(session, current).await
+    }
+
+    async fn import(&self, session: &Session, id: &str) -> Result<Value, Diagnostics> {
+        import::import(session, id).await
+    }
+}
 
 /// The resource's schema.
-pub(crate) fn schema() -> Schema {
+fn schema() -> Schema {
     let mut attributes = arguments();
     attributes.extend(results());
     Schema::new(
@@ -123,7 +168,7 @@ fn results() -> Vec<Attribute> {
 }
 
 /// Checks a configuration as far as it is known; all faults at once.
-pub(crate) fn validate(config: &Value) -> Diagnostics {
+fn validate(config: &Value) -> Diagnostics {
     let mut faults = Stated::of(config).faults();
     let timeout = config.attribute("timeouts").attribute("create");
     if let Some(text) = timeout.as_text().given()
@@ -136,34 +181,9 @@ pub(crate) fn validate(config: &Value) -> Diagnostics {
     faults
 }
 
-/// Makes a planned change: the new state and what to tell.
-///
-/// # Errors
-/// Why the change was not made. The caller then answers a null state.
-pub(crate) async fn apply(
-    session: &Session,
-    prior: Value,
-    planned: Value,
-) -> Result<(Value, Diagnostics), Diagnostics> {
-    if planned.is_null() {
-        ending::delete(session, &prior).await?;
-        return Ok((Value::Null, Diagnostics::default()));
-    }
-    if prior.is_null() {
-        return asking::create(session, planned).await;
-    }
-    // Only how long to wait changes in place; the server has no part in that.
-    Ok((planned, Diagnostics::default()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_attribute_is_described() {
-        crate::schema::tests::check(&schema());
-    }
 
     #[test]
     fn a_wrong_timeout_is_told_at_its_path() {

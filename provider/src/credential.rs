@@ -9,14 +9,13 @@
 
 mod open;
 
-use std::fmt;
-
 use assent_client::{Client, IdempotencyKey, wire};
 use assent_core::time::{Span, Timestamp};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::intent::sentence;
 use crate::log::{Level, log};
+use crate::offer::{Ephemeral, Opened};
 use crate::schema::{Attribute, Schema};
 use crate::session::Session;
 use crate::value::{Type, Value};
@@ -24,14 +23,42 @@ use crate::{duration, failure};
 
 pub(crate) use open::OpenCredentials;
 
-/// The ephemeral resource's type name.
-pub(crate) const NAME: &str = "assent_credential";
+/// The ephemeral resource `assent_credential`.
+#[derive(Debug)]
+pub(crate) struct Credential;
+
+#[tonic::async_trait]
+impl Ephemeral for Credential {
+    fn name(&self) -> &'static str {
+        "assent_credential"
+    }
+
+    fn schema(&self) -> Schema {
+        schema()
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        validate(config)
+    }
+
+    async fn open(&self, session: &Session, config: Value) -> Result<Opened, Diagnostics> {
+        open(session, config).await
+    }
+
+    async fn renew(&self, session: &Session, private: Option<&[u8]>) -> Result<(), Diagnostics> {
+        renew(session, private).await
+    }
+
+    async fn close(&self, session: &Session, private: Option<&[u8]>) -> Result<(), Diagnostics> {
+        close(session, private).await
+    }
+}
 
 /// What is found out when the credential is minted.
 const FOUND_OUT: [&str; 4] = ["token", "expires_at", "credential_id", "claims"];
 
 /// The ephemeral resource's schema.
-pub(crate) fn schema() -> Schema {
+fn schema() -> Schema {
     Schema::new(
         "A short-lived credential for one approved action. It is minted when Terraform applies, \
          never at plan, and revoked when Terraform no longer needs it. It is never in state or \
@@ -70,26 +97,8 @@ pub(crate) fn schema() -> Schema {
     )
 }
 
-/// An opened credential, or what stands for one at plan.
-pub(crate) struct Opened {
-    /// The value for Terraform. It holds the token, so this struct does not show it.
-    pub(crate) result: Value,
-    /// When Terraform should ask whether it is still good.
-    pub(crate) renew_at: Option<Timestamp>,
-    /// What Renew and Close need: the credential's id.
-    pub(crate) private: Option<Vec<u8>>,
-    /// What to tell.
-    pub(crate) told: Diagnostics,
-}
-
-impl fmt::Debug for Opened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened").field("renew_at", &self.renew_at).finish_non_exhaustive()
-    }
-}
-
 /// Checks a configuration as far as it is known; all faults at once.
-pub(crate) fn validate(config: &Value) -> Diagnostics {
+fn validate(config: &Value) -> Diagnostics {
     let mut faults = Diagnostics::default();
     for name in ["approval_id", "audience"] {
         if config.attribute(name).as_text().given().is_some_and(|text| text.trim().is_empty()) {
@@ -110,7 +119,7 @@ pub(crate) fn validate(config: &Value) -> Diagnostics {
 ///
 /// # Errors
 /// Whether this is apply cannot be told, or nothing could be minted.
-pub(crate) async fn open(session: &Session, config: Value) -> Result<Opened, Diagnostics> {
+async fn open(session: &Session, config: Value) -> Result<Opened, Diagnostics> {
     let configured = session.configured();
     match configured.applying {
         Some(false) => Ok(promised(config)),
@@ -207,7 +216,7 @@ fn look_at(minted: &wire::Credential) -> Option<Timestamp> {
 ///
 /// # Errors
 /// The credential ended, or the server could not be asked.
-pub(crate) async fn renew(session: &Session, private: Option<&[u8]>) -> Result<(), Diagnostics> {
+async fn renew(session: &Session, private: Option<&[u8]>) -> Result<(), Diagnostics> {
     let Some(id) = noted(private) else { return Ok(()) };
     let ended = |why: String| {
         log(Level::Error, format!("credential {id}: {why}"));
@@ -226,7 +235,7 @@ pub(crate) async fn renew(session: &Session, private: Option<&[u8]>) -> Result<(
 ///
 /// # Errors
 /// The server could not be told; it is tried again when the process ends.
-pub(crate) async fn close(session: &Session, private: Option<&[u8]>) -> Result<(), Diagnostics> {
+async fn close(session: &Session, private: Option<&[u8]>) -> Result<(), Diagnostics> {
     let Some(id) = noted(private) else { return Ok(()) };
     session.credentials.revoke(&id).await.map_err(|error| {
         failure::told(&error, &format!("Credential {id} cannot be revoked")).into()
@@ -251,11 +260,6 @@ mod tests {
             ("ttl", Value::text(ttl)),
         ]);
         FOUND_OUT.into_iter().fold(config, |config, name| config.with(name, Value::Null))
-    }
-
-    #[test]
-    fn every_attribute_is_described() {
-        crate::schema::tests::check(&schema());
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod failure;
 mod intent;
 mod interrupts;
 mod log;
+mod offer;
+mod offers;
 mod plugin;
 mod rpc;
 mod ruling;

@@ -11,11 +11,13 @@ use std::sync::Arc;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
+use crate::configure;
 use crate::diagnostic::Diagnostics;
+use crate::offer::Function;
 use crate::plugin::{Controller, Farewell, Stdio};
 use crate::session::Session;
 use crate::trace::Trace;
-use crate::{approval, configure, credential, decision};
+use crate::value::Value;
 use messages::{state, told};
 use pb::provider_server::{Provider, ProviderServer};
 use plugin_pb::grpc_controller_server::GrpcControllerServer;
@@ -74,6 +76,14 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Provider for Rpc {
+    async fn get_metadata(
+        &self,
+        _: Request<pb::GetMetadataRequest>,
+    ) -> Answer<pb::GetMetadataResponse> {
+        self.trace.note("GetMetadata", None);
+        Ok(Response::new(self.schemas.names_to_wire()))
+    }
+
     async fn get_provider_schema(
         &self,
         _: Request<pb::GetProviderSchemaRequest>,
@@ -113,8 +123,11 @@ impl Provider for Rpc {
     ) -> Answer<pb::ValidateResourceConfigResponse> {
         let request = request.into_inner();
         self.trace.note("ValidateResourceConfig", Some(&request.type_name));
-        let config = self.schemas.resource(&request.type_name, request.config.as_ref());
-        let diagnostics = told(config.map(|config| approval::validate(&config)));
+        let validated = self.schemas.resource(&request.type_name).and_then(|resource| {
+            let config = resource.read(request.config.as_ref())?;
+            Ok(resource.what.validate(&config))
+        });
+        let diagnostics = told(validated);
         Ok(Response::new(pb::ValidateResourceConfigResponse { diagnostics }))
     }
 
@@ -124,8 +137,11 @@ impl Provider for Rpc {
     ) -> Answer<pb::ValidateDataResourceConfigResponse> {
         let request = request.into_inner();
         self.trace.note("ValidateDataResourceConfig", Some(&request.type_name));
-        let config = self.schemas.data_source(&request.type_name, request.config.as_ref());
-        let diagnostics = told(config.map(|config| decision::validate(&config)));
+        let validated = self.schemas.data_source(&request.type_name).and_then(|source| {
+            let config = source.read(request.config.as_ref())?;
+            Ok(source.what.validate(&config))
+        });
+        let diagnostics = told(validated);
         Ok(Response::new(pb::ValidateDataResourceConfigResponse { diagnostics }))
     }
 
@@ -135,8 +151,11 @@ impl Provider for Rpc {
     ) -> Answer<pb::ValidateEphemeralResourceConfigResponse> {
         let request = request.into_inner();
         self.trace.note("ValidateEphemeralResourceConfig", Some(&request.type_name));
-        let config = self.schemas.ephemeral(&request.type_name, request.config.as_ref());
-        let diagnostics = told(config.map(|config| credential::validate(&config)));
+        let validated = self.schemas.ephemeral(&request.type_name).and_then(|ephemeral| {
+            let config = ephemeral.read(request.config.as_ref())?;
+            Ok(ephemeral.what.validate(&config))
+        });
+        let diagnostics = told(validated);
         Ok(Response::new(pb::ValidateEphemeralResourceConfigResponse { diagnostics }))
     }
 
@@ -147,7 +166,8 @@ impl Provider for Rpc {
         let request = request.into_inner();
         self.trace.note("UpgradeResourceState", Some(&request.type_name));
         let raw = request.raw_state.unwrap_or_default();
-        let upgraded = self.schemas.raw_resource(&request.type_name, &raw.json);
+        let resource = self.schemas.resource(&request.type_name);
+        let upgraded = resource.and_then(|resource| resource.read_state(&raw.json));
         let (upgraded_state, diagnostics) = state(upgraded.map(|value| (value, None)))?;
         Ok(Response::new(pb::UpgradeResourceStateResponse { upgraded_state, diagnostics }))
     }
@@ -158,11 +178,12 @@ impl Provider for Rpc {
     ) -> Answer<pb::ReadResourceResponse> {
         let request = request.into_inner();
         self.trace.note("ReadResource", Some(&request.type_name));
-        let read = match self.schemas.resource(&request.type_name, request.current_state.as_ref()) {
-            Ok(current) => approval::read(&self.session, current).await.map(messages::with),
-            Err(faults) => Err(faults),
+        let read = async {
+            let resource = self.schemas.resource(&request.type_name)?;
+            let current = resource.read(request.current_state.as_ref())?;
+            resource.what.read(&self.session, current).await
         };
-        let (new_state, diagnostics) = state(read)?;
+        let (new_state, diagnostics) = state(read.await.map(messages::with))?;
         let private = request.private;
         let answer =
             pb::ReadResourceResponse { new_state, diagnostics, private, ..Default::default() };
@@ -175,22 +196,23 @@ impl Provider for Rpc {
     ) -> Answer<pb::PlanResourceChangeResponse> {
         let request = request.into_inner();
         self.trace.note("PlanResourceChange", Some(&request.type_name));
-        let planned = match self.schemas.change_to_plan(&request) {
-            Ok(change) => approval::plan(&self.session, change).await,
-            Err(faults) => Err(faults),
+        let planned = async {
+            let resource = self.schemas.resource(&request.type_name)?;
+            let change = resource.change_to_plan(&request)?;
+            resource.what.plan(&self.session, change).await
         };
-        let (planned, requires_replace) = match planned {
+        let (planned, requires_replace, planned_private) = match planned.await {
             Ok(plan) => {
                 let paths = plan.requires_replace.iter().map(|path| path.to_wire()).collect();
-                (Ok((plan.state, Some(plan.diagnostics))), paths)
+                (Ok((plan.state, Some(plan.diagnostics))), paths, plan.private)
             }
-            Err(faults) => (Err(faults), Vec::new()),
+            Err(faults) => (Err(faults), Vec::new(), request.prior_private),
         };
         let (planned_state, diagnostics) = state(planned)?;
         Ok(Response::new(pb::PlanResourceChangeResponse {
             planned_state,
             requires_replace,
-            planned_private: request.prior_private,
+            planned_private,
             diagnostics,
             ..Default::default()
         }))
@@ -202,15 +224,19 @@ impl Provider for Rpc {
     ) -> Answer<pb::ApplyResourceChangeResponse> {
         let request = request.into_inner();
         self.trace.note("ApplyResourceChange", Some(&request.type_name));
-        let applied = match self.schemas.change_to_apply(&request) {
-            Ok((prior, planned)) => approval::apply(&self.session, prior, planned).await,
-            Err(faults) => Err(faults),
+        let made = async {
+            let resource = self.schemas.resource(&request.type_name)?;
+            let change = resource.change_to_make(&request)?;
+            resource.what.apply(&self.session, change).await
         };
         // After an error the new state is null: a create then leaves nothing
-        // behind that Terraform would call tainted, and a delete keeps the prior
-        // state together with its private data.
-        let (new_state, diagnostics) = state(applied.map(messages::with))?;
-        let private = request.planned_private;
+        // behind that Terraform would call tainted, and an update or a delete
+        // keeps the prior state together with its private data.
+        let (made, private) = match made.await {
+            Ok(made) => (Ok((made.state, Some(made.diagnostics))), made.private),
+            Err(faults) => (Err(faults), request.planned_private),
+        };
+        let (new_state, diagnostics) = state(made)?;
         let answer = pb::ApplyResourceChangeResponse {
             new_state,
             private,
@@ -226,11 +252,11 @@ impl Provider for Rpc {
     ) -> Answer<pb::ImportResourceStateResponse> {
         let request = request.into_inner();
         self.trace.note("ImportResourceState", Some(&request.type_name));
-        let imported = match self.schemas.known_resource(&request.type_name) {
-            Ok(()) => approval::import(&self.session, &request.id).await,
-            Err(faults) => Err(faults),
+        let imported = async {
+            let resource = self.schemas.resource(&request.type_name)?;
+            resource.what.import(&self.session, &request.id).await
         };
-        let (state, diagnostics) = state(imported.map(|value| (value, None)))?;
+        let (state, diagnostics) = state(imported.await.map(|value| (value, None)))?;
         let type_name = request.type_name;
         let imported = state.map(|state| pb::ImportedResource {
             type_name,
@@ -244,17 +270,31 @@ impl Provider for Rpc {
         }))
     }
 
+    async fn move_resource_state(
+        &self,
+        request: Request<pb::MoveResourceStateRequest>,
+    ) -> Answer<pb::MoveResourceStateResponse> {
+        let request = request.into_inner();
+        self.trace.note("MoveResourceState", Some(&request.target_type_name));
+        let faults = messages::cannot_move(&request.source_type_name, &request.target_type_name);
+        let (target_state, diagnostics) = state(Err(faults))?;
+        let target_private = Vec::new();
+        let answer = pb::MoveResourceStateResponse { target_state, diagnostics, target_private };
+        Ok(Response::new(answer))
+    }
+
     async fn read_data_source(
         &self,
         request: Request<pb::ReadDataSourceRequest>,
     ) -> Answer<pb::ReadDataSourceResponse> {
         let request = request.into_inner();
         self.trace.note("ReadDataSource", Some(&request.type_name));
-        let read = match self.schemas.data_source(&request.type_name, request.config.as_ref()) {
-            Ok(config) => decision::read(&self.session, config).await,
-            Err(faults) => Err(faults),
+        let read = async {
+            let source = self.schemas.data_source(&request.type_name)?;
+            let config = source.read(request.config.as_ref())?;
+            source.what.read(&self.session, config).await
         };
-        let (state, diagnostics) = state(read.map(|value| (value, None)))?;
+        let (state, diagnostics) = state(read.await.map(messages::with))?;
         let answer = pb::ReadDataSourceResponse { state, diagnostics, ..Default::default() };
         Ok(Response::new(answer))
     }
@@ -265,11 +305,12 @@ impl Provider for Rpc {
     ) -> Answer<pb::OpenEphemeralResourceResponse> {
         let request = request.into_inner();
         self.trace.note("OpenEphemeralResource", Some(&request.type_name));
-        let opened = match self.schemas.ephemeral(&request.type_name, request.config.as_ref()) {
-            Ok(config) => credential::open(&self.session, config).await,
-            Err(faults) => Err(faults),
+        let opened = async {
+            let ephemeral = self.schemas.ephemeral(&request.type_name)?;
+            let config = ephemeral.read(request.config.as_ref())?;
+            ephemeral.what.open(&self.session, config).await
         };
-        let (opened, renew_at, private) = match opened {
+        let (opened, renew_at, private) = match opened.await {
             Ok(opened) => (Ok((opened.result, Some(opened.told))), opened.renew_at, opened.private),
             Err(faults) => (Err(faults), None, None),
         };
@@ -290,8 +331,11 @@ impl Provider for Rpc {
         let request = request.into_inner();
         self.trace.note("RenewEphemeralResource", Some(&request.type_name));
         let private = request.private;
-        let renewed = credential::renew(&self.session, private.as_deref()).await;
-        let diagnostics = told(renewed.map(|()| Diagnostics::default()));
+        let renewed = async {
+            let ephemeral = self.schemas.ephemeral(&request.type_name)?;
+            ephemeral.what.renew(&self.session, private.as_deref()).await
+        };
+        let diagnostics = told(renewed.await.map(|()| Diagnostics::default()));
         let answer =
             pb::RenewEphemeralResourceResponse { diagnostics, private, ..Default::default() };
         Ok(Response::new(answer))
@@ -303,9 +347,42 @@ impl Provider for Rpc {
     ) -> Answer<pb::CloseEphemeralResourceResponse> {
         let request = request.into_inner();
         self.trace.note("CloseEphemeralResource", Some(&request.type_name));
-        let closed = credential::close(&self.session, request.private.as_deref()).await;
-        let diagnostics = told(closed.map(|()| Diagnostics::default()));
+        let closed = async {
+            let ephemeral = self.schemas.ephemeral(&request.type_name)?;
+            ephemeral.what.close(&self.session, request.private.as_deref()).await
+        };
+        let diagnostics = told(closed.await.map(|()| Diagnostics::default()));
         Ok(Response::new(pb::CloseEphemeralResourceResponse { diagnostics }))
+    }
+
+    async fn get_functions(
+        &self,
+        _: Request<pb::GetFunctionsRequest>,
+    ) -> Answer<pb::GetFunctionsResponse> {
+        self.trace.note("GetFunctions", None);
+        let functions = self.schemas.functions_to_wire();
+        Ok(Response::new(pb::GetFunctionsResponse { functions, diagnostics: Vec::new() }))
+    }
+
+    async fn call_function(
+        &self,
+        request: Request<pb::CallFunctionRequest>,
+    ) -> Answer<pb::CallFunctionResponse> {
+        let request = request.into_inner();
+        self.trace.note("CallFunction", Some(&request.name));
+        let Some(function) = self.schemas.function(&request.name) else {
+            let text = format!("The provider `assent` has no function `{}`.", request.name);
+            let error = Some(pb::FunctionError { text, function_argument: None });
+            return Ok(Response::new(pb::CallFunctionResponse { result: None, error }));
+        };
+        let answer = match called(function, &request.arguments) {
+            Ok(value) => {
+                let (result, _) = state(Ok((value, None)))?;
+                pb::CallFunctionResponse { result, error: None }
+            }
+            Err(error) => pb::CallFunctionResponse { result: None, error: Some(error) },
+        };
+        Ok(Response::new(answer))
     }
 
     async fn stop_provider(
@@ -316,4 +393,24 @@ impl Provider for Rpc {
         self.session.interrupts.stop();
         Ok(Response::new(pb::StopProviderResponse::default()))
     }
+}
+
+/// What a function gives for these arguments.
+fn called(function: &Function, sent: &[pb::DynamicValue]) -> Result<Value, pb::FunctionError> {
+    let at = |index: usize, text: String| pb::FunctionError {
+        text,
+        function_argument: i64::try_from(index).ok(),
+    };
+    if sent.len() != function.parameters.len() {
+        let (wanted, given) = (function.parameters.len(), sent.len());
+        let text = format!("`{}` takes {wanted} arguments; {given} are given.", function.name);
+        return Err(pb::FunctionError { text, function_argument: None });
+    }
+    let mut arguments = Vec::new();
+    for (index, (parameter, sent)) in function.parameters.iter().zip(sent).enumerate() {
+        let value = messages::decode(sent, &parameter.of)
+            .map_err(|error| at(index, format!("{error}.")))?;
+        arguments.push(value);
+    }
+    (function.call)(&arguments).map_err(|wrong| at(wrong.index, wrong.text))
 }

@@ -23,8 +23,19 @@ enum Source {
 enum Shape {
     /// A plain value.
     Plain(Type),
-    /// One object whose attributes have descriptions of their own.
-    Nested(Vec<Attribute>),
+    /// Objects whose attributes have descriptions of their own.
+    Nested(Nesting, Vec<Attribute>),
+}
+
+/// How many objects a nested attribute holds.
+#[derive(Clone, Copy, Debug)]
+enum Nesting {
+    /// One.
+    Single,
+    /// A list of them.
+    List,
+    /// Each under a key.
+    Map,
 }
 
 /// One attribute of a schema.
@@ -34,6 +45,7 @@ pub(crate) struct Attribute {
     shape: Shape,
     source: Source,
     sensitive: bool,
+    write_only: bool,
     description: &'static str,
 }
 
@@ -64,7 +76,30 @@ impl Attribute {
         attributes: Vec<Self>,
         description: &'static str,
     ) -> Self {
-        Self::new(name, Shape::Nested(attributes), Source::Optional, description)
+        Self::new(name, Shape::Nested(Nesting::Single, attributes), Source::Optional, description)
+    }
+
+    /// A list of objects that the configuration may set.
+    pub(crate) fn nested_list(
+        name: &'static str,
+        attributes: Vec<Self>,
+        description: &'static str,
+    ) -> Self {
+        Self::new(name, Shape::Nested(Nesting::List, attributes), Source::Optional, description)
+    }
+
+    /// Objects by keys that the configuration may set.
+    pub(crate) fn nested_map(
+        name: &'static str,
+        attributes: Vec<Self>,
+        description: &'static str,
+    ) -> Self {
+        Self::new(name, Shape::Nested(Nesting::Map, attributes), Source::Optional, description)
+    }
+
+    /// The same, and the configuration must set it.
+    pub(crate) fn must_be_set(self) -> Self {
+        Self { source: Source::Required, ..self }
     }
 
     /// The same, never shown.
@@ -72,15 +107,24 @@ impl Attribute {
         Self { sensitive: true, ..self }
     }
 
+    /// The same, in configuration only: it is null in every plan and state, and may be ephemeral.
+    pub(crate) fn write_only(self) -> Self {
+        Self { write_only: true, ..self }
+    }
+
     fn new(name: &'static str, shape: Shape, source: Source, description: &'static str) -> Self {
-        Self { name, shape, source, sensitive: false, description }
+        Self { name, shape, source, sensitive: false, write_only: false, description }
     }
 
     /// The type of the attribute's value.
     fn value_type(&self) -> Type {
         match &self.shape {
             Shape::Plain(of) => of.clone(),
-            Shape::Nested(attributes) => object_type(attributes),
+            Shape::Nested(Nesting::Single, attributes) => object_type(attributes),
+            Shape::Nested(Nesting::List, attributes) => {
+                Type::List(Box::new(object_type(attributes)))
+            }
+            Shape::Nested(Nesting::Map, attributes) => Type::Map(Box::new(object_type(attributes))),
         }
     }
 
@@ -88,7 +132,9 @@ impl Attribute {
     fn to_wire(&self) -> pb::schema::Attribute {
         let (plain, nested) = match &self.shape {
             Shape::Plain(of) => (of.to_json().to_string().into_bytes(), None),
-            Shape::Nested(attributes) => (Vec::new(), Some(nested_to_wire(attributes))),
+            Shape::Nested(nesting, attributes) => {
+                (Vec::new(), Some(nested_to_wire(*nesting, attributes)))
+            }
         };
         pb::schema::Attribute {
             name: self.name.to_owned(),
@@ -100,6 +146,7 @@ impl Attribute {
             optional: matches!(self.source, Source::Optional | Source::Defaulted),
             computed: matches!(self.source, Source::Computed | Source::Defaulted),
             sensitive: self.sensitive,
+            write_only: self.write_only,
             ..Default::default()
         }
     }
@@ -140,11 +187,17 @@ fn object_type(attributes: &[Attribute]) -> Type {
     Type::object(attributes.iter().map(|attribute| (attribute.name, attribute.value_type())))
 }
 
-/// A single nested object in the protocol's form.
-fn nested_to_wire(attributes: &[Attribute]) -> pb::schema::Object {
+/// Nested objects in the protocol's form.
+fn nested_to_wire(nesting: Nesting, attributes: &[Attribute]) -> pb::schema::Object {
+    use pb::schema::object::NestingMode;
+    let nesting = match nesting {
+        Nesting::Single => NestingMode::Single,
+        Nesting::List => NestingMode::List,
+        Nesting::Map => NestingMode::Map,
+    };
     pb::schema::Object {
         attributes: attributes.iter().map(Attribute::to_wire).collect(),
-        nesting: pb::schema::object::NestingMode::Single.into(),
+        nesting: nesting.into(),
     }
 }
 
@@ -162,7 +215,7 @@ pub(crate) mod tests {
 
     fn check_attribute(attribute: &Attribute) {
         assert!(attribute.description.ends_with('.'), "{}", attribute.name);
-        if let Shape::Nested(attributes) = &attribute.shape {
+        if let Shape::Nested(_, attributes) = &attribute.shape {
             attributes.iter().for_each(check_attribute);
         }
     }

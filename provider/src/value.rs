@@ -26,16 +26,27 @@ pub(crate) enum Type {
     String,
     /// A list of one type.
     List(Box<Type>),
+    /// The same in no order and nothing twice. Terraform keeps the order; here it is a list.
+    Set(Box<Type>),
+    /// As many elements as types.
+    Tuple(Vec<Type>),
     /// A map from text to one type.
     Map(Box<Type>),
     /// Named attributes, all of them always present.
     Object(BTreeMap<String, Type>),
+    /// Anything; the value says of what type it is.
+    Dynamic,
 }
 
 impl Type {
     /// A list of text.
     pub(crate) fn texts() -> Self {
         Self::List(Box::new(Self::String))
+    }
+
+    /// Text in no order, nothing twice.
+    pub(crate) fn text_set() -> Self {
+        Self::Set(Box::new(Self::String))
     }
 
     /// A map from text to text.
@@ -55,6 +66,12 @@ impl Type {
             Self::Number => "number".into(),
             Self::String => "string".into(),
             Self::List(of) => serde_json::json!(["list", of.to_json()]),
+            Self::Set(of) => serde_json::json!(["set", of.to_json()]),
+            Self::Tuple(of) => {
+                let of: Vec<_> = of.iter().map(Self::to_json).collect();
+                serde_json::json!(["tuple", of])
+            }
+            Self::Dynamic => "dynamic".into(),
             Self::Map(of) => serde_json::json!(["map", of.to_json()]),
             Self::Object(attributes) => {
                 let attributes: serde_json::Map<_, _> =
@@ -71,8 +88,43 @@ impl Type {
             Self::Number => "number",
             Self::String => "string",
             Self::List(_) => "list",
+            Self::Set(_) => "set",
+            Self::Tuple(_) => "tuple",
             Self::Map(_) => "map",
             Self::Object(_) => "object",
+            Self::Dynamic => "value of any type",
+        }
+    }
+
+    /// The type that this JSON names: the way back from [`Type::to_json`]. Objects may name
+    /// optional attributes in a third element, which values never have.
+    fn from_json(json: &serde_json::Value) -> Option<Self> {
+        use serde_json::Value as Json;
+        if let Some(word) = json.as_str() {
+            let simple = [
+                ("bool", Self::Bool),
+                ("number", Self::Number),
+                ("string", Self::String),
+                ("dynamic", Self::Dynamic),
+            ];
+            return simple.into_iter().find(|(name, _)| *name == word).map(|(_, of)| of);
+        }
+        let parts = json.as_array()?;
+        let of = parts.get(1)?;
+        let one = || Self::from_json(of).map(Box::new);
+        match parts.first()?.as_str()? {
+            "list" => one().map(Self::List),
+            "set" => one().map(Self::Set),
+            "map" => one().map(Self::Map),
+            "tuple" => {
+                of.as_array()?.iter().map(Self::from_json).collect::<Option<_>>().map(Self::Tuple)
+            }
+            "object" => {
+                let named =
+                    |(name, of): (&String, &Json)| Some((name.clone(), Self::from_json(of)?));
+                of.as_object()?.iter().map(named).collect::<Option<_>>().map(Self::Object)
+            }
+            _ => None,
         }
     }
 }
@@ -277,6 +329,19 @@ mod tests {
         ])));
         let expected = r#"["list",["object",{"approvals":"number","from":["list","string"],"name":"string"}]]"#;
         assert_eq!(of.to_json().to_string(), expected);
+    }
+
+    #[test]
+    fn types_come_back_from_their_names() {
+        let of = Type::object([
+            ("names", Type::text_set()),
+            ("pair", Type::Tuple(vec![Type::Bool, Type::Dynamic])),
+            ("sizes", Type::Map(Box::new(Type::List(Box::new(Type::Number))))),
+        ]);
+        assert_eq!(Type::from_json(&of.to_json()), Some(of));
+        for wrong in [r#""text""#, r#"["list"]"#, r#"["bag","string"]"#, "{}", "[[]]"] {
+            assert_eq!(Type::from_json(&serde_json::from_str(wrong).unwrap()), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -53,10 +53,7 @@ enum Outcome {
 ///
 /// # Errors
 /// Why it was not granted: who, why, what to do, and where to look.
-pub(super) async fn create(
-    session: &Session,
-    planned: Value,
-) -> Result<(Value, Diagnostics), Diagnostics> {
+pub(super) async fn create(session: &Session, planned: Value) -> Result<Value, Diagnostics> {
     let server = session.configured().server()?.clone();
     let question = Question::of(&planned)?;
     let timeout = question.timeout;
@@ -71,7 +68,7 @@ pub(super) async fn create(
         Outcome::Stopped(standing, withdrawn) => return Err(stopped(&standing, withdrawn).into()),
     };
     session.note_grant(&standing.id);
-    Ok((standing.found_out(planned), Diagnostics::default()))
+    Ok(standing.found_out(planned))
 }
 
 impl Question {

@@ -10,6 +10,7 @@ use crate::configure::Reach;
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::failure;
 use crate::intent::{ARGUMENTS, DEFAULT_KIND, Stated, sentence};
+use crate::offer::{Change, Planned};
 use crate::ruling;
 use crate::session::Session;
 use crate::value::Value;
@@ -17,65 +18,40 @@ use crate::value::Value;
 /// What the provider finds out when the request is filed.
 const FOUND_OUT: [&str; 6] = ["id", "url", "intent_digest", "state", "approved_by", "ruling"];
 
-/// A change that Terraform wants planned.
-#[derive(Debug)]
-pub(crate) struct Change {
-    /// What is there; null if nothing is.
-    pub(crate) prior: Value,
-    /// What Terraform expects; null to destroy.
-    pub(crate) proposed: Value,
-    /// What the configuration says.
-    pub(crate) config: Value,
-}
-
-/// A planned change.
-#[derive(Debug)]
-pub(crate) struct Planned {
-    /// The state as far as it is known before apply.
-    pub(crate) state: Value,
-    /// The arguments because of which the resource must be made anew.
-    pub(crate) requires_replace: Vec<Path>,
-    /// What to tell.
-    pub(crate) diagnostics: Diagnostics,
-}
-
 /// Plans a change.
 ///
 /// # Errors
 /// Every fault in the arguments.
-pub(crate) async fn plan(session: &Session, change: Change) -> Result<Planned, Diagnostics> {
-    let Change { prior, proposed, config } = change;
+pub(super) async fn plan(session: &Session, change: Change) -> Result<Planned, Diagnostics> {
+    let Change { prior, proposed, config, private } = change;
     if proposed.is_null() {
-        return Ok(Planned::quiet(proposed));
+        return Ok(Planned::quiet(proposed, private));
     }
     let state = with_defaults(proposed, &config);
     if prior.is_null() {
-        return plan_create(session, state).await;
+        return plan_create(session, state, private).await;
     }
     let changed =
         ARGUMENTS.into_iter().filter(|name| state.attribute(name) != prior.attribute(name));
     let requires_replace: Vec<_> = changed.map(Path::attribute).collect();
     if requires_replace.is_empty() {
-        return Ok(Planned::quiet(state));
+        return Ok(Planned::quiet(state, private));
     }
-    Ok(Planned { requires_replace, ..plan_create(session, state).await? })
-}
-
-impl Planned {
-    /// A plan that needs no words.
-    fn quiet(state: Value) -> Self {
-        Self { state, requires_replace: Vec::new(), diagnostics: Diagnostics::default() }
-    }
+    Ok(Planned { requires_replace, ..plan_create(session, state, private).await? })
 }
 
 /// Plans a create, and says what will be asked.
 ///
 /// For a replacement Terraform asks twice, first with the prior state and then
 /// without it, and shows only the warnings of the first answer.
-async fn plan_create(session: &Session, state: Value) -> Result<Planned, Diagnostics> {
+async fn plan_create(
+    session: &Session,
+    state: Value,
+    private: Vec<u8>,
+) -> Result<Planned, Diagnostics> {
     let state = to_be_found_out(state, session)?;
     let diagnostics = foresee(session, &state).await?;
-    Ok(Planned { state, requires_replace: Vec::new(), diagnostics })
+    Ok(Planned { diagnostics, ..Planned::quiet(state, private) })
 }
 
 /// The proposed state with the defaults of arguments that are not set.

@@ -31,7 +31,7 @@ fn change(prior: Value, config: Value) -> Change {
     };
     let proposed =
         FOUND_OUT.into_iter().fold(config.clone(), |state, name| state.with(name, kept(name)));
-    Change { prior, proposed, config }
+    Change { prior, proposed, config, private: Vec::new() }
 }
 
 /// The state of an approval that was created from a configuration.

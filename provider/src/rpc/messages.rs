@@ -13,14 +13,27 @@ use crate::value::{self, DecodeError, Type, Value};
 /// What does not fit, and where.
 pub(super) fn read(wire: Option<&pb::DynamicValue>, of: &Type) -> Result<Value, Diagnostics> {
     let Some(wire) = wire else { return Ok(Value::Null) };
-    let decoded = if !wire.msgpack.is_empty() {
+    decode(wire, of).map_err(misfit)
+}
+
+/// The same, for a value that is there.
+///
+/// # Errors
+/// What does not fit, and where.
+pub(super) fn decode(wire: &pb::DynamicValue, of: &Type) -> Result<Value, DecodeError> {
+    if !wire.msgpack.is_empty() {
         value::decode_msgpack(&wire.msgpack, of)
     } else if !wire.json.is_empty() {
         value::decode_json(&wire.json, of)
     } else {
         Ok(Value::Null)
-    };
-    decoded.map_err(misfit)
+    }
+}
+
+/// That a resource of another type cannot become one of this type.
+pub(super) fn cannot_move(from: &str, to: &str) -> Diagnostics {
+    let detail = format!("`{from}` cannot be moved to `{to}`: it is not the same thing.");
+    Diagnostic::error("The resource cannot be moved", detail).into()
 }
 
 /// What does not fit the schema, told at its path.

@@ -26,7 +26,13 @@ fn fit(json: Json, of: &Type) -> Result<Value, DecodeError> {
         (Json::Bool(value), Type::Bool) => Ok(Value::Bool(value)),
         (Json::String(text), Type::String) => Ok(Value::String(text)),
         (Json::Number(number), Type::Number) => Ok(Value::Number(fit_number(&number))),
-        (Json::Array(elements), Type::List(of)) => fit_list(elements, of),
+        (Json::Array(elements), Type::List(of) | Type::Set(of)) => {
+            fit_list(elements.into_iter().map(|element| (element, of.as_ref())))
+        }
+        (Json::Array(elements), Type::Tuple(of)) if elements.len() == of.len() => {
+            fit_list(elements.into_iter().zip(of))
+        }
+        (Json::Object(elements), Type::Dynamic) => fit_dynamic(elements),
         (Json::Object(elements), Type::Map(of)) => {
             fit_pairs(elements.into_iter().map(|(key, json)| (key, json, of.as_ref())))
         }
@@ -42,12 +48,18 @@ fn fit_number(number: &serde_json::Number) -> Number {
     whole.unwrap_or_else(|| Number::Decimal(number.to_string()))
 }
 
-/// A list, each element of one type.
-fn fit_list(elements: Vec<Json>, of: &Type) -> Result<Value, DecodeError> {
-    let fitted = elements
-        .into_iter()
-        .enumerate()
-        .map(|(index, element)| fit(element, of).map_err(|error| error.within(Step::Index(index))));
+/// A value that says of what type it is.
+fn fit_dynamic(mut elements: serde_json::Map<String, Json>) -> Result<Value, DecodeError> {
+    let of = elements.get("type").and_then(Type::from_json);
+    let of = of.ok_or_else(|| DecodeError::new("the type of the value is not known"))?;
+    fit(elements.remove("value").unwrap_or(Json::Null), &of)
+}
+
+/// A list, each element with its type.
+fn fit_list<'a>(elements: impl Iterator<Item = (Json, &'a Type)>) -> Result<Value, DecodeError> {
+    let fitted = elements.enumerate().map(|(index, (element, of))| {
+        fit(element, of).map_err(|error| error.within(Step::Index(index)))
+    });
     Ok(Value::List(fitted.collect::<Result<_, _>>()?))
 }
 

@@ -49,7 +49,13 @@ fn unpack(packed: Packed, of: &Type) -> Result<Value, DecodeError> {
         (Packed::Integer(number), Type::Number) => unpack_integer(number),
         (Packed::F32(number), Type::Number) => Ok(Value::Number(Number::Float(number.into()))),
         (Packed::F64(number), Type::Number) => Ok(Value::Number(Number::Float(number))),
-        (Packed::Array(elements), Type::List(of)) => unpack_list(elements, of),
+        (Packed::Array(elements), Type::List(of) | Type::Set(of)) => {
+            unpack_list(elements.into_iter().map(|element| (element, of.as_ref())))
+        }
+        (Packed::Array(elements), Type::Tuple(of)) if elements.len() == of.len() => {
+            unpack_list(elements.into_iter().zip(of))
+        }
+        (Packed::Array(elements), Type::Dynamic) => unpack_dynamic(elements),
         (Packed::Map(elements), Type::Map(of)) => unpack_map(elements, |_| Some(of.as_ref())),
         (Packed::Map(elements), Type::Object(attributes)) => unpack_object(elements, attributes),
         (packed, of) => Err(DecodeError::mismatch(of, noun(&packed))),
@@ -88,10 +94,21 @@ fn unpack_integer(number: rmpv::Integer) -> Result<Value, DecodeError> {
     number.map(Value::Number).ok_or_else(|| DecodeError::new("the integer is out of range"))
 }
 
-/// A list, each element of one type.
-fn unpack_list(elements: Vec<Packed>, of: &Type) -> Result<Value, DecodeError> {
+/// A value that says of what type it is: the type as JSON, then the value.
+fn unpack_dynamic(elements: Vec<Packed>) -> Result<Value, DecodeError> {
+    let fault = || DecodeError::new("a value of any type must be its type and itself");
+    let [of, value] = <[Packed; 2]>::try_from(elements).map_err(|_| fault())?;
+    let of = of.as_slice().ok_or_else(fault)?;
+    let of = serde_json::from_slice(of).ok().as_ref().and_then(Type::from_json);
+    unpack(value, &of.ok_or_else(|| DecodeError::new("the type of the value is not known"))?)
+}
+
+/// A list, each element with its type.
+fn unpack_list<'a>(
+    elements: impl Iterator<Item = (Packed, &'a Type)>,
+) -> Result<Value, DecodeError> {
     let mut list = Vec::new();
-    for (index, element) in elements.into_iter().enumerate() {
+    for (index, (element, of)) in elements.enumerate() {
         list.push(unpack(element, of).map_err(|error| error.within(Step::Index(index)))?);
     }
     Ok(Value::List(list))

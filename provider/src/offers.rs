@@ -1,0 +1,43 @@
+//! Everything that this provider offers, once: schemas, calls and documentation are made from it.
+
+use crate::offer::{DataSource, Ephemeral, Function, Resource};
+use crate::{approval, credential, decision};
+
+/// The managed resources.
+pub(crate) fn resources() -> Vec<Box<dyn Resource>> {
+    vec![Box::new(approval::Approval)]
+}
+
+/// The data sources.
+pub(crate) fn data_sources() -> Vec<Box<dyn DataSource>> {
+    vec![Box::new(decision::Decision)]
+}
+
+/// The ephemeral resources.
+pub(crate) fn ephemerals() -> Vec<Box<dyn Ephemeral>> {
+    vec![Box::new(credential::Credential)]
+}
+
+/// The functions.
+pub(crate) fn functions() -> Vec<Function> {
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::tests::check;
+
+    #[test]
+    fn everything_is_described() {
+        resources().iter().for_each(|resource| check(&resource.schema()));
+        data_sources().iter().for_each(|source| check(&source.schema()));
+        ephemerals().iter().for_each(|ephemeral| check(&ephemeral.schema()));
+        for function in functions() {
+            assert!(function.description.ends_with('.'), "{}", function.name);
+            for parameter in function.parameters {
+                assert!(parameter.description.ends_with('.'), "{}", parameter.name);
+            }
+        }
+    }
+}

@@ -5,12 +5,13 @@
 //! request stands; Delete says that the action is over, and waits for nobody.
 //! Nothing secret is ever in its state.
 
-mod asking;
 mod ending;
 mod import;
 mod plan;
-mod standing;
 
+use assent_core::intent::Intent;
+
+use crate::asking::{self, Patience, Question};
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::duration;
 use crate::intent::{Stated, sentence};
@@ -51,7 +52,9 @@ impl Resource for Approval {
             return Ok(Made::quiet(Value::Null));
         }
         if prior.is_null() {
-            return asking::create(session, planned).await.map(Made::quiet);
+            let question = Question::new(&intent(&planned)?, Patience::of(&planned, "create")?);
+            let standing = asking::granted(session, question).await?;
+            return Ok(Made::quiet(standing.found_out(planned)));
         }
         // Only how long to wait changes in place; the server has no part in that.
         Ok(Made::quiet(planned))
@@ -181,6 +184,15 @@ fn validate(config: &Value) -> Diagnostics {
     faults
 }
 
+/// The intent that a planned state is about.
+fn intent(planned: &Value) -> Result<Intent, Diagnostics> {
+    let unknown = || {
+        let detail = "Some of the arguments are still not known at apply.";
+        Diagnostic::error("The intent is not known", detail).into()
+    };
+    Stated::of(planned).intent()?.ok_or_else(unknown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +208,13 @@ mod tests {
         let faults = validate(&config);
         let paths: Vec<_> = faults.list().iter().filter_map(|fault| fault.path.as_ref()).collect();
         assert_eq!(paths[0].to_string(), "timeouts.create");
+    }
+
+    #[test]
+    fn what_is_still_unknown_is_not_asked() {
+        let planned =
+            Value::object([("environment", Value::text("production")), ("reason", Value::Unknown)]);
+        assert!(intent(&planned).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! reaches a state file, a plan, a log or a trace.
 
 mod approval;
+mod asking;
 mod clock;
 mod configure;
 mod credential;
@@ -28,6 +29,7 @@ mod rpc;
 mod ruling;
 mod schema;
 mod session;
+mod standing;
 mod trace;
 mod value;
 

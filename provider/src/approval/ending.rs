@@ -2,11 +2,11 @@
 
 use assent_client::{ErrorKind, IdempotencyKey};
 
-use super::standing::Standing;
 use crate::configure::Reach;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::failure;
 use crate::session::Session;
+use crate::standing::Standing;
 use crate::value::Value;
 
 /// Looks where a request stands now.

@@ -1,9 +1,9 @@
 //! Import: an approval whose request was filed elsewhere.
 
-use super::standing::Standing;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::failure;
 use crate::session::Session;
+use crate::standing::Standing;
 use crate::value::Value;
 
 /// The state of the request with this id.

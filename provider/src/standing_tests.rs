@@ -4,7 +4,7 @@ use super::*;
 use crate::ruling::tests::ruling;
 
 /// A request in this state.
-pub(in crate::approval) fn request(state: &str) -> wire::Request {
+pub(crate) fn request(state: &str) -> wire::Request {
     wire::Request {
         id: "req_1".into(),
         state: state.into(),

@@ -8,7 +8,7 @@ use assent_client::wire;
 
 /// The states of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// People are asked.
     Pending,
     /// A credential may be minted.
@@ -57,13 +57,13 @@ impl State {
 
 /// Where one request stands.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     /// The request's id.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// Its state.
-    pub(super) state: State,
+    pub(crate) state: State,
     /// Where people see it.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// What policy said.
     ruling: wire::Said,
     /// Whose approvals it has.
@@ -80,7 +80,7 @@ impl Standing {
     /// # Errors
     /// The server calls the state by a word that this version does not know.
     /// What is not understood is never taken for a grant.
-    pub(super) fn of(request: &wire::Request) -> Result<Self, Diagnostic> {
+    pub(crate) fn of(request: &wire::Request) -> Result<Self, Diagnostic> {
         let state = State::named(&request.state).ok_or_else(|| {
             let detail = format!(
                 "Request {} is `{}`, a state that this provider does not know. Upgrade the \
@@ -101,27 +101,27 @@ impl Standing {
     }
 
     /// Whether what was asked may now be done.
-    pub(super) fn is_granted(&self) -> bool {
+    pub(crate) fn is_granted(&self) -> bool {
         self.state == State::Approved
     }
 
     /// A planned state with everything that was found out. What was planned as
     /// known stays: Terraform holds it against the plan.
-    pub(super) fn found_out(&self, planned: Value) -> Value {
+    pub(crate) fn found_out(&self, planned: Value) -> Value {
         self.refresh(planned)
             .with("id", Value::text(&self.id))
             .with("ruling", Value::text(self.ruling.word()))
     }
 
     /// A state with everything that changes while a request lives.
-    pub(super) fn refresh(&self, state: Value) -> Value {
+    pub(crate) fn refresh(&self, state: Value) -> Value {
         state
             .with("state", Value::text(self.state.to_string()))
             .with("approved_by", Value::texts(self.approved_by.iter().cloned()))
     }
 
     /// Says why there is no grant, and what to do.
-    pub(super) fn tell_no_grant(&self) -> Diagnostic {
+    pub(crate) fn tell_no_grant(&self) -> Diagnostic {
         let Self { id, url, because, awaited, .. } = self;
         let (summary, what, advice) = match self.state {
             State::Pending => (
@@ -186,4 +186,4 @@ fn awaited(request: &wire::Request) -> String {
 
 #[cfg(test)]
 #[path = "standing_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,6 @@
-//! Create: files the intent and waits for the request's end.
+//! Asking people: files an intent and waits for the request's end.
 //!
+//! Whatever blocks a Terraform run until people have approved asks in this way.
 //! Filing attaches to an open request for the same intent by the same requester,
 //! so an apply that is tried again does not ask people twice. Whoever stops
 //! Terraform withdraws the question: the wait runs to its end even if the call
@@ -9,18 +10,19 @@ use std::time::Duration;
 
 use assent_client::{Client, ClientError, IdempotencyKey, Progress, wire};
 use assent_core::digest::Digest;
+use assent_core::intent::Intent;
 use assent_core::time::Span;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::standing::{Standing, State};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::duration;
 use crate::failure;
-use crate::intent::Stated;
+use crate::intent::sentence;
 use crate::log::{Level, log};
 use crate::session::Session;
+use crate::standing::{Standing, State};
 use crate::value::Value;
-use crate::{duration, intent};
 
 /// How long to wait for people if the configuration does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -28,14 +30,24 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// How long withdrawing a request may take; Terraform is being stopped.
 const WITHDRAWAL: Duration = Duration::from_secs(5);
 
-/// What Create needs of the planned state.
+/// How long people are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience {
+    /// Whether they are waited for at all.
+    pub(crate) wait: bool,
+    /// For how long.
+    pub(crate) timeout: Duration,
+    /// The argument that says so: `create` of `timeouts`, say.
+    pub(crate) set_by: &'static str,
+}
+
+/// What is asked.
 #[derive(Debug)]
-struct Question {
+pub(crate) struct Question {
     filing: wire::Filing,
     /// The digest of the intent: the answer must be about exactly that.
     digest: Digest,
-    wait: bool,
-    timeout: Duration,
+    patience: Patience,
 }
 
 /// How a wait ended.
@@ -49,14 +61,16 @@ enum Outcome {
     Stopped(Standing, Result<(), String>),
 }
 
-/// Files the planned intent and waits until it is granted.
+/// Files an intent and waits until it is granted.
 ///
 /// # Errors
 /// Why it was not granted: who, why, what to do, and where to look.
-pub(super) async fn create(session: &Session, planned: Value) -> Result<Value, Diagnostics> {
+pub(crate) async fn granted(
+    session: &Session,
+    question: Question,
+) -> Result<Standing, Diagnostics> {
     let server = session.configured().server()?.clone();
-    let question = Question::of(&planned)?;
-    let timeout = question.timeout;
+    let patience = question.patience;
     let outcome = session
         .see_through(|stop| async move { ask(&server, question, stop).await })
         .await
@@ -64,35 +78,41 @@ pub(super) async fn create(session: &Session, planned: Value) -> Result<Value, D
     let standing = match outcome? {
         Outcome::Settled(standing) if standing.is_granted() => standing,
         Outcome::Settled(standing) => return Err(standing.tell_no_grant().into()),
-        Outcome::TimedOut(standing) => return Err(timed_out(&standing, timeout).into()),
+        Outcome::TimedOut(standing) => return Err(timed_out(&standing, patience).into()),
         Outcome::Stopped(standing, withdrawn) => return Err(stopped(&standing, withdrawn).into()),
     };
     session.note_grant(&standing.id);
-    Ok(standing.found_out(planned))
+    Ok(standing)
 }
 
-impl Question {
-    /// The question that a planned state asks.
-    fn of(planned: &Value) -> Result<Self, Diagnostics> {
-        let intent = Stated::of(planned).intent()?.ok_or_else(|| {
-            let detail = "Some of the arguments are still not known at apply.";
-            Diagnostic::error("The intent is not known", detail)
-        })?;
-        let timeout = planned.attribute("timeouts").attribute("create").as_text().given();
+impl Patience {
+    /// What a state says of it: `wait`, and `timeouts` for this operation.
+    ///
+    /// # Errors
+    /// The timeout is no duration.
+    pub(crate) fn of(state: &Value, set_by: &'static str) -> Result<Self, Diagnostics> {
+        let timeout = state.attribute("timeouts").attribute(set_by).as_text().given();
         let timeout = match timeout.map(|text| duration::parse(&text)).transpose() {
             Ok(timeout) => timeout.unwrap_or(DEFAULT_TIMEOUT),
             Err(error) => {
-                let detail = intent::sentence(&error.to_string());
-                return Err(Diagnostic::error("Invalid `timeouts.create`", detail).into());
+                let detail = sentence(&error.to_string());
+                return Err(
+                    Diagnostic::error(format!("Invalid `timeouts.{set_by}`"), detail).into()
+                );
             }
         };
-        let filing = wire::Filing { intent: wire::Intent::from(&intent), reattach: true };
-        let wait = planned.attribute("wait").as_bool().given().unwrap_or(true);
-        Ok(Self { filing, digest: intent.digest(), wait, timeout })
+        let wait = state.attribute("wait").as_bool().given().unwrap_or(true);
+        Ok(Self { wait, timeout, set_by })
     }
 }
 
 impl Question {
+    /// Whether this may be done.
+    pub(crate) fn new(intent: &Intent, patience: Patience) -> Self {
+        let filing = wire::Filing { intent: wire::Intent::from(intent), reattach: true };
+        Self { filing, digest: intent.digest(), patience }
+    }
+
     /// Where the request stands that answers this question. An approval of
     /// anything else is none.
     fn answer(&self, request: &wire::Request) -> Result<Standing, Diagnostic> {
@@ -114,11 +134,11 @@ async fn ask(
     question: Question,
     stop: CancellationToken,
 ) -> Result<Outcome, Diagnostics> {
-    let deadline = Instant::now() + question.timeout;
+    let deadline = Instant::now() + question.patience.timeout;
     let filed = file(server, &question.filing, &stop).await?;
     let standing = question.answer(&filed)?;
     log(Level::Info, format!("request {} is {}", standing.id, standing.state));
-    if standing.state != State::Pending || !question.wait {
+    if standing.state != State::Pending || !question.patience.wait {
         return Ok(Outcome::Settled(standing));
     }
     tokio::select! {
@@ -193,13 +213,14 @@ async fn withdraw(client: &Client, id: &str) -> Result<(), String> {
 }
 
 /// Nobody decided in time.
-fn timed_out(standing: &Standing, timeout: Duration) -> Diagnostic {
+fn timed_out(standing: &Standing, patience: Patience) -> Diagnostic {
     let detail = format!(
         "Nobody decided request {} within {}. It is left open: once it is approved, run \
          terraform apply again, which continues with the same request. To wait longer, raise \
-         `timeouts.create`.\n\n{}",
+         `timeouts.{}`.\n\n{}",
         standing.id,
-        Span::seconds(timeout.as_secs()),
+        Span::seconds(patience.timeout.as_secs()),
+        patience.set_by,
         standing.url,
     );
     Diagnostic::error("Approval timed out", detail)
@@ -242,7 +263,8 @@ fn stopped_unheard() -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::approval::standing::tests::request;
+    use crate::intent::Stated;
+    use crate::standing::tests::request;
 
     /// The planned state of a question with this timeout.
     fn planned(create: Value) -> Value {
@@ -253,24 +275,25 @@ mod tests {
         ])
     }
 
-    #[test]
-    fn people_have_half_an_hour_and_are_waited_for() {
-        let question = Question::of(&planned(Value::Null)).unwrap();
-        assert_eq!((question.timeout, question.wait), (DEFAULT_TIMEOUT, true));
-        let question = Question::of(&planned(Value::text("1h30m"))).unwrap();
-        assert_eq!(question.timeout, Duration::from_secs(5400));
-        assert!(Question::of(&planned(Value::text("soon"))).is_err());
+    /// People who are waited for as long as usual.
+    fn usual() -> Patience {
+        Patience::of(&planned(Value::Null), "create").unwrap()
     }
 
     #[test]
-    fn what_is_still_unknown_is_not_asked() {
-        let planned = planned(Value::Null).with("reason", Value::Unknown);
-        assert!(Question::of(&planned).is_err());
+    fn people_have_half_an_hour_and_are_waited_for() {
+        let usual = usual();
+        assert_eq!((usual.timeout, usual.wait), (DEFAULT_TIMEOUT, true));
+        let patience = Patience::of(&planned(Value::text("1h30m")), "create").unwrap();
+        assert_eq!(patience.timeout, Duration::from_secs(5400));
+        assert!(Patience::of(&planned(Value::text("soon")), "create").is_err());
     }
 
     #[test]
     fn an_approval_of_something_else_is_none() {
-        let question = Question::of(&planned(Value::Null)).unwrap();
+        let planned = planned(Value::Null);
+        let intent = Stated::of(&planned).intent().unwrap().unwrap();
+        let question = Question::new(&intent, usual());
         let mut approved = request("approved");
         assert!(question.answer(&approved).is_err());
         approved.digest = question.digest.to_string();
@@ -283,7 +306,8 @@ mod tests {
         assert!(stopped(&standing, Ok(())).detail.contains("req_1 was withdrawn"));
         let failed = stopped(&standing, Err("The server did not answer in time.".to_owned()));
         assert!(failed.detail.contains("`assent cancel req_1`"));
-        let late = timed_out(&standing, DEFAULT_TIMEOUT);
+        let late = timed_out(&standing, usual());
         assert!(late.detail.contains("within 30m. It is left open"));
+        assert!(late.detail.contains("`timeouts.create`"));
     }
 }

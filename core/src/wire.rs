@@ -7,6 +7,7 @@ mod entries;
 mod event;
 mod history;
 mod known;
+pub mod oauth;
 pub mod plan;
 mod request;
 mod rules;

@@ -90,6 +90,7 @@ impl ClientError {
             code: error.error,
             detail,
             errors: Vec::new(),
+            intent: None,
         };
         Self::answered(status, problem)
     }

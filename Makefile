@@ -3,7 +3,7 @@
 CARGO ?= cargo
 BENCH ?= all
 
-.PHONY: demo test build bench lint docs
+.PHONY: demo test build package mirror bench lint docs
 
 # A Terraform apply that waits for two people. APPROVE=auto approves, DENY=1 denies by itself.
 demo:
@@ -19,6 +19,14 @@ test:
 # For use, not for tests.
 build:
 	$(CARGO) build --release --package assent-cli --package assent-provider
+
+# The provider as the Registry takes it, into DIR. TARGET and SIGNING_KEY: see the script.
+package:
+	@scripts/package.sh archive '$(or $(DIR),dist)'
+
+# A directory that `terraform init` installs the provider from: make mirror DIR=/path
+mirror:
+	@scripts/package.sh mirror '$(DIR)'
 
 # What docs/benchmarks.md reports. BENCH=wake, say, measures one part; see benches/src/main.rs. The
 # other engines that `policy` compares with are built here alone: they take minutes.

@@ -126,6 +126,5 @@ impl Drop for Host {
 /// A client of the authority at this address.
 pub(crate) fn client(url: &str, token: &Secret) -> Result<Client> {
     let url = Url::parse(url)?;
-    let user_agent = "assent-bench".to_owned();
-    Ok(Client::new(Settings { url, token: Some(token.clone()), user_agent })?)
+    Ok(Client::new(Settings::new(url, "assent-bench").with_token(Some(token.clone())))?)
 }

@@ -1,46 +1,41 @@
-//! `terraform plan` with this provider, against the same without.
+//! The provider under the real terraform, each figure beside what the same costs without it.
+
+mod configuration;
+mod memory;
+mod startup;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use assent_server::ledger::SqliteLedger;
 
 use crate::Effort;
-use crate::host::Host;
+use crate::host::{Host, compile};
 use crate::report;
+
+use configuration::{Bench, Kind, Times};
 
 const PROVIDER: &str = "terraform-provider-assent";
 
-/// What both configurations have.
-const BASE: &str = r#"
-resource "terraform_data" "step" {
-  input = "release 42"
-}
-"#;
+/// Nobody needs to be asked.
+const POLICY: &str = r"
+apiVersion: assent/v1
+kind: Policy
+metadata: {name: benchmark}
+rules:
+  - id: allowed
+    when: {intent.environment: staging}
+    allow: {credential: {max_ttl: 15m}}
+";
 
-/// What the one has more.
-const ASSENT: &str = r#"
-terraform {
-  required_providers {
-    assent = { source = "assent-dev/assent" }
-  }
-}
-
-provider "assent" {}
-
-resource "assent_approval" "release" {
-  environment = "production"
-  reason      = "roll out release 42 of the order service"
-  target      = { repository = "example/orders", workspace = "orders-production" }
-}
-"#;
+/// How many approvals a configuration has.
+const COUNTS: [usize; 3] = [1, 10, 300];
 
 /// Measures and prints.
 pub(crate) fn run(effort: Effort) -> Result<()> {
-    report::heading("terraform plan");
+    report::heading("terraform");
     if Command::new("terraform").arg("version").output().is_err() {
         report::say("Skipped: there is no `terraform` on the path.");
         return Ok(());
@@ -52,38 +47,66 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
         ));
         return Ok(());
     };
+    startup::run(&provider, effort)?;
     let directory = tempfile::tempdir()?;
-    let host = Host::start(Arc::new(SqliteLedger::open(&directory.path().join("ledger"))?))?;
+    let ledger = SqliteLedger::open(&directory.path().join("ledger"))?;
+    let host = Host::start_under(compile(POLICY.to_owned())?, Arc::new(ledger))?;
     let settings = directory.path().join("terraformrc");
-    let plugins = provider.parent().context("the provider is in no directory")?;
-    std::fs::write(&settings, rc(plugins))?;
-    let without = Plan::new(directory.path(), "without", BASE, &settings, &host)?;
-    let with = Plan::new(directory.path(), "with", &format!("{ASSENT}{BASE}"), &settings, &host)?;
-    without.time()?;
-    with.time()?;
-    let (mut baseline, mut ours) = (Vec::new(), Vec::new());
-    for _ in 0..effort.plans {
-        baseline.push(without.time()?.as_secs_f64());
-        ours.push(with.time()?.as_secs_f64());
+    std::fs::write(&settings, rc(provider.parent().context("the provider is in no directory")?))?;
+    let bench = Bench { directory: directory.path(), settings: &settings, host: &host };
+    times(&bench, effort)?;
+    memory::run(&bench)
+}
+
+/// `plan` and `apply` of each count, of both kinds in turn.
+fn times(bench: &Bench<'_>, effort: Effort) -> Result<()> {
+    let mut rows = Vec::new();
+    for count in COUNTS {
+        // Three hundred take seconds, and vary less.
+        let rounds = if count < 100 { effort.plans } else { effort.rounds };
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        bench.round(Kind::Data, count)?;
+        bench.round(Kind::Approvals, count)?;
+        for _ in 0..rounds {
+            without.push(bench.round(Kind::Data, count)?);
+            with.push(bench.round(Kind::Approvals, count)?);
+        }
+        for (name, time) in [("plan", Times::plan as fn(&Times) -> f64), ("apply", Times::apply)] {
+            rows.push(row(name, count, &without, &with, time)?);
+        }
     }
-    let (least, least_ours) = (least(&baseline), least(&ours));
-    let baseline = report::median(baseline.into_iter())?;
-    let ours = report::median(ours.into_iter())?;
-    let row = |name: &str, least: f64, median: f64| {
-        vec![name.to_owned(), format!("{:.0} ms", least * 1e3), format!("{:.0} ms", median * 1e3)]
-    };
-    let rows = [
-        row("`terraform_data` alone", least, baseline),
-        row("with `assent_approval`", least_ours, ours),
-        row("difference", least_ours - least, ours - baseline),
-    ];
-    report::table(&["configuration", "fastest", "median"], &rows);
-    report::say(&format!("\n{} plans of each, in turn.", effort.plans));
+    report::table(
+        &["", "resources", "`terraform_data`", "`assent_approval`", "difference", "for each"],
+        &rows,
+    );
+    report::say(&format!(
+        "\nMedians of {} rounds, of {} for 300; the fastest in brackets.\n",
+        effort.plans, effort.rounds
+    ));
     Ok(())
 }
 
-fn least(seconds: &[f64]) -> f64 {
-    seconds.iter().copied().fold(f64::INFINITY, f64::min)
+fn row(
+    name: &str,
+    count: usize,
+    without: &[Times],
+    with: &[Times],
+    time: fn(&Times) -> f64,
+) -> Result<Vec<String>> {
+    let middle = |times: &[Times]| report::median(times.iter().map(time));
+    let least = |times: &[Times]| times.iter().map(time).fold(f64::INFINITY, f64::min);
+    let (base, ours) = (middle(without)?, middle(with)?);
+    let milliseconds = |seconds: f64| format!("{} ms", report::thousands(seconds * 1e3));
+    let both = |middle: f64, least: f64| format!("{} ({:.0})", milliseconds(middle), least * 1e3);
+    let each = u32::try_from(count).map(|count| (ours - base) * 1e3 / f64::from(count))?;
+    Ok(vec![
+        format!("`{name}`"),
+        count.to_string(),
+        both(base, least(without)),
+        both(ours, least(with)),
+        milliseconds(ours - base),
+        format!("{each:.1} ms"),
+    ])
 }
 
 /// The provider's program: the one named, or the one that was built beside this.
@@ -107,44 +130,4 @@ fn rc(plugins: &Path) -> String {
          direct {{}}\n}}\n",
         plugins.display()
     )
-}
-
-/// A configuration that can be planned.
-struct Plan<'a> {
-    directory: PathBuf,
-    settings: &'a Path,
-    host: &'a Host,
-}
-
-impl<'a> Plan<'a> {
-    fn new(
-        parent: &Path,
-        name: &str,
-        text: &str,
-        settings: &'a Path,
-        host: &'a Host,
-    ) -> Result<Self> {
-        let directory = parent.join(name);
-        std::fs::create_dir(&directory)?;
-        std::fs::write(directory.join("main.tf"), text)?;
-        Ok(Self { directory, settings, host })
-    }
-
-    fn time(&self) -> Result<Duration> {
-        let begun = Instant::now();
-        let planned = Command::new("terraform")
-            .args(["plan", "-input=false", "-no-color"])
-            .current_dir(&self.directory)
-            .env("TF_CLI_CONFIG_FILE", self.settings)
-            .env("CHECKPOINT_DISABLE", "1")
-            .env("ASSENT_URL", &self.host.url)
-            .env("ASSENT_TOKEN", self.host.alice.expose())
-            .stdin(Stdio::null())
-            .output()?;
-        let took = begun.elapsed();
-        if !planned.status.success() {
-            bail!("terraform plan failed: {}", String::from_utf8_lossy(&planned.stderr));
-        }
-        Ok(took)
-    }
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod credential;
+mod digest;
 mod intent;
 mod plan;
 mod policy;
@@ -10,6 +11,7 @@ mod requests;
 mod serve;
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 
 use assent_client::Secret;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -17,8 +19,11 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 pub(crate) use admin::{AdminCommand, InitArgs, TokenCommand, TokenCreateArgs};
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyTokenArgs};
+pub(crate) use digest::DigestArgs;
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
-pub(crate) use plan::{PlanCommand, PlanDigestArgs, PlanScanArgs, PlanShowArgs};
+pub(crate) use plan::{
+    ApplyArgs, PlanCommand, PlanDigestArgs, PlanScanArgs, PlanSendArgs, PlanShowArgs,
+};
 pub(crate) use policy::{
     CheckArgs, DiffArgs, ExplainArgs, FmtArgs, PolicyCommand, PolicyExportArgs, SimulateArgs,
     TestArgs, TestFormat,
@@ -54,6 +59,9 @@ pub(crate) struct ServerArgs {
     /// The access token; better given in the environment, where other users cannot see it
     #[arg(long, global = true, env = "ASSENT_TOKEN", hide_env_values = true, value_parser = secret)]
     pub(crate) token: Option<Secret>,
+    /// A PEM file of authorities that may vouch for the server, beside the operating system's
+    #[arg(long, global = true, env = "ASSENT_CA_BUNDLE", value_name = "FILE")]
+    pub(crate) ca_bundle: Option<PathBuf>,
 }
 
 /// How data is printed.
@@ -107,12 +115,19 @@ pub(crate) enum Command {
     Complete(CompleteArgs),
     /// Request, wait, mint, and run a command with the credential
     Run(RunArgs),
+    /// Apply a saved Terraform plan, and have exactly that approved
+    Apply(ApplyArgs),
     /// Mint and check credentials
     #[command(subcommand)]
     Credential(CredentialCommand),
     /// Read Terraform plans
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// Print the SHA-256 of JSON in its canonical form, RFC 8785
+    ///
+    /// The same bytes as the function `digest` of the Terraform provider. JSON with a member twice,
+    /// or with whole numbers beyond 2^53 - 1, has no digest.
+    Digest(DigestArgs),
     /// Check policy files and explain what they say
     #[command(subcommand)]
     Policy(PolicyCommand),

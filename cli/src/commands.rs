@@ -1,6 +1,7 @@
 //! What is done: one command, one file, one function.
 
 mod admin;
+mod apply;
 mod approve;
 mod audit;
 mod cancel;
@@ -8,6 +9,7 @@ mod complete;
 mod completions;
 mod credential;
 mod deny;
+mod digest;
 mod list;
 mod login;
 mod logout;
@@ -38,7 +40,7 @@ pub(crate) async fn dispatch(
     environment: &Environment,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let client = || Server::settle(&cli.server, environment)?.client();
+    let client = || Server::settle(&cli.server, environment)?.client(&cli.server);
     match cli.command {
         Command::Serve(args) => serve::run(args, environment, output).await,
         Command::Request(args) => request::run(args, &client()?, environment, output).await,
@@ -54,7 +56,11 @@ pub(crate) async fn dispatch(
         Command::Complete(args) => complete::run(args, &client()?, output).await,
         Command::Run(args) => run::run(args, &client()?, environment, output).await,
         Command::Credential(command) => credential::run(command, client, output).await,
-        Command::Plan(command) => plan::run(command, environment, output).await,
+        Command::Apply(args) => {
+            apply::run(args, &cli.server, &client()?, environment, output).await
+        }
+        Command::Plan(command) => plan::run(command, client, environment, output).await,
+        Command::Digest(args) => digest::run(&args, output),
         Command::Policy(command) => policy::run(command, client, output).await,
         Command::Audit(command) => audit::run(command, client, output).await,
         Command::Admin(command) => admin::run(command, &cli.server, environment, output).await,

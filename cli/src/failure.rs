@@ -111,6 +111,9 @@ impl From<ClientError> for Failure {
             }
             ErrorKind::Unreachable => Self::unknown(error.message)
                 .hint("check that the server runs and that its URL is right"),
+            ErrorKind::Untrusted => Self::unknown(error.message)
+                .hint("if the server's authority is a private one, give its --ca-bundle"),
+            ErrorKind::NoToken => Self::usage(error.message),
             ErrorKind::Unavailable | ErrorKind::Protocol => Self::unknown(error.message),
         }
     }
@@ -122,7 +125,8 @@ mod tests {
 
     fn exit_of(kind: ErrorKind) -> Exit {
         let message = String::new();
-        match Failure::from(ClientError { kind, retryable: false, message, problem: None }) {
+        let (retryable, problem, wait) = (false, None, None);
+        match Failure::from(ClientError { kind, retryable, message, problem, wait }) {
             Failure::Told(told) => told.exit,
             Failure::OutputClosed => panic!("a client error is told"),
         }
@@ -136,7 +140,9 @@ mod tests {
             (ErrorKind::NotFound, 2),
             (ErrorKind::Unauthorized, 2),
             (ErrorKind::Conflict, 1),
+            (ErrorKind::NoToken, 2),
             (ErrorKind::Unreachable, 3),
+            (ErrorKind::Untrusted, 3),
             (ErrorKind::Unavailable, 3),
             (ErrorKind::Protocol, 3),
         ] {

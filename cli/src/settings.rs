@@ -4,7 +4,9 @@ mod environment;
 mod filing;
 mod saved;
 
-use assent_client::{Client, Secret, Settings};
+use std::path::Path;
+
+use assent_client::{Client, Roots, Secret, Settings};
 use url::Url;
 
 pub(crate) use environment::Environment;
@@ -59,9 +61,11 @@ impl Server {
     }
 
     /// A client for it; nothing is sent yet.
-    pub(crate) fn client(self) -> Result<Client, Failure> {
-        let user_agent = USER_AGENT.to_owned();
-        Ok(Client::new(Settings { url: self.url, token: self.token, user_agent })?)
+    pub(crate) fn client(self, args: &ServerArgs) -> Result<Client, Failure> {
+        let roots = args.ca_bundle.as_deref().filter(|path| !path.as_os_str().is_empty());
+        let roots = roots.map(read_roots).transpose()?.unwrap_or_default();
+        let settings = Settings::new(self.url, USER_AGENT).with_token(self.token);
+        Ok(Client::new(Settings { roots, ..settings })?)
     }
 }
 
@@ -69,6 +73,15 @@ impl From<Login> for Server {
     fn from(login: Login) -> Self {
         Self { url: login.url, token: Some(login.token) }
     }
+}
+
+/// Who else may vouch for servers.
+fn read_roots(path: &Path) -> Result<Roots, Failure> {
+    let text = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    Roots::from_pem(&text).map_err(|error| {
+        let message = format!("`{}` is no bundle of certificates", path.display());
+        Failure::usage(message).because(error)
+    })
 }
 
 fn typed_token(args: &ServerArgs) -> Option<Secret> {
@@ -87,7 +100,7 @@ mod tests {
 
     fn args(server: Option<&str>, token: Option<&str>) -> ServerArgs {
         let token = token.map(|text| Secret::new(text.to_owned()));
-        ServerArgs { server: server.map(str::to_owned), token }
+        ServerArgs { server: server.map(str::to_owned), token, ca_bundle: None }
     }
 
     fn settled(args: &ServerArgs, login: Option<(&str, &str)>) -> Result<Server, Failure> {
@@ -123,6 +136,20 @@ mod tests {
         assert_eq!(token(&same), Some("saved"));
         let other = settled(&args(Some("https://b.example"), None), login).unwrap();
         assert_eq!(token(&other), None);
+    }
+
+    #[test]
+    fn a_bundle_must_hold_certificates() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
+        let args = ServerArgs { ca_bundle: Some(file.clone()), ..args(None, None) };
+        let url: Url = "https://a.example".parse().unwrap();
+        let client = || Server { url: url.clone(), token: None }.client(&args);
+        assert!(client().is_err());
+        std::fs::write(file, "no certificate").unwrap();
+        assert!(client().is_err());
+        let without = ServerArgs { ca_bundle: Some("".into()), ..args.clone() };
+        assert!(Server { url: url.clone(), token: None }.client(&without).is_ok());
     }
 
     #[test]

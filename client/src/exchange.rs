@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use assent_core::wire::oauth;
 
-use crate::transport::Call;
+use crate::transport::{Call, Transport};
 use crate::{Client, ClientError, Secret};
+
+/// The longest life of an access token that is believed: a year.
+const LONGEST_LIFE: u64 = 366 * 24 * 60 * 60;
 
 /// A fresh access token, as an exchange gives it.
 #[derive(Clone, Debug)]
@@ -26,6 +29,13 @@ impl Client {
     /// [`ClientError`]: [`crate::ErrorKind::Unauthorized`] with code `invalid_grant` where the token
     /// is not accepted. Why not, only the authority's log says.
     pub async fn exchange(&self, subject_token: &Secret) -> Result<FreshToken, ClientError> {
+        self.transport.exchange(subject_token).await
+    }
+}
+
+impl Transport {
+    /// The same, sent once: a subject token may be good only once, also if the answer is lost.
+    pub(crate) async fn exchange(&self, subject_token: &Secret) -> Result<FreshToken, ClientError> {
         let call = Call::form(
             "/oauth/token",
             &[
@@ -34,12 +44,12 @@ impl Client {
                 ("subject_token_type", oauth::JWT),
             ],
         );
-        let given: oauth::Exchanged = self.transport.with_token(None).send(call).await?;
+        let given: oauth::Exchanged = self.present(&call, None).await.map_err(|f| f.error)?;
         if !given.token_type.eq_ignore_ascii_case("bearer") {
             let what = format!("it gave a token of type `{}`", given.token_type);
             return Err(ClientError::protocol(self.base(), &what));
         }
-        let expires_in = Duration::from_secs(given.expires_in);
+        let expires_in = Duration::from_secs(given.expires_in.min(LONGEST_LIFE));
         Ok(FreshToken { token: Secret::new(given.access_token), expires_in })
     }
 }

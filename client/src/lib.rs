@@ -6,6 +6,8 @@
 mod error;
 mod exchange;
 mod policy;
+mod settings;
+mod token;
 mod transport;
 mod wait;
 
@@ -16,23 +18,14 @@ pub use assent_core::wire;
 pub use error::{ClientError, ErrorKind};
 pub use exchange::FreshToken;
 use serde_json::{Value, json};
+pub use settings::{Retry, Roots, Settings};
+pub use token::{Identity, IdentitySource, TokenSource};
 use transport::{Call, Transport};
 pub use url::Url;
 pub use wait::Progress;
 
 /// A secret text that cannot print itself.
 pub type Secret = CoreSecret;
-
-/// Where the authority is and who calls.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The authority's base URL.
-    pub url: Url,
-    /// The caller's access token.
-    pub token: Option<Secret>,
-    /// What calls: `assent/0.1.0`.
-    pub user_agent: String,
-}
 
 /// A key that makes a changing call safe to repeat. One key for one wish, however often it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +57,8 @@ impl Client {
     /// Makes ready; nothing is sent yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a URL that is not http or https, or http to anywhere but loopback
-    /// with a token.
+    /// [`ErrorKind::Usage`] for a URL that is not http or https, or http to anywhere but loopback;
+    /// or for one that holds more than where the authority is.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
         Ok(Self { transport: Transport::new(settings)? })
     }
@@ -78,7 +71,7 @@ impl Client {
     /// The same connection, for whoever has this token.
     #[must_use]
     pub fn with_token(&self, token: Secret) -> Self {
-        Self { transport: self.transport.with_token(Some(token)) }
+        Self { transport: self.transport.with_token(token) }
     }
 
     /// Who the caller is.
@@ -198,6 +191,26 @@ impl Client {
         self.transport.send(Call::change(&path("/v1/requests/{}/revoke", id), &body, key)).await
     }
 
+    /// Says that the action begins: from then on no filing meets the request.
+    ///
+    /// # Errors
+    /// [`ClientError`]; code `begun_already` where another call was first.
+    pub async fn begin(
+        &self,
+        id: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Request, ClientError> {
+        self.transport.send(Call::change(&path("/v1/requests/{}/begin", id), &json!({}), key)).await
+    }
+
+    /// The caller's newest request with exactly this intent; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn newest_of(&self, intent: &str) -> Result<Option<wire::Request>, ClientError> {
+        some(self.transport.send(Call::get(&path("/v1/intents/{}", intent))).await)
+    }
+
     /// Says that the action is over.
     ///
     /// # Errors
@@ -212,14 +225,29 @@ impl Client {
             .await
     }
 
-    /// Hands a plan in, as `terraform show -json` prints it. Safe to repeat: a plan is named by its
-    /// digest.
+    /// Hands a plan in, as `terraform show -json` prints it, and says of which saved plan file it
+    /// is. Safe to repeat: a plan is named by its digest.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn hand_in_plan(&self, json: Vec<u8>) -> Result<wire::plan::Plan, ClientError> {
-        let call = Call::raw("/v1/plans", json).patient(Duration::from_secs(85));
-        self.transport.send(call).await
+    pub async fn hand_in_plan(
+        &self,
+        json: Vec<u8>,
+        saved: Option<&str>,
+    ) -> Result<wire::plan::Plan, ClientError> {
+        let saved: Vec<_> = saved.into_iter().map(|saved| ("saved", saved)).collect();
+        let call = Call::raw("/v1/plans", json).with_query(&saved);
+        self.transport.send(call.patient(Duration::from_secs(85))).await
+    }
+
+    /// The digest of the plan that was handed in for this saved plan file; `None` if none was.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn plan_of_saved(&self, saved: &str) -> Result<Option<String>, ClientError> {
+        let call = Call::get(&path("/v1/plans/saved/{}", saved));
+        let found: Option<wire::plan::Saved> = some(self.transport.send(call).await)?;
+        Ok(found.map(|found| found.plan))
     }
 
     /// What is kept of a plan that was handed in.
@@ -385,6 +413,17 @@ impl Client {
         key: &IdempotencyKey,
     ) -> Result<wire::Access, ClientError> {
         self.transport.send(Call::change(&path("/v1/access/{}/revoke", id), &json!({}), key)).await
+    }
+}
+
+/// An answer that may say that there is nothing. Only the server itself says so, not a proxy.
+fn some<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.problem.as_ref().is_some_and(|said| said.code == "not_found") => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

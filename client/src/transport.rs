@@ -1,5 +1,6 @@
 //! One call, and sending it again where that is safe.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use assent_core::wire::Problem;
@@ -8,19 +9,33 @@ use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::Url;
 
+use crate::settings::{self, Retry};
+use crate::token::{self, Keeper, TokenSource};
 use crate::{ClientError, IdempotencyKey, Secret, Settings};
 
 /// The largest answer that is read.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
-/// How often a call is sent at most.
-const TRIES: u32 = 4;
+/// The longest that making a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
     http: reqwest::Client,
     base: String,
-    token: Option<Secret>,
+    presents: Presents,
+    timeout: Duration,
+    retry: Retry,
+}
+
+/// What is presented with each call.
+#[derive(Clone, Debug)]
+enum Presents {
+    /// What the source gives as it stands.
+    Plain(TokenSource),
+    /// A token that is kept until another is needed.
+    Kept(Arc<Keeper>),
 }
 
 /// One call. Only one that asks, or one that carries its key, can be sent twice.
@@ -31,7 +46,8 @@ pub(crate) struct Call {
     body: Body,
     key: Option<String>,
     approval: Option<String>,
-    timeout: Duration,
+    /// How long it takes at least until it is given up.
+    patience: Duration,
 }
 
 enum Body {
@@ -49,7 +65,7 @@ impl Call {
             body: Body::None,
             key: None,
             approval: None,
-            timeout: Duration::from_secs(30),
+            patience: Duration::ZERO,
         }
     }
 
@@ -96,33 +112,21 @@ impl Call {
         self
     }
 
-    pub(crate) fn patient(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
+    pub(crate) fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Whether it may be sent again even if it was perhaps carried out. What has no key and changes
+    /// something may not.
+    fn is_repeatable(&self) -> bool {
+        self.key.is_some() || self.method == Method::GET || self.method == Method::POST
     }
 }
 
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Result<Self, ClientError> {
-        let Settings { url, token, user_agent } = settings;
-        let loopback = match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        };
-        match url.scheme() {
-            "https" => {}
-            "http" if loopback => {}
-            "http" => {
-                let message = format!("{url} is not https; a token is not sent in the clear");
-                return Err(ClientError::usage(message));
-            }
-            other => {
-                let message = format!("{url} begins with `{other}`; write https://…");
-                return Err(ClientError::usage(message));
-            }
-        }
+        let Settings { url, token, user_agent, roots, timeout, retry } = settings;
+        check_guarded(&url)?;
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
             let message = "the server's URL must hold no user, password or query".to_owned();
             return Err(ClientError::usage(message));
@@ -130,48 +134,101 @@ impl Transport {
         let http = reqwest::Client::builder()
             .user_agent(user_agent)
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5))
+            .connect_timeout(CONNECT.min(timeout))
+            .tls_certs_merge(roots.into_certificates())
             .build()
             .map_err(|e| ClientError::usage(format!("no TLS to be had: {e}")))?;
-        Ok(Self { http, base: url.as_str().trim_end_matches('/').to_owned(), token })
+        let presents = match token {
+            TokenSource::Exchanged(identity) => Presents::Kept(Arc::new(Keeper::new(identity))),
+            plain => Presents::Plain(plain),
+        };
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { http, base, presents, timeout, retry })
     }
 
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
 
-    /// The same connection with another token, or none.
-    pub(crate) fn with_token(&self, token: Option<Secret>) -> Self {
-        Self { http: self.http.clone(), base: self.base.clone(), token }
+    /// The same connection with another token.
+    pub(crate) fn with_token(&self, token: Secret) -> Self {
+        Self { presents: Presents::Plain(TokenSource::Given(token)), ..self.clone() }
     }
 
     /// Sends a call, again where the failure says that it may be.
     pub(crate) async fn send<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
-        let mut pause = Duration::from_millis(100);
-        for _ in 1..TRIES {
-            match self.try_once(&call).await {
-                Err(error) if error.retryable => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 3;
-                }
-                settled => return settled,
+        let mut attempts = 0;
+        loop {
+            let failure = match self.try_once(&call).await {
+                Err(failure) if failure.error.retryable => failure,
+                settled => return settled.map_err(|failure| failure.error),
+            };
+            attempts += 1;
+            let may = failure.is_unheard || call.is_repeatable();
+            let pause = self.retry.pause(attempts, failure.error.wait, settings::chance());
+            match pause.filter(|_| may) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(failure.error),
             }
         }
-        self.try_once(&call).await
     }
 
     pub(crate) async fn send_once<T: DeserializeOwned>(
         &self,
         call: Call,
     ) -> Result<T, ClientError> {
-        self.try_once(&call).await
+        self.try_once(&call).await.map_err(|failure| failure.error)
     }
 
-    async fn try_once<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ClientError> {
+    /// Sends a call with a token that is good, as far as is known. If the authority knows better,
+    /// another token is got, once: what was rejected was not carried out.
+    async fn try_once<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
+        let token = self.token().await.map_err(Failure::unheard)?;
+        let rejected = match self.present(call, token.as_ref()).await {
+            Err(failure) if failure.error.is_rejected_token() => failure,
+            settled => return settled,
+        };
+        let Some(token) = token else { return Err(rejected) };
+        match self.token_instead_of(&token).await.map_err(Failure::unheard)? {
+            Some(other) => self.present(call, Some(&other)).await,
+            None => Err(rejected),
+        }
+    }
+
+    /// What is presented now.
+    async fn token(&self) -> Result<Option<Secret>, ClientError> {
+        match &self.presents {
+            Presents::Plain(TokenSource::Given(token)) => Ok(Some(token.clone())),
+            Presents::Plain(TokenSource::File(path)) => {
+                token::read(path, "the access token").await.map(Some)
+            }
+            Presents::Plain(TokenSource::Nothing | TokenSource::Exchanged(_)) => Ok(None),
+            Presents::Kept(keeper) => keeper.token(self).await.map(Some),
+        }
+    }
+
+    /// What can be presented instead of a token that was rejected.
+    async fn token_instead_of(&self, rejected: &Secret) -> Result<Option<Secret>, ClientError> {
+        match &self.presents {
+            Presents::Plain(_) => {
+                let other = self.token().await?;
+                Ok(other.filter(|other| other.expose() != rejected.expose()))
+            }
+            Presents::Kept(keeper) => keeper.instead_of(rejected, self).await.map(Some),
+        }
+    }
+
+    /// Sends a call once, presenting this.
+    pub(crate) async fn present<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        token: Option<&Secret>,
+    ) -> Result<T, Failure> {
         let url = format!("{}{}", self.base, call.path);
+        let timeout = self.timeout.max(call.patience);
         let mut request =
-            self.http.request(call.method.clone(), url).query(&call.query).timeout(call.timeout);
-        if let Some(token) = &self.token {
+            self.http.request(call.method.clone(), url).query(&call.query).timeout(timeout);
+        if let Some(token) = token {
             request = request.bearer_auth(token.expose());
         }
         if let Some(key) = &call.key {
@@ -189,32 +246,67 @@ impl Transport {
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(form.clone()),
         };
-        let lost = |error: reqwest::Error| ClientError::unreachable(&self.base, &error);
-        let response = request.send().await.map_err(lost)?;
-        self.read(response).await
+        let response = request.send().await.map_err(|error| Failure {
+            is_unheard: error.is_connect(),
+            error: ClientError::lost(&self.server(), &error),
+        })?;
+        let wait = retry_after(&response);
+        let (status, body) = read(&self.server(), response).await.map_err(Failure::heard)?;
+        if status.is_success() {
+            return self.understand(status, &body).map_err(Failure::heard);
+        }
+        let error = self.refused(call, status, &body);
+        Err(Failure::heard(ClientError { wait, ..error }))
     }
 
-    async fn read<T: DeserializeOwned>(&self, mut response: Response) -> Result<T, ClientError> {
-        let status = response.status();
-        let mut body = Vec::new();
-        let lost = |error: reqwest::Error| ClientError::unreachable(&self.base, &error);
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(ClientError::protocol(&self.base, "the answer is too large"));
+    /// Fetches something small from elsewhere, over the same kind of connection.
+    pub(crate) async fn fetch<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        bearer: &Secret,
+    ) -> Result<T, ClientError> {
+        check_guarded(&url)?;
+        let from = place(&url);
+        let request = self.http.get(url).bearer_auth(bearer.expose()).timeout(self.timeout);
+        let response = request.send().await.map_err(|error| ClientError::lost(&from, &error))?;
+        let wait = retry_after(&response);
+        let (status, body) = read(&from, response).await?;
+        if !status.is_success() {
+            return Err(ClientError { wait, ..ClientError::answered_elsewhere(&from, status) });
+        }
+        // What was answered is not repeated: it may hold a secret.
+        let fault = |_| ClientError::answered_elsewhere(&from, status);
+        serde_json::from_slice(&body).map_err(fault)
+    }
+
+    /// What the authority is called.
+    fn server(&self) -> String {
+        format!("the Assent server at {}", self.base)
+    }
+
+    /// What an answer says.
+    fn understand<T: DeserializeOwned>(
+        &self,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<T, ClientError> {
+        let body = if status == StatusCode::NO_CONTENT { b"null".as_slice() } else { body };
+        let fault = |e: serde_json::Error| ClientError::protocol(&self.base, &e.to_string());
+        serde_json::from_slice(body).map_err(fault)
+    }
+
+    /// Why there is no answer.
+    fn refused(&self, call: &Call, status: StatusCode, body: &[u8]) -> ClientError {
+        if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
+            if matches!(problem.code.as_str(), "no_such_path" | "no_such_method") {
+                let method = call.method.as_str();
+                return ClientError::unknown_call(&self.base, method, &call.path, problem);
             }
-            body.extend_from_slice(&chunk);
+            return ClientError::answered(status.as_u16(), problem);
         }
-        if status.is_success() {
-            let body = if status == StatusCode::NO_CONTENT { b"null".as_slice() } else { &body };
-            let fault = |e: serde_json::Error| ClientError::protocol(&self.base, &e.to_string());
-            return serde_json::from_slice(body).map_err(fault);
-        }
-        if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
-            return Err(ClientError::answered(status.as_u16(), problem));
-        }
-        match serde_json::from_slice::<OauthError>(&body) {
-            Ok(error) => Err(ClientError::answered_by_oauth(status.as_u16(), error)),
-            Err(_) => Err(self.foreign(status, &body)),
+        match serde_json::from_slice::<OauthError>(body) {
+            Ok(error) => ClientError::answered_by_oauth(status.as_u16(), error),
+            Err(_) => self.foreign(status, body),
         }
     }
 
@@ -226,4 +318,64 @@ impl Transport {
         error.retryable = matches!(status.as_u16(), 502..=504);
         error
     }
+}
+
+/// One attempt that failed.
+pub(crate) struct Failure {
+    /// Why.
+    pub(crate) error: ClientError,
+    /// Whether the authority certainly did nothing.
+    is_unheard: bool,
+}
+
+impl Failure {
+    fn heard(error: ClientError) -> Self {
+        Self { error, is_unheard: false }
+    }
+
+    fn unheard(error: ClientError) -> Self {
+        Self { error, is_unheard: true }
+    }
+}
+
+/// Reads a whole answer.
+async fn read(from: &str, mut response: Response) -> Result<(StatusCode, Vec<u8>), ClientError> {
+    let mut body = Vec::new();
+    let lost = |error: reqwest::Error| ClientError::lost(from, &error);
+    while let Some(chunk) = response.chunk().await.map_err(lost)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(ClientError::protocol(from, "the answer is too large"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((response.status(), body))
+}
+
+/// Refuses what would send a token in the clear.
+fn check_guarded(url: &Url) -> Result<(), ClientError> {
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    let message = match url.scheme() {
+        "https" => return Ok(()),
+        "http" if loopback => return Ok(()),
+        "http" => format!("{} is not https; a token is not sent in the clear", place(url)),
+        other => format!("{} begins with `{other}`; write https://…", place(url)),
+    };
+    Err(ClientError::usage(message))
+}
+
+/// Where a URL leads, without what else it may hold.
+fn place(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+/// How long a server asks to be left alone (RFC 9110 section 10.2.3). A date is not understood.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers().get("retry-after")?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
 }

@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use crate::settings::{chance, spread};
 use crate::{Client, ClientError, wire};
 
 /// One leg of the long poll.
 const LEG: Duration = Duration::from_secs(25);
 /// The longest pause between two tries to reach a lost server.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause that a server can ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
 /// What a waiting caller is told as it happens.
 #[derive(Debug)]
@@ -52,10 +55,12 @@ impl Client {
                 }
                 Err(error) if error.retryable => {
                     tell(Progress::Lost(&error));
-                    if deadline.is_some_and(|at| clock() + pause >= at) {
+                    let asked = error.wait.unwrap_or_default().min(LONGEST_ASKED);
+                    let next = spread(pause, chance()).max(asked);
+                    if deadline.is_some_and(|at| clock() + next >= at) {
                         return last.ok_or(error);
                     }
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(next).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(error) => return Err(error),

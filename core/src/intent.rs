@@ -143,6 +143,18 @@ impl Intent {
         self.duration
     }
 
+    /// The same, stated without the exact thing and its plan: what was known before there was one.
+    #[must_use]
+    pub fn stated(&self) -> Self {
+        Self { subject: None, plan: None, ..self.clone() }
+    }
+
+    /// The same, bound to this exact thing and, where the authority has read it, to its plan.
+    #[must_use]
+    pub fn bound_to(&self, subject: Digest, plan: Option<Digest>) -> Self {
+        Self { subject: Some(subject), plan, ..self.clone() }
+    }
+
     /// The JSON whose canonical form is digested. Fields that were not stated are left out, so a
     /// field added later does not change the digest of an intent that does not use it.
     pub fn to_json(&self) -> Value {
@@ -232,6 +244,18 @@ pub(crate) mod tests {
         assert_eq!(with(r#"{"n": 1.0}"#), with(r#"{"n": 1}"#));
         let faults = with(r#"{"n": 9007199254740993}"#).unwrap_err();
         assert_eq!(faults[0].field, "context");
+    }
+
+    #[test]
+    fn what_is_bound_to_a_thing_is_another_intent_but_states_the_same() {
+        let stated = stated("terraform.apply", "production").verify().unwrap();
+        let (subject, plan) = (Digest::of(b"plan"), Digest::of(b"{}"));
+        let bound = stated.bound_to(subject, Some(plan));
+        assert_eq!((bound.subject(), bound.plan()), (Some(subject), Some(plan)));
+        assert_ne!(bound.digest(), stated.digest());
+        assert_ne!(bound.digest(), stated.bound_to(subject, None).digest());
+        assert_eq!(bound.stated(), stated);
+        assert_eq!(stated.stated(), stated);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! Whatever blocks a Terraform run until people have approved asks in this way.
 //! Filing attaches to an open request for the same intent by the same requester,
 //! so an apply that is tried again does not ask people twice. Whoever stops
-//! Terraform withdraws the question: the wait runs to its end even if the call
-//! is dropped, and hears of both through its token.
+//! Terraform withdraws the question, unless the plan had asked it already: the wait
+//! runs to its end even if the call is dropped, and hears of both through its token.
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::duration;
+use crate::exact::Exact;
 use crate::failure;
 use crate::intent::sentence;
 use crate::log::{Level, log};
@@ -26,6 +27,9 @@ use crate::value::Value;
 
 /// How long to wait for people if the configuration does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// What is told where nothing could be filed.
+const CANNOT_FILE: &str = "The request cannot be filed";
 
 /// How long withdrawing a request may take; Terraform is being stopped.
 const WITHDRAWAL: Duration = Duration::from_secs(5);
@@ -48,6 +52,27 @@ pub(crate) struct Question {
     /// The digest of the intent: the answer must be about exactly that.
     digest: Digest,
     patience: Patience,
+    asked: Asked,
+    serves: Serves,
+}
+
+/// When people were asked first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Now: whoever stops Terraform withdraws the question.
+    Now,
+    /// At plan: it is the plan's question, and outlives this run. One that ended without a grant
+    /// is not asked again until the next plan.
+    AtPlan,
+}
+
+/// How often an approval lets something begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Serves {
+    /// Until it ends.
+    UntilItEnds,
+    /// Once: the next one who files the same is not met by it.
+    Once,
 }
 
 /// How a wait ended.
@@ -57,8 +82,19 @@ enum Outcome {
     Settled(Standing),
     /// Nobody decided in time; the request is still open.
     TimedOut(Standing),
-    /// Terraform was stopped; whether the request could be withdrawn.
-    Stopped(Standing, Result<(), String>),
+    /// Terraform was stopped; what became of the request.
+    Stopped(Standing, Left),
+}
+
+/// What becomes of a request that nobody waits for any more.
+#[derive(Debug)]
+enum Left {
+    /// It is withdrawn.
+    Withdrawn,
+    /// It could not be withdrawn, and why.
+    NotWithdrawn(String),
+    /// It stays asked.
+    Open,
 }
 
 /// Files an intent and waits until it is granted.
@@ -79,10 +115,21 @@ pub(crate) async fn granted(
         Outcome::Settled(standing) if standing.is_granted() => standing,
         Outcome::Settled(standing) => return Err(standing.tell_no_grant().into()),
         Outcome::TimedOut(standing) => return Err(timed_out(&standing, patience).into()),
-        Outcome::Stopped(standing, withdrawn) => return Err(stopped(&standing, withdrawn).into()),
+        Outcome::Stopped(standing, left) => return Err(stopped(&standing, left).into()),
     };
     session.note_grant(&standing.id);
     Ok(standing)
+}
+
+/// Files an intent, or meets the open request for it, and waits for nobody.
+///
+/// # Errors
+/// It could not be filed.
+pub(crate) async fn ahead(server: &Client, intent: &Intent) -> Result<Standing, Diagnostic> {
+    let patience = Patience { wait: false, timeout: Duration::ZERO, set_by: "create" };
+    let question = Question::new(intent, patience);
+    let filed = server.file(&question.filing, &IdempotencyKey::fresh()).await;
+    question.answer(&filed.map_err(|error| failure::told(&error, CANNOT_FILE))?)
 }
 
 impl Patience {
@@ -110,7 +157,21 @@ impl Question {
     /// Whether this may be done.
     pub(crate) fn new(intent: &Intent, patience: Patience) -> Self {
         let filing = wire::Filing { intent: wire::Intent::from(intent), reattach: true };
-        Self { filing, digest: intent.digest(), patience }
+        let (asked, serves) = (Asked::Now, Serves::UntilItEnds);
+        Self { filing, digest: intent.digest(), patience, asked, serves }
+    }
+
+    /// Whether this may be done, for what a configuration states at apply.
+    pub(crate) fn exact(exact: &Exact, patience: Patience) -> Self {
+        match exact {
+            Exact::Stated(intent) => Self::new(intent, patience),
+            Exact::OfPlan(intent) => Self { serves: Serves::Once, ..Self::new(intent, patience) },
+        }
+    }
+
+    /// The same, which was asked then.
+    pub(crate) fn asked(self, asked: Asked) -> Self {
+        Self { asked, ..self }
     }
 
     /// Where the request stands that answers this question. An approval of
@@ -135,25 +196,62 @@ async fn ask(
     stop: CancellationToken,
 ) -> Result<Outcome, Diagnostics> {
     let deadline = Instant::now() + question.patience.timeout;
+    if question.asked == Asked::AtPlan {
+        not_ended(server, &question).await?;
+    }
     let filed = file(server, &question.filing, &stop).await?;
     let standing = question.answer(&filed)?;
     log(Level::Info, format!("request {} is {}", standing.id, standing.state));
     if standing.state != State::Pending || !question.patience.wait {
-        return Ok(Outcome::Settled(standing));
+        return begun(server, &question, standing).await;
     }
     tokio::select! {
         // An approval that came in together with the stop is not thrown away.
         biased;
         settled = settle(server, &standing.id, deadline) => match settled {
-            Ok(Some(settled)) => Ok(Outcome::Settled(question.answer(&settled)?)),
+            Ok(Some(settled)) => begun(server, &question, question.answer(&settled)?).await,
             Ok(None) => Ok(Outcome::TimedOut(standing)),
             Err(error) => Err(lost(&standing, &error).into()),
         },
         () = stop.cancelled() => {
-            let withdrawn = withdraw(server, &standing.id).await;
-            Ok(Outcome::Stopped(standing, withdrawn))
+            let left = match question.asked {
+                Asked::Now => withdraw(server, &standing.id).await,
+                Asked::AtPlan => Left::Open,
+            };
+            Ok(Outcome::Stopped(standing, left))
         }
     }
+}
+
+/// Looks whether what was asked at plan ended without a grant. Filing it would ask anew, though
+/// somebody has just said no to exactly this.
+async fn not_ended(server: &Client, question: &Question) -> Result<(), Diagnostics> {
+    let newest = server.newest_of(&question.digest.to_string()).await;
+    let newest =
+        newest.map_err(|error| failure::told(&error, "The plan's request is not found"))?;
+    let Some(newest) = newest else { return Ok(()) };
+    let standing = question.answer(&newest)?;
+    if !standing.state.is_over_unused() {
+        return Ok(());
+    }
+    let mut told = standing.tell_no_grant();
+    let note = "It was asked at plan (`request_at`), so only another plan asks anew.";
+    told.detail = format!("{}\n\n{note}", told.detail);
+    Err(told.into())
+}
+
+/// What is granted for one time is begun before it is done: whoever files the same after that is
+/// asked anew.
+async fn begun(
+    server: &Client,
+    question: &Question,
+    standing: Standing,
+) -> Result<Outcome, Diagnostics> {
+    if standing.is_granted() && question.serves == Serves::Once {
+        let begun = server.begin(&standing.id, &IdempotencyKey::fresh()).await;
+        begun.map_err(|error| not_begun(&standing, &error))?;
+    }
+    Ok(Outcome::Settled(standing))
 }
 
 /// Files, also when Terraform is stopped meanwhile: only a request whose id is
@@ -170,7 +268,7 @@ async fn file(
     };
     tokio::select! {
         filed = client.file(filing, &key) => {
-            filed.map_err(|error| failure::told(&error, "The request cannot be filed").into())
+            filed.map_err(|error| failure::told_of_intent(&error, CANNOT_FILE))
         }
         () = late => Err(stopped_unheard().into()),
     }
@@ -202,13 +300,13 @@ fn note(progress: Progress<'_>) {
 }
 
 /// Withdraws a request, or says why that failed.
-async fn withdraw(client: &Client, id: &str) -> Result<(), String> {
+async fn withdraw(client: &Client, id: &str) -> Left {
     let key = IdempotencyKey::fresh();
     let canceled = client.cancel(id, "terraform was stopped", &key);
     match tokio::time::timeout(WITHDRAWAL, canceled).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(failure::why(&error)),
-        Err(_) => Err("The server did not answer in time.".to_owned()),
+        Ok(Ok(_)) => Left::Withdrawn,
+        Ok(Err(error)) => Left::NotWithdrawn(failure::why(&error)),
+        Err(_) => Left::NotWithdrawn("The server did not answer in time.".to_owned()),
     }
 }
 
@@ -234,12 +332,27 @@ fn lost(standing: &Standing, error: &ClientError) -> Diagnostic {
     told
 }
 
+/// The approval of a saved plan does not serve this apply.
+fn not_begun(standing: &Standing, error: &ClientError) -> Diagnostic {
+    let mut told = failure::told(error, "The approval does not serve this apply");
+    told.detail = format!(
+        "An approval of a saved plan serves one apply of it, and request {} does not serve this \
+         one. {}\n\n{}",
+        standing.id, told.detail, standing.url,
+    );
+    told
+}
+
 /// Terraform was stopped.
-fn stopped(standing: &Standing, withdrawn: Result<(), String>) -> Diagnostic {
+fn stopped(standing: &Standing, left: Left) -> Diagnostic {
     let id = &standing.id;
-    let rest = match withdrawn {
-        Ok(()) => format!("Request {id} was withdrawn; the next apply files a new one."),
-        Err(why) => format!(
+    let rest = match left {
+        Left::Withdrawn => format!("Request {id} was withdrawn; the next apply files a new one."),
+        Left::Open => format!(
+            "Request {id} was asked at plan and stays open: the next apply continues with it.\n\n{}",
+            standing.url,
+        ),
+        Left::NotWithdrawn(why) => format!(
             "Request {id} could not be withdrawn: {why} It stays open until it expires; cancel it \
              with `assent cancel {id}`.\n\n{}",
             standing.url,
@@ -303,8 +416,12 @@ mod tests {
     #[test]
     fn a_stop_says_whether_the_request_is_gone() {
         let standing = Standing::of(&request("pending")).unwrap();
-        assert!(stopped(&standing, Ok(())).detail.contains("req_1 was withdrawn"));
-        let failed = stopped(&standing, Err("The server did not answer in time.".to_owned()));
+        assert!(stopped(&standing, Left::Withdrawn).detail.contains("req_1 was withdrawn"));
+        assert!(
+            stopped(&standing, Left::Open).detail.contains("req_1 was asked at plan and stays")
+        );
+        let why = "The server did not answer in time.".to_owned();
+        let failed = stopped(&standing, Left::NotWithdrawn(why));
         assert!(failed.detail.contains("`assent cancel req_1`"));
         let late = timed_out(&standing, usual());
         assert!(late.detail.contains("within 30m. It is left open"));

@@ -1,48 +1,29 @@
 //! The provider block: where the server is, who asks, and whether this is apply.
 //!
 //! Configuring never contacts the server: the plan of a configuration that also
-//! creates the server, or of one that cannot reach it, must still work.
+//! creates the server, or of one that cannot reach it, must still work. So a
+//! token is got when it is first needed, and only what is written down here is
+//! read and checked at once.
 
-use assent_client::{Client, Secret, Settings};
-use url::Url;
+mod address;
+mod limits;
+mod roots;
+mod said;
+mod schema;
+mod token;
+
+use assent_client::{Client, Settings};
+
+pub(crate) use address::address;
+pub(crate) use schema::schema;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::environment::Defaults;
 use crate::intent::sentence;
-use crate::schema::{Attribute, Schema};
-use crate::value::{Argument, Type, Value};
+use crate::value::{Argument, Value};
 
 /// How the provider names itself to the server.
 const USER_AGENT: &str = concat!("terraform-provider-assent/", env!("CARGO_PKG_VERSION"));
-
-/// The schema of the provider block.
-pub(crate) fn schema() -> Schema {
-    Schema::new(
-        "Just-in-time approval for infrastructure: an action is stated, policy decides, people \
-         approve exactly that, and a short-lived credential is minted for it alone.",
-        vec![
-            Attribute::optional(
-                "url",
-                Type::String,
-                "Address of the Assent server, such as `https://assent.example.com`. \
-                 Taken from the environment variable `ASSENT_URL` if it is not set.",
-            ),
-            Attribute::optional(
-                "token",
-                Type::String,
-                "Access token of whoever asks. Taken from the environment variable \
-                 `ASSENT_TOKEN` if it is not set, which keeps it out of files.",
-            )
-            .sensitive(),
-            Attribute::optional(
-                "applying",
-                Type::Bool,
-                "Set this to `terraform.applying`. It is how the provider tells plan from apply: \
-                 credentials are minted only at apply. Required by `assent_credential`.",
-            ),
-        ],
-    )
-}
 
 /// Which server the provider is configured for.
 #[derive(Clone, Debug)]
@@ -83,7 +64,8 @@ impl Configured {
                 "Server not known yet",
                 "The provider block of `assent` holds a value that is known only after apply, so \
                  the server cannot be asked now. Give `url` and `token` values that are known at \
-                 plan, or set ASSENT_URL and ASSENT_TOKEN.",
+                 plan, or set ASSENT_URL and ASSENT_TOKEN. A data source can wait for apply: add \
+                 `depends_on` with the resource that makes the server.",
             )),
         }
     }
@@ -91,158 +73,81 @@ impl Configured {
 
 /// Checks a provider block as far as it is known.
 pub(crate) fn validate(config: &Value) -> Diagnostics {
+    let nothing = Defaults::default();
     let mut told = Diagnostics::default();
-    if let Argument::Given(url) = config.attribute("url").as_text()
-        && let Err(fault) = address(&url)
-    {
-        told.push(fault.at(Path::attribute("url")));
-    }
-    if let Argument::Given(token) = config.attribute("token").as_text()
-        && token.trim().is_empty()
-    {
-        told.push(missing_token());
-    }
+    told.note(address::read(config, &nothing).map_err(Diagnostics::from));
+    told.note(token::check(config));
+    told.note(roots::check_text(config).map_err(Diagnostics::from));
+    told.note(limits::read(config, &nothing));
     told
 }
 
-/// Takes a provider block, with the environment for what it leaves out.
+/// Takes a provider block, with the environment for what it leaves out; and what to know about it.
 ///
 /// # Errors
 /// Every fault there is.
-pub(crate) fn configure(config: &Value, defaults: &Defaults) -> Result<Configured, Diagnostics> {
-    let applying = config.attribute("applying").as_bool().given();
-    let (url, token) = (config.attribute("url").as_text(), config.attribute("token").as_text());
-    if url.is_unknown() || token.is_unknown() {
-        let faults = validate(config);
-        return faults.ok_or_all(Configured { reach: Reach::NotYetKnown, applying });
+pub(crate) fn configure(
+    config: &Value,
+    defaults: &Defaults,
+) -> Result<(Configured, Diagnostics), Diagnostics> {
+    let mut told = Diagnostics::default();
+    let applying = told.note(applying(config, defaults).map_err(Diagnostics::from)).flatten();
+    if is_partly_unknown(config) {
+        told.append(validate(config));
+        let configured = Configured { reach: Reach::NotYetKnown, applying };
+        return told.ok_or_all(configured).map(|configured| (configured, Diagnostics::default()));
     }
-    let url = url.given().or_else(|| defaults.url.clone());
-    let token = token.given().map(Secret::new).or_else(|| defaults.token.clone());
-    let server = connect(url, token)?;
-    Ok(Configured { reach: Reach::Known(server), applying })
-}
-
-/// The way to the server at this address, for the holder of this token.
-fn connect(url: Option<String>, token: Option<Secret>) -> Result<Client, Diagnostics> {
-    let mut faults = Diagnostics::default();
-    let address = url.ok_or_else(missing_url).and_then(|url| address(&url));
-    let address = address.map_err(|fault| faults.push(fault.at(Path::attribute("url")))).ok();
-    if token.as_ref().is_none_or(|token| token.expose().trim().is_empty()) {
-        faults.push(missing_token());
-    }
-    let (Some(address), false) = (address, faults.has_errors()) else {
-        return Err(faults);
+    let address = address::read(config, defaults)
+        .and_then(|url| url.ok_or_else(address::missing))
+        .map_err(Diagnostics::from);
+    let address = told.note(address);
+    let token = token::read(config, defaults)
+        .and_then(|asking| asking.ok_or_else(|| token::missing(defaults).into()));
+    let token = told.note(token);
+    let roots = told.note(roots::read(config, defaults).map_err(Diagnostics::from));
+    let limits = told.note(limits::read(config, defaults));
+    let (Some(url), Some(asking), Some(roots), Some(limits), false) =
+        (address, token, roots, limits, told.has_errors())
+    else {
+        return Err(told);
     };
-    let settings = Settings { url: address, token, user_agent: USER_AGENT.to_owned() };
-    Client::new(settings).map_err(|error| {
+    told.append(asking.told);
+    let usual = Settings::new(url, USER_AGENT);
+    let timeout = limits.timeout.unwrap_or(usual.timeout);
+    let settings = Settings { token: asking.source, roots, timeout, retry: limits.retry, ..usual };
+    let server = Client::new(settings).map_err(|error| {
         let detail = sentence(&error.to_string());
-        Diagnostic::error("Invalid server address", detail).at(Path::attribute("url")).into()
-    })
+        Diagnostic::error("Invalid server address", detail).at(Path::attribute("url"))
+    })?;
+    Ok((Configured { reach: Reach::Known(server), applying }, told))
 }
 
-/// The address of a server.
-fn address(text: &str) -> Result<Url, Diagnostic> {
-    let fault = |problem: &str| {
-        let example = "expected something like https://assent.example.com";
-        Diagnostic::error("Invalid server address", format!("`{text}` {problem}; {example}."))
-    };
-    let url = Url::parse(text).map_err(|error| fault(&format!("is not a URL ({error})")))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(fault("is not an http or https address"));
+/// Whether this is apply, if that is said.
+fn applying(config: &Value, defaults: &Defaults) -> Result<Option<bool>, Diagnostic> {
+    match (config.attribute("applying").as_bool(), defaults.applying.as_deref()) {
+        (Argument::Given(applying), _) => Ok(Some(applying)),
+        (Argument::Unknown, _) | (Argument::Absent, None) => Ok(None),
+        (Argument::Absent, Some("true")) => Ok(Some(true)),
+        (Argument::Absent, Some("false")) => Ok(Some(false)),
+        (Argument::Absent, Some(_)) => {
+            Err(Diagnostic::error("Invalid ASSENT_APPLYING", "It must be `true` or `false`."))
+        }
     }
-    if !url.username().is_empty() || url.password().is_some() {
-        // The text is not repeated: it holds a password.
-        let detail = "The address must not hold a user name or password; use `token`.";
-        return Err(Diagnostic::error("Invalid server address", detail));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(fault("has a query or a fragment"));
-    }
-    Ok(url)
 }
 
-fn missing_url() -> Diagnostic {
-    Diagnostic::error(
-        "No server address",
-        "Set `url` in the provider block of `assent`, or the environment variable ASSENT_URL.",
-    )
-}
-
-fn missing_token() -> Diagnostic {
-    let detail = "Set the environment variable ASSENT_TOKEN, or `token` in the provider block of \
-                  `assent`. `assent admin token create` makes one.";
-    Diagnostic::error("No access token", detail).at(Path::attribute("token"))
+/// Whether something in a block is not known, beside whether this is apply.
+fn is_partly_unknown(config: &Value) -> bool {
+    match config {
+        Value::Unknown => true,
+        Value::Map(attributes) => attributes
+            .iter()
+            .any(|(name, value)| name.as_str() != "applying" && is_partly_unknown(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::List(_) => {
+            false
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn block(url: Value, token: Value) -> Value {
-        Value::object([("url", url), ("token", token), ("applying", Value::Bool(false))])
-    }
-
-    fn paths(faults: &Diagnostics) -> Vec<String> {
-        let paths = faults.list().iter().filter_map(|fault| fault.path.as_ref());
-        paths.map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn every_attribute_is_described() {
-        crate::schema::tests::check(&schema());
-    }
-
-    #[test]
-    fn an_empty_block_takes_the_environment() {
-        let defaults = Defaults {
-            url: Some("http://127.0.0.1:8420/".into()),
-            token: Some(Secret::new("secret".to_owned())),
-        };
-        let configured = configure(&block(Value::Null, Value::Null), &defaults).unwrap();
-        assert_eq!(configured.server().unwrap().base(), "http://127.0.0.1:8420");
-        assert_eq!(configured.applying, Some(false));
-        assert!(!format!("{configured:?}").contains("secret"));
-    }
-
-    #[test]
-    fn all_that_is_missing_is_told_at_once() {
-        let faults = configure(&block(Value::Null, Value::Null), &Defaults::default());
-        assert_eq!(paths(&faults.unwrap_err()), ["url", "token"]);
-    }
-
-    #[test]
-    fn a_token_is_not_sent_in_the_clear() {
-        let block = block(Value::text("http://assent.example.com"), Value::text("hunter2"));
-        let faults = configure(&block, &Defaults::default()).unwrap_err();
-        assert_eq!(paths(&faults), ["url"]);
-        assert!(!format!("{faults:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn unknown_values_are_no_fault() {
-        let configured = configure(&block(Value::Unknown, Value::Null), &Defaults::default());
-        let configured = configured.unwrap();
-        assert!(matches!(configured.reach, Reach::NotYetKnown));
-        assert!(configured.server().is_err());
-    }
-
-    #[test]
-    fn wrong_addresses_are_refused() {
-        let wrong = [
-            "",
-            "assent",
-            "ftp://a",
-            "https://",
-            "https://a?b=1",
-            "https://a#b",
-            "https://user:hunter2@a",
-        ];
-        for text in wrong {
-            let faults = validate(&block(Value::text(text), Value::Null));
-            assert_eq!(paths(&faults), ["url"], "{text}");
-            assert!(!format!("{faults:?}").contains("hunter2"));
-        }
-        let right = block(Value::text("https://a/assent"), Value::text("t"));
-        assert_eq!(validate(&right), Diagnostics::default());
-    }
-}
+#[path = "configure/tests.rs"]
+mod tests;

@@ -55,7 +55,7 @@ impl Ephemeral for Credential {
 }
 
 /// What is found out when the credential is minted.
-const FOUND_OUT: [&str; 4] = ["token", "expires_at", "credential_id", "claims"];
+const FOUND_OUT: [&str; 5] = ["token", "expires_at", "credential_id", "claims", "fields"];
 
 /// The ephemeral resource's schema.
 fn schema() -> Schema {
@@ -81,6 +81,13 @@ fn schema() -> Schema {
                 "How long it is good for, such as `5m`. Policy sets the most, which is taken if \
                  it is not set.",
             ),
+            Attribute::optional(
+                "broker",
+                Type::String,
+                "The broker of the authority that opens something for as long as the credential \
+                 lasts, such as a database login. Policy may allow only some, or name the one that \
+                 is taken if it is not set.",
+            ),
             Attribute::computed("token", Type::String, "The token. Unknown at plan.").sensitive(),
             Attribute::computed(
                 "expires_at",
@@ -93,6 +100,13 @@ fn schema() -> Schema {
                 Type::String,
                 "What the token says, as a JSON object; use `jsondecode`.",
             ),
+            Attribute::computed(
+                "fields",
+                Type::text_map(),
+                "What the broker opened, such as `host`, `username` and `password`; the broker's \
+                 kind says which. Empty without a broker. Unknown at plan.",
+            )
+            .sensitive(),
         ],
     )
 }
@@ -100,7 +114,7 @@ fn schema() -> Schema {
 /// Checks a configuration as far as it is known; all faults at once.
 fn validate(config: &Value) -> Diagnostics {
     let mut faults = Diagnostics::default();
-    for name in ["approval_id", "audience"] {
+    for name in ["approval_id", "audience", "broker"] {
         if config.attribute(name).as_text().given().is_some_and(|text| text.trim().is_empty()) {
             let fault = Diagnostic::error(format!("Invalid `{name}`"), "It must not be empty.");
             faults.push(fault.at(Path::attribute(name)));
@@ -170,7 +184,7 @@ async fn mint(session: &Session, server: Client, config: Value) -> Result<Opened
     let ttl =
         ttl.map_err(|error| Diagnostic::error("Invalid `ttl`", sentence(&error.to_string())))?;
     let audience = text("audience").unwrap_or_default();
-    let asked = wire::MintRequest { audience, ttl, broker: None };
+    let asked = wire::MintRequest { audience, ttl, broker: text("broker") };
     let open = session.credentials.clone();
     let is_fresh = session.was_granted_here(&approval);
     let minted = session
@@ -193,7 +207,9 @@ async fn mint(session: &Session, server: Client, config: Value) -> Result<Opened
 fn handed_out(config: Value, minted: wire::Credential) -> Opened {
     let private = minted.id.clone().into_bytes();
     let renew_at = look_at(&minted);
+    let fields = minted.fields.into_iter().map(|(name, text)| (name, Value::String(text)));
     let result = config
+        .with("fields", Value::Map(fields.collect()))
         .with("token", Value::String(minted.token))
         .with("expires_at", Value::String(minted.expires_at))
         .with("credential_id", Value::String(minted.id))
@@ -296,12 +312,15 @@ mod tests {
             token: "secret".into(),
             expires_at: "2026-11-20T21:31:26.000Z".into(),
             claims: serde_json::json!({"aud": "postgres://orders", "iat": 1_795_209_986}),
-            fields: std::collections::BTreeMap::new(),
+            fields: [("password".to_owned(), "hunter2".to_owned())].into(),
         };
         let opened = handed_out(config("5m"), minted);
         assert_eq!(noted(opened.private.as_deref()).as_deref(), Some("crd_1"));
         assert_eq!(opened.result.attribute("token"), &Value::text("secret"));
-        assert!(!format!("{opened:?}").contains("secret"));
+        let fields = Value::object([("password", Value::text("hunter2"))]);
+        assert_eq!(opened.result.attribute("fields"), &fields);
+        let shown = format!("{opened:?}");
+        assert!(!shown.contains("secret") && !shown.contains("hunter2"));
         let renew_at = opened.renew_at.unwrap().to_string();
         assert_eq!(renew_at, "2026-11-20T21:29:46.000Z");
         assert_eq!(noted(Some(b"")), None);

@@ -154,6 +154,24 @@ impl Diagnostics {
         self.0.push(diagnostic);
     }
 
+    /// The same, each said to be about this. Terraform adds no place to what a deletion tells.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        for diagnostic in &mut self.0 {
+            diagnostic.detail = format!("{what} {}", diagnostic.detail);
+        }
+        self
+    }
+
+    /// Adds all of others.
+    pub(crate) fn append(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// What came out of a step, or nothing after adding why not.
+    pub(crate) fn note<T>(&mut self, outcome: Result<T, Self>) -> Option<T> {
+        outcome.map_err(|faults| self.append(faults)).ok()
+    }
+
     /// Whether one of them is a failure.
     pub(crate) fn has_errors(&self) -> bool {
         self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)

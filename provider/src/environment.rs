@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use assent_client::Secret;
 
+use crate::oidc::Surroundings;
+
 /// Everything the provider takes from its environment.
 #[derive(Debug)]
 pub(crate) struct Environment {
@@ -22,13 +24,29 @@ pub(crate) struct Environment {
     pub(crate) defaults: Defaults,
 }
 
-/// Stands in for arguments that the provider block leaves out.
+/// Stands in for arguments that the configuration leaves out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Defaults {
     /// `ASSENT_URL`.
     pub(crate) url: Option<String>,
     /// `ASSENT_TOKEN`.
     pub(crate) token: Option<Secret>,
+    /// `ASSENT_TOKEN_FILE`.
+    pub(crate) token_file: Option<String>,
+    /// What is said of identity tokens.
+    pub(crate) oidc: Surroundings,
+    /// `ASSENT_CA_BUNDLE`.
+    pub(crate) ca_bundle: Option<String>,
+    /// `ASSENT_APPLYING`.
+    pub(crate) applying: Option<String>,
+    /// `ASSENT_TIMEOUT`.
+    pub(crate) timeout: Option<String>,
+    /// `ASSENT_RETRY_ATTEMPTS`.
+    pub(crate) retry_attempts: Option<String>,
+    /// `ASSENT_RETRY_MAX_WAIT`.
+    pub(crate) retry_max_wait: Option<String>,
+    /// `ASSENT_PLAN_DIGEST`: the digest of the saved plan that is applied.
+    pub(crate) plan_digest: Option<String>,
 }
 
 impl Environment {
@@ -43,6 +61,14 @@ impl Environment {
             defaults: Defaults {
                 url: variable("ASSENT_URL"),
                 token: variable("ASSENT_TOKEN").map(Secret::new),
+                token_file: variable("ASSENT_TOKEN_FILE"),
+                oidc: Surroundings::of(variable),
+                ca_bundle: variable("ASSENT_CA_BUNDLE"),
+                applying: variable("ASSENT_APPLYING"),
+                timeout: variable("ASSENT_TIMEOUT"),
+                retry_attempts: variable("ASSENT_RETRY_ATTEMPTS"),
+                retry_max_wait: variable("ASSENT_RETRY_MAX_WAIT"),
+                plan_digest: variable("ASSENT_PLAN_DIGEST"),
             },
         }
     }

@@ -1,11 +1,11 @@
 //! Everything that this provider offers, once: schemas, calls and documentation are made from it.
 
 use crate::offer::{DataSource, Ephemeral, Function, Resource};
-use crate::{approval, credential, decision};
+use crate::{approval, credential, decision, functions, gate};
 
 /// The managed resources.
 pub(crate) fn resources() -> Vec<Box<dyn Resource>> {
-    vec![Box::new(approval::Approval)]
+    vec![Box::new(approval::Approval), Box::new(gate::Gate)]
 }
 
 /// The data sources.
@@ -20,7 +20,7 @@ pub(crate) fn ephemerals() -> Vec<Box<dyn Ephemeral>> {
 
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
-    Vec::new()
+    functions::all()
 }
 
 #[cfg(test)]

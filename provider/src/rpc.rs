@@ -110,9 +110,9 @@ impl Provider for Rpc {
         let config = self.schemas.provider(request.into_inner().config.as_ref());
         let configured =
             config.and_then(|config| configure::configure(&config, &self.session.defaults));
-        let diagnostics = told(configured.map(|configured| {
+        let diagnostics = told(configured.map(|(configured, known)| {
             self.session.configure(configured);
-            Diagnostics::default()
+            known
         }));
         Ok(Response::new(pb::ConfigureProviderResponse { diagnostics }))
     }

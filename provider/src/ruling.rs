@@ -1,6 +1,35 @@
 //! What policy says, in words for a person.
 
-use assent_client::wire::{Ruling, Stage};
+use assent_client::wire::{Ruling, Said, Stage};
+
+use crate::value::{Number, Type, Value};
+
+/// The ruling on what is done, in words.
+pub(crate) fn summary(kind: &str, ruling: &Ruling) -> String {
+    match ruling.outcome {
+        Said::Permit => format!("{kind} is permitted; nobody needs to be asked"),
+        Said::Require => format!("{kind} needs approval by {}", asked(ruling)),
+        Said::Refuse => format!("{kind} is refused: {}", refused(ruling)),
+    }
+}
+
+/// The type of [`stages`].
+pub(crate) fn stages_type() -> Type {
+    let stage = [("name", Type::String), ("approvals", Type::Number), ("from", Type::texts())];
+    Type::List(Box::new(Type::object(stage)))
+}
+
+/// Who must approve: each stage with its name, how many approvals it needs and from whom.
+pub(crate) fn stages(ruling: &Ruling) -> Value {
+    let stage = |stage: &Stage| {
+        Value::object([
+            ("name", Value::text(&stage.name)),
+            ("approvals", Value::Number(Number::Unsigned(stage.approvals.into()))),
+            ("from", Value::texts(stage.from.iter().cloned())),
+        ])
+    };
+    Value::List(ruling.stages.iter().map(stage).collect())
+}
 
 /// Who must approve: `2 of release-managers (rule prod-apply) and 1 of …`.
 pub(crate) fn asked(ruling: &Ruling) -> String {

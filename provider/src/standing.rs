@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::diagnostic::Diagnostic;
+use crate::ruling;
 use crate::value::Value;
 use assent_client::wire;
 
@@ -40,6 +41,19 @@ impl fmt::Display for State {
 }
 
 impl State {
+    /// The state that a resource was in when it was looked at last.
+    pub(crate) fn of(resource: &Value) -> Option<Self> {
+        Self::named(&resource.attribute("state").as_text().given()?)
+    }
+
+    /// Whether it ended without having been used up, which is how approvals end that served.
+    pub(crate) fn is_over_unused(self) -> bool {
+        match self {
+            Self::Denied | Self::Expired | Self::Canceled | Self::Revoked => true,
+            Self::Pending | Self::Approved | Self::Consumed => false,
+        }
+    }
+
     /// The state that the server calls by this word.
     fn named(word: &str) -> Option<Self> {
         let all = [
@@ -64,8 +78,12 @@ pub(crate) struct Standing {
     pub(crate) state: State,
     /// Where people see it.
     pub(crate) url: String,
+    /// The digest of the intent that it is about.
+    digest: String,
+    /// What is done.
+    kind: String,
     /// What policy said.
-    ruling: wire::Said,
+    ruling: wire::Ruling,
     /// Whose approvals it has.
     approved_by: Vec<String>,
     /// Why it ended without a grant, if it did.
@@ -93,7 +111,9 @@ impl Standing {
             id: request.id.clone(),
             state,
             url: request.url.clone(),
-            ruling: request.ruling.outcome,
+            digest: request.digest.clone(),
+            kind: request.intent.kind.clone(),
+            ruling: request.ruling.clone(),
             approved_by: request.approved_by.iter().cloned().collect(),
             because: request.ending.as_ref().map(because).unwrap_or_default(),
             awaited: awaited(request),
@@ -108,16 +128,23 @@ impl Standing {
     /// A planned state with everything that was found out. What was planned as
     /// known stays: Terraform holds it against the plan.
     pub(crate) fn found_out(&self, planned: Value) -> Value {
-        self.refresh(planned)
-            .with("id", Value::text(&self.id))
-            .with("ruling", Value::text(self.ruling.word()))
+        self.refresh(planned).with("id", Value::text(&self.id))
     }
 
-    /// A state with everything that changes while a request lives.
+    /// A state with everything that the request says, also of what an earlier version of this
+    /// provider did not keep.
     pub(crate) fn refresh(&self, state: Value) -> Value {
         state
             .with("state", Value::text(self.state.to_string()))
             .with("approved_by", Value::texts(self.approved_by.iter().cloned()))
+            .with("ruling", Value::text(self.ruling.outcome.word()))
+            .with("stages", ruling::stages(&self.ruling))
+            .with("approved_digest", Value::text(&self.digest))
+    }
+
+    /// What policy said, in words.
+    pub(crate) fn summary(&self) -> String {
+        ruling::summary(&self.kind, &self.ruling)
     }
 
     /// Says why there is no grant, and what to do.
@@ -129,7 +156,7 @@ impl Standing {
                 format!("Request {id} is not approved yet{awaited}, and `wait` is false."),
                 "Run terraform apply again after the approval: it continues with the same request.",
             ),
-            State::Denied if self.ruling == wire::Said::Refuse => (
+            State::Denied if self.ruling.outcome == wire::Said::Refuse => (
                 "Refused by policy",
                 format!("Policy refuses request {id}{because}."),
                 "Change what is asked for, or have the policy changed, and apply again.",

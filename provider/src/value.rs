@@ -59,6 +59,23 @@ impl Type {
         Self::Object(attributes.into_iter().map(|(name, of)| (name.to_owned(), of)).collect())
     }
 
+    /// An object of this type in which nothing is set.
+    pub(crate) fn unset(&self) -> Value {
+        match self {
+            Self::Object(attributes) => {
+                Value::Map(attributes.keys().map(|name| (name.clone(), Value::Null)).collect())
+            }
+            Self::Bool
+            | Self::Number
+            | Self::String
+            | Self::List(_)
+            | Self::Set(_)
+            | Self::Tuple(_)
+            | Self::Map(_)
+            | Self::Dynamic => Value::Null,
+        }
+    }
+
     /// The type as JSON, the form in which a schema names it.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         match self {

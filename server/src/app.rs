@@ -27,7 +27,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
-pub use error::AppError;
+pub use error::{AppError, BeginError};
 pub use policies::Trouble;
 pub(crate) use policies::documents_of;
 pub use requests::{Filed, Listing};

@@ -44,8 +44,20 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// What a call with this key did before.
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError>;
 
-    /// The newest request with this intent.
+    /// The newest request with this intent, or with one that states it and is bound to an exact
+    /// thing. Only for showing it: it says nothing about who may do what.
     async fn newest_with(&self, intent: Digest) -> Result<Option<RequestId>, LedgerError>;
+
+    /// The newest request of this requester with exactly this intent.
+    async fn newest_of(
+        &self,
+        intent: Digest,
+        who: &PrincipalId,
+    ) -> Result<Option<RequestId>, LedgerError>;
+
+    /// Remembers that what was requested is begun, so that no later filing meets the request, and
+    /// says so in the audit log. `false` if it was begun under another key; the same again is true.
+    async fn begin(&self, beginning: Beginning) -> Result<bool, LedgerError>;
 
     /// The request a credential belongs to.
     async fn request_of(&self, credential: CredentialId) -> Result<Option<RequestId>, LedgerError>;
@@ -85,6 +97,13 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Whether this principal handed the plan in.
     async fn has_plan_of(&self, digest: Digest, who: &PrincipalId) -> Result<bool, LedgerError>;
 
+    /// The plan that this principal says to be of a saved plan file, by the digest of its bytes.
+    async fn plan_of_saved(
+        &self,
+        saved: Digest,
+        who: &PrincipalId,
+    ) -> Result<Option<Digest>, LedgerError>;
+
     /// What other systems have told, by name.
     async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError>;
 
@@ -110,6 +129,21 @@ pub struct Write {
     pub unless_open: bool,
 }
 
+/// That what was requested is begun.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// The request.
+    pub request: RequestId,
+    /// Its intent.
+    pub intent: Digest,
+    /// The digest of caller, route and idempotency key.
+    pub key: Digest,
+    /// When.
+    pub at: Timestamp,
+    /// What the audit log says of it.
+    pub entry: Value,
+}
+
 /// Something that is kept beside requests, and the audit entry that tells of it: both are written,
 /// or neither.
 #[derive(Clone, Debug)]
@@ -133,6 +167,8 @@ pub enum Kept {
         digest: Digest,
         /// What is kept of them.
         text: PlanText,
+        /// The digest of the saved plan file that it is said to be of. The latest word counts.
+        saved: Option<Digest>,
     },
     /// What another system tells.
     Signal {

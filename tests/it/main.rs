@@ -6,6 +6,8 @@ mod canary;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod ledger;

@@ -341,7 +341,7 @@ async fn t38_a_plan_is_read_riskiest_first_and_whole() {
         created["index"] = json!(number);
         plan["resource_changes"].as_array_mut().unwrap().insert(0, created.clone());
     }
-    let taken = alice.client.hand_in_plan(plan.to_string().into_bytes()).await.unwrap();
+    let taken = alice.client.hand_in_plan(plan.to_string().into_bytes(), None).await.unwrap();
     let mut filing = filing("production", "r");
     filing.intent.plan = Some(taken.digest.clone());
     let request = alice.client.file(&filing, &fresh_key()).await.unwrap();

@@ -3,7 +3,12 @@
 
 mod approval;
 mod credential;
+mod examples;
+mod crowd;
+mod exact;
 mod faults;
+mod gate;
+mod install;
 mod interruption;
 mod process;
 mod schema;

@@ -1,5 +1,6 @@
 //! Plans, as they are named on the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use assent_core::time::Timestamp;
@@ -22,6 +23,41 @@ pub(crate) enum PlanCommand {
     Scan(PlanScanArgs),
     /// Print the SHA-256 of a plan, which an intent names
     Digest(PlanDigestArgs),
+    /// Hand a plan in, so that policy and approvers see what it does
+    ///
+    /// Of a saved plan file the server also learns the SHA-256: whatever is asked for under that is
+    /// shown with this plan.
+    Send(PlanSendArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The plan is copied to where nobody else can change it, handed in, and \
+    applied by the program that TERRAFORM names, else `terraform`, in the current directory. The
+provider finds the SHA-256 of the copied bytes in ASSENT_PLAN_DIGEST and asks for exactly that: an
+approval of another plan does not count, nor one that was used. A server and token that are given
+here are given to Terraform, a saved login is not.
+
+Exits as Terraform does.
+
+Examples:
+  terraform plan -out plan.out && assent apply plan.out
+  assent apply plan.out -- -parallelism=30")]
+pub(crate) struct ApplyArgs {
+    /// The saved plan file: `terraform plan -out FILE`
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Arguments for `terraform apply`
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanSendArgs {
+    /// The plan as JSON, or a saved plan file; `-` reads JSON from stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }
 
 #[derive(Debug, Args)]

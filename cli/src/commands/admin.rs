@@ -18,7 +18,7 @@ pub(crate) async fn run(
     match command {
         AdminCommand::Init(args) => init::run(args, server, environment, output).await,
         AdminCommand::Token(command) => {
-            let client = Server::settle(server, environment)?.client()?;
+            let client = Server::settle(server, environment)?.client(server)?;
             token::run(command, &client, output).await
         }
     }

@@ -21,7 +21,7 @@ pub(crate) async fn run(
         None => Secret::new(terminal::secret_line("access token", output)?),
     };
     let login = Login { url, token };
-    let client = Server::from(login.clone()).client()?;
+    let client = Server::from(login.clone()).client(args)?;
     let whoami = client.whoami().await?;
     login.save(&path)?;
     let who = show::principal(&whoami.principal.iss, &whoami.principal.sub);

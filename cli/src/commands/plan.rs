@@ -3,6 +3,7 @@
 mod digest;
 mod saved;
 mod scan;
+mod send;
 mod show;
 
 use std::fs::File;
@@ -19,13 +20,15 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 use crate::settings::Environment;
 
-/// Shows, scans or digests. No server is asked.
+/// Shows, scans, digests or sends. Only to send one a server is asked.
 pub(crate) async fn run(
     command: PlanCommand,
+    client: impl FnOnce() -> Result<Client, Failure>,
     environment: &Environment,
     output: &Output,
 ) -> Result<Exit, Failure> {
     match command {
+        PlanCommand::Send(args) => send::run(&args, &client()?, environment, output).await,
         PlanCommand::Show(args) => show::run(&args, environment, output).await,
         PlanCommand::Scan(args) => scan::run(&args, environment, output).await,
         PlanCommand::Digest(args) => digest::run(&args, output),
@@ -48,13 +51,45 @@ pub(crate) async fn hand_in(
     output: &Output,
 ) -> Result<HandedIn, Failure> {
     let limits = Limits::default();
-    let (file, json) = match read(path, &limits)? {
-        Given::Json(json) => (Digest::of(&json), json),
-        Given::Saved(file) => (file, saved::shown(path, environment.terraform(), &limits).await?),
-    };
+    match read(path)? {
+        Given::Json(json) => {
+            let file = Digest::of(&json);
+            Ok(HandedIn { plan: send(path, json, None, client, output).await?, file })
+        }
+        Given::Saved(bytes) => {
+            let file = Digest::of(&bytes);
+            let json = shown_of(path, file, environment, &limits).await?;
+            Ok(HandedIn { plan: send(path, json, Some(file), client, output).await?, file })
+        }
+    }
+}
+
+/// Hands in the plan of a saved plan file whose bytes have this digest.
+pub(super) async fn send_saved(
+    path: &Path,
+    file: Digest,
+    client: &Client,
+    environment: &Environment,
+    output: &Output,
+) -> Result<Digest, Failure> {
+    let json = shown_of(path, file, environment, &Limits::default()).await?;
+    send(path, json, Some(file), client, output).await
+}
+
+/// Hands the JSON of the plan in this file in; `saved` is the digest of the saved plan that it is
+/// of. What comes back is the digest by which the server knows it.
+async fn send(
+    path: &Path,
+    json: Vec<u8>,
+    saved: Option<Digest>,
+    client: &Client,
+    output: &Output,
+) -> Result<Digest, Failure> {
     // A plan that cannot be read is refused here, before it is sent anywhere.
-    let plan = Plan::parse(&json, &limits).map_err(|error| unread(path, &error))?.digest;
-    let taken = client.hand_in_plan(json).await?;
+    let parsed = Plan::parse(&json, &Limits::default());
+    let plan = parsed.map_err(|error| unread(path, &error))?.digest;
+    let saved = saved.map(|digest| digest.to_string());
+    let taken = client.hand_in_plan(json, saved.as_deref()).await?;
     if taken.digest != plan.to_string() {
         let message = format!("the server took in {} instead of {plan}", clean(&taken.digest));
         return Err(Failure::unknown(message));
@@ -62,13 +97,13 @@ pub(crate) async fn hand_in(
     let count = taken.facts.change_count;
     let changes = if count == 1 { "change" } else { "changes" };
     output.talk(format!("plan {plan}: {count} {changes}"));
-    Ok(HandedIn { plan, file })
+    Ok(plan)
 }
 
 /// The plan in a file of JSON, for policy to look at, and its bytes.
 pub(super) fn of_json(path: &Path) -> Result<(Plan, Vec<u8>), Failure> {
     let limits = Limits::default();
-    match read(path, &limits)? {
+    match read(path)? {
         Given::Json(json) => {
             let plan = Plan::parse(&json, &limits).map_err(|error| unread(path, &error))?;
             Ok((plan, json))
@@ -98,14 +133,26 @@ async fn json_of(
     environment: &Environment,
     limits: &Limits,
 ) -> Result<(Digest, Vec<u8>), Failure> {
-    let file = match read(path, limits)? {
-        Given::Json(json) => return Ok((Digest::of(&json), json)),
-        Given::Saved(file) => file,
-    };
+    match read(path)? {
+        Given::Json(json) => Ok((Digest::of(&json), json)),
+        Given::Saved(bytes) => {
+            let file = Digest::of(&bytes);
+            Ok((file, shown_of(path, file, environment, limits).await?))
+        }
+    }
+}
+
+/// The JSON of a saved plan file whose bytes have this digest.
+async fn shown_of(
+    path: &Path,
+    file: Digest,
+    environment: &Environment,
+    limits: &Limits,
+) -> Result<Vec<u8>, Failure> {
     let json = saved::shown(path, environment.terraform(), limits).await?;
     // Terraform has read the file anew.
-    match read(path, limits)? {
-        Given::Saved(after) if after == file => Ok((file, json)),
+    match read(path)? {
+        Given::Saved(after) if Digest::of(&after) == file => Ok(json),
         Given::Saved(_) | Given::Json(_) => {
             Err(Failure::usage("the saved plan changed while it was read"))
         }
@@ -113,15 +160,16 @@ async fn json_of(
 }
 
 /// What a file holds.
-enum Given {
+pub(super) enum Given {
     /// JSON, or what is taken for it.
     Json(Vec<u8>),
     /// What `terraform plan -out` writes: a ZIP archive.
-    Saved(Digest),
+    Saved(Vec<u8>),
 }
 
 /// Reads a file, or stdin for `-`.
-fn read(path: &Path, limits: &Limits) -> Result<Given, Failure> {
+pub(super) fn read(path: &Path) -> Result<Given, Failure> {
+    let limits = Limits::default();
     // One byte more than is taken, so that a longer file is seen to be.
     let limit = u64::try_from(limits.bytes).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
@@ -135,7 +183,7 @@ fn read(path: &Path, limits: &Limits) -> Result<Given, Failure> {
         return Err(Failure::usage(message).hint("split the change into several plans"));
     }
     match bytes.starts_with(b"PK\x03\x04") {
-        true => Ok(Given::Saved(Digest::of(&bytes))),
+        true => Ok(Given::Saved(bytes)),
         false => Ok(Given::Json(bytes)),
     }
 }
@@ -145,7 +193,7 @@ fn unread(path: &Path, error: &PlanError) -> Failure {
     Failure::usage(format!("{} cannot be read as a plan", named(path))).because(error)
 }
 
-fn named(path: &Path) -> String {
+pub(super) fn named(path: &Path) -> String {
     match path == Path::new("-") {
         true => "stdin".to_owned(),
         false => format!("`{}`", clean(&path.display().to_string())),

@@ -1,7 +1,7 @@
 //! `assent run`: request, wait, mint, run a command with the credential, and end it afterwards.
 
 mod audience;
-mod child;
+pub(super) mod child;
 
 use std::ffi::OsString;
 use std::future::Future;

@@ -32,6 +32,16 @@ pub struct Plan {
     pub digest: String,
 }
 
+/// Which plan its holder says to be of a saved plan file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Saved {
+    /// `sha256:` and 64 hex digits: of the bytes of the file.
+    pub saved: String,
+    /// The same of the plan's JSON, by which intents name it.
+    pub plan: String,
+}
+
 /// What is done to one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -29,8 +29,11 @@ pub(crate) async fn read(
     };
     match server.request(&id).await {
         Ok(request) => {
-            let refreshed = Standing::of(&request)?.refresh(current);
-            Ok((refreshed, Diagnostics::default()))
+            let standing = Standing::of(&request)?;
+            let renewed = current.attribute("renew_when_expired") == &Value::Bool(true);
+            let told = (standing.state.is_over_unused() && !renewed).then(|| over(&standing));
+            let told = told.map(Diagnostics::from).unwrap_or_default();
+            Ok((standing.refresh(current), told))
         }
         Err(error) if error.kind == ErrorKind::NotFound => Ok((Value::Null, lost(&id).into())),
         Err(error) => {
@@ -38,6 +41,16 @@ pub(crate) async fn read(
             Err(failure::told(&error, &summary).into())
         }
     }
+}
+
+/// An approval ended, and nothing is planned for that.
+fn over(standing: &Standing) -> Diagnostic {
+    let Standing { id, state, url, .. } = standing;
+    let detail = format!(
+        "Request {id} is {state}, so nothing can be done under it any more. To ask anew, set \
+         `renew_when_expired = true`, or plan with -replace.\n\n{url}"
+    );
+    Diagnostic::warning(format!("Approval is {state}"), detail)
 }
 
 /// The server does not know a request that is in the state.

@@ -22,11 +22,15 @@ pub(crate) async fn import(session: &Session, id: &str) -> Result<Value, Diagnos
         let detail = "The server's answer breaks the rules for intents; upgrade the provider.";
         Diagnostic::error(format!("Request {id} cannot be imported"), detail)
     })?;
+    // Only a saved plan that was applied is named beside its file; no argument states that.
+    let intent = if intent.plan().is_some() { intent.stated() } else { intent };
     let arguments = crate::intent::arguments(&intent);
     let url = format!("{}/intents/{}", server.base(), intent.digest().hex());
-    let state = Value::object(arguments)
+    let unset = super::schema().value_type().unset();
+    let state = arguments
+        .into_iter()
+        .fold(unset, |state, (name, value)| state.with(name, value))
         .with("wait", Value::Bool(true))
-        .with("timeouts", Value::Null)
         .with("url", Value::String(url))
         .with("intent_digest", Value::text(intent.digest().to_string()));
     Ok(standing.found_out(state))

@@ -1,11 +1,14 @@
-//! Planning: what will change, and what people will be asked. Nothing is filed.
+//! Planning: what will change, and what people will be asked.
 //!
 //! Terraform plans again at apply and holds the second plan against the first,
 //! and policy may change in between. So only what depends on the arguments alone
 //! is planned as known; what policy says is told in a warning and never planned.
+//! Nothing is filed unless the configuration says `request_at = "plan"`.
 
 use assent_client::wire;
 
+use super::RequestAt;
+use crate::asking;
 use crate::configure::Reach;
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::failure;
@@ -13,10 +16,12 @@ use crate::intent::{ARGUMENTS, DEFAULT_KIND, Stated, sentence};
 use crate::offer::{Change, Planned};
 use crate::ruling;
 use crate::session::Session;
+use crate::standing::{Standing, State};
 use crate::value::Value;
 
 /// What the provider finds out when the request is filed.
-const FOUND_OUT: [&str; 6] = ["id", "url", "intent_digest", "state", "approved_by", "ruling"];
+const FOUND_OUT: [&str; 8] =
+    ["id", "url", "intent_digest", "approved_digest", "state", "approved_by", "ruling", "stages"];
 
 /// Plans a change.
 ///
@@ -33,11 +38,26 @@ pub(super) async fn plan(session: &Session, change: Change) -> Result<Planned, D
     }
     let changed =
         ARGUMENTS.into_iter().filter(|name| state.attribute(name) != prior.attribute(name));
-    let requires_replace: Vec<_> = changed.map(Path::attribute).collect();
+    let mut requires_replace: Vec<_> = changed.map(Path::attribute).collect();
+    if renew(&state) && State::of(&prior).is_some_and(State::is_over_unused) {
+        requires_replace.push(Path::attribute("state"));
+    }
     if requires_replace.is_empty() {
-        return Ok(Planned::quiet(state, private));
+        return Ok(Planned::quiet(as_foreseen_then(state, &prior), private));
     }
     Ok(Planned { requires_replace, ..plan_create(session, state, private).await? })
+}
+
+/// Whether an approval that ended is asked for anew.
+fn renew(state: &Value) -> bool {
+    state.attribute("renew_when_expired").as_bool().given().unwrap_or(false)
+}
+
+/// The state with what was foreseen when people were asked: what would be foreseen now is about
+/// another request. Terraform lets a plan keep a prior value.
+fn as_foreseen_then(state: Value, prior: &Value) -> Value {
+    let (now, then) = (state.attribute("foreseen"), prior.attribute("foreseen").clone());
+    if now.is_null() || then.is_null() { state } else { state.with("foreseen", then) }
 }
 
 /// Plans a create, and says what will be asked.
@@ -65,7 +85,8 @@ fn with_defaults(proposed: Value, config: &Value) -> Value {
     };
     let kind = or("kind", Value::text(DEFAULT_KIND));
     let wait = or("wait", Value::Bool(true));
-    proposed.with("kind", kind).with("wait", wait)
+    // What is only written is in no plan.
+    proposed.with("kind", kind).with("wait", wait).with("plan_digest", Value::Null)
 }
 
 /// The state with everything unknown that is found out when the request is
@@ -84,10 +105,15 @@ fn to_be_found_out(state: Value, session: &Session) -> Result<Value, Diagnostics
     }
 }
 
-/// Says what will be asked, as far as that can be known. At apply it is about to
-/// be asked for real, and nothing needs to be foreseen.
+/// Says what will be asked, as far as that can be known, and asks it already if
+/// it shall be asked at plan. At apply it is about to be asked for real, and
+/// nothing needs to be foreseen.
 async fn foresee(session: &Session, state: &Value) -> Result<Diagnostics, Diagnostics> {
     let configured = session.configured();
+    let request_at = RequestAt::of(state);
+    if request_at == RequestAt::Plan && configured.applying.is_none() {
+        return Err(plan_or_apply().into());
+    }
     if configured.applying == Some(true) {
         return Ok(Diagnostics::default());
     }
@@ -100,19 +126,49 @@ async fn foresee(session: &Session, state: &Value) -> Result<Diagnostics, Diagno
     let filing = wire::Filing { intent: wire::Intent::from(&intent), reattach: true };
     let url = state.attribute("url").as_text().given().unwrap_or_default();
     let told = match server.decide(&filing).await {
-        Ok(decision) => tell(&decision.ruling, &url),
+        Ok(decision) if decision.ruling.outcome == wire::Said::Require => {
+            let asked = match request_at {
+                RequestAt::Apply => format!("Terraform will file it at apply: {url}"),
+                RequestAt::Plan => match asking::ahead(server, &intent).await {
+                    Ok(standing) => filed(&standing),
+                    Err(told) => return Ok(cannot_ask_now(told).into()),
+                },
+            };
+            tell(&decision.ruling, &asked)
+        }
+        Ok(decision) => tell(&decision.ruling, ""),
         Err(error) => Some(cannot_foresee(&failure::why(&error))),
     };
     Ok(told.map(Diagnostics::from).unwrap_or_default())
 }
 
-/// What a person should know of a ruling before apply; nothing if it permits.
-fn tell(ruling: &wire::Ruling, url: &str) -> Option<Diagnostic> {
+/// That what will be asked is asked already.
+fn filed(standing: &Standing) -> String {
+    let Standing { id, state, url, .. } = standing;
+    format!("Request {id} is {state}, and apply continues with it: {url}")
+}
+
+/// Nothing may be filed where plan cannot be told from apply: Terraform plans at both.
+fn plan_or_apply() -> Diagnostic {
+    let detail = "Asking at plan needs `applying = terraform.applying` in the provider block of \
+                  `assent`, so that the provider can tell plan from apply.";
+    Diagnostic::error("Plan cannot be told from apply", detail).at(Path::attribute("request_at"))
+}
+
+/// That nothing could be asked at plan; apply will ask.
+fn cannot_ask_now(told: Diagnostic) -> Diagnostic {
+    let detail = format!("{} Terraform will ask when it applies.", told.detail);
+    Diagnostic::warning("Nothing could be asked at plan", detail)
+}
+
+/// What a person should know of a ruling before apply, and where it is asked; nothing if it
+/// permits.
+fn tell(ruling: &wire::Ruling, asked: &str) -> Option<Diagnostic> {
     match ruling.outcome {
         wire::Said::Permit => None,
         wire::Said::Require => {
             let detail = format!(
-                "{} The requester does not count. Terraform will file it at apply: {url}",
+                "{} The requester does not count. {asked}",
                 sentence(&ruling::asked(ruling)),
             );
             Some(Diagnostic::warning("Approval required", detail))

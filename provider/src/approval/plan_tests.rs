@@ -36,12 +36,13 @@ fn change(prior: Value, config: Value) -> Change {
 
 /// The state of an approval that was created from a configuration.
 fn created(config: Value) -> Value {
-    let texts = ["id", "url", "intent_digest", "state", "ruling"];
+    let texts = ["id", "url", "intent_digest", "approved_digest", "state", "ruling"];
     with_defaults(
         texts.into_iter().fold(config.clone(), |state, name| state.with(name, Value::text(name))),
         &config,
     )
     .with("approved_by", Value::texts(["bob".to_owned()]))
+    .with("stages", Value::List(Vec::new()))
 }
 
 #[tokio::test]
@@ -49,7 +50,7 @@ async fn the_digest_is_planned_and_what_policy_says_is_not() {
     let planned = plan(&session(), change(Value::Null, config())).await.unwrap();
     let digest = planned.state.attribute("intent_digest").as_text().given().unwrap();
     assert!(digest.starts_with("sha256:"));
-    for name in ["id", "url", "state", "approved_by", "ruling"] {
+    for name in ["id", "url", "approved_digest", "state", "approved_by", "ruling", "stages"] {
         assert!(planned.state.attribute(name).is_unknown(), "{name}");
     }
     assert_eq!(planned.state.attribute("kind"), &Value::text(DEFAULT_KIND));
@@ -118,10 +119,67 @@ async fn a_removed_argument_goes_back_to_its_default() {
 fn a_warning_says_who_is_asked() {
     let mut asked = ruling(wire::Said::Require);
     asked.stages = vec![a_stage(2, &["group:release-managers"])];
-    let told = tell(&asked, "https://a/intents/00").unwrap();
+    let told = tell(&asked, "Terraform will file it at apply: https://a/intents/00").unwrap();
     let words = "2 of release-managers (rule prod-apply). The requester does not count. \
                  Terraform will file it at apply: https://a/intents/00";
     assert_eq!((told.summary.as_str(), told.detail.as_str()), ("Approval required", words));
     assert_eq!(tell(&ruling(wire::Said::Permit), ""), None);
     assert_eq!(tell(&ruling(wire::Said::Refuse), "").unwrap().summary, "Apply will be refused");
+}
+
+#[tokio::test]
+async fn what_is_over_is_renewed_where_that_is_wanted() {
+    let wanted = config().with("renew_when_expired", Value::Bool(true));
+    let left = config();
+    for (word, renewed) in [
+        ("expired", true),
+        ("denied", true),
+        ("canceled", true),
+        ("revoked", true),
+        ("consumed", false),
+        ("approved", false),
+        ("pending", false),
+    ] {
+        let prior = |config: &Value| created(config.clone()).with("state", Value::text(word));
+        let planned = plan(&session(), change(prior(&wanted), wanted.clone())).await.unwrap();
+        let expected = renewed.then(|| Path::attribute("state"));
+        assert_eq!(planned.requires_replace, Vec::from_iter(expected), "{word}");
+        assert_eq!(planned.state.attribute("id").is_unknown(), renewed, "{word}");
+        let planned = plan(&session(), change(prior(&left), left.clone())).await.unwrap();
+        assert_eq!(planned.requires_replace, [], "{word}");
+        assert_eq!(planned.state, prior(&left), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_foreseen_stays_until_people_are_asked_anew() {
+    let then = config().with("foreseen", Value::text("then"));
+    let now = config().with("foreseen", Value::text("now"));
+    let planned = plan(&session(), change(created(then.clone()), now.clone())).await.unwrap();
+    assert_eq!(planned.state, created(then.clone()));
+    assert_eq!(planned.requires_replace, []);
+    let other = now.with("reason", Value::text("other"));
+    let planned = plan(&session(), change(created(then.clone()), other)).await.unwrap();
+    assert_eq!(planned.state.attribute("foreseen"), &Value::text("now"));
+    let planned = plan(&session(), change(created(then), config())).await.unwrap();
+    assert_eq!(planned.state.attribute("foreseen"), &Value::Null);
+}
+
+#[tokio::test]
+async fn what_is_only_written_is_in_no_plan() {
+    let written = config().with("plan_digest", Value::text(format!("sha256:{}", "0".repeat(64))));
+    for prior in [Value::Null, created(config())] {
+        let planned = plan(&session(), change(prior, written.clone())).await.unwrap();
+        assert_eq!(planned.state.attribute("plan_digest"), &Value::Null);
+        assert_eq!(planned.requires_replace, []);
+    }
+}
+
+#[tokio::test]
+async fn asking_at_plan_needs_to_know_that_it_is_plan() {
+    let session = Session::new(Defaults::default(), Arc::new(Lifetime::default()));
+    session.configure(Configured { reach: Reach::NotYetKnown, applying: None });
+    let config = config().with("request_at", Value::text("plan"));
+    let told = plan(&session, change(Value::Null, config)).await.unwrap_err();
+    assert_eq!(told.list()[0].summary, "Plan cannot be told from apply");
 }

@@ -9,7 +9,7 @@ use assent_core::wire::{Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::app::AppError;
+use crate::app::{AppError, BeginError};
 use crate::ledger::LedgerError;
 
 /// An error answer. The private cause goes to the log, once, when the answer is made.
@@ -121,6 +121,11 @@ impl From<AppError> for ApiError {
             AppError::Cancel(error) => match error {
                 CancelError::NotPending { .. } => Self::new(S::CONFLICT, "not_pending", text),
                 CancelError::NotRequester => Self::new(S::FORBIDDEN, "not_requester", text),
+            },
+            AppError::Begin(error) => match error {
+                BeginError::NotApproved { .. } => Self::new(S::CONFLICT, "not_approved", text),
+                BeginError::NotRequester => Self::new(S::FORBIDDEN, "not_requester", text),
+                BeginError::Already => Self::new(S::CONFLICT, "begun_already", text),
             },
             AppError::Complete(error) => match error {
                 CompleteError::NotGranted { .. } => Self::new(S::CONFLICT, "not_granted", text),

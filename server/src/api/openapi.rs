@@ -67,7 +67,8 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
         Method::GetAndPost | Method::Post | Method::Change | Method::Form | Method::Door => "post",
     };
     let mut operation = operation(route, generator, problem);
-    if let (Some(operation), "get", [_, ..]) = (operation.as_object_mut(), verb, &*queries) {
+    let of_list = route.method == Method::GetAndPost;
+    if let (Some(operation), false, [_, ..]) = (operation.as_object_mut(), of_list, &*queries) {
         operation.insert("parameters".to_owned(), json!(queries));
     }
     operations.insert(verb.to_owned(), operation);
@@ -87,6 +88,7 @@ fn queries(path: &str) -> Vec<Value> {
             ("after", "answer once the version is later than this"),
             ("timeout", "or after this time, at most 60s"),
         ],
+        "/v1/plans" => &[("saved", "SHA-256 of the saved plan file that it is of")],
         "/v1/events" => &[("after", "begin after this index; without it, with what comes next")],
         "/v1/audit/entries" => {
             &[("from", "the first index"), ("wait", "how long to wait for an entry, at most 60s")]

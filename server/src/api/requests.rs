@@ -157,6 +157,23 @@ pub(super) async fn revoke(
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
+pub(super) async fn newest_of_mine(
+    State(authority): State<Arc<Authority>>,
+    Known(caller): Known,
+    Path(digest): Path,
+) -> Shown {
+    Ok(shown(&authority, &authority.newest_of_mine(&caller, &digest).await?))
+}
+
+pub(super) async fn begin(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path,
+    change: Change<Nothing>,
+) -> Shown {
+    let request = authority.begin(&change.caller, &id, change.wish).await?;
+    Ok(shown(&authority, &request))
+}
+
 pub(super) async fn complete(
     State(authority): State<Arc<Authority>>,
     Path(id): Path,

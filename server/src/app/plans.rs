@@ -16,7 +16,8 @@ use crate::app::{AppError, Authority, Caller};
 use crate::ledger::{Keeping, Kept, LedgerError, PlanText};
 
 impl Authority {
-    /// Takes a plan in, as `terraform show -json` prints it. The same again changes nothing.
+    /// Takes a plan in, as `terraform show -json` prints it; `saved` is the digest of the saved plan
+    /// file that the caller says it is of. The same again changes nothing.
     ///
     /// # Errors
     /// [`AppError::Plan`] with what is wrong and where.
@@ -24,24 +25,52 @@ impl Authority {
         &self,
         caller: &Caller,
         bytes: Bytes,
+        saved: Option<Digest>,
     ) -> Result<wire::plan::Plan, AppError> {
         let digest = Digest::of(&bytes);
         let by = caller.principal().id.clone();
-        if self.ledger.has_plan_of(digest, &by).await?
+        let is_said = match saved {
+            None => true,
+            Some(saved) => self.ledger.plan_of_saved(saved, &by).await? == Some(digest),
+        };
+        if is_said
+            && self.ledger.has_plan_of(digest, &by).await?
             && let Some(text) = self.ledger.plan(digest).await?
         {
             return shown(digest, &text);
         }
         let (plan, text) = self.read_plan(bytes).await?;
         let (at, count) = (self.clock.now(), plan.facts.change_count);
-        let entry = json!({
+        let mut entry = json!({
             "v": 1, "type": "plan_handed_in", "at": at.to_string(),
             "by": {"iss": by.iss(), "sub": by.sub()},
             "plan": digest.to_string(), "changes": count,
         });
-        self.ledger.keep(Keeping { what: Kept::Plan { digest, text }, by, at, entry }).await?;
+        if let (Some(saved), Some(entry)) = (saved, entry.as_object_mut()) {
+            entry.insert("saved".to_owned(), saved.to_string().into());
+        }
+        let what = Kept::Plan { digest, text, saved };
+        self.ledger.keep(Keeping { what, by, at, entry }).await?;
         self.waiters.wake_log();
         Ok(plan)
+    }
+
+    /// Which plan the caller says to be of this saved plan file. What somebody else says of it is
+    /// nothing to the caller.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn plan_of_saved(
+        &self,
+        caller: &Caller,
+        saved: &str,
+    ) -> Result<wire::plan::Saved, AppError> {
+        let what = "plan of the saved plan file";
+        let missing = || AppError::NotFound { what, id: saved.chars().take(80).collect() };
+        let file: Digest = saved.parse().map_err(|_| missing())?;
+        let plan = self.ledger.plan_of_saved(file, &caller.principal().id).await?;
+        let plan = plan.ok_or_else(missing)?.to_string();
+        Ok(wire::plan::Saved { saved: file.to_string(), plan })
     }
 
     /// Reading a large plan takes a while and some memory: one at a time, beside what others ask.

@@ -8,10 +8,11 @@ use assent_core::policy::situation::Situation;
 use assent_core::principal::PrincipalKind;
 use assent_core::request::{Event, Fact, Filing, Request, Said, Standing, Step, Version};
 use assent_core::wire;
+use serde_json::json;
 
 use crate::app::situation::Asked;
-use crate::app::{AppError, Authority, Caller, Wish};
-use crate::ledger::{Call, Commit, Met, NewCall, States, Write};
+use crate::app::{AppError, Authority, BeginError, Caller, Wish};
+use crate::ledger::{Beginning, Call, Commit, Met, NewCall, States, Write};
 
 /// How often a decision is taken anew because the request has moved on meanwhile.
 const TRIES: usize = 5;
@@ -182,6 +183,51 @@ impl Authority {
             id: intent.to_string(),
         })?;
         self.request(caller, &id.to_string()).await
+    }
+
+    /// The caller's own newest request with exactly this intent.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn newest_of_mine(
+        &self,
+        caller: &Caller,
+        intent: &str,
+    ) -> Result<Request, AppError> {
+        let id = intent.chars().take(80).collect::<String>();
+        let missing = || AppError::NotFound { what: "request of yours with the intent", id };
+        let Ok(digest) = intent.parse::<Digest>() else { return Err(missing()) };
+        match self.ledger.newest_of(digest, &caller.principal().id).await? {
+            Some(found) => self.current(found).await,
+            None => Err(missing()),
+        }
+    }
+
+    /// Says that the action begins. From then on no filing meets the request, so that what was
+    /// approved once is not done twice; credentials can still be minted from it.
+    ///
+    /// # Errors
+    /// [`AppError::Begin`].
+    pub async fn begin(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Request, AppError> {
+        let request = self.request(caller, id).await?;
+        let (by, at) = (&caller.principal().id, self.clock.now());
+        if request.requester().id != *by {
+            return Err(BeginError::NotRequester.into());
+        }
+        let state = request.state();
+        if !matches!(state, assent_core::request::State::Approved(_)) {
+            return Err(BeginError::NotApproved { state: state.word() }.into());
+        }
+        let entry = json!({
+            "v": 1, "type": "begun", "at": at.to_string(),
+            "by": {"iss": by.iss(), "sub": by.sub()}, "begun": request.id().to_string(),
+        });
+        let (id, intent, key) = (request.id(), request.digest(), wish.key);
+        if !self.ledger.begin(Beginning { request: id, intent, key, at, entry }).await? {
+            return Err(BeginError::Already.into());
+        }
+        self.waiters.wake_log();
+        Ok(request)
     }
 
     /// Waits until the request has a later version than `after`, or until the timeout, and answers

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::ledger::{
-    Call, Commit, Head, Keeping, Kept, KeptDocument, KeptSignal, Ledger, LedgerError, Met, NewCall,
+    Beginning, Call, Commit, Head, Keeping, Kept, KeptDocument, KeptSignal, Ledger, LedgerError, Met, NewCall,
     PlanText, States, Write, awaits_later_review,
 };
 
@@ -28,7 +28,9 @@ struct Inside {
     requests: BTreeMap<RequestId, (Request, Vec<Event>)>,
     calls: HashMap<Digest, (Call, Timestamp)>,
     access: BTreeMap<AccessId, Access>,
+    begun: HashMap<RequestId, Digest>,
     plans: HashMap<Digest, (PlanText, BTreeSet<PrincipalId>)>,
+    saved: HashMap<(Digest, PrincipalId), Digest>,
     signals: BTreeMap<String, KeptSignal>,
     documents: BTreeMap<String, Vec<KeptDocument>>,
     entries: Vec<Value>,
@@ -71,16 +73,22 @@ impl Inside {
 
     fn open_with(&self, intent: Digest, requester: &PrincipalId) -> Option<RequestId> {
         let requests = self.requests.values().rev().map(|(request, _)| request);
-        let mut same = requests.filter(|r| r.digest() == intent && r.requester().id == *requester);
+        let mut same = requests.filter(|r| {
+            let theirs = r.digest() == intent && r.requester().id == *requester;
+            theirs && !self.begun.contains_key(&r.id())
+        });
         same.find(|request| request.state().is_open()).map(Request::id)
     }
 
     fn keep(&mut self, keeping: Keeping) {
         let Keeping { what, by, at, entry } = keeping;
         match what {
-            Kept::Plan { digest, text } => {
+            Kept::Plan { digest, text, saved } => {
                 let held = self.plans.entry(digest).or_insert_with(|| (text, BTreeSet::new()));
-                held.1.insert(by);
+                held.1.insert(by.clone());
+                if let Some(saved) = saved {
+                    self.saved.insert((saved, by), digest);
+                }
             }
             Kept::Signal { name, value: None } => drop(self.signals.remove(&name)),
             Kept::Signal { name, value: Some(value) } => {
@@ -161,7 +169,30 @@ impl Ledger for MemoryLedger {
     async fn newest_with(&self, intent: Digest) -> Result<Option<RequestId>, LedgerError> {
         let inside = self.inside();
         let mut newest = inside.requests.values().rev().map(|(request, _)| request);
-        Ok(newest.find(|request| request.digest() == intent).map(Request::id))
+        let found = newest.find(|r| r.digest() == intent || r.intent().stated().digest() == intent);
+        Ok(found.map(Request::id))
+    }
+
+    async fn newest_of(
+        &self,
+        intent: Digest,
+        who: &PrincipalId,
+    ) -> Result<Option<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let mut newest = inside.requests.values().rev().map(|(request, _)| request);
+        let theirs = newest.find(|r| r.digest() == intent && r.requester().id == *who);
+        Ok(theirs.map(Request::id))
+    }
+
+    async fn begin(&self, beginning: Beginning) -> Result<bool, LedgerError> {
+        let mut inside = self.inside();
+        let Beginning { request, key, at, entry, .. } = beginning;
+        if let Some(under) = inside.begun.get(&request) {
+            return Ok(*under == key);
+        }
+        inside.begun.insert(request, key);
+        inside.append(entry, at);
+        Ok(true)
     }
 
     async fn request_of(&self, credential: CredentialId) -> Result<Option<RequestId>, LedgerError> {
@@ -237,6 +268,14 @@ impl Ledger for MemoryLedger {
 
     async fn has_plan_of(&self, digest: Digest, who: &PrincipalId) -> Result<bool, LedgerError> {
         Ok(self.inside().plans.get(&digest).is_some_and(|(_, by)| by.contains(who)))
+    }
+
+    async fn plan_of_saved(
+        &self,
+        saved: Digest,
+        who: &PrincipalId,
+    ) -> Result<Option<Digest>, LedgerError> {
+        Ok(self.inside().saved.get(&(saved, who.clone())).copied())
     }
 
     async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError> {

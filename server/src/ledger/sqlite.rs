@@ -27,7 +27,7 @@ pub use open::OpenError;
 pub use write::Grouping;
 
 use crate::ledger::{
-    Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met, PlanText,
+    Beginning, Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met, PlanText,
     States, Write,
 };
 
@@ -156,6 +156,19 @@ impl Ledger for SqliteLedger {
         self.read(move |db| read::newest_with(db, intent)).await
     }
 
+    async fn newest_of(
+        &self,
+        intent: Digest,
+        who: &PrincipalId,
+    ) -> Result<Option<RequestId>, LedgerError> {
+        let who = row::requester_key(who);
+        self.read(move |db| read::newest_of(db, intent, &who)).await
+    }
+
+    async fn begin(&self, beginning: Beginning) -> Result<bool, LedgerError> {
+        self.write(|done| write::Job::Begin(Box::new(beginning), done)).await
+    }
+
     async fn request_of(&self, credential: CredentialId) -> Result<Option<RequestId>, LedgerError> {
         self.read(move |db| read::request_of(db, credential)).await
     }
@@ -204,6 +217,15 @@ impl Ledger for SqliteLedger {
     async fn has_plan_of(&self, digest: Digest, who: &PrincipalId) -> Result<bool, LedgerError> {
         let who = row::requester_key(who);
         self.read(move |db| read::has_plan_of(db, digest, &who)).await
+    }
+
+    async fn plan_of_saved(
+        &self,
+        saved: Digest,
+        who: &PrincipalId,
+    ) -> Result<Option<Digest>, LedgerError> {
+        let who = row::requester_key(who);
+        self.read(move |db| read::plan_of_saved(db, saved, &who)).await
     }
 
     async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError> {

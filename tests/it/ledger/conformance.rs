@@ -6,15 +6,16 @@ use assent_core::access::{Access, NewAccess, Purpose};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
-use assent_core::request::{Step, Version};
+use assent_core::principal::PrincipalId;
+use assent_core::request::{Request, Step, Version};
 use assent_core::time::Span;
 use assent_server::ledger::{
-    Commit, Keeping, Kept, Ledger, MemoryLedger, PlanText, SqliteLedger, States, Write,
+    Beginning, Commit, Keeping, Kept, Ledger, MemoryLedger, PlanText, SqliteLedger, States, Write,
 };
 use serde_json::json;
 
 use super::kit::{
-    alone, approval, at, called, credential, done, file, granted_to_be_looked_at, keeping,
+    alone, approval, at, called, credential, done, file, file_bound, granted_to_be_looked_at, keeping,
     later_review, person, spending, verified,
 };
 
@@ -48,10 +49,13 @@ suite! {
     what_is_due_comes_longest_due_first
     lists_are_newest_first_by_state_and_page
     the_newest_request_of_an_intent_and_the_request_of_a_credential_are_found
+    what_is_bound_to_a_thing_is_shown_by_what_it_states_and_met_by_nothing_else
+    what_is_begun_is_met_no_more_and_by_one_call
     the_log_is_what_was_written_and_its_head_is_its_root
     access_records_are_kept_and_are_in_the_log
     a_request_to_be_looked_at_is_known_until_it_has_been
     a_plan_is_kept_once_and_named_by_those_who_handed_it_in
+    which_plan_is_of_a_saved_file_is_each_one_s_own_word
     a_signal_is_replaced_and_taken_back
     every_version_of_a_document_is_kept
     a_receipt_opens_the_seal_of_its_own_step
@@ -212,6 +216,62 @@ async fn the_newest_request_of_an_intent_and_the_request_of_a_credential_are_fou
     assert_eq!(ledger.request_of(credential(at(2))).await.unwrap(), None);
 }
 
+async fn what_is_bound_to_a_thing_is_shown_by_what_it_states_and_met_by_nothing_else(
+    ledger: Ledgers,
+) {
+    let (stated, _) = done(&ledger, file("production", "r", at(0))).await;
+    let thing = (Digest::of(b"saved"), Some(Digest::of(b"{}")));
+    let (bound, _) = done(&ledger, file_bound("production", "r", thing, at(1))).await;
+    assert_ne!(bound.digest(), stated.digest());
+    let newest = async |intent| ledger.newest_with(intent).await.unwrap();
+    assert_eq!(newest(stated.digest()).await, Some(bound.id()));
+    assert_eq!(newest(bound.digest()).await, Some(bound.id()));
+    let (later, _) = done(&ledger, file("production", "r", at(2))).await;
+    assert_eq!(newest(stated.digest()).await, Some(later.id()));
+    let (alice, bob) = (person("alice").id, person("bob").id);
+    let newest_of = async |intent, who| ledger.newest_of(intent, who).await.unwrap();
+    assert_eq!(newest_of(stated.digest(), &alice).await, Some(later.id()));
+    assert_eq!(newest_of(bound.digest(), &alice).await, Some(bound.id()));
+    assert_eq!(newest_of(bound.digest(), &bob).await, None);
+    // The open request of what was stated is none of what is bound, nor the other way round.
+    let meeting = |step| Write { unless_open: true, ..alone(step) };
+    for (step, open) in [
+        (file("production", "r", at(3)), later.id()),
+        (file_bound("production", "r", thing, at(3)), bound.id()),
+    ] {
+        assert_eq!(ledger.commit(meeting(step)).await.unwrap(), Commit::Open(open));
+    }
+    let other = file_bound("production", "r", (Digest::of(b"other"), thing.1), at(3));
+    assert!(matches!(ledger.commit(meeting(other)).await.unwrap(), Commit::Done(_)));
+}
+
+async fn what_is_begun_is_met_no_more_and_by_one_call(ledger: Ledgers) {
+    let (filed, _) = done(&ledger, file("staging", "r", at(0))).await;
+    let begin = async |key: &str, request: &Request| {
+        let beginning = Beginning {
+            request: request.id(),
+            intent: request.digest(),
+            key: Digest::of(key.as_bytes()),
+            at: at(1),
+            entry: json!({"type": "begun"}),
+        };
+        ledger.begin(beginning).await.unwrap()
+    };
+    let again = || Write { unless_open: true, ..alone(file("staging", "r", at(2))) };
+    assert_eq!(ledger.commit(again()).await.unwrap(), Commit::Open(filed.id()));
+    assert!(begin("first", &filed).await);
+    assert!(begin("first", &filed).await, "the same call again is the same");
+    assert!(!begin("second", &filed).await);
+    let step = again();
+    let next = step.step.next().clone();
+    assert!(matches!(ledger.commit(step).await.unwrap(), Commit::Done(_)));
+    assert_eq!(ledger.commit(again()).await.unwrap(), Commit::Open(next.id()));
+    assert_eq!(ledger.load(filed.id(), None).await.unwrap().as_ref(), Some(&filed));
+    assert_eq!(verified(&ledger).await.requests, 2);
+    let head = ledger.head().await.unwrap();
+    assert_eq!(head.size, filed.version().0 + next.version().0 + 1, "one entry tells of it");
+}
+
 async fn the_log_is_what_was_written_and_its_head_is_its_root(ledger: Ledgers) {
     let mut size = 0;
     for millis in 0..20 {
@@ -281,7 +341,7 @@ async fn a_plan_is_kept_once_and_named_by_those_who_handed_it_in(ledger: Ledgers
     assert_eq!(ledger.plan(digest).await.unwrap(), None);
     let (alice, bob) = (person("alice").id, person("bob").id);
     for (by, summary) in [(&alice, "first"), (&alice, "again"), (&bob, "another")] {
-        let what = Kept::Plan { digest, text: text(summary) };
+        let what = Kept::Plan { digest, text: text(summary), saved: None };
         let handed_in = Keeping { by: by.clone(), ..keeping(what, "plan", at(1)) };
         assert_eq!(ledger.has_plan_of(digest, by).await.unwrap(), summary == "again");
         ledger.keep(handed_in).await.unwrap();
@@ -291,6 +351,27 @@ async fn a_plan_is_kept_once_and_named_by_those_who_handed_it_in(ledger: Ledgers
     assert!(!ledger.has_plan_of(digest, &person("carol").id).await.unwrap());
     assert!(!ledger.has_plan_of(Digest::of(b"other"), &alice).await.unwrap());
     assert_eq!(verified(&ledger).await.entries, 3);
+}
+
+async fn which_plan_is_of_a_saved_file_is_each_one_s_own_word(ledger: Ledgers) {
+    let (alice, bob) = (person("alice").id, person("bob").id);
+    let saved = Digest::of(b"saved");
+    let (first, second) = (Digest::of(b"first"), Digest::of(b"second"));
+    let of = async |who| ledger.plan_of_saved(saved, who).await.unwrap();
+    let say = async |who: &PrincipalId, digest, millis| {
+        let text = PlanText { summary: "{}".to_owned(), redacted: "{}".to_owned() };
+        let what = Kept::Plan { digest, text, saved: Some(saved) };
+        let said = Keeping { by: who.clone(), ..keeping(what, "plan", at(millis)) };
+        ledger.keep(said).await.unwrap();
+    };
+    assert_eq!(of(&alice).await, None);
+    say(&alice, first, 0).await;
+    assert_eq!((of(&alice).await, of(&bob).await), (Some(first), None));
+    say(&bob, second, 1).await;
+    assert_eq!((of(&alice).await, of(&bob).await), (Some(first), Some(second)));
+    say(&alice, second, 2).await;
+    assert_eq!(of(&alice).await, Some(second));
+    assert!(ledger.has_plan_of(first, &alice).await.unwrap());
 }
 
 async fn a_signal_is_replaced_and_taken_back(ledger: Ledgers) {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use assent_core::digest::Digest;
 use assent_core::id::{CredentialId, RequestId, ReviewId};
+use assent_core::intent::Intent;
 use assent_core::membership::Approver;
 use assent_core::policy::Policy;
 use assent_core::policy::ruling::PostReview;
@@ -39,7 +40,21 @@ pub(super) fn rules() -> Policy {
 
 /// Alice's filing in this environment, at this time.
 pub(super) fn file(environment: &str, reason: &str, now: Timestamp) -> Step {
-    let intent = intent(environment, reason).verify().unwrap();
+    file_intent(intent(environment, reason).verify().unwrap(), now)
+}
+
+/// The same, bound to an exact thing and its plan.
+pub(super) fn file_bound(
+    environment: &str,
+    reason: &str,
+    (thing, plan): (Digest, Option<Digest>),
+    now: Timestamp,
+) -> Step {
+    let stated = intent(environment, reason).verify().unwrap();
+    file_intent(stated.bound_to(thing, plan), now)
+}
+
+fn file_intent(intent: Intent, now: Timestamp) -> Step {
     let (requester, known) = (person("alice"), Known::default());
     let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
     let ruling = rules().rule(&situation);

@@ -21,11 +21,8 @@ pub(crate) fn fresh_key() -> IdempotencyKey {
 
 impl Caller {
     pub(crate) fn new(base: &str, token: Option<&str>) -> Self {
-        let settings = Settings {
-            url: base.parse().unwrap(),
-            token: token.map(|token| Secret::new(token.to_owned())),
-            user_agent: "assent-tests".to_owned(),
-        };
+        let settings = Settings::new(base.parse().unwrap(), "assent-tests")
+            .with_token(token.map(|token| Secret::new(token.to_owned())));
         let redirect = reqwest::redirect::Policy::none();
         Self {
             client: Client::new(settings).unwrap(),

@@ -1,6 +1,7 @@
 //! What happens to an apply that waits when somebody stops it, or the server goes away.
 
 use super::guarded;
+use super::process::{eventually, signal};
 use super::world::World;
 
 #[tokio::test]
@@ -84,4 +85,41 @@ async fn killing_terraform_withdraws_it_and_leaves_no_provider() {
     assert_eq!(apply.end().await.code, None);
     world.becomes(&asked.id, "canceled").await;
     world.providers_are_gone().await;
+}
+
+#[tokio::test]
+async fn killing_the_provider_fails_the_apply_and_the_next_one_meets_the_request() {
+    let world = World::new(&guarded("production", "")).await;
+    let apply = world.start_apply();
+    let asked = world.asked().await;
+    let waiting = async || world.calls().into_iter().find(|(call, _)| call == "ApplyResourceChange");
+    let (_, pid) = eventually("the wait", waiting).await;
+    assert!(signal("KILL", &pid).await);
+    let said = ["Error: Plugin did not respond", "ApplyResourceChange call"];
+    apply.end().await.exits(1).says(&said);
+    // Nobody could withdraw it.
+    assert_eq!(world.request(&asked.id).await.state, "pending");
+    assert!(world.in_state("assent_approval").is_none());
+    let apply = world.start_apply();
+    world.both_approve(&asked).await;
+    apply.end().await.exits(0);
+    assert_eq!(world.in_state("assent_approval").unwrap()["id"], asked.id);
+    assert_eq!(world.requests(&[]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_asked_at_plan_outlives_an_interrupt() {
+    let world = World::new(&guarded("production", r#"request_at = "plan""#)).await;
+    world.plan().await.exits(2);
+    let asked = world.asked().await;
+    let apply = world.start_apply();
+    eventually("the wait", async || (world.count("ApplyResourceChange") == 1).then_some(())).await;
+    apply.signal("INT").await;
+    let said = ["Error: Approval wait cancelled", "was asked at plan and stays open"];
+    apply.end().await.exits(1).says(&said);
+    assert_eq!(world.request(&asked.id).await.state, "pending");
+    world.providers_are_gone().await;
+    world.both_approve(&asked).await;
+    world.apply().await.exits(0);
+    assert_eq!(world.in_state("assent_approval").unwrap()["id"], asked.id);
 }

@@ -62,6 +62,13 @@ impl Ran {
         self
     }
 
+    /// The run, which must have said this neither twice nor never.
+    #[track_caller]
+    pub(super) fn says_once(self, part: &str) -> Self {
+        assert_eq!(self.said.matches(part).count(), 1, "`{part}` in: {}", self.said);
+        self
+    }
+
     /// The run, which must have said none of this.
     #[track_caller]
     pub(super) fn never_says(self, parts: &[&str]) -> Self {

@@ -9,7 +9,7 @@ use super::world::World;
 use super::{HEAD, POLICY};
 
 /// A directory of the workspace.
-fn workspace(name: &str) -> PathBuf {
+pub(super) fn workspace(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(name)
 }
 

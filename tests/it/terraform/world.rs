@@ -101,7 +101,16 @@ impl World {
 
     /// terraform with these arguments, as alice.
     pub(super) fn terraform(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("terraform");
+        self.command(Path::new("terraform"), arguments)
+    }
+
+    /// `assent` with these arguments, where terraform runs and as it runs.
+    pub(super) fn assent(&self, arguments: &[&str]) -> Command {
+        self.command(&assent(), arguments)
+    }
+
+    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.at("work"))
@@ -156,6 +165,20 @@ impl World {
         self.start_apply().end().await
     }
 
+    /// Runs `terraform plan -out` into this file.
+    pub(super) async fn plan_into(&self, file: &str) -> Ran {
+        self.run(&["plan", "-input=false", "-out", file]).await.exits(0)
+    }
+
+    /// Replaces the policy, and waits until the server rules by it.
+    pub(super) async fn rule_by(&self, policy: &str) {
+        let revision = async || self.alice.client.policy_status().await.unwrap().revision;
+        let before = revision().await;
+        fs::write(self.at("policy/policy.yaml"), policy).unwrap();
+        let replaced = async || (revision().await != before).then_some(());
+        eventually("the new policy", replaced).await;
+    }
+
     /// The one request that is pending, as soon as there is one.
     pub(super) async fn asked(&self) -> wire::Request {
         eventually("a request", async || {
@@ -205,6 +228,12 @@ impl World {
     pub(super) async fn carol_denies(&self, request: &wire::Request, why: &str) {
         let denied = review(&self.carol, request, wire::Verdict::Deny, why).await;
         assert_eq!(denied.state, "denied");
+    }
+
+    /// alice takes back what she was granted.
+    pub(super) async fn alice_revokes(&self, request: &wire::Request) {
+        let revoked = self.alice.client.revoke(&request.id, "an incident", &fresh_key()).await;
+        assert_eq!(revoked.unwrap().state, "revoked");
     }
 
     /// Whether a token is good now.

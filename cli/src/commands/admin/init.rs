@@ -22,7 +22,7 @@ pub(crate) async fn run(
         Some(code) => code,
         None => Secret::new(terminal::secret_line("one-time code", output)?),
     };
-    let client = Server { url: url.clone(), token: None }.client()?;
+    let client = Server { url: url.clone(), token: None }.client(server)?;
     let fresh = client.bootstrap(code.expose(), &name, &IdempotencyKey::fresh()).await?;
     output.talk(format!("{} administers {}", clean(&name), clean(client.base())));
     if save {

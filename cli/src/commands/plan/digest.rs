@@ -1,5 +1,6 @@
 //! `assent plan digest`
 
+use assent_core::digest::Digest;
 use assent_core::plan::{Limits, Plan};
 use serde_json::json;
 
@@ -11,8 +12,8 @@ use crate::output::Output;
 /// Prints the digest of a file's bytes, if they are a plan; says on stderr which kind.
 pub(crate) fn run(args: &PlanDigestArgs, output: &Output) -> Result<Exit, Failure> {
     let limits = Limits::default();
-    let (digest, of) = match read(&args.file, &limits)? {
-        Given::Saved(digest) => (digest, "saved plan"),
+    let (digest, of) = match read(&args.file)? {
+        Given::Saved(bytes) => (Digest::of(&bytes), "saved plan"),
         Given::Json(bytes) => {
             let plan = Plan::parse(&bytes, &limits).map_err(|e| unread(&args.file, &e))?;
             (plan.digest, "plan in JSON")

@@ -1,7 +1,7 @@
 //! The command itself: its environment, its signals, its end.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -34,12 +34,12 @@ pub(super) struct Environment<'a> {
 
 /// How it ended.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) exit: Exit,
+pub(in crate::commands) struct Ended {
+    pub(in crate::commands) exit: Exit,
     /// Why its credential is taken back, unless it succeeded.
     pub(super) failed: Option<String>,
     /// What is to be told, where it did not even begin.
-    pub(super) failure: Option<Failure>,
+    pub(in crate::commands) failure: Option<Failure>,
 }
 
 /// Runs the command to its end.
@@ -49,20 +49,25 @@ pub(super) async fn run(
     signals: &mut Signals,
 ) -> Ended {
     let Some((program, arguments)) = command.split_first() else {
-        return not_started(&OsString::new(), &io::Error::from(io::ErrorKind::NotFound));
+        return not_started(OsStr::new(""), &io::Error::from(io::ErrorKind::NotFound));
     };
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .env("ASSENT_CREDENTIAL", &environment.credential.token)
         .env("ASSENT_REQUEST_ID", &environment.request.id)
         .env("ASSENT_URL", environment.client.base())
         .envs(opened(&environment.credential.fields))
         // What may ask and approve is not for the command; what was approved is.
-        .env_remove("ASSENT_TOKEN")
-        .spawn();
-    match child {
+        .env_remove("ASSENT_TOKEN");
+    to_its_end(command, signals).await
+}
+
+/// Runs a command to its end, and passes signals on to it meanwhile.
+pub(in crate::commands) async fn to_its_end(mut command: Command, signals: &mut Signals) -> Ended {
+    match command.spawn() {
         Ok(child) => until_ended(child, signals).await,
-        Err(error) => not_started(program, &error),
+        Err(error) => not_started(command.as_std().get_program(), &error),
     }
 }
 
@@ -125,7 +130,7 @@ fn lost(error: &io::Error) -> Ended {
 }
 
 /// As shells tell it: 127 for a command that is not there, 126 for one that cannot be run.
-fn not_started(program: &OsString, error: &io::Error) -> Ended {
+fn not_started(program: &OsStr, error: &io::Error) -> Ended {
     let exit = match error.kind() == io::ErrorKind::NotFound {
         true => Exit::Of(127),
         false => Exit::Of(126),
@@ -171,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_command_that_is_not_there_is_127() {
-        let ended = not_started(&"nope".into(), &io::Error::from(io::ErrorKind::NotFound));
+        let ended = not_started(OsStr::new("nope"), &io::Error::from(io::ErrorKind::NotFound));
         assert_eq!(ended.exit.code(), 127);
     }
 }

@@ -117,8 +117,19 @@ fn request_id(found: Option<Vec<u8>>) -> Answer<Option<RequestId>> {
 }
 
 pub(super) fn newest_with(db: &Connection, intent: Digest) -> Answer<Option<RequestId>> {
-    let sql = "SELECT request FROM filing WHERE intent = ?1 ORDER BY request DESC LIMIT 1";
+    let sql = "SELECT request FROM filing WHERE intent = ?1 OR stated = ?1 \
+        ORDER BY request DESC LIMIT 1";
     request_id(one(db, sql, &[intent.as_bytes()], |row| row.get(0))?)
+}
+
+pub(super) fn newest_of(
+    db: &Connection,
+    intent: Digest,
+    requester: &[u8],
+) -> Answer<Option<RequestId>> {
+    let sql = "SELECT request FROM filing WHERE intent = ?1 AND requester = ?2 \
+        ORDER BY request DESC LIMIT 1";
+    request_id(one(db, sql, &[intent.as_bytes(), &requester], |row| row.get(0))?)
 }
 
 pub(super) fn open_with(
@@ -127,9 +138,21 @@ pub(super) fn open_with(
     requester: &[u8],
 ) -> Answer<Option<RequestId>> {
     let sql = "SELECT filing.request FROM filing JOIN request ON request.id = filing.request \
-        WHERE filing.intent = ?1 AND filing.requester = ?2 \
+        WHERE filing.intent = ?1 AND filing.requester = ?2 AND filing.begun IS NULL \
         AND request.state IN ('pending', 'approved') ORDER BY filing.request DESC LIMIT 1";
     request_id(one(db, sql, &[intent.as_bytes(), &requester], |row| row.get(0))?)
+}
+
+/// Whether what was requested is begun under this key.
+pub(super) fn is_begun_under(
+    db: &Connection,
+    intent: Digest,
+    id: &[u8; 16],
+    key: Digest,
+) -> Answer<bool> {
+    let sql = "SELECT 1 FROM filing WHERE intent = ?1 AND request = ?2 AND begun = ?3";
+    let found = one(db, sql, &[intent.as_bytes(), id, key.as_bytes()], |row| row.get::<_, i64>(0))?;
+    Ok(found.is_some())
 }
 
 pub(super) fn request_of(db: &Connection, id: CredentialId) -> Answer<Option<RequestId>> {
@@ -213,6 +236,16 @@ pub(super) fn has_plan_of(db: &Connection, digest: Digest, who: &[u8]) -> Answer
     let sql = "SELECT 1 FROM plan_by WHERE plan = ?1 AND who = ?2";
     let found = one(db, sql, &[digest.as_bytes(), &who], |row| row.get::<_, i64>(0))?;
     Ok(found.is_some())
+}
+
+pub(super) fn plan_of_saved(
+    db: &Connection,
+    saved: Digest,
+    who: &[u8],
+) -> Answer<Option<Digest>> {
+    let sql = "SELECT plan FROM plan_saved WHERE saved = ?1 AND who = ?2";
+    let found = one(db, sql, &[saved.as_bytes(), &who], |row| row.get::<_, Vec<u8>>(0))?;
+    found.map(|bytes| digest(&bytes)).transpose()
 }
 
 pub(super) fn signals(db: &Connection) -> Answer<Vec<KeptSignal>> {

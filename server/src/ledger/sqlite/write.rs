@@ -16,7 +16,7 @@ use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Write, awaits_later_review,
+    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Write, awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -27,6 +27,7 @@ pub(super) enum Job {
     Access(Box<AccessStep>, Done<()>),
     Remember(Met, Done<()>),
     Keep(Box<Keeping>, Done<()>),
+    Begin(Box<Beginning>, Done<bool>),
     Forget(Timestamp, Done<()>),
 }
 
@@ -159,6 +160,7 @@ impl Job {
     fn unwritten(self) -> Acknowledge {
         match self {
             Self::Step(_, _, done) => acknowledge(done, None),
+            Self::Begin(_, done) => acknowledge(done, None),
             Self::Access(_, done)
             | Self::Remember(_, done)
             | Self::Keep(_, done)
@@ -172,6 +174,7 @@ impl Job {
             Self::Access(step, done) => settle(pen.access(&step), done),
             Self::Remember(met, done) => settle(pen.remember_met(&met), done),
             Self::Keep(keeping, done) => settle(pen.keep(&keeping), done),
+            Self::Begin(beginning, done) => settle(pen.begin_action(&beginning), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
         }
     }
@@ -250,8 +253,10 @@ impl Pen<'_> {
         let sql = "INSERT INTO request (id, version, state, head, due, later) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due, &later])?;
-        let sql = "INSERT INTO filing (intent, request, requester) VALUES (?1, ?2, ?3)";
-        self.execute(sql, &[next.digest().as_bytes(), &id, &requester])?;
+        let stated = Some(next.intent().stated().digest()).filter(|d| *d != next.digest());
+        let stated = stated.as_ref().map(Digest::as_bytes);
+        let sql = "INSERT INTO filing (intent, request, requester, stated) VALUES (?1, ?2, ?3, ?4)";
+        self.execute(sql, &[next.digest().as_bytes(), &id, &requester, &stated])?;
         Ok(None)
     }
 
@@ -347,12 +352,19 @@ impl Pen<'_> {
         let Keeping { what, by, at, entry } = keeping;
         let (who, millis) = (by.to_string(), at.as_millis());
         match what {
-            Kept::Plan { digest, text } => {
+            Kept::Plan { digest, text, saved } => {
                 let sql = "INSERT OR IGNORE INTO plan (digest, summary, redacted) \
                     VALUES (?1, ?2, ?3)";
                 self.execute(sql, &[digest.as_bytes(), &text.summary, &text.redacted])?;
                 let sql = "INSERT OR IGNORE INTO plan_by (plan, who, at) VALUES (?1, ?2, ?3)";
                 self.execute(sql, &[digest.as_bytes(), &requester_key(by), &millis])?;
+                if let Some(saved) = saved {
+                    let sql = "INSERT INTO plan_saved (saved, who, plan, at) \
+                        VALUES (?1, ?2, ?3, ?4) ON CONFLICT (saved, who) \
+                        DO UPDATE SET plan = excluded.plan, at = excluded.at";
+                    let who = requester_key(by);
+                    self.execute(sql, &[saved.as_bytes(), &who, digest.as_bytes(), &millis])?;
+                }
             }
             Kept::Signal { name, value: None } => {
                 self.execute("DELETE FROM signal WHERE name = ?1", &[name])?;
@@ -370,6 +382,19 @@ impl Pen<'_> {
             }
         }
         self.append(&Leaf::of(entry), None, *at).map(drop)
+    }
+
+    /// Compare and set: of two beginnings the first counts, and the same again is the same.
+    fn begin_action(&mut self, beginning: &Beginning) -> Result<bool, LedgerError> {
+        let Beginning { request, intent, key, at, entry } = beginning;
+        let id = request.to_bytes();
+        let sql = "UPDATE filing SET begun = ?3 \
+            WHERE intent = ?1 AND request = ?2 AND begun IS NULL";
+        if self.execute(sql, &[intent.as_bytes(), &id, key.as_bytes()])? == 1 {
+            self.append(&Leaf::of(entry), None, *at)?;
+            return Ok(true);
+        }
+        read::is_begun_under(self.db, *intent, &id, *key)
     }
 
     fn forget(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -1,0 +1,156 @@
+//! Every example, run as it stands: checked, applied with people who approve what is asked, planned
+//! again without a difference, imported if it says how, and destroyed.
+//!
+//! Which examples there are is nowhere listed: a new directory is run too.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::POLICY;
+use super::process::Ran;
+use super::schema::workspace;
+use super::world::World;
+
+/// Where the authority is, in examples.
+const ADDRESS: &str = "https://assent.example.com";
+
+/// What is below `examples`: those that are walked here, and those that other tests run.
+const WALKED: [&str; 6] =
+    ["data-sources", "ephemeral-resources", "functions", "guides", "provider", "resources"];
+const ELSEWHERE: [&str; 2] = ["policies", "quickstart"];
+
+#[tokio::test]
+async fn every_example_of_a_data_source_runs() {
+    run_all("data-sources").await;
+}
+
+#[tokio::test]
+async fn every_example_of_an_ephemeral_resource_runs() {
+    run_all("ephemeral-resources").await;
+}
+
+#[tokio::test]
+async fn every_example_of_a_function_runs() {
+    run_all("functions").await;
+}
+
+#[tokio::test]
+async fn every_example_of_a_guide_runs() {
+    run_all("guides").await;
+}
+
+#[tokio::test]
+async fn the_example_of_the_provider_runs() {
+    run(&workspace("examples/provider")).await;
+}
+
+#[tokio::test]
+async fn every_example_of_a_resource_runs() {
+    run_all("resources").await;
+}
+
+#[test]
+fn no_example_is_left_out() {
+    for path in entries(&workspace("examples")) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(
+            WALKED.contains(&name) || ELSEWHERE.contains(&name),
+            "no test walks examples/{name}"
+        );
+    }
+}
+
+/// What is in a directory, in order.
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
+    let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    found
+}
+
+/// Runs each example of a kind.
+async fn run_all(kind: &str) {
+    let examples = entries(&workspace("examples").join(kind));
+    assert!(!examples.is_empty(), "there is no example in {kind}");
+    for example in examples {
+        run(&example).await;
+    }
+}
+
+/// Runs one.
+async fn run(example: &Path) {
+    let world = copied(example).await;
+    let says = |ran: Ran| {
+        assert_eq!(ran.code, Some(0), "{}: {}", example.display(), ran.said);
+    };
+    says(world.run(&["validate"]).await);
+    says(attended(&world, &["apply", "-auto-approve", "-input=false"]).await);
+    says(world.plan().await);
+    if let Some(command) = import_of(&world) {
+        import(&world, &command).await;
+    }
+    says(attended(&world, &["destroy", "-auto-approve", "-input=false"]).await);
+}
+
+/// A world with this example, and with the provider's where it has none of its own.
+async fn copied(example: &Path) -> World {
+    let world = World::under(POLICY, "").await;
+    let mut has_provider = false;
+    for file in entries(example) {
+        let text = fs::read_to_string(&file).unwrap();
+        has_provider |= text.contains("required_providers");
+        let text = text.replace(ADDRESS, &world.base);
+        fs::write(world.work(file.file_name().unwrap().to_str().unwrap()), text).unwrap();
+        let permissions = fs::metadata(&file).unwrap().permissions();
+        fs::set_permissions(world.work(file.file_name().unwrap().to_str().unwrap()), permissions)
+            .unwrap();
+    }
+    if !has_provider {
+        let provider = fs::read_to_string(workspace("examples/provider/provider.tf")).unwrap();
+        world.configure(&provider.replace(ADDRESS, &world.base));
+    }
+    world
+}
+
+/// A run during which people approve whatever is asked.
+async fn attended(world: &World, arguments: &[&str]) -> Ran {
+    let ending = world.start(arguments).end();
+    tokio::pin!(ending);
+    loop {
+        tokio::select! {
+            ran = &mut ending => return ran,
+            () = approve_what_is_asked(world) => {}
+        }
+    }
+}
+
+async fn approve_what_is_asked(world: &World) {
+    for request in world.requests(&[("state", "pending")]).await {
+        if world.bob_approves(&request).await.state == "pending" {
+            world.carol_approves(&request).await;
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+/// The command with which it is imported, if the example says one.
+fn import_of(world: &World) -> Option<Vec<String>> {
+    let text = fs::read_to_string(world.work("import.sh")).ok()?;
+    let command = text.lines().find(|line| line.starts_with("terraform import ")).unwrap();
+    Some(command.split_whitespace().skip(1).map(str::to_owned).collect())
+}
+
+/// Forgets the resource and imports it as the example says. Ids that the server gives are those of
+/// what was made here.
+async fn import(world: &World, command: &[String]) {
+    let [_, address, id] = command else { panic!("not an import: {command:?}") };
+    let (kind, _) = address.split_once('.').unwrap();
+    let made = world.in_state(kind).unwrap();
+    let made = made["id"].as_str().unwrap();
+    let id = if id.starts_with("req_") { made } else { id };
+    assert_eq!(id, made, "the example imports something else than it makes");
+    world.run(&["state", "rm", address]).await.exits(0);
+    world.run(&["import", "-input=false", address, id]).await.exits(0);
+    assert_eq!(world.in_state(kind).unwrap()["id"], id);
+}

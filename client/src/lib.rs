@@ -4,6 +4,7 @@
 //! token, and never retries a call that changes something without its idempotency key.
 
 mod error;
+mod policy;
 mod transport;
 mod wait;
 
@@ -219,14 +220,6 @@ impl Client {
     /// [`ClientError`].
     pub async fn plan(&self, digest: &str) -> Result<wire::plan::Plan, ClientError> {
         self.transport.send(Call::get(&path("/v1/plans/{}", digest))).await
-    }
-
-    /// By what the authority rules, and why not by the newest.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn policy_status(&self) -> Result<wire::PolicyStatus, ClientError> {
-        self.transport.send(Call::get("/v1/policy/status")).await
     }
 
     /// Mints a credential. Repeated with its key, it gives the same credential again.

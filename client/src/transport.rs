@@ -29,6 +29,7 @@ pub(crate) struct Call {
     query: Vec<(String, String)>,
     body: Body,
     key: Option<String>,
+    approval: Option<String>,
     timeout: Duration,
 }
 
@@ -46,6 +47,7 @@ impl Call {
             query: Vec::new(),
             body: Body::None,
             key: None,
+            approval: None,
             timeout: Duration::from_secs(30),
         }
     }
@@ -69,6 +71,22 @@ impl Call {
 
     pub(crate) fn change(path: &str, body: &impl Serialize, key: &IdempotencyKey) -> Self {
         Self { key: Some(key.as_str().to_owned()), ..Self::ask(path, body) }
+    }
+
+    /// Puts something in its place; safe to repeat by itself.
+    pub(crate) fn put(path: &str, body: &impl Serialize) -> Self {
+        Self { method: Method::PUT, ..Self::ask(path, body) }
+    }
+
+    /// Takes something away.
+    pub(crate) fn delete(path: &str) -> Self {
+        Self { method: Method::DELETE, ..Self::get(path) }
+    }
+
+    /// The same, by the approval of this request.
+    pub(crate) fn approved_by(mut self, request: Option<&str>) -> Self {
+        self.approval = request.map(str::to_owned);
+        self
     }
 
     pub(crate) fn with_query(mut self, query: &[(&str, &str)]) -> Self {
@@ -152,6 +170,9 @@ impl Transport {
         }
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);
+        }
+        if let Some(approval) = &call.approval {
+            request = request.header("assent-approval", approval);
         }
         request = match &call.body {
             Body::None => request,

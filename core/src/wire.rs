@@ -3,6 +3,7 @@
 //! Everything read here is unverified until its `TryFrom` or `verify` has made a domain value of it.
 
 pub mod authzen;
+mod entries;
 mod event;
 mod history;
 mod known;
@@ -12,6 +13,10 @@ mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use entries::{
+    Calendar, CalendarDates, CalendarSpan, CalendarWindow, Calendars, Group, Groups, NewCalendar,
+    NewGroup, PolicyCheck, PolicyChecked, PolicyFinding,
+};
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
 pub use known::{Known, Network, Opinion, SeenPlan};
@@ -34,7 +39,7 @@ use crate::principal::{self, PrincipalKind};
 use crate::time::Span;
 
 /// What is about to be done.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Intent {
     /// Dotted name: `terraform.apply`, `github.deploy`, `database.session`.
@@ -823,6 +828,10 @@ pub struct Problem {
     /// Each fault with its place, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
+    /// What must be approved first, for code `approval_required`. Its reason is empty: whoever files
+    /// it says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Box<Intent>>,
 }
 
 /// One fault in what was sent.

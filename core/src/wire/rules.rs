@@ -42,12 +42,20 @@ pub struct PolicyProblem {
 /// One fault of a policy file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyFault {
-    /// The file.
+    /// The file; of what came over the API, its name after `api:/`.
     pub file: String,
     /// The line, from 1.
     pub line: u64,
     /// The column, from 1.
     pub column: u64,
+    /// The name of the document, group or calendar it is in, where that came over the API:
+    /// `freeze.yaml`, `groups/dba`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// The field of that group or calendar: `members[0]`. Its line and column say nothing to whoever
+    /// wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
     /// What is wrong and what was expected.
     pub message: String,
 }
@@ -58,6 +66,8 @@ impl From<&Fault> for PolicyFault {
             file: fault.place.file.clone(),
             line: fault.place.line as u64,
             column: fault.place.column as u64,
+            document: None,
+            field: None,
             message: fault.message.clone(),
         }
     }

@@ -10,6 +10,7 @@ pub mod ask;
 mod attribute;
 pub mod calendar;
 pub mod cases;
+pub mod changes;
 pub mod cidr;
 mod combine;
 mod compile;
@@ -34,6 +35,7 @@ pub mod schema;
 pub mod situation;
 #[cfg(test)]
 mod tests;
+pub mod uses;
 mod yaml;
 
 use std::collections::BTreeSet;
@@ -44,7 +46,7 @@ use crate::membership::Membership;
 use crate::policy::ask::Ask;
 use crate::policy::combine::Said;
 use crate::policy::condition::{Condition, Truth};
-use crate::policy::document::{Fault, OnChange, PolicyDocument};
+use crate::policy::document::{Fault, OnChange, Place, PolicyChanges, PolicyDocument};
 use crate::policy::index::Index;
 use crate::policy::record::Records;
 use crate::policy::risk::Factor;
@@ -62,12 +64,15 @@ pub struct Policy {
     factors: Vec<Factor>,
     defaults: Defaults,
     on_change: OnChange,
+    policy_changes: PolicyChanges,
     revision: Digest,
 }
 
 #[derive(Debug)]
 struct Rule {
     id: String,
+    /// Where it stands.
+    place: Place,
     description: Option<String>,
     when: Vec<Condition>,
     effect: Effect,
@@ -148,6 +153,7 @@ impl Policy {
             factors: Vec::new(),
             defaults: Defaults { request_expires: Span::hours(24), terms: Terms::DEFAULT },
             on_change: OnChange::default(),
+            policy_changes: PolicyChanges::default(),
             revision: Digest::of(b"assent/policy/v1\0"),
         }
     }
@@ -167,6 +173,17 @@ impl Policy {
     /// What becomes of pending requests when this policy takes over.
     pub fn on_change(&self) -> OnChange {
         self.on_change
+    }
+
+    /// Who changes policy over the API.
+    pub fn policy_changes(&self) -> PolicyChanges {
+        self.policy_changes
+    }
+
+    /// Where the rule of this id stands.
+    pub fn place_of(&self, rule: &str) -> Option<&Place> {
+        let at = self.rules.binary_search_by(|one| one.id.as_str().cmp(rule)).ok()?;
+        self.rules.get(at).map(|rule| &rule.place)
     }
 
     /// How many rules there are.

@@ -515,6 +515,10 @@ pub struct FactorAccount {
 pub struct Account {
     /// The rule.
     pub rule: String,
+    /// Where it stands: `policy/prod.yaml:12:5`, or `api:/freeze.yaml:3:5` for what came over the
+    /// API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// `deny`, `require` or `allow`.
     pub effect: String,
     /// `matched`, `not matched` or `indeterminate`.
@@ -572,6 +576,7 @@ impl From<&explanation::Account> for Account {
     fn from(account: &explanation::Account) -> Self {
         Self {
             rule: account.rule.clone(),
+            place: None,
             effect: account.effect.to_owned(),
             result: match account.truth {
                 Truth::True => "matched",
@@ -615,10 +620,14 @@ impl Decision {
         explanation: explanation::Explanation,
     ) -> Self {
         let risk = explanation.risk.iter().flat_map(|risk| &risk.factors);
+        let account = |account: &explanation::Account| Account {
+            place: policy.place_of(&account.rule).map(ToString::to_string),
+            ..Account::from(account)
+        };
         Self {
             digest: situation.intent.digest().to_string(),
             ruling: (&policy.rule(situation)).into(),
-            explanation: explanation.rules.iter().map(Account::from).collect(),
+            explanation: explanation.rules.iter().map(account).collect(),
             risk: risk.map(FactorAccount::from).collect(),
         }
     }

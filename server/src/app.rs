@@ -28,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
 pub use error::{AppError, BeginError};
-pub use policies::Trouble;
-pub(crate) use policies::documents_of;
+pub use policies::{ApprovalError, Trouble};
+pub(crate) use policies::{Entry, documents_of};
 pub use requests::{Filed, Listing};
 
 use crate::app::authzen::Authzen;
@@ -74,6 +74,8 @@ pub struct Authority {
     source: Source,
     /// Held while what rules is being replaced: one at a time.
     replacing: tokio::sync::Mutex<()>,
+    /// Held while changes of policy are tried.
+    checking: tokio::sync::Mutex<()>,
     /// Held while a plan is read.
     reading_plan: tokio::sync::Mutex<()>,
     engines: Arc<dyn Engines>,
@@ -178,6 +180,7 @@ impl Authority {
             rules: RwLock::new(Rules::new(rules, clock.now())),
             source,
             replacing: tokio::sync::Mutex::default(),
+            checking: tokio::sync::Mutex::default(),
             reading_plan: tokio::sync::Mutex::default(),
             engines,
             proxies,

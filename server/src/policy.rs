@@ -21,6 +21,9 @@ const LARGEST_DATA: u64 = 32 * 1024 * 1024;
 /// How many files a policy has at most.
 const MOST_FILES: usize = 10_000;
 
+/// How the names of what came over the API begin.
+const KEPT: &str = "api:/";
+
 /// How long a directory must hold the same before that counts.
 const MOMENT: Duration = Duration::from_millis(100);
 /// How often a directory is read until it holds the same twice.
@@ -172,7 +175,12 @@ impl Loaded {
 /// The name of a document that came over the API, as faults print it. No file has it: the names of
 /// files in a directory never begin so.
 pub(crate) fn kept_name(name: &str) -> String {
-    format!("api:/{name}")
+    format!("{KEPT}{name}")
+}
+
+/// The name under which something came over the API, from the name that faults print.
+pub(crate) fn kept_in(file: &str) -> Option<&str> {
+    file.strip_prefix(KEPT)
 }
 
 /// What belongs to a policy, by its name alone.

@@ -15,6 +15,8 @@ mod listing;
 mod network;
 mod plans;
 mod policies;
+mod policy_approvals;
+mod policy_entries;
 mod repeats;
 mod reviews;
 mod routes;

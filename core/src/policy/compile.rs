@@ -10,7 +10,8 @@ use crate::policy::attribute::Attribute;
 use crate::policy::calendar::Zone;
 use crate::policy::condition::{Condition, Constant, Test};
 use crate::policy::document::{
-    self, EngineText, Fault, Half, OnChange, Place, PolicyDocument, StageText, Vocabulary,
+    self, EngineText, Fault, Half, OnChange, Place, PolicyChanges, PolicyDocument, StageText,
+    Vocabulary,
 };
 use crate::policy::index::Index;
 use crate::policy::polarity;
@@ -31,6 +32,7 @@ pub(super) struct Written<'a> {
     pub(super) membership: Membership,
     pub(super) defaults: crate::policy::Defaults,
     pub(super) on_change: OnChange,
+    pub(super) policy_changes: PolicyChanges,
 }
 
 /// Reads the documents among these files.
@@ -45,7 +47,7 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         faults.extend(document::misnamed(file));
     }
 
-    let (defaults, zone, on_change) = defaults(&halves, faults);
+    let Settled { defaults, zone, on_change, policy_changes } = defaults(&halves, faults);
     let records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
     let membership = membership(&halves, faults);
     let vocabulary =
@@ -58,13 +60,14 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         rules.extend(read.rules);
         factors.extend(read.factors);
     }
-    Written { halves, rules, factors, records, membership, defaults, on_change }
+    Written { halves, rules, factors, records, membership, defaults, on_change, policy_changes }
 }
 
 pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
     let mut faults = Vec::new();
-    let Written { rules: written, factors, records, membership, defaults, on_change, .. } =
-        read(files, &mut faults);
+    let all = read(files, &mut faults);
+    let (on_change, policy_changes) = (all.on_change, all.policy_changes);
+    let Written { rules: written, factors, records, membership, defaults, .. } = all;
     let attachments: Vec<&PolicyDocument> =
         files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
     let checker = Checker { all: &written, membership: &membership, records: &records };
@@ -81,7 +84,17 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
     factors.sort_by(|one, other| one.id.cmp(&other.id));
     let index = Index::new(rules.iter().map(|rule| rule.when.as_slice()));
     let revision = revision(files);
-    Ok(Policy { rules, index, membership, records, factors, defaults, on_change, revision })
+    Ok(Policy {
+        rules,
+        index,
+        membership,
+        records,
+        factors,
+        defaults,
+        on_change,
+        policy_changes,
+        revision,
+    })
 }
 
 /// The digest of all texts that rule, whatever their order and their files' names.
@@ -96,12 +109,9 @@ fn revision(files: &[PolicyDocument]) -> Digest {
 fn membership(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Fault>) -> Membership {
     let mut groups = BTreeMap::new();
     let mut vouched = BTreeSet::new();
-    let mut seen = BTreeSet::new();
+    let mut seen = Seen::default();
     for (name, group) in halves.iter().flat_map(|(_, half)| &half.sections.groups) {
-        if !seen.insert(name) {
-            let message = format!("group `{name}` is defined twice");
-            faults.push(Fault { place: group.place.clone(), message });
-        }
+        seen.see("group", name, &group.place, faults);
         match &group.people {
             Some(people) => drop(groups.insert(name.clone(), people.clone())),
             None => drop(vouched.insert(name.clone())),
@@ -113,27 +123,21 @@ fn membership(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Fault>) -> Me
 /// Everything that has a name, each name once over all documents.
 fn records(halves: &[(&PolicyDocument, Half)], zone: Zone, faults: &mut Vec<Fault>) -> Records {
     let mut records = Records { zone, ..Records::default() };
+    let mut seen = Seen::default();
     for (_, half) in halves {
         let sections = &half.sections;
         for (name, placed) in &sections.kinds {
-            if records.kinds.insert(name.clone(), placed.value).is_some() {
-                twice("kind", name, &placed.place, faults);
-            }
+            seen.see("kind", name, &placed.place, faults);
+            records.kinds.insert(name.clone(), placed.value);
         }
         for (name, placed) in &sections.environments {
-            let value = placed.value.clone();
-            if records.environments.insert(name.clone(), value).is_some() {
-                twice("environment", name, &placed.place, faults);
-            }
+            seen.see("environment", name, &placed.place, faults);
+            records.environments.insert(name.clone(), placed.value.clone());
         }
         for (name, placed) in &sections.calendars {
+            seen.see("calendar", name, &placed.place, faults);
             match placed.value.calendar(&records.zone) {
-                Ok(calendar) => {
-                    let calendar = Arc::new(calendar);
-                    if records.calendars.insert(name.clone(), calendar).is_some() {
-                        twice("calendar", name, &placed.place, faults);
-                    }
-                }
+                Ok(calendar) => drop(records.calendars.insert(name.clone(), Arc::new(calendar))),
                 Err(error) => {
                     let (place, message) = (placed.place.clone(), error.to_string());
                     faults.push(Fault { place, message });
@@ -151,9 +155,28 @@ fn records(halves: &[(&PolicyDocument, Half)], zone: Zone, faults: &mut Vec<Faul
     records
 }
 
-fn twice(what: &str, name: &str, place: &Place, faults: &mut Vec<Fault>) {
-    let message = format!("{what} `{name}` is defined twice");
-    faults.push(Fault { place: place.clone(), message });
+/// Where what has a name was defined first. Nothing is ever silently overridden: whichever document
+/// it comes from, the second definition is a fault.
+#[derive(Default)]
+pub(super) struct Seen<'a> {
+    first: BTreeMap<(&'static str, &'a str), &'a Place>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn see(
+        &mut self,
+        what: &'static str,
+        name: &'a str,
+        place: &'a Place,
+        faults: &mut Vec<Fault>,
+    ) {
+        let Some(first) = self.first.get(&(what, name)) else {
+            self.first.insert((what, name), place);
+            return;
+        };
+        let message = format!("{what} `{name}` is defined twice: at {first} already");
+        faults.push(Fault { place: place.clone(), message });
+    }
 }
 
 /// Somebody with two stand-ins at once would count twice.
@@ -165,11 +188,16 @@ fn clash(new: &Delegation, others: &[Delegation]) -> Option<String> {
     Some(format!("`{}` has `{}` standing in at that time already", new.from, other.to))
 }
 
+/// What holds where no rule says otherwise.
+struct Settled {
+    defaults: crate::policy::Defaults,
+    zone: Option<Zone>,
+    on_change: OnChange,
+    policy_changes: PolicyChanges,
+}
+
 /// Defaults of several documents must not differ silently: at most one document states them.
-fn defaults(
-    halves: &[(&PolicyDocument, Half)],
-    faults: &mut Vec<Fault>,
-) -> (crate::policy::Defaults, Option<Zone>, OnChange) {
+fn defaults(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Fault>) -> Settled {
     let mut stated =
         halves.iter().map(|(_, half)| &half.sections.defaults).filter(|d| d.place.is_some());
     let chosen = stated.next().cloned().unwrap_or_default();
@@ -187,7 +215,12 @@ fn defaults(
             ..Terms::DEFAULT
         },
     };
-    (defaults, chosen.zone, chosen.on_change.unwrap_or_default())
+    Settled {
+        defaults,
+        zone: chosen.zone,
+        on_change: chosen.on_change.unwrap_or_default(),
+        policy_changes: chosen.policy_changes.unwrap_or_default(),
+    }
 }
 
 /// What all rules together must keep.
@@ -204,11 +237,9 @@ impl Checker<'_> {
         for rule in self.all {
             self.check_rule(rule, faults);
         }
-        let mut seen = BTreeSet::new();
+        let mut seen = Seen::default();
         for factor in factors {
-            if !seen.insert(&factor.value.id) {
-                twice("risk factor", &factor.value.id, &factor.place, faults);
-            }
+            seen.see("risk factor", &factor.value.id, &factor.place, faults);
             self.check_conditions(&factor.value.when, &factor.place, faults);
             if looks_at_risk(&factor.value.when) {
                 let message =
@@ -489,6 +520,7 @@ fn lower(
     };
     Some(Rule {
         id: rule.id.clone(),
+        place: rule.place.clone(),
         description: rule.description.clone(),
         when: rule.when.clone(),
         effect,

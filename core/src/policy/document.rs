@@ -4,6 +4,7 @@
 //! environments …) of all of them, then the rules, whose conditions look those names up.
 
 pub(crate) mod keys;
+mod path;
 mod reader;
 mod rules;
 mod sections;
@@ -21,6 +22,7 @@ use crate::policy::yaml::{self, Node};
 use crate::principal::PrincipalId;
 use crate::time::Span;
 
+pub use path::path_of;
 pub(crate) use reader::{Reader, nearest};
 pub(crate) use when::OPERATORS;
 
@@ -65,6 +67,12 @@ pub struct Place {
     pub column: usize,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
 impl Place {
     /// From the reader's line, from 1, and column, from 0.
     pub(crate) fn at(file: &str, line: usize, column: usize) -> Self {
@@ -74,7 +82,7 @@ impl Place {
 
 /// One thing that is wrong in a policy file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("{}:{}:{}: {message}", place.file, place.line, place.column)]
+#[error("{place}: {message}")]
 pub struct Fault {
     /// Where.
     pub place: Place,
@@ -198,6 +206,16 @@ pub enum OnChange {
     EndAll,
 }
 
+/// Who changes policy over the API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PolicyChanges {
+    /// An administrator, alone. The default.
+    #[default]
+    Administrator,
+    /// An administrator, once the change itself was approved as an intent of kind `assent.policy`.
+    Approved,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Defaults {
     pub(crate) place: Option<Place>,
@@ -205,6 +223,7 @@ pub(crate) struct Defaults {
     pub(crate) limits: Limits,
     pub(crate) zone: Option<Zone>,
     pub(crate) on_change: Option<OnChange>,
+    pub(crate) policy_changes: Option<PolicyChanges>,
 }
 
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 //! Nothing here changes a ruling. A finding is a fault where the documents alone prove it, and a
 //! warning where it is only likely to be a mistake.
 
+mod changes;
 mod satisfy;
 #[cfg(test)]
 mod tests;
@@ -21,13 +22,14 @@ use crate::policy::record::Records;
 use crate::time::Timestamp;
 
 /// Every kind of finding there is.
-pub const CODES: [&str; 15] = [
+pub const CODES: [&str; 16] = [
     "approver-asks",
     "duplicate",
     "impossible-value",
     "long-break-glass",
     "never-matches",
     "over",
+    "policy-is-fixed",
     "review-without-consequence",
     "shadowed",
     "timer-too-long",
@@ -88,6 +90,7 @@ impl Policy {
         together::look(&context, &mut findings);
         unused::look(&written, &mut findings);
         timers::look(&context, &mut findings);
+        changes::look(&context, &mut findings);
         if let Some(now) = now {
             time::look(&written, now, &mut findings);
         }

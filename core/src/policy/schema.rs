@@ -304,6 +304,10 @@ fn sections() -> Vec<Definition> {
                     "on_change",
                     json!({"enum": ["end_changed", "keep", "end_all"], "description": "What becomes of pending requests when the policy changes"}),
                 ),
+                (
+                    "policy_changes",
+                    json!({"enum": ["administrator", "approved"], "description": "Who changes policy over the API: an administrator alone, or once the change was approved as an intent of kind assent.policy"}),
+                ),
             ],
         ),
         map(

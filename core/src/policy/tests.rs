@@ -592,7 +592,7 @@ fn nothing_stands_twice() {
     let rule = format!("{head}rules:\n  - {{id: r, allow: {{}}}}\n");
     check_faults_of(
         &[("b.yaml", &group), ("a.yaml", &group)],
-        &["b.yaml:4:3: group `g` is defined twice"],
+        &["b.yaml:4:3: group `g` is defined twice: at a.yaml:4:3 already"],
     );
     check_faults_of(
         &[("b.yaml", &rule), ("a.yaml", &rule)],

@@ -365,6 +365,27 @@ fn credentials_of_a_grant_whose_window_passed_can_be_ended_still() {
     assert!(unused.complete(&alice, at(3_601)).is_err());
 }
 
+#[test]
+fn what_the_authority_does_itself_spends_the_whole_grant_once() {
+    let all = members("a: bob carol");
+    let approved = filed("2 of group:a", 3).approves("bob", &all, 0).unwrap();
+    let alice = person("alice");
+    let not_yet = approved.carry_out(&alice, &all, at(1)).unwrap_err();
+    assert_eq!(not_yet, ConsumeError::NotApproved { state: "pending" });
+    let approved = approved.approves("carol", &all, 2).unwrap();
+    let stranger = approved.carry_out(&person("bob"), &all, at(3)).unwrap_err();
+    assert_eq!(stranger, ConsumeError::NotRequester(alice.id.clone()));
+    let left = approved.carry_out(&alice, &members("a: bob"), at(3)).unwrap_err();
+    assert!(matches!(left, ConsumeError::NoLongerApproved { .. }), "{left}");
+    let late = approved.carry_out(&alice, &all, at(3_602)).unwrap_err();
+    assert!(matches!(late, ConsumeError::TooLate { .. }), "{late}");
+    let done = approved.carry_out(&alice, &all, at(3)).unwrap().next().clone();
+    assert_eq!(done.state().word(), "consumed", "whatever uses were left");
+    let again = done.carry_out(&alice, &all, at(4)).unwrap_err();
+    assert_eq!(again, ConsumeError::NotApproved { state: "consumed" });
+    assert!(done.spends(1, &all, 4).is_err(), "nor is there a credential in it");
+}
+
 // Histories that no lifecycle wrote.
 
 fn history() -> Vec<Event> {

@@ -86,7 +86,7 @@ pub enum ReviewError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConsumeError {
     /// It is not approved.
-    #[error("the request is {state}; a credential is minted only while it is approved")]
+    #[error("the request is {state}; its grant is spent only while it is approved")]
     NotApproved {
         /// The state it is in.
         state: &'static str,
@@ -369,15 +369,7 @@ impl Request {
         membership: &Membership,
         now: Timestamp,
     ) -> Result<&Approved, ConsumeError> {
-        if by.id != self.requester.id {
-            return Err(ConsumeError::NotRequester(self.requester.id.clone()));
-        }
-        let State::Approved(approved) = &self.state else {
-            return Err(ConsumeError::NotApproved { state: self.state.word() });
-        };
-        if now >= approved.consume_by {
-            return Err(ConsumeError::TooLate { deadline: approved.consume_by });
-        }
+        let approved = self.check_grant(by, now)?;
         if !is_audience(audience) {
             let (audience, allowed) = (audience.to_owned(), "1 to 512 visible bytes".to_owned());
             return Err(ConsumeError::Audience { audience, allowed });
@@ -387,10 +379,50 @@ impl Request {
             let allowed = allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             return Err(ConsumeError::Audience { audience: audience.to_owned(), allowed });
         }
+        self.check_still_filled(approved, membership)?;
+        Ok(approved)
+    }
+
+    /// The grant, if it is this caller's and still to be used.
+    fn check_grant(&self, by: &Principal, now: Timestamp) -> Result<&Approved, ConsumeError> {
+        if by.id != self.requester.id {
+            return Err(ConsumeError::NotRequester(self.requester.id.clone()));
+        }
+        let State::Approved(approved) = &self.state else {
+            return Err(ConsumeError::NotApproved { state: self.state.word() });
+        };
+        if now >= approved.consume_by {
+            return Err(ConsumeError::TooLate { deadline: approved.consume_by });
+        }
+        Ok(approved)
+    }
+
+    fn check_still_filled(
+        &self,
+        approved: &Approved,
+        membership: &Membership,
+    ) -> Result<(), ConsumeError> {
         match self.no_longer_filled(&approved.counted, membership) {
             Some(stage) => Err(ConsumeError::NoLongerApproved { stage }),
-            None => Ok(approved),
+            None => Ok(()),
         }
+    }
+
+    /// Spends the whole grant on what the authority does itself, such as a change of its policy:
+    /// there is no credential to mint, and nothing is left of the grant for a second time.
+    ///
+    /// # Errors
+    /// [`ConsumeError`]; nothing is spent then.
+    pub fn carry_out(
+        &self,
+        by: &Principal,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<Step, ConsumeError> {
+        let now = self.no_earlier(now);
+        let approved = self.check_grant(by, now)?;
+        self.check_still_filled(approved, membership)?;
+        Ok(self.step(now, Some(by.id.clone()), Fact::Completed))
     }
 
     /// A stage that those who counted no longer fill. They are those the credential names, so they

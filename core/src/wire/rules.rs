@@ -22,6 +22,9 @@ pub struct PolicyStatus {
     /// The commit it was read at, where it comes from Git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Who changes policy over the API: `administrator` alone, or once the change was `approved`.
+    #[serde(default)]
+    pub policy_changes: String,
     /// Why what is there now does not rule, where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<PolicyProblem>,

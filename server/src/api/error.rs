@@ -1,15 +1,15 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
-use assent_core::policy::document::{Fault, Place};
+use assent_core::policy::uses::Use;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, PostReviewError, RedeemError, ReviewError,
     RevokeError,
 };
-use assent_core::wire::{Problem, ProblemField};
+use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::app::{AppError, BeginError};
+use crate::app::{AppError, ApprovalError, BeginError};
 use crate::ledger::LedgerError;
 
 /// An error answer. The private cause goes to the log, once, when the answer is made.
@@ -20,6 +20,7 @@ pub struct ApiError {
     code: &'static str,
     detail: String,
     errors: Vec<ProblemField>,
+    intent: Option<Box<Intent>>,
     private: Option<String>,
 }
 
@@ -27,7 +28,7 @@ impl ApiError {
     /// An answer of this status and code that says this.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let (kind, detail) = ("about:blank", detail.into());
-        Self { status, kind, code, detail, errors: Vec::new(), private: None }
+        Self { status, kind, code, detail, errors: Vec::new(), intent: None, private: None }
     }
 
     /// The same, of a problem type that a specification names (RFC 9457 section 3.1.1).
@@ -105,14 +106,22 @@ impl From<AppError> for ApiError {
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
             AppError::Plan(_) => Self::new(S::UNPROCESSABLE_ENTITY, "invalid_plan", text),
             AppError::Policy(faults) => {
-                let field = |fault: Fault| {
-                    let Place { file, line, column } = fault.place;
-                    let field = format!("{file}:{line}:{column}");
-                    ProblemField { field, problem: fault.message }
-                };
-                let errors = faults.into_iter().map(field).collect();
+                let errors = faults.into_iter().map(of_policy).collect();
                 Self { errors, ..Self::new(S::UNPROCESSABLE_ENTITY, "invalid_policy", text) }
             }
+            AppError::InUse(uses) => {
+                let field = |used: &Use| {
+                    let problem = format!("{} is used by {}", used.named, used.by);
+                    ProblemField { field: used.place.to_string(), problem }
+                };
+                let errors = uses.iter().map(field).collect();
+                Self { errors, ..Self::new(S::CONFLICT, "in_use", text) }
+            }
+            AppError::ApprovalRequired(intent) => {
+                let intent = Some(intent);
+                Self { intent, ..Self::new(S::CONFLICT, "approval_required", text) }
+            }
+            AppError::Approval(error) => approval(&error, text),
             AppError::ForeignSubject(_) => Self::new(S::FORBIDDEN, "foreign_subject", text),
             AppError::NotFound { .. } => Self::new(S::NOT_FOUND, "not_found", text),
             AppError::Review(error) => review(&error, text),
@@ -194,6 +203,29 @@ fn post_review(error: &PostReviewError, text: String) -> ApiError {
     ApiError::new(status, code, text)
 }
 
+/// A fault with its place; in an entry that nobody has seen as lines, with its field.
+fn of_policy(fault: PolicyFault) -> ProblemField {
+    let PolicyFault { file, line, column, field, message: problem, .. } = fault;
+    let field = match field.as_deref() {
+        None => format!("{file}:{line}:{column}"),
+        Some("") => file,
+        Some(field) => format!("{file}: {field}"),
+    };
+    ProblemField { field, problem }
+}
+
+fn approval(error: &ApprovalError, text: String) -> ApiError {
+    match error {
+        ApprovalError::Differs { .. } => {
+            ApiError::new(StatusCode::CONFLICT, "approval_differs", text)
+        }
+        ApprovalError::Outdated(_) => {
+            ApiError::new(StatusCode::CONFLICT, "approval_outdated", text)
+        }
+        ApprovalError::Unspent { cause, .. } => consume(cause, text),
+    }
+}
+
 fn consume(error: &ConsumeError, text: String) -> ApiError {
     use StatusCode as S;
     let (status, code) = match error {
@@ -234,7 +266,7 @@ impl IntoResponse for ApiError {
             code: self.code.to_owned(),
             detail: self.detail,
             errors: self.errors,
-            intent: None,
+            intent: self.intent,
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (self.status, body).into_response();

@@ -109,6 +109,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Path {
     }
 }
 
+/// The request that approved the call, where one is named: one header, or none.
+pub(super) struct Approval(Option<String>);
+
+impl Approval {
+    pub(super) fn named(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Approval {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut all = parts.headers.get_all("assent-approval").iter();
+        let told = || {
+            let detail = "send one `Assent-Approval`: the id of the request that approved this";
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid", detail)
+        };
+        match (all.next(), all.next()) {
+            (None, _) => Ok(Self(None)),
+            (Some(id), None) => Ok(Self(Some(id.to_str().map_err(|_| told())?.to_owned()))),
+            (Some(_), Some(_)) => Err(told()),
+        }
+    }
+}
+
 /// A query of known fields, each of its type.
 pub(super) struct Query<T>(pub(super) T);
 

@@ -55,6 +55,9 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
     }
     if route.method == Method::Entry {
         let given = route.gives.map(|shape| shape(generator));
+        if route.path.starts_with("/v1/policy/") {
+            operations.insert("parameters".to_owned(), of_policy(route));
+        }
         let found = json!({"200": answer("as it is", given), "default": fault(problem)});
         operations.insert("get".to_owned(), json!({"summary": route.summary, "responses": found}));
         let gone = json!({"204": answer("taken away", None), "default": fault(problem)});
@@ -167,6 +170,18 @@ fn parameters(route: &Route) -> Option<Value> {
     let (_, after) = route.path.split_once('{')?;
     let (name, _) = after.split_once('}')?;
     Some(json!([{"name": name, "in": "path", "required": true, "schema": {"type": "string"}}]))
+}
+
+/// What is in the path, and by which request a change of it was approved.
+fn of_policy(route: &Route) -> Value {
+    let path = parameters(route).unwrap_or_else(|| json!([]));
+    let approval = json!({
+        "name": "Assent-Approval", "in": "header", "required": false,
+        "description": "The request that approved this change, where policy wants one.",
+        "schema": {"type": "string"},
+    });
+    let path = path.as_array().into_iter().flatten().cloned();
+    Value::Array(path.chain([approval]).collect())
 }
 
 fn answer(description: &str, schema: Option<Schema>) -> Value {

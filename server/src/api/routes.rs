@@ -7,9 +7,10 @@ use assent_core::wire::authzen as zen;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use schemars::{Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 
 use crate::api::{access, audit, authzen, credentials, plans, policy, requests, wellknown};
-use crate::app::Authority;
+use crate::app::{Authority, Entry};
 
 /// One route.
 pub struct Route {
@@ -58,6 +59,11 @@ type Shape = fn(&mut SchemaGenerator) -> Schema;
 
 fn of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
+}
+
+/// The three handlers of what is kept as an entry of its own.
+fn entry<E: Entry + DeserializeOwned>() -> MethodRouter<Arc<Authority>> {
+    get(policy::entry::<E>).put(policy::write_entry::<E>).delete(policy::remove_entry::<E>)
 }
 
 macro_rules! route {
@@ -121,6 +127,17 @@ pub const ROUTES: &[Route] = &[
     route!(Entry "/v1/policy/documents/{name}" "One policy document with its versions; write it",
         Some(of::<wire::NewDocument>), Some(of::<wire::PolicyDocument>),
         get(policy::document).put(policy::write).delete(policy::remove)),
+    route!(Get "/v1/policy/groups" "The groups that came over the API",
+        NONE, Some(of::<wire::Groups>), get(policy::entries::<wire::NewGroup>)),
+    route!(Entry "/v1/policy/groups/{name}" "One group; write it",
+        Some(of::<wire::NewGroup>), Some(of::<wire::Group>), entry::<wire::NewGroup>()),
+    route!(Get "/v1/policy/calendars" "The calendars that came over the API",
+        NONE, Some(of::<wire::Calendars>), get(policy::entries::<wire::NewCalendar>)),
+    route!(Entry "/v1/policy/calendars/{name}" "One calendar; write it",
+        Some(of::<wire::NewCalendar>), Some(of::<wire::Calendar>), entry::<wire::NewCalendar>()),
+    route!(Post "/v1/policy/check" "What changes of policy would do; nothing is changed",
+        Some(of::<wire::PolicyCheck>), Some(of::<wire::PolicyChecked>),
+        post(policy::check).layer(DefaultBodyLimit::max(policy::LARGEST_CHECK))),
     route!(Get "/v1/signals" "What other systems have told",
         NONE, Some(of::<wire::Signals>), get(policy::signals)),
     route!(Entry "/v1/signals/{name}" "What another system tells; rules read it from then on",

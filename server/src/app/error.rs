@@ -5,12 +5,15 @@ use assent_core::credential::KeyError;
 use assent_core::id::{AccessId, NotAnId};
 use assent_core::intent::IntentFault;
 use assent_core::plan::PlanError;
-use assent_core::policy::document::Fault;
+use assent_core::policy::uses::Use;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, PostReviewError, RedeemError, ReviewError,
     RevokeError,
 };
 
+use assent_core::wire;
+
+use crate::app::policies::ApprovalError;
 use crate::chance::NoChance;
 use crate::ledger::LedgerError;
 
@@ -35,7 +38,16 @@ pub enum AppError {
     #[error(transparent)]
     Plan(Box<PlanError>),
     #[error("the policy would have {}, so nothing was changed", faults(.0.len()))]
-    Policy(Vec<Fault>),
+    Policy(Vec<wire::PolicyFault>),
+    #[error("{}; so nothing was removed", in_use(.0))]
+    InUse(Vec<Use>),
+    #[error(
+        "policy wants its changes approved: file the intent of this problem with your reason, and \
+         send the same call again with `Assent-Approval: REQUEST` once the request is approved"
+    )]
+    ApprovalRequired(Box<wire::Intent>),
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
     #[error(
         "`{0}` is not you: only an administrator, or a workload that acts for them, asks about others"
     )]
@@ -100,4 +112,8 @@ pub enum BeginError {
 
 fn faults(count: usize) -> String {
     format!("{count} {}", if count == 1 { "fault" } else { "faults" })
+}
+
+fn in_use(uses: &[Use]) -> String {
+    uses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

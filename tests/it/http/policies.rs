@@ -120,7 +120,8 @@ async fn a_set_that_does_not_check_changes_nothing_and_says_where() {
     let waives =
         rule("g", "intent.environment: production, context.now: true", "allow: {waives: [f]}");
     put(&root, "glass.yaml", &waives).await.is(200);
-    root.delete("/v1/policy/documents/freeze.yaml").await.refuses(422, "invalid_policy");
+    let told = root.delete("/v1/policy/documents/freeze.yaml").await.refuses(409, "in_use");
+    assert!(told.contains("rule `f` is used by rule `g` at api:/glass.yaml:7:22"), "{told}");
 }
 
 #[tokio::test]

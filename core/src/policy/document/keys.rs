@@ -85,6 +85,7 @@ pub(crate) const DEFAULTS: Keys = keys(
         "grant_window",
         "timezone",
         "on_change",
+        "policy_changes",
     ],
 );
 

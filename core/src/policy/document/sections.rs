@@ -8,7 +8,7 @@ use crate::policy::calendar::{Calendar, Date, Dates, TimeOfDay, Weekday, Window,
 use crate::policy::document::keys;
 use crate::policy::document::reader::{Fields, Reader};
 use crate::policy::document::{
-    CalendarText, Defaults, Group, Half, OnChange, Place, Placed, Sections,
+    CalendarText, Defaults, Group, Half, OnChange, Place, Placed, PolicyChanges, Sections,
 };
 use crate::policy::glob::Glob;
 use crate::policy::record::{Category, Delegation, Environment, Ownership};
@@ -83,12 +83,19 @@ impl Reader<'_> {
             ("keep", OnChange::Keep),
             ("end_all", OnChange::EndAll),
         ];
+        let policy_changes = [
+            ("administrator", PolicyChanges::Administrator),
+            ("approved", PolicyChanges::Approved),
+        ];
         Defaults {
             place: Some(node.place.clone()),
             request_expires: self.span(fields.get("request_expires")),
             limits: self.limit_fields(&fields),
             zone: fields.get("timezone").and_then(|node| self.parsed::<Zone>(node)),
             on_change: fields.get("on_change").and_then(|node| self.word(node, &on_change)),
+            policy_changes: fields
+                .get("policy_changes")
+                .and_then(|node| self.word(node, &policy_changes)),
         }
     }
 

@@ -472,3 +472,29 @@ proptest! {
         prop_assert!(told, "{when} is impossible, and nobody says so");
     }
 }
+
+#[test]
+fn a_policy_whose_changes_nobody_could_approve() {
+    let with = |rules: &str| {
+        told(&format!("defaults: {{policy_changes: approved}}\nrules: [{{id: r, {rules}}}]\n"))
+    };
+    let ask = "require: {stages: [{approvals: 1, from: [person:bob, person:carol]}]}";
+    for fixed in [
+        format!("when: {{intent.kind: terraform.apply}}, {ask}"),
+        format!("when: {{intent.environment: production}}, {ask}"),
+        format!("when: {{not: {{intent.kind: assent.policy}}}}, {ask}"),
+        "when: {intent.kind: assent.policy}, deny: {message: never}".to_owned(),
+    ] {
+        assert_eq!(with(&fixed), ["warning policy-is-fixed"], "{fixed}");
+    }
+    for open in [
+        format!("when: {{intent.kind: assent.policy}}, {ask}"),
+        format!("when: {{intent.kind: {{glob: \"assent.*\"}}, intent.environment: assent}}, {ask}"),
+        format!("when: {{intent.target.document: {{glob: \"groups/*\"}}}}, {ask}"),
+        "when: {intent.kind: assent.policy}, allow: {}".to_owned(),
+    ] {
+        assert_eq!(with(&open), Vec::<String>::new(), "{open}");
+    }
+    let alone = "defaults: {policy_changes: administrator}\n";
+    assert_eq!(told(alone), Vec::<String>::new());
+}

@@ -458,6 +458,7 @@ fn no_other_default_is_accepted_than_the_safe_one() {
         ("distinct_approvers: false", "one person is one approval, always: expected true"),
         ("timezone: Berlin", "`Berlin` is not a time zone"),
         ("on_change: rule_again", "unknown `rule_again`"),
+        ("policy_changes: nobody", "unknown `nobody`"),
         ("max_ttl: 0s", "a duration of nothing"),
         ("ruling: [refuse]", "expected `refuse`"),
     ] {

@@ -83,7 +83,9 @@ impl ClientError {
     fn untrusted(server: &str, why: &rustls::CertificateError) -> Self {
         use rustls::CertificateError as E;
         let why = match why {
-            E::UnknownIssuer => "none of the trusted authorities vouches for it".to_owned(),
+            E::UnknownIssuer | E::BadSignature => {
+                "none of the trusted authorities vouches for it".to_owned()
+            }
             E::NotValidForName | E::NotValidForNameContext { .. } => {
                 "it is for a server of another name".to_owned()
             }

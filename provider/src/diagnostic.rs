@@ -9,6 +9,9 @@ use std::fmt;
 
 use crate::rpc::pb;
 
+/// The most bytes of text in one diagnostic.
+const LONGEST: usize = 16 * 1024;
+
 /// One step into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -43,6 +46,24 @@ impl Path {
         self
     }
 
+    /// The path that is written so: `windows[0].from`. Nothing if it is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut path = Self::default();
+        for part in text.split('.') {
+            let (name, mut rest) = part.split_at(part.find('[').unwrap_or(part.len()));
+            if name.is_empty() {
+                return None;
+            }
+            path.0.push(Step::Attribute(name.to_owned()));
+            while !rest.is_empty() {
+                let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
+                path.0.push(Step::Index(index.parse().ok()?));
+                rest = after;
+            }
+        }
+        Some(path)
+    }
+
     /// Puts one step in front. The first step of a path is always an attribute
     /// of the root object.
     pub(crate) fn prepend(&mut self, step: Step) {
@@ -52,6 +73,11 @@ impl Path {
     /// Whether this is the root itself.
     pub(crate) fn is_root(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether the path can be shown: keys are as long as whoever wrote them likes.
+    fn is_short(&self) -> bool {
+        self.to_string().len() <= LONGEST
     }
 
     /// The path in the protocol's form.
@@ -137,11 +163,20 @@ impl Diagnostic {
         };
         pb::Diagnostic {
             severity: severity.into(),
-            summary: self.summary,
-            detail: self.detail,
-            attribute: self.path.as_ref().map(Path::to_wire),
+            summary: clipped(self.summary),
+            detail: clipped(self.detail),
+            attribute: self.path.as_ref().filter(|path| path.is_short()).map(Path::to_wire),
         }
     }
+}
+
+/// Text that is not longer than a person reads. What is told may repeat what was sent.
+pub(crate) fn clipped(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 /// Everything told in one call.
@@ -209,6 +244,16 @@ mod tests {
         let mut path = Path::attribute("stages").then_key("a");
         path.prepend(Step::Key("policy".into()));
         assert_eq!(path.to_string(), "policy.stages.a");
+    }
+
+    #[test]
+    fn a_path_comes_back_from_how_it_is_written() {
+        for text in ["content", "windows[0].from", "a.b[1][2].c"] {
+            assert_eq!(Path::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["", ".a", "a.", "[0]", "a[", "a[x]", "a[-1]", "a[0]b"] {
+            assert_eq!(Path::parse(text), None, "{text}");
+        }
     }
 
     #[test]

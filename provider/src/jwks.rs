@@ -42,11 +42,7 @@ impl DataSource for Jwks {
         Diagnostics::default()
     }
 
-    async fn read(
-        &self,
-        session: &Session,
-        _: Value,
-    ) -> Result<(Value, Diagnostics), Diagnostics> {
+    async fn read(&self, session: &Session, _: Value) -> Result<(Value, Diagnostics), Diagnostics> {
         let configured = session.configured();
         let server = configured.server()?;
         let failed = |error| failure::told(&error, "The keys cannot be read");

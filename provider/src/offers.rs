@@ -1,16 +1,29 @@
 //! Everything that this provider offers, once: schemas, calls and documentation are made from it.
 
 use crate::offer::{DataSource, Ephemeral, Function, Resource};
-use crate::{approval, credential, decision, functions, gate};
+use crate::{approval, credential, decision, functions, gate, jwks, policy, request, requests};
 
 /// The managed resources.
 pub(crate) fn resources() -> Vec<Box<dyn Resource>> {
-    vec![Box::new(approval::Approval), Box::new(gate::Gate)]
+    vec![
+        Box::new(approval::Approval),
+        Box::new(gate::Gate),
+        Box::new(policy::Managed::<policy::Document>::default()),
+        Box::new(policy::Managed::<policy::Group>::default()),
+        Box::new(policy::Managed::<policy::Calendar>::default()),
+    ]
 }
 
 /// The data sources.
 pub(crate) fn data_sources() -> Vec<Box<dyn DataSource>> {
-    vec![Box::new(decision::Decision)]
+    vec![
+        Box::new(decision::Decision),
+        Box::new(request::Request),
+        Box::new(requests::Requests),
+        Box::new(policy::LookedUpPolicy),
+        Box::new(policy::LookedUpGroup),
+        Box::new(jwks::Jwks),
+    ]
 }
 
 /// The ephemeral resources.

@@ -195,7 +195,8 @@ mod tests {
     fn a_request_is_of_its_type() {
         let value = shown(&crate::standing::tests::request("pending"));
         let bytes = crate::value::encode_msgpack(&value).unwrap();
-        assert_eq!(crate::value::decode_msgpack(&bytes, &request_type()), Ok(value));
+        let read = crate::value::decode_msgpack(&bytes, &request_type()).unwrap();
+        assert_eq!(crate::value::encode_msgpack(&read).unwrap(), bytes);
         assert_eq!(request_type(), schema().value_type());
     }
 

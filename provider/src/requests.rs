@@ -162,7 +162,8 @@ impl Wanted {
 
     /// Whether a request is wanted; the state is the server's to know.
     fn wants(&self, request: &wire::Request) -> bool {
-        let is = |wanted: &Option<String>, said: &str| wanted.as_deref().is_none_or(|it| it == said);
+        let is =
+            |wanted: &Option<String>, said: &str| wanted.as_deref().is_none_or(|it| it == said);
         let intent = &request.intent;
         is(&self.environment, &intent.environment)
             && is(&self.kind, &intent.kind)

@@ -116,6 +116,11 @@ impl Attribute {
         Self { name, shape, source, sensitive: false, write_only: false, description }
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The type of the attribute's value.
     fn value_type(&self) -> Type {
         match &self.shape {

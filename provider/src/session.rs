@@ -12,6 +12,7 @@ use crate::environment::Defaults;
 use crate::interrupts::Interrupts;
 use crate::log::{Level, log};
 use crate::plugin::{Farewell, Lifetime};
+use crate::policy::Overlay;
 
 /// How long the last duties may take: withdrawing requests and revoking
 /// credentials. Terraform waits for them without a limit of its own, so this is
@@ -33,6 +34,8 @@ pub(crate) struct Session {
     pub(crate) interrupts: Interrupts,
     /// The credentials that this process opened and has not closed.
     pub(crate) credentials: OpenCredentials,
+    /// What this run plans to change of policy.
+    pub(crate) policy: Overlay,
     /// How long the process lives.
     pub(crate) lifetime: Arc<Lifetime>,
 }
@@ -46,6 +49,7 @@ impl Session {
             defaults,
             interrupts: Interrupts::default(),
             credentials: OpenCredentials::default(),
+            policy: Overlay::default(),
             lifetime,
         }
     }
@@ -55,8 +59,9 @@ impl Session {
         Arc::clone(&self.configured.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts a provider block in force.
+    /// Puts a provider block in force: another run begins.
     pub(crate) fn configure(&self, configured: Configured) {
+        self.policy.forget();
         *self.configured.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(configured);
     }
 

@@ -4,6 +4,7 @@
 //! the path to the fault, and never a panic, whatever the bytes are. Marks such
 //! as "sensitive" never cross the wire, so nothing here knows of them.
 
+mod bounds;
 mod json;
 mod msgpack;
 

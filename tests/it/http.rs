@@ -7,6 +7,7 @@ mod closing;
 mod credentials;
 mod doors;
 mod engines;
+mod exact;
 mod expiry;
 mod faults;
 mod groups;

@@ -3,14 +3,20 @@
 
 mod approval;
 mod credential;
-mod examples;
 mod crowd;
+mod data;
 mod exact;
+mod examples;
 mod faults;
+mod functions;
 mod gate;
 mod install;
 mod interruption;
+mod oidc;
+mod policy;
 mod process;
+mod provider_block;
+mod relay;
 mod schema;
 mod socket;
 mod world;

@@ -29,13 +29,26 @@ impl Kind for Calendar {
         let days = "Days of the week: `monday`. Every day if it is not set.";
         let window = vec![
             Attribute::optional("days", Type::texts(), days),
-            Attribute::optional("from", Type::String, "When it begins: `09:00`. Midnight if not set."),
-            Attribute::optional("to", Type::String, "When it no longer holds. Midnight if not set."),
+            Attribute::optional(
+                "from",
+                Type::String,
+                "When it begins: `09:00`. Midnight if not set.",
+            ),
+            Attribute::optional(
+                "to",
+                Type::String,
+                "When it no longer holds. Midnight if not set.",
+            ),
         ];
         let dates = || {
             vec![
-                Attribute::optional("from", Type::String, "The first day: `2026-12-24`.").must_be_set(),
-                Attribute::optional("to", Type::String, "The last day. The first, if it is not set."),
+                Attribute::optional("from", Type::String, "The first day: `2026-12-24`.")
+                    .must_be_set(),
+                Attribute::optional(
+                    "to",
+                    Type::String,
+                    "The last day. The first, if it is not set.",
+                ),
             ]
         };
         vec![

@@ -142,7 +142,9 @@ async fn told<K: Kind>(server: &Client, wish: &Wish<'_, K>, refused: &ClientErro
         (Some("invalid_policy"), Some(new)) => {
             let alone = Overlay::default().note::<K>(wish.name, Becomes::Known(Some(new.clone())));
             let faults = match server.check_policy(&alone.check).await {
-                Ok(checked) => foresight::faults::<K>(server, &alone, wish.name, new, &checked).await,
+                Ok(checked) => {
+                    foresight::faults::<K>(server, &alone, wish.name, new, &checked).await
+                }
                 Err(_) => Diagnostics::default(),
             };
             if faults.has_errors() { faults } else { failed(wish, refused).into() }
@@ -152,7 +154,7 @@ async fn told<K: Kind>(server: &Client, wish: &Wish<'_, K>, refused: &ClientErro
                           Terraform removes first what refers to this.";
             Diagnostic::error(wish.failed(), format!("{} {advice}", failure::why(refused))).into()
         }
-        (Some("administrators_only"), _) => administrators_only(wish, refused).into(),
+        (Some("not_administrator"), _) => administrators_only(wish, refused).into(),
         (_, Some(_)) if refused.kind == ErrorKind::Invalid => {
             let field = refused.problem.iter().flat_map(|problem| &problem.errors).next();
             let path = K::at(field.map(|field| field.field.as_str()));

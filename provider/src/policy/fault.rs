@@ -116,7 +116,10 @@ mod tests {
         let new = NewDocument { text: "rules:\n  - {stagez: 1}\n".to_owned() };
         let told = own::<Document>(&fault("prod.yaml", None), &new);
         let detail = "prod.yaml:2:5: Unknown key `stagez`.\n\n  2 |   - {stagez: 1}\n    |     ^";
-        assert_eq!((told.summary.as_str(), told.detail.as_str()), ("Invalid policy document", detail));
+        assert_eq!(
+            (told.summary.as_str(), told.detail.as_str()),
+            ("Invalid policy document", detail)
+        );
         assert_eq!(told.path.unwrap().to_string(), "content");
         let short = NewDocument { text: "rules:".to_owned() };
         let told = own::<Document>(&fault("prod.yaml", None), &short);
@@ -133,7 +136,9 @@ mod tests {
     #[test]
     fn a_consequence_says_where() {
         let told = consequence::<Group>(&fault("prod.yaml", None), "dba");
-        assert!(told.detail.starts_with("With this group `dba` there is a fault in prod.yaml:2:5: "));
+        assert!(
+            told.detail.starts_with("With this group `dba` there is a fault in prod.yaml:2:5: ")
+        );
         let unsure = perhaps(told);
         assert_eq!(unsure.severity, Severity::Warning);
     }

@@ -85,7 +85,9 @@ impl Kind for Group {
     /// The elements of a set have no place.
     fn at(field: Option<&str>) -> Path {
         let name = field.and_then(|field| field.split(['[', '.']).next());
-        Path::attribute(name.filter(|name| *name == "identity" || *name == "members").unwrap_or("name"))
+        Path::attribute(
+            name.filter(|name| *name == "identity" || *name == "members").unwrap_or("name"),
+        )
     }
 
     fn among(check: &mut wire::PolicyCheck) -> &mut BTreeMap<String, Option<wire::NewGroup>> {

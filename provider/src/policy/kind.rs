@@ -75,11 +75,8 @@ pub(crate) trait Kind: fmt::Debug + Send + Sync + Sized + 'static {
     ) -> Result<Self::Kept, ClientError>;
 
     /// Removes one.
-    async fn remove(
-        server: &Client,
-        name: &str,
-        approval: Option<&str>,
-    ) -> Result<(), ClientError>;
+    async fn remove(server: &Client, name: &str, approval: Option<&str>)
+    -> Result<(), ClientError>;
 
     /// What the server keeps under this name, or nothing.
     async fn find(server: &Client, name: &str) -> Result<Option<Self::Kept>, ClientError> {

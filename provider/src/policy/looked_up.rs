@@ -55,7 +55,10 @@ impl DataSource for LookedUpPolicy {
                 "Why the newest policy does not rule; null where it does.",
             ),
         ]);
-        Schema::new("The policy that rules, and a document that the server keeps of it.", attributes)
+        Schema::new(
+            "The policy that rules, and a document that the server keeps of it.",
+            attributes,
+        )
     }
 
     fn validate(&self, _: &Value) -> Diagnostics {

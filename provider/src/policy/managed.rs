@@ -36,7 +36,9 @@ impl<K: Kind> Resource for Managed<K> {
 
     fn schema(&self) -> Schema {
         let name = match K::TYPE {
-            "assent_policy" => "Its file name, such as `freeze.yaml`. Changing it makes another one.",
+            "assent_policy" => {
+                "Its file name, such as `freeze.yaml`. Changing it makes another one."
+            }
             _ => "The name by which policy calls it. Changing it makes another one.",
         };
         let mut attributes = vec![Attribute::required("name", Type::String, name)];
@@ -85,7 +87,8 @@ impl<K: Kind> Resource for Managed<K> {
             Reach::Known(_) | Reach::Unconfigured => configured.server()?,
         };
         let name = name_of(&current)?;
-        let found = K::find(server, &name).await.map_err(|error| cannot_read::<K>(&error, &name))?;
+        let found =
+            K::find(server, &name).await.map_err(|error| cannot_read::<K>(&error, &name))?;
         // What was removed elsewhere is removed here too; the next plan says that it makes it anew.
         let state = found.map_or(Value::Null, |kept| shown::<K>(current, &kept));
         Ok((state, Diagnostics::default()))
@@ -110,7 +113,10 @@ impl<K: Kind> Resource for Managed<K> {
 fn asking_arguments() -> Vec<Attribute> {
     let operation = |name, description| Attribute::optional(name, Type::String, description);
     let timeouts = vec![
-        operation("create", "For how long when it is written first, such as `30m`. `30m` if not set."),
+        operation(
+            "create",
+            "For how long when it is written first, such as `30m`. `30m` if not set.",
+        ),
         operation("update", "For how long when it is written again. `30m` if it is not set."),
         operation("delete", "For how long when it is removed. `30m` if it is not set."),
     ];
@@ -166,8 +172,7 @@ async fn plan<K: Kind>(session: &Session, change: Change) -> Result<Planned, Dia
     if is_same {
         return Ok(Planned::quiet(state, private));
     }
-    let requires_replace =
-        if is_renamed { vec![Path::attribute("name")] } else { Vec::new() };
+    let requires_replace = if is_renamed { vec![Path::attribute("name")] } else { Vec::new() };
     let state = to_be_found_out::<K>(state, new.as_ref());
     let diagnostics = match state.attribute("name").as_text().given() {
         Some(name) => {
@@ -188,7 +193,9 @@ async fn plan<K: Kind>(session: &Session, change: Change) -> Result<Planned, Dia
 fn to_be_found_out<K: Kind>(state: Value, new: Option<&K::New>) -> Value {
     let state = FOUND_OUT.into_iter().fold(state, |state, name| state.with(name, Value::Unknown));
     match new {
-        Some(new) => K::found_out(new).into_iter().fold(state, |s, (name, value)| s.with(name, value)),
+        Some(new) => {
+            K::found_out(new).into_iter().fold(state, |s, (name, value)| s.with(name, value))
+        }
         None => K::results().iter().fold(state, |s, result| s.with(result.name(), Value::Unknown)),
     }
 }
@@ -270,9 +277,12 @@ fn shown<K: Kind>(state: Value, kept: &K::Kept) -> Value {
     let said = K::said(kept);
     let state = match K::stated(&state).as_ref() == Some(&said) && !is_bare::<K>(&state) {
         true => state,
-        false => K::told(&said).into_iter().fold(state, |state, (name, value)| state.with(name, value)),
+        false => {
+            K::told(&said).into_iter().fold(state, |state, (name, value)| state.with(name, value))
+        }
     };
-    let state = K::found_out(&said).into_iter().fold(state, |state, (name, value)| state.with(name, value));
+    let state =
+        K::found_out(&said).into_iter().fold(state, |state, (name, value)| state.with(name, value));
     written::<K>(state, kept)
 }
 
@@ -366,6 +376,7 @@ mod tests {
         let imported = shown::<Calendar>(state, &calendar);
         let of = Managed::<Calendar>::default().schema().value_type();
         let bytes = crate::value::encode_msgpack(&imported).unwrap();
-        assert_eq!(crate::value::decode_msgpack(&bytes, &of), Ok(imported));
+        let read = crate::value::decode_msgpack(&bytes, &of).unwrap();
+        assert_eq!(crate::value::encode_msgpack(&read).unwrap(), bytes);
     }
 }

@@ -14,6 +14,7 @@ use crate::diagnostic::Step;
 ///
 /// Nesting is limited by the JSON reader.
 pub(crate) fn decode(bytes: &[u8], of: &Type) -> Result<Value, DecodeError> {
+    super::bounds::check_json(bytes)?;
     let json: Json = serde_json::from_slice(bytes)
         .map_err(|error| DecodeError::new(format!("the JSON value cannot be read: {error}")))?;
     fit(json, of)

@@ -18,6 +18,7 @@ const DEPTH: usize = 64;
 
 /// Reads one value of the given type.
 pub(crate) fn decode(bytes: &[u8], of: &Type) -> Result<Value, DecodeError> {
+    super::bounds::check_msgpack(bytes)?;
     let mut rest = bytes;
     let packed = rmpv::decode::read_value_with_max_depth(&mut rest, DEPTH)
         .map_err(|error| DecodeError::new(format!("the msgpack value cannot be read: {error}")))?;

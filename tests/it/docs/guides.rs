@@ -24,14 +24,30 @@ fn with_head(guide: &str) -> String {
     }
     let title = guide.lines().find_map(|line| line.strip_prefix("# ")).expect("it has a title");
     let paragraphs = guide.split("\n\n").map(str::trim);
-    let is_prose = |part: &&str| part.starts_with(|c: char| c.is_alphabetic() || c == '`');
-    let begins = paragraphs.filter(is_prose).next().unwrap_or(title).replace('\n', " ");
+    let is_prose = |part: &&str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '`') && !part.starts_with("```")
+    };
+    let begins = paragraphs.into_iter().find(is_prose).unwrap_or(title).replace('\n', " ");
+    let begins = without_links(&begins);
     let summary = first_sentence(&begins);
     let head = format!(
         "---\npage_title: \"{}\"\nsubcategory: \"\"\ndescription: |-\n  {summary}\n---\n\n",
         title.replace('`', "")
     );
     head + guide
+}
+
+/// `[text](address)` as `text`.
+fn without_links(text: &str) -> String {
+    let mut parts = text.split('[');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("](").and_then(|(said, rest)| Some((said, rest.split_once(')')?.1))) {
+            Some((said, rest)) => plain += &format!("{said}{rest}"),
+            None => plain += &format!("[{part}"),
+        }
+    }
+    plain
 }
 
 /// The guide, each block that is a file as the file is now.
@@ -54,11 +70,11 @@ fn with_examples(guide: &str, read: &impl Fn(&str) -> String) -> String {
 
 #[test]
 fn a_guide_gets_a_head_and_its_examples() {
-    let guide = "# Gate an `apply`\n\nFirst this. Then\nthat.\n\n<!-- file: a.tf -->\n```terraform\n\
+    let guide = "# Gate an `apply`\n\nSee [this](b.md). Then\nthat.\n\n<!-- file: a.tf -->\n```terraform\n\
                  old\n```\n\nMore ```text\nhere\n```\n";
     let page = with_examples(&with_head(guide), &|path| format!("new {path}\n"));
     let head = "---\npage_title: \"Gate an apply\"\nsubcategory: \"\"\ndescription: |-\n  \
-                First this\n---\n\n# Gate an `apply`\n\nFirst this. Then\nthat.\n\n";
+                See this\n---\n\n# Gate an `apply`\n\nSee [this](b.md). Then\nthat.\n\n";
     let rest = "<!-- file: a.tf -->\n```terraform\nnew a.tf\n```\n\nMore ```text\nhere\n```\n";
     assert_eq!(page, format!("{head}{rest}"));
     assert_eq!(with_head(&page), page);

@@ -15,8 +15,8 @@ use assent_server::ledger::{
 use serde_json::json;
 
 use super::kit::{
-    alone, approval, at, called, credential, done, file, file_bound, granted_to_be_looked_at, keeping,
-    later_review, person, spending, verified,
+    alone, approval, at, called, credential, done, file, file_bound, granted_to_be_looked_at,
+    keeping, later_review, person, spending, verified,
 };
 
 macro_rules! suite {

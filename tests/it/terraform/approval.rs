@@ -349,7 +349,8 @@ async fn an_approval_that_expired_is_told_once_or_asked_anew_as_the_configuratio
     apply.end().await.exits(0);
     world.becomes(&asked.id, "expired").await;
     let plan = world.plan().await.exits(0);
-    plan.says_once("Warning: Approval is expired").says(&[&asked.id, "`renew_when_expired = true`"]);
+    plan.says_once("Warning: Approval is expired")
+        .says(&[&asked.id, "`renew_when_expired = true`"]);
     world.configure(&guarded("production", "renew_when_expired = true"));
     world.plan().await.exits(2).says(&["must be replaced", "Approval required"]);
     let apply = world.start_apply();

@@ -63,6 +63,43 @@ async fn a_failing_consumer_does_not_leave_it_good() {
 }
 
 #[tokio::test]
+async fn it_is_looked_at_while_it_is_used_and_ends_when_it_says() {
+    // The step goes on until terraform has asked the provider to see to the credential.
+    let waits = "until grep -q RenewEphemeralResource ../trace; do sleep 0.05; done";
+    let config = with_credential("production", &format!("{USE} && {waits}"));
+    let audience = "audience    = \"orders-db\"";
+    let brief = format!("{audience}\n  ttl = \"3s\"");
+    let world = World::new(&config.replace(audience, &brief)).await;
+    applied(&world).await.exits(0);
+    assert!(world.count("RenewEphemeralResource") > 0);
+    assert!(!world.is_active(&token(&world)).await);
+    world.providers_are_gone().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_not_there_opens_nothing() {
+    let config = with_credential("production", USE);
+    let audience = "audience    = \"orders-db\"";
+    let brokered = format!("{audience}\n  broker = \"nowhere\"");
+    let world = World::new(&config.replace(audience, &brokered)).await;
+    applied(&world).await.exits(1).says(&["Error: No credential was minted", "broker"]);
+    assert!(!world.at("token").exists());
+    assert_eq!(statuses(&world).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn without_a_broker_nothing_but_the_token_is_there() {
+    let shows = "printf %s \"$FIELDS\" > ../fields";
+    let config = with_credential("production", &format!("{USE} && {shows}"));
+    let token = "ephemeral.assent_credential.db.token }";
+    let both = "ephemeral.assent_credential.db.token, \
+                FIELDS = jsonencode(ephemeral.assent_credential.db.fields) }";
+    let world = World::new(&config.replace(token, both)).await;
+    applied(&world).await.exits(0);
+    assert_eq!(fs::read_to_string(world.at("fields")).unwrap(), "{}");
+}
+
+#[tokio::test]
 async fn an_interrupt_while_it_is_in_use_revokes_it() {
     let waits = format!("{USE} && touch ../used && exec sleep 60");
     let world = World::new(&with_credential("one", &waits)).await;

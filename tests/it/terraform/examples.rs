@@ -61,6 +61,18 @@ fn no_example_is_left_out() {
     }
 }
 
+#[tokio::test]
+async fn the_credential_for_reading_is_minted_at_plan_and_the_other_is_not() {
+    let world = copied(&workspace("examples/guides/reading-at-plan")).await;
+    world.start_command(world.command(Path::new("sh"), &["before.sh"])).end().await.exits(0);
+    world.plan().await.exits(2);
+    let [read] = world.requests(&[]).await.try_into().unwrap();
+    assert_eq!(read.intent.kind, "terraform.plan");
+    let audiences: Vec<_> = read.credentials.iter().map(|it| it.audience.as_str()).collect();
+    assert_eq!(audiences, ["orders-db-read"]);
+    assert_eq!(read.credentials[0].status, "revoked", "it outlives the plan");
+}
+
 /// What is in a directory, in order.
 fn entries(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{directory:?}: {error}"));
@@ -84,6 +96,9 @@ async fn run(example: &Path) {
     let says = |ran: Ran| {
         assert_eq!(ran.code, Some(0), "{}: {}", example.display(), ran.said);
     };
+    if world.work("before.sh").exists() {
+        says(world.start_command(world.command(Path::new("sh"), &["before.sh"])).end().await);
+    }
     says(world.run(&["validate"]).await);
     says(attended(&world, &["apply", "-auto-approve", "-input=false"]).await);
     says(world.plan().await);
@@ -93,18 +108,17 @@ async fn run(example: &Path) {
     says(attended(&world, &["destroy", "-auto-approve", "-input=false"]).await);
 }
 
-/// A world with this example, and with the provider's where it has none of its own.
+/// A world with this example: under its policy if it has one, and with the provider's example where
+/// it has no provider of its own. Who runs it is an administrator, so that policy can be written.
 async fn copied(example: &Path) -> World {
-    let world = World::under(POLICY, "").await;
+    let own = fs::read_to_string(example.join("policy.yaml"));
+    let world = World::governed(own.as_deref().unwrap_or(POLICY), "").await;
     let mut has_provider = false;
     for file in entries(example) {
         let text = fs::read_to_string(&file).unwrap();
         has_provider |= text.contains("required_providers");
-        let text = text.replace(ADDRESS, &world.base);
-        fs::write(world.work(file.file_name().unwrap().to_str().unwrap()), text).unwrap();
-        let permissions = fs::metadata(&file).unwrap().permissions();
-        fs::set_permissions(world.work(file.file_name().unwrap().to_str().unwrap()), permissions)
-            .unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        fs::write(world.work(name), text.replace(ADDRESS, &world.base)).unwrap();
     }
     if !has_provider {
         let provider = fs::read_to_string(workspace("examples/provider/provider.tf")).unwrap();

@@ -92,7 +92,8 @@ async fn killing_the_provider_fails_the_apply_and_the_next_one_meets_the_request
     let world = World::new(&guarded("production", "")).await;
     let apply = world.start_apply();
     let asked = world.asked().await;
-    let waiting = async || world.calls().into_iter().find(|(call, _)| call == "ApplyResourceChange");
+    let waiting =
+        async || world.calls().into_iter().find(|(call, _)| call == "ApplyResourceChange");
     let (_, pid) = eventually("the wait", waiting).await;
     assert!(signal("KILL", &pid).await);
     let said = ["Error: Plugin did not respond", "ApplyResourceChange call"];

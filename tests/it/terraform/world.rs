@@ -24,6 +24,8 @@ pub(super) struct World {
     pub(super) alice: Caller,
     bob: Caller,
     carol: Caller,
+    /// Who runs terraform, where that is not alice.
+    administrator: Option<Caller>,
     runs: AtomicUsize,
 }
 
@@ -31,6 +33,17 @@ pub(super) struct World {
 struct Said {
     base: String,
     tokens: Vec<(String, String)>,
+    /// The code for the first administrator, where there is none yet.
+    code: Option<String>,
+}
+
+/// How a server is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// With three people to try things with, and no administrator.
+    Dev,
+    /// With a code for the first administrator, and nobody else.
+    Bare,
 }
 
 impl World {
@@ -39,21 +52,26 @@ impl World {
         Self::under(POLICY, config).await
     }
 
+    /// With this policy and configuration, and an administrator, `root`, who runs terraform.
+    pub(super) async fn governed(policy: &str, config: &str) -> Self {
+        let directory = prepared(policy);
+        let (mut server, said) = serve(directory.path(), "127.0.0.1:0", Mode::Bare).await;
+        let code = said.code.expect("there is an administrator already");
+        let nobody = Caller::new(&said.base, None);
+        let root = nobody.client.bootstrap(&code, "root", &fresh_key()).await.unwrap();
+        server.kill().await.unwrap();
+        let world = Self::begun(directory, said.base.trim_start_matches("http://"), config).await;
+        let administrator = Some(Caller::new(&world.base, Some(&root.token)));
+        Self { administrator, ..world }
+    }
+
     /// With this policy and configuration.
     pub(super) async fn under(policy: &str, config: &str) -> Self {
-        let directory = tempfile::Builder::new().prefix("assent-tf").tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        for name in ["policy", "plugin", "work", "tmp", "logs"] {
-            fs::create_dir(at(name)).unwrap();
-        }
-        fs::write(at("policy/policy.yaml"), policy).unwrap();
-        symlink(provider(), at("plugin/terraform-provider-assent")).unwrap();
-        let overrides = format!(
-            "provider_installation {{\n  dev_overrides {{ \"assent-dev/assent\" = {:?} }}\n  direct {{}}\n}}\n",
-            at("plugin")
-        );
-        fs::write(at("terraform.rc"), overrides).unwrap();
-        let (server, said) = serve(directory.path(), "127.0.0.1:0").await;
+        Self::begun(prepared(policy), "127.0.0.1:0", config).await
+    }
+
+    async fn begun(directory: TempDir, listen: &str, config: &str) -> Self {
+        let (server, said) = serve(directory.path(), listen, Mode::Dev).await;
         let caller = |name: &str| {
             let token = said.tokens.iter().find(|(holder, _)| holder == name);
             Caller::new(&said.base, token.map(|(_, token)| token.as_str()))
@@ -63,6 +81,7 @@ impl World {
             alice: caller("alice"),
             bob: caller("bob"),
             carol: caller("carol"),
+            administrator: None,
             base: said.base.clone(),
             runs: AtomicUsize::new(0),
             directory,
@@ -94,12 +113,17 @@ impl World {
     /// Starts it again, on the same address and data.
     pub(super) async fn restart_server(&mut self) {
         let address = self.base.trim_start_matches("http://").to_owned();
-        let (server, said) = serve(self.directory.path(), &address).await;
+        let (server, said) = serve(self.directory.path(), &address, Mode::Dev).await;
         assert_eq!(said.base, self.base);
         self.server = server;
     }
 
-    /// terraform with these arguments, as alice.
+    /// The administrator.
+    pub(super) fn root(&self) -> &Caller {
+        self.administrator.as_ref().expect("this world has no administrator")
+    }
+
+    /// terraform with these arguments, as alice or as the administrator.
     pub(super) fn terraform(&self, arguments: &[&str]) -> Command {
         self.command(Path::new("terraform"), arguments)
     }
@@ -109,7 +133,7 @@ impl World {
         self.command(&assent(), arguments)
     }
 
-    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -122,7 +146,7 @@ impl World {
             .env("TF_CLI_CONFIG_FILE", self.at("terraform.rc"))
             .env("TF_CLI_ARGS", "-no-color")
             .env("ASSENT_URL", &self.base)
-            .env("ASSENT_TOKEN", self.alice.token())
+            .env("ASSENT_TOKEN", self.administrator.as_ref().unwrap_or(&self.alice).token())
             .env("ASSENT_PROVIDER_TRACE", self.at("trace"));
         command
     }
@@ -185,6 +209,15 @@ impl World {
             let found = self.requests(&[("state", "pending")]).await;
             assert!(found.len() < 2, "{found:?}");
             found.into_iter().next()
+        })
+        .await
+    }
+
+    /// The one request of the administrator that is pending, as soon as there is one.
+    pub(super) async fn asked_of_root(&self) -> wire::Request {
+        eventually("a request", async || {
+            let found = self.root().client.requests(&[("state", "pending")]).await.unwrap();
+            found.requests.into_iter().next()
         })
         .await
     }
@@ -280,12 +313,30 @@ impl World {
     }
 }
 
+/// A directory with this policy, in which terraform finds the provider.
+fn prepared(policy: &str) -> TempDir {
+    let directory = tempfile::Builder::new().prefix("assent-tf").tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    for name in ["policy", "plugin", "work", "tmp", "logs"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    fs::write(at("policy/policy.yaml"), policy).unwrap();
+    symlink(provider(), at("plugin/terraform-provider-assent")).unwrap();
+    let overrides = format!(
+        "provider_installation {{\n  dev_overrides {{ \"assent-dev/assent\" = {:?} }}\n  direct {{}}\n}}\n",
+        at("plugin")
+    );
+    fs::write(at("terraform.rc"), overrides).unwrap();
+    directory
+}
+
 /// Starts a server on what is in this directory.
-async fn serve(directory: &Path, listen: &str) -> (Child, Said) {
+async fn serve(directory: &Path, listen: &str, mode: Mode) -> (Child, Said) {
     let log = fs::OpenOptions::new().create(true).append(true).open(directory.join("server.log"));
     let mut command = Command::new(assent());
     command
-        .args(["serve", "--dev", "--output", "json", "--listen", listen])
+        .args(["serve", "--output", "json", "--listen", listen])
+        .args((mode == Mode::Dev).then_some("--dev"))
         .arg("--data")
         .arg(directory.join("data"))
         .arg("--policy")
@@ -298,14 +349,15 @@ async fn serve(directory: &Path, listen: &str) -> (Child, Said) {
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let begun = async {
-        let mut tokens = Vec::new();
+        let (mut tokens, mut code) = (Vec::new(), None);
         loop {
             let line = lines.next_line().await.unwrap().expect("the server ended");
             let said: Value = serde_json::from_str(&line).unwrap();
             let text = |name: &str| said[name].as_str().unwrap().to_owned();
             match said["type"].as_str() {
                 Some("dev_token") => tokens.push((text("name"), text("token"))),
-                Some("listening") => return Said { base: text("url"), tokens },
+                Some("bootstrap") => code = Some(text("code")),
+                Some("listening") => return Said { base: text("url"), tokens, code },
                 _ => {}
             }
         }

@@ -20,8 +20,8 @@ pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyToke
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
 pub(crate) use plan::{PlanCommand, PlanDigestArgs, PlanScanArgs, PlanShowArgs};
 pub(crate) use policy::{
-    CheckArgs, DiffArgs, ExplainArgs, FmtArgs, PolicyCommand, PolicyExportArgs, SimulateArgs,
-    TestArgs, TestFormat,
+    ApprovedArgs, CheckArgs, DiffArgs, ExplainArgs, FmtArgs, Kept, PolicyCommand, PolicyExportArgs,
+    PolicyPutArgs, PolicyRemoveArgs, PolicyShowArgs, SimulateArgs, TestArgs, TestFormat,
 };
 pub(crate) use requests::{
     ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs, RevokeArgs,

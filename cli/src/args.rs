@@ -25,8 +25,8 @@ pub(crate) use plan::{
     ApplyArgs, PlanCommand, PlanDigestArgs, PlanScanArgs, PlanSendArgs, PlanShowArgs,
 };
 pub(crate) use policy::{
-    CheckArgs, DiffArgs, ExplainArgs, FmtArgs, PolicyCommand, PolicyExportArgs, SimulateArgs,
-    TestArgs, TestFormat,
+    ApprovedArgs, CheckArgs, DiffArgs, ExplainArgs, FmtArgs, Kept, PolicyCommand, PolicyExportArgs,
+    PolicyPutArgs, PolicyRemoveArgs, PolicyShowArgs, SimulateArgs, TestArgs, TestFormat,
 };
 pub(crate) use requests::{
     ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs, RevokeArgs,

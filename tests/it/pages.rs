@@ -373,3 +373,32 @@ async fn the_policy_page_says_what_rules_and_since_when() {
     }
     assert_eq!(server.stranger().get("/policy").await.headers["location"], "/login");
 }
+
+#[tokio::test]
+async fn a_change_of_policy_is_shown_line_by_line_to_those_who_approve_it() {
+    let server = Server::ruled_by(
+        "apiVersion: assent/v1\nkind: Policy\ndefaults: {policy_changes: approved}\nrules:\n  - {id: \
+         p, when: {intent.kind: assent.policy}, require: {stages: [{approvals: 1, from: \
+         [person:bob]}]}}\n",
+    )
+    .await;
+    let root = server.administrator().await;
+    let members = ["person:eve".to_owned()].into();
+    let group = assent_client::wire::NewGroup { members, identity: None };
+    let refused = root.client.write_group("dba", &group, None).await.unwrap_err();
+    let intent = *refused.problem.unwrap().intent.unwrap();
+    let intent = assent_client::wire::Intent { reason: "r".to_owned(), ..intent };
+    let filing = assent_client::wire::Filing { intent, reattach: false };
+    let request = root.client.file(&filing, &crate::support::fresh_key()).await.unwrap();
+    let bob = Browser::of(&server, "bob").await;
+    let page = bob.get(&format!("/requests/{}", request.id)).await.is(200).text;
+    assert!(page.contains("The change of policy:"), "{page}");
+    assert!(
+        page.contains("groups/dba") && page.contains("\n+      &#34;person:eve&#34;"),
+        "{page}"
+    );
+    crate::support::approve(&server.person("bob").await, &request).await.unwrap();
+    root.client.write_group("dba", &group, Some(&request.id)).await.unwrap();
+    let page = bob.get("/policy").await.is(200).text;
+    assert!(page.contains("groups/dba") && page.contains("tests.yaml:5:5"), "{page}");
+}

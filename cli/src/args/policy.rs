@@ -1,6 +1,8 @@
 //! Policy files, as they are named on the command line.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use assent_core::policy::glob::Glob;
 use assent_core::time::Timestamp;
@@ -27,6 +29,16 @@ pub(crate) enum PolicyCommand {
     Test(TestArgs),
     /// Write a policy as a Rego module that rules the same, for another engine or as a second look
     Export(PolicyExportArgs),
+    /// Print by what the server rules, and why not by the newest
+    Status(Printing),
+    /// List what came over the API: documents, groups and calendars
+    List(Printing),
+    /// Print one of them: freeze.yaml, groups/dba, calendars/office
+    Show(PolicyShowArgs),
+    /// Write one of them, and rule by it from now on
+    Put(PolicyPutArgs),
+    /// Remove one of them
+    Remove(PolicyRemoveArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,8 +63,12 @@ pub(crate) struct CheckArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// The directory of .yaml files
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "online")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Ask the server instead: by everything that rules there, about yourself, now
+    #[arg(long, conflicts_with_all = ["directory", "requester", "person", "workload", "groups",
+          "known", "plan", "now"])]
+    pub(crate) online: bool,
     /// The intent as JSON; `-` reads it from stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) intent: PathBuf,
@@ -79,6 +95,78 @@ pub(crate) struct ExplainArgs {
     pub(crate) now: Option<Timestamp>,
     #[command(flatten)]
     pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyShowArgs {
+    /// Which: a document by its name, a group or calendar by groups/NAME or calendars/NAME
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Kept,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyPutArgs {
+    /// Which: a document by its name, a group or calendar by groups/NAME or calendars/NAME
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Kept,
+    /// What it is to be: the document, or the group or calendar as JSON; `-` reads it from stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) approved: ApprovedArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyRemoveArgs {
+    /// Which: a document by its name, a group or calendar by groups/NAME or calendars/NAME
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Kept,
+    #[command(flatten)]
+    pub(crate) approved: ApprovedArgs,
+}
+
+/// How a change of policy that must be approved comes to its approval.
+#[derive(Debug, Args)]
+pub(crate) struct ApprovedArgs {
+    /// The request that approved this change, where policy wants its changes approved
+    #[arg(long, value_name = "REQUEST", conflicts_with = "reason")]
+    pub(crate) approval: Option<String>,
+    /// Why: where policy wants the change approved, file it with this reason
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+/// What came over the API, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Document(String),
+    Group(String),
+    Calendar(String),
+}
+
+impl FromStr for Kept {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            None => Ok(Self::Document(text.to_owned())),
+            Some(("groups", name)) => Ok(Self::Group(name.to_owned())),
+            Some(("calendars", name)) => Ok(Self::Calendar(name.to_owned())),
+            Some(_) => Err("expected NAME.yaml, groups/NAME or calendars/NAME".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Document(name) => write!(f, "{name}"),
+            Self::Group(name) => write!(f, "groups/{name}"),
+            Self::Calendar(name) => write!(f, "calendars/{name}"),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `assent policy`
 
+mod approved;
 mod change;
 mod check;
 mod diff;
@@ -7,9 +8,14 @@ mod engines;
 mod explain;
 mod export;
 mod fmt;
+mod list;
+mod put;
 mod recorded;
+mod remove;
 mod schema;
+mod show;
 mod simulate;
+mod status;
 mod test;
 
 use std::path::Path;
@@ -25,7 +31,7 @@ use crate::commands::policy::check::counted;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Paint, clean};
 
-/// Checks, explains, tests, compares. A server is asked only for its audit log.
+/// Checks, explains, tests, compares; and what a server rules by, reads and changes.
 pub(crate) async fn run(
     command: PolicyCommand,
     client: impl FnOnce() -> Result<Client, Failure>,
@@ -37,7 +43,15 @@ pub(crate) async fn run(
         PolicyCommand::Fmt(args) => fmt::run(&args, output),
         PolicyCommand::Schema => schema::run(output),
         PolicyCommand::Check(args) => check::run(&args, output).await,
+        PolicyCommand::Explain(args) if args.online => {
+            explain::run_online(&args, &client()?, output).await
+        }
         PolicyCommand::Explain(args) => explain::run(&args, output).await,
+        PolicyCommand::Status(printing) => status::run(printing, &client()?, output).await,
+        PolicyCommand::List(printing) => list::run(printing, &client()?, output).await,
+        PolicyCommand::Show(args) => show::run(&args, &client()?, output).await,
+        PolicyCommand::Put(args) => put::run(&args, &client()?, output).await,
+        PolicyCommand::Remove(args) => remove::run(&args, &client()?, output).await,
         PolicyCommand::Test(args) => test::run(&args, output).await,
         PolicyCommand::Export(args) => export::run(&args, output),
     }

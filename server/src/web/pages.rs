@@ -111,11 +111,20 @@ struct PolicyPage {
     status: wire::PolicyStatus,
     since: String,
     rules: Vec<RuleLine>,
+    kept: Vec<KeptLine>,
+}
+
+/// Something that came over the API.
+struct KeptLine {
+    name: String,
+    by: String,
+    at: String,
 }
 
 struct RuleLine {
     id: String,
     effect: &'static str,
+    place: String,
     description: Option<String>,
 }
 
@@ -125,10 +134,21 @@ pub(super) async fn policy(State(authority): State<Arc<Authority>>, me: SignedIn
     let line = |(id, effect, description): (&str, &'static str, Option<&str>)| RuleLine {
         id: id.to_owned(),
         effect,
+        place: policy.place_of(id).map(|place| plain(&place.to_string())).unwrap_or_default(),
         description: description.map(plain),
     };
+    let kept = match authority.kept(&me.caller).await {
+        Ok(kept) => kept,
+        Err(error) => return view::fault(error),
+    };
+    let kept = kept.into_iter().map(|kept| KeptLine {
+        name: plain(&kept.name),
+        by: plain(&kept.by),
+        at: view::clock(&kept.at.to_string()),
+    });
     view::html(&PolicyPage {
         page: me.page("Policy"),
+        kept: kept.collect(),
         since: view::clock(&status.loaded_at),
         rules: policy.rules().map(line).collect(),
         status,
@@ -144,6 +164,7 @@ struct RequestPage {
     reason: String,
     requester: String,
     fields: Vec<(String, String)>,
+    diff: Option<String>,
     context: Option<String>,
     hides: bool,
     filed_at: String,
@@ -216,6 +237,7 @@ fn request_page(
         reason: plain(&shown.intent.reason),
         requester: view::who(&shown.requester),
         fields: view::fields(&shown.intent),
+        diff: view::diff(&shown.intent),
         context: view::context(&shown.intent),
         hides: view::has_hidden(&shown.intent),
         filed_at: view::clock(&shown.filed_at),

@@ -139,6 +139,12 @@ pub(super) fn fields(intent: &wire::Intent) -> Vec<(String, String)> {
     fields
 }
 
+/// What a change of policy changes, line by line.
+pub(super) fn diff(intent: &wire::Intent) -> Option<String> {
+    let diff = intent.context.get("diff")?.as_str()?;
+    (intent.kind == assent_core::policy::changes::KIND).then(|| plain(diff))
+}
+
 /// The requester's free JSON, as it is digested.
 pub(super) fn context(intent: &wire::Intent) -> Option<String> {
     let value = serde_json::Value::Object(intent.context.clone());

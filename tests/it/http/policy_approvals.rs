@@ -83,17 +83,14 @@ impl World {
     }
 
     /// Without an approval it is refused, and nothing changes.
-    #[track_caller]
-    fn is_refused<'a>(
-        &'a self,
-        change: impl Future<Output = Result<(), assent_client::ClientError>> + 'a,
-    ) -> impl Future<Output = wire::Intent> + 'a {
-        async move {
-            let before = self.revision().await;
-            let intent = intent_of(change.await);
-            assert_eq!(self.revision().await, before);
-            intent
-        }
+    async fn is_refused(
+        &self,
+        change: impl Future<Output = Result<(), assent_client::ClientError>>,
+    ) -> wire::Intent {
+        let before = self.revision().await;
+        let intent = intent_of(change.await);
+        assert_eq!(self.revision().await, before);
+        intent
     }
 }
 
@@ -450,4 +447,51 @@ async fn the_log_of_approved_changes_checks_from_its_beginning() {
         history.read(&entry).unwrap();
     }
     assert_eq!(history.finish(&checkpoint).unwrap().entries, checkpoint.size);
+}
+
+/// What the command line does, with the tokens of these tests.
+async fn assent(caller: &Caller, base: &str, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = tokio::process::Command::new(crate::support::program());
+    command.args(arguments).env("ASSENT_URL", base).env("ASSENT_TOKEN", caller.token());
+    let done = command.output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
+}
+
+#[tokio::test]
+async fn the_command_line_asks_for_the_approval_and_makes_the_change() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("one.yaml");
+    std::fs::write(&file, rule("one")).unwrap();
+    let path = file.to_str().unwrap();
+    let base = world.server.base();
+    let run = async |arguments: &[&str]| assent(&world.root, base, arguments).await;
+    let (code, _, told) = run(&["policy", "put", "one.yaml", path]).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("--reason"), "{told}");
+    let (code, _, told) = run(&["policy", "put", "one.yaml", path, "--reason", "agreed"]).await;
+    assert_eq!(code, 1, "{told}");
+    let id = told.split_whitespace().find(|word| word.starts_with("req_")).unwrap().to_owned();
+    let request = world.root.client.request(&id).await.unwrap();
+    approve(&world.bob, &request).await.unwrap();
+    approve(&world.carol, &request).await.unwrap();
+    let (code, _, told) = run(&["policy", "put", "one.yaml", path, "--approval", &id]).await;
+    assert_eq!(code, 0, "{told}");
+    let (_, shown, _) = run(&["policy", "show", "one.yaml"]).await;
+    assert_eq!(shown.trim_end(), rule("one").trim_end());
+    let (_, listed, _) = run(&["policy", "list"]).await;
+    assert!(listed.contains("one.yaml") && listed.contains("base.yaml"), "{listed}");
+    let (code, status, _) = run(&["policy", "status"]).await;
+    assert_eq!(code, 0);
+    assert!(status.contains("changed by") && status.contains("approved"), "{status}");
+    let intent = directory.path().join("intent.json");
+    let text = json!({"kind": "a.b", "environment": "one", "reason": "r"}).to_string();
+    std::fs::write(&intent, text).unwrap();
+    let intent = intent.to_str().unwrap();
+    let (code, explained, told) = run(&["policy", "explain", "--online", "--intent", intent]).await;
+    assert_eq!(code, 0, "{told}");
+    assert!(explained.contains("one (allow): matched  api:/one.yaml:4:5"), "{explained}");
+    let (code, _, told) = run(&["policy", "remove", "one.yaml"]).await;
+    assert_eq!(code, 1, "{told}");
 }

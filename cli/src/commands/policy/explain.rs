@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use assent_client::Client;
 use assent_client::wire::{self, Account, ConditionAccount, Decision, FactorAccount, Opinion};
 use assent_core::intent::Intent;
 use assent_core::plan::Plan;
@@ -23,7 +24,8 @@ use crate::show;
 
 /// Prints what policy says of an intent, and what became of each rule and condition.
 pub(crate) async fn run(args: &ExplainArgs, output: &Output) -> Result<Exit, Failure> {
-    let documents = super::documents(&args.directory)?;
+    let directory = args.directory.as_deref().unwrap_or(Path::new("."));
+    let documents = super::documents(directory)?;
     let policy = super::compiled(&documents, output)?;
     let intent = read_intent(&args.intent)?;
     let requester = requester(args)?;
@@ -40,6 +42,21 @@ pub(crate) async fn run(args: &ExplainArgs, output: &Output) -> Result<Exit, Fai
     match args.printing.is_json() {
         true => output.json(&explained)?,
         false => output.data(explained.text(output.data_paint()))?,
+    }
+    Ok(Exit::Granted)
+}
+
+/// Prints what the server's policy says of an intent of the caller's, now.
+pub(crate) async fn run_online(
+    args: &ExplainArgs,
+    client: &Client,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let intent = wire::Intent::from(&read_intent(&args.intent)?);
+    let decision = client.decide(&wire::Filing { intent, reattach: false }).await?;
+    match args.printing.is_json() {
+        true => output.json(&decision)?,
+        false => output.data(text(&decision, output.data_paint()))?,
     }
     Ok(Exit::Granted)
 }
@@ -235,7 +252,9 @@ fn rule_text(account: &Account, paint: Paint) -> String {
     let suspended = if account.suspended { ", suspended: a later review was missed" } else { "" };
     let effect = clean(&account.effect);
     let rule = paint.strong(&clean(&account.rule));
-    let mut text = format!("{rule} ({effect}): {result}{waived}{suspended}");
+    let place = account.place.as_deref().map(|place| format!("  {}", clean(place)));
+    let place = paint.faint(&place.unwrap_or_default());
+    let mut text = format!("{rule} ({effect}): {result}{waived}{suspended}{place}");
     if let Some(opinion) = &account.opinion {
         text.push_str(&format!("\n│  its engine: {}", opinion_text(opinion)));
     }
@@ -328,6 +347,7 @@ mod tests {
         either.within = vec![branch];
         let account = Account {
             rule: "production".to_owned(),
+            place: None,
             effect: "require".to_owned(),
             result: "not matched".to_owned(),
             waived: false,

@@ -6,7 +6,6 @@ use assent_core::policy::changes;
 use assent_core::policy::document::PolicyChanges;
 use assent_core::request::{ConsumeError, Request};
 use assent_core::wire;
-use serde_json::Value;
 use similar::TextDiff;
 
 use crate::app::policies::change::Change;
@@ -160,13 +159,12 @@ fn differences(one: &wire::Intent, other: &wire::Intent) -> Vec<String> {
         let mut flat = std::collections::BTreeMap::new();
         let json = serde_json::to_value(intent).unwrap_or_default();
         for (name, value) in json.as_object().into_iter().flatten() {
-            match value {
-                Value::Object(inner) => {
-                    let inner = inner.iter().map(|(key, value)| (format!("{name}.{key}"), value));
-                    flat.extend(inner.map(|(key, value)| (key, value.clone())));
-                }
-                value => drop(flat.insert(name.clone(), value.clone())),
-            }
+            let Some(inner) = value.as_object() else {
+                flat.insert(name.clone(), value.clone());
+                continue;
+            };
+            let inner = inner.iter().map(|(key, value)| (format!("{name}.{key}"), value.clone()));
+            flat.extend(inner);
         }
         flat
     };

@@ -147,15 +147,13 @@ fn entries<E: Entry>(
 
 /// What is wrong with one change by itself, as a fault of it; every other error stays one.
 fn misfit(name: &str, error: AppError) -> Result<wire::PolicyFault, AppError> {
-    match error {
-        AppError::Field { field, problem } => Ok(wire::PolicyFault {
-            file: kept_name(name),
-            line: 1,
-            column: 1,
-            document: Some(name.to_owned()),
-            field: Some(field.to_owned()),
-            message: problem,
-        }),
-        other => Err(other),
-    }
+    let AppError::Field { field, problem } = error else { return Err(error) };
+    Ok(wire::PolicyFault {
+        file: kept_name(name),
+        line: 1,
+        column: 1,
+        document: Some(name.to_owned()),
+        field: Some(field.to_owned()),
+        message: problem,
+    })
 }

@@ -22,6 +22,16 @@ impl Authority {
         Ok(wire::PolicyDocuments { documents: documents.collect() })
     }
 
+    /// Everything that came over the API and rules, entries too. For people and administrators.
+    ///
+    /// # Errors
+    /// [`AppError::NotForWorkloads`].
+    pub(crate) async fn kept(&self, caller: &Caller) -> Result<Vec<KeptDocument>, AppError> {
+        check_reader(caller)?;
+        let newest = self.ledger.documents().await?.into_iter();
+        Ok(newest.filter(|held| held.text.is_some()).collect())
+    }
+
     /// One of them with its versions. For people and administrators.
     ///
     /// # Errors

@@ -651,7 +651,7 @@ pub struct Reason {
 }
 
 /// Asks for a credential.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MintRequest {
     /// For whom it shall be good.
@@ -659,9 +659,12 @@ pub struct MintRequest {
     /// How long it is wanted for: `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
+    /// What the grant shall open beside the token: the name of one of the authority's brokers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<String>,
 }
 
-/// A minted credential. The token is given once and kept nowhere.
+/// A minted credential. The token and the fields are given once and kept nowhere.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Credential {
     /// Its id, the token's `jti`.
@@ -672,6 +675,9 @@ pub struct Credential {
     pub expires_at: String,
     /// The token's claims, to read.
     pub claims: Value,
+    /// What a broker opened: `host`, `username`, `password` … by its kind. All of it is secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for Credential {

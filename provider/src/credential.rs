@@ -160,7 +160,8 @@ async fn mint(session: &Session, server: Client, config: Value) -> Result<Opened
         text("ttl").map(|text| duration::span(&text).map(|span| span.to_string())).transpose();
     let ttl =
         ttl.map_err(|error| Diagnostic::error("Invalid `ttl`", sentence(&error.to_string())))?;
-    let asked = wire::MintRequest { audience: text("audience").unwrap_or_default(), ttl };
+    let audience = text("audience").unwrap_or_default();
+    let asked = wire::MintRequest { audience, ttl, broker: None };
     let open = session.credentials.clone();
     let is_fresh = session.was_granted_here(&approval);
     let minted = session
@@ -291,6 +292,7 @@ mod tests {
             token: "secret".into(),
             expires_at: "2026-11-20T21:31:26.000Z".into(),
             claims: serde_json::json!({"aud": "postgres://orders", "iat": 1_795_209_986}),
+            fields: std::collections::BTreeMap::new(),
         };
         let opened = handed_out(config("5m"), minted);
         assert_eq!(noted(opened.private.as_deref()).as_deref(), Some("crd_1"));

@@ -28,6 +28,9 @@ pub(crate) struct MintArgs {
     /// How long it shall be good: 10m
     #[arg(long, value_name = "TIME")]
     pub(crate) ttl: Option<Span>,
+    /// Have this broker of the authority open something; what it gave is printed with the token
+    #[arg(long, value_name = "NAME")]
+    pub(crate) broker: Option<String>,
     #[command(flatten)]
     pub(crate) printing: Printing,
 }

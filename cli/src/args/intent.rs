@@ -118,6 +118,10 @@ pub(crate) struct RunArgs {
     /// For whom the credential shall be good; without it, the one audience that policy allows
     #[arg(long, value_name = "AUDIENCE")]
     pub(crate) audience: Option<String>,
+    /// Have this broker of the authority open something for the command, which finds it in
+    /// ASSENT_FIELD_HOST, ASSENT_FIELD_PASSWORD …, and in PGHOST, PGPASSWORD … where it is PostgreSQL
+    #[arg(long, value_name = "NAME")]
+    pub(crate) broker: Option<String>,
     /// How long to wait for the decision; the request is canceled when it is over
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<Span>,

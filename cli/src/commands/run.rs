@@ -32,7 +32,7 @@ pub(crate) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let RunArgs { intent, reason, audience, timeout, command } = args;
+    let RunArgs { intent, reason, audience, broker, timeout, command } = args;
     let reason = reason.unwrap_or_else(|| default_reason(&command));
     let plan = match &intent.plan {
         None => None,
@@ -53,7 +53,7 @@ pub(crate) async fn run(
         Decided::Granted(request) => *request,
         Decided::Over(exit) => return Ok(exit),
     };
-    let credential = match mint(&request, audience, client).await {
+    let credential = match mint(&request, audience, broker, client).await {
         Ok(credential) => credential,
         Err(failure) => {
             end(&request, "no credential could be minted", client, output).await;
@@ -160,8 +160,13 @@ async fn unless_asked_to_end<T>(
     }
 }
 
-async fn mint(request: &Request, audience: String, client: &Client) -> Result<Credential, Failure> {
-    let wanted = MintRequest { audience, ttl: request.intent.duration.clone() };
+async fn mint(
+    request: &Request,
+    audience: String,
+    broker: Option<String>,
+    client: &Client,
+) -> Result<Credential, Failure> {
+    let wanted = MintRequest { audience, ttl: request.intent.duration.clone(), broker };
     Ok(client.mint(&request.id, &wanted, &IdempotencyKey::fresh()).await?)
 }
 

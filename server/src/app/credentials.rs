@@ -1,5 +1,7 @@
 //! Minting, looking at, redeeming and taking back credentials.
 
+use std::collections::BTreeMap;
+
 use assent_core::credential::{Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
@@ -57,7 +59,10 @@ impl Authority {
 
     fn spend(&self, wanted: wire::MintRequest) -> Result<Spend, AppError> {
         let field = |field, problem: &str| AppError::Field { field, problem: problem.to_owned() };
-        let wire::MintRequest { audience, ttl } = wanted;
+        let wire::MintRequest { audience, ttl, broker } = wanted;
+        if broker.is_some() {
+            return Err(field("broker", "this authority has no brokers"));
+        }
         if audience.is_empty() || audience.len() > 255 || audience.chars().any(char::is_control) {
             return Err(field(
                 "audience",
@@ -254,6 +259,7 @@ fn handed_out(minted: Minted) -> wire::Credential {
         token: minted.token.expose().to_owned(),
         expires_at: minted.expires_at.to_string(),
         claims: minted.claims,
+        fields: BTreeMap::new(),
     }
 }
 

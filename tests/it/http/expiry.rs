@@ -63,7 +63,8 @@ async fn a_credential_ends_by_the_shortest_of_all_limits() {
         let mut filing = filing("staging", "r");
         filing.intent.duration = stated.map(str::to_owned);
         let request = alice.client.file(&filing, &fresh_key()).await.unwrap();
-        let wanted = MintRequest { audience: "aws".to_owned(), ttl: asked.map(str::to_owned) };
+        let ttl = asked.map(str::to_owned);
+        let wanted = MintRequest { audience: "aws".to_owned(), ttl, broker: None };
         let minted = alice.client.mint(&request.id, &wanted, &fresh_key()).await.unwrap();
         let life = minted.claims["exp"].as_i64().unwrap() - minted.claims["iat"].as_i64().unwrap();
         assert_eq!(life, minutes * 60, "{asked:?} {stated:?}");

@@ -7,10 +7,10 @@ use crate::args::MintArgs;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 
-/// Mints a credential and prints its token alone.
+/// Mints a credential and prints its token alone; with what a broker opened, each under its name.
 pub(crate) async fn run(args: MintArgs, client: &Client, output: &Output) -> Result<Exit, Failure> {
-    let MintArgs { request, audience, ttl, printing } = args;
-    let wanted = MintRequest { audience, ttl: ttl.map(|span| span.to_string()) };
+    let MintArgs { request, audience, ttl, broker, printing } = args;
+    let wanted = MintRequest { audience, ttl: ttl.map(|span| span.to_string()), broker };
     let key = IdempotencyKey::fresh();
     let credential = client.mint(&request.to_string(), &wanted, &key).await?;
     output.talk(format!(
@@ -21,7 +21,13 @@ pub(crate) async fn run(args: MintArgs, client: &Client, output: &Output) -> Res
     ));
     match printing.is_json() {
         true => output.json(&credential)?,
-        false => output.data(&credential.token)?,
+        false if credential.fields.is_empty() => output.data(&credential.token)?,
+        false => {
+            let token = [("token", &credential.token)].into_iter();
+            let fields = credential.fields.iter().map(|(name, value)| (name.as_str(), value));
+            let lines = token.chain(fields).map(|(name, value)| format!("{name}={value}"));
+            output.data(lines.collect::<Vec<_>>().join("\n"))?;
+        }
     }
     Ok(Exit::Granted)
 }

@@ -1,5 +1,6 @@
 //! The command itself: its environment, its signals, its end.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -13,6 +14,16 @@ use tokio::process::{Child, Command};
 use crate::failure::{Exit, Failure};
 use crate::signals::{Ask, Signals};
 use crate::terminal;
+
+/// Where PostgreSQL's programs look for what a field says.
+const LIBPQ: [(&str, &str); 6] = [
+    ("host", "PGHOST"),
+    ("port", "PGPORT"),
+    ("database", "PGDATABASE"),
+    ("username", "PGUSER"),
+    ("password", "PGPASSWORD"),
+    ("sslmode", "PGSSLMODE"),
+];
 
 /// What the command is given.
 pub(super) struct Environment<'a> {
@@ -45,6 +56,7 @@ pub(super) async fn run(
         .env("ASSENT_CREDENTIAL", &environment.credential.token)
         .env("ASSENT_REQUEST_ID", &environment.request.id)
         .env("ASSENT_URL", environment.client.base())
+        .envs(opened(&environment.credential.fields))
         // What may ask and approve is not for the command; what was approved is.
         .env_remove("ASSENT_TOKEN")
         .spawn();
@@ -52,6 +64,19 @@ pub(super) async fn run(
         Ok(child) => until_ended(child, signals).await,
         Err(error) => not_started(program, &error),
     }
+}
+
+/// What a broker opened, as variables: each field under its name, and as PostgreSQL's own programs
+/// look for it where it is a login there (PostgreSQL documentation, libpq, environment variables).
+fn opened(fields: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let own = fields.iter().map(|(name, value)| {
+        (format!("ASSENT_FIELD_{}", name.to_ascii_uppercase()), value.clone())
+    });
+    let is_postgres = fields.get("url").is_some_and(|url| url.starts_with("postgresql://"));
+    let libpq = LIBPQ.iter().filter(|_| is_postgres).filter_map(|(field, variable)| {
+        fields.get(*field).map(|value| ((*variable).to_owned(), value.clone()))
+    });
+    own.chain(libpq).collect()
 }
 
 async fn until_ended(mut child: Child, signals: &mut Signals) -> Ended {
@@ -127,6 +152,21 @@ mod tests {
             let ended = ended(ExitStatus::from_raw(raw));
             assert_eq!((ended.exit.code(), ended.failed.as_deref()), (code, reason));
         }
+    }
+
+    #[test]
+    fn what_a_broker_opened_is_in_the_environment() {
+        let fields = |url: &str| {
+            let fields = [("password", "s3"), ("port", "5432"), ("url", url)];
+            fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        };
+        let given = opened(&fields("postgresql://host/orders"));
+        let names: Vec<&str> = given.keys().map(String::as_str).collect();
+        let own = ["ASSENT_FIELD_PASSWORD", "ASSENT_FIELD_PORT", "ASSENT_FIELD_URL"];
+        assert_eq!(names, [own.as_slice(), &["PGPASSWORD", "PGPORT"]].concat());
+        assert_eq!(given["PGPASSWORD"], "s3");
+        assert_eq!(opened(&fields("https://elsewhere")).len(), 3);
+        assert!(opened(&BTreeMap::new()).is_empty());
     }
 
     #[test]

@@ -196,6 +196,7 @@ fn consume(error: &ConsumeError, text: String) -> ApiError {
         ConsumeError::TooLate { .. } => (S::CONFLICT, "too_late"),
         ConsumeError::NotRequester(_) => (S::FORBIDDEN, "not_requester"),
         ConsumeError::Audience { .. } => (S::FORBIDDEN, "audience_not_allowed"),
+        ConsumeError::Broker { .. } => (S::FORBIDDEN, "broker_not_allowed"),
         ConsumeError::NoLongerApproved { .. } => (S::CONFLICT, "no_longer_approved"),
     };
     ApiError::new(status, code, text)

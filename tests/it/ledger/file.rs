@@ -148,7 +148,7 @@ async fn an_older_schema_is_not_taken_for_the_one_of_today() {
         tool.pragma_update(None, "user_version", version).unwrap();
         refusal(&kept.file);
     }
-    tool.pragma_update(None, "user_version", 2).unwrap();
+    tool.pragma_update(None, "user_version", 3).unwrap();
     drop(tool);
     assert_eq!(verified(&open(&kept.file)).await.entries, 120);
 }

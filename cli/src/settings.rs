@@ -7,7 +7,7 @@ mod saved;
 use assent_client::{Client, Secret, Settings};
 use url::Url;
 
-pub(crate) use environment::Environment;
+pub(crate) use environment::{Environment, secret_variable};
 pub(crate) use filing::{filing, targets};
 pub(crate) use saved::Login;
 

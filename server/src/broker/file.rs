@@ -160,7 +160,7 @@ brokers:
         refuses("host: 127.0.0.1", "host: ''", "host");
         refuses("port: 5433", "port: 0", "port");
         refuses("port: 5433", "port: 99999", "brokers");
-        refuses("database: orders", "database: \"or\\0ders\"", "");
+        refuses("database: orders", "database: ''", "database");
         refuses("roles: [orders_reader]", "roles: []", "roles");
         refuses("ORDERS_PASSWORD", "NOT_THERE", "NOT_THERE");
         refuses("password_env: ORDERS_PASSWORD", "password: hunter2", "password");
@@ -172,6 +172,6 @@ brokers:
         );
         refuses("roles: [", "connection_limit: 0\n    roles: [", "connection_limit");
         refuses("roles: [", "ca_file: /not/there.pem\n    roles: [", "/not/there.pem");
-        refuses("roles: [", "owned: {give: x}\n    roles: [", "owned");
+        refuses("roles: [", "owned: {give: x}\n    roles: [", "give_to");
     }
 }

@@ -54,13 +54,19 @@ async fn killed(place: &Place, database: &Database, stop: Stop) -> (Vec<(String,
     let alice = person(&binary, "alice", &tokens);
     let request = file(&alice, "free").await;
     let path = format!("/v1/requests/{}/credentials", request.id);
-    let lost = alice.call("POST", &path).header("idempotency-key", "lost");
-    let lost = tokio::spawn(lost.json(&wanted()).send());
-    proxy.stopped().await;
+    let lost = alice.call("POST", &path).header("idempotency-key", KEY);
+    let mut lost = tokio::spawn(lost.json(&wanted()).send());
+    tokio::select! {
+        () = proxy.stopped() => {}
+        answer = &mut lost => panic!("{stop:?}: answered {answer:?}"),
+    }
     binary.kill().await;
     assert!(lost.await.unwrap().is_err(), "{stop:?}: it was answered");
     (tokens, path)
 }
+
+/// The idempotency key of the call whose answer is lost.
+const KEY: &str = "the-call-whose-answer-is-lost";
 
 fn wanted() -> Value {
     json!({"audience": "orders", "broker": "orders-db"})
@@ -109,7 +115,7 @@ async fn t56_a_mint_that_kill_9_cut_off_is_asked_again_and_opens_one_login() {
         let (tokens, path) = killed(&place, &database, stop).await;
         let mut binary = place.start(database.port).await;
         let alice = person(&binary, "alice", &tokens);
-        let minted = alice.post_again("lost", &path, &wanted()).await.is(201);
+        let minted = alice.post_again(KEY, &path, &wanted()).await.is(201);
         let fields: std::collections::BTreeMap<String, String> =
             serde_json::from_value(minted.json()["fields"].clone()).unwrap();
         assert_eq!(database.roles().await, [fields["username"].clone()], "{stop:?}");

@@ -102,13 +102,13 @@ async fn a_database_that_is_away_costs_nobody_a_second_approval() {
     world.database.stop();
     let path = format!("/v1/requests/{}/credentials", request.id);
     let body = json!({"audience": "orders", "broker": "orders-db"});
-    let answer = world.alice.post_again("the same key", &path, &body).await;
+    let answer = world.alice.post_again("the-key-of-both-calls", &path, &body).await;
     let told = answer.refuses(502, "not_opened");
     assert!(told.contains("orders-db") && told.contains("same idempotency key"), "{told}");
     let shown = world.alice.client.request(&request.id).await.unwrap();
     assert_eq!((shown.credentials.len(), shown.credentials[0].status.as_str()), (1, "unminted"));
     world.database.run().await;
-    let answer = world.alice.post_again("the same key", &path, &body).await.is(201);
+    let answer = world.alice.post_again("the-key-of-both-calls", &path, &body).await.is(201);
     assert_eq!(answer.str("id"), shown.credentials[0].id);
     assert_eq!(world.database.roles().await.len(), 1);
     let shown = world.alice.client.request(&request.id).await.unwrap();

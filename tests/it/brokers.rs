@@ -140,7 +140,7 @@ async fn open(who: &Caller, request: &wire::Request) -> Result<wire::Credential,
 }
 
 #[tokio::test]
-async fn a_session_is_asked_for_approved_used_and_gone_when_it_is_over() {
+async fn a_session_is_asked_for_approved_used_and_gone_when_it_ended() {
     let world = World::start().await;
     let bob = world.server.person("bob").await;
     let request = world.file("production").await;
@@ -165,9 +165,9 @@ async fn a_session_is_asked_for_approved_used_and_gone_when_it_is_over() {
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
     assert_eq!(world.brokered(&request).await.status, "closing");
     assert_eq!(world.close().await, 1);
-    assert!(session.is_over().await, "the open session lives");
+    assert!(session.ended().await, "the open session lives");
     assert!(database.session(fields).await.is_err());
-    assert!(database.roles().await.is_empty());
+    assert!(database.roles().is_empty());
     let brokered = world.brokered(&request).await;
     assert_eq!((brokered.status.as_str(), brokered.problem), ("closed", None));
     assert_eq!(world.close().await, 0);

@@ -151,10 +151,7 @@ impl Authority {
             ))),
         };
         let now = || self.clock.now();
-        let problem = match closed {
-            Ok(()) => None,
-            Err(error) => Some(error),
-        };
+        let problem = closed.err();
         for _ in 0..TRIES {
             let current = self.current(request).await?;
             let step: Option<Step> = match &problem {

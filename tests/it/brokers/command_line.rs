@@ -60,7 +60,7 @@ async fn psql_works_under_approval_and_not_after_it() {
     assert!(out.starts_with("3|assent_0"), "{out} {told}");
     // It is completed with the command, and the server closes it by itself.
     let over = async {
-        while !database.roles().await.is_empty() {
+        while !database.roles().is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };

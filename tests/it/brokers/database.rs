@@ -153,13 +153,13 @@ impl Database {
     }
 
     /// The roles that brokers have made and nobody has dropped.
-    pub(super) async fn roles(&self) -> Vec<String> {
+    pub(super) fn roles(&self) -> Vec<String> {
         let sql = "SELECT rolname FROM pg_roles WHERE rolname ~ '^assent_0' ORDER BY 1";
         self.administer(sql).lines().map(str::to_owned).collect()
     }
 
     /// How many sessions such roles have, a broker's own not counted.
-    pub(super) async fn sessions(&self) -> usize {
+    pub(super) fn sessions(&self) -> usize {
         let sql = "SELECT pid FROM pg_stat_activity WHERE usename ~ '^assent_0' \
             OR usesysid IS NOT NULL AND usename IS NULL";
         self.administer(sql).lines().count()
@@ -212,15 +212,15 @@ impl Session {
     /// The first field of the answer.
     pub(super) async fn ask(&self, sql: &str) -> Result<String, tokio_postgres::Error> {
         let messages = self.client.simple_query(sql).await?;
-        let first = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
+        let first = messages.iter().find_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            row.get(0).map(str::to_owned)
         });
         Ok(first.unwrap_or_default())
     }
 
     /// Whether the server has ended it.
-    pub(super) async fn is_over(self) -> bool {
+    pub(super) async fn ended(self) -> bool {
         self.client.simple_query("SELECT 1").await.is_err() && self.driving.await.is_ok()
     }
 }

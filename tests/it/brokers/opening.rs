@@ -24,7 +24,7 @@ async fn only_the_broker_and_the_role_that_the_rules_name_are_opened() {
         let shown = world.alice.client.request(&request.id).await.unwrap();
         assert!(shown.credentials.is_empty(), "a use was spent: {environment}");
     }
-    assert!(world.database.roles().await.is_empty());
+    assert!(world.database.roles().is_empty());
     // A token alone is still to be had, and has no fields.
     let request = world.file("free").await;
     let plain = MintRequest { audience: "orders".to_owned(), ..MintRequest::default() };
@@ -67,7 +67,7 @@ async fn t56_a_mint_with_a_broker_sent_again_is_one_role_with_a_new_password() {
     assert_eq!(first.id, second.id);
     assert_eq!(first.fields["username"], second.fields["username"]);
     assert_ne!(first.fields["password"], second.fields["password"]);
-    assert_eq!(world.database.roles().await, [second.fields["username"].clone()]);
+    assert_eq!(world.database.roles(), [second.fields["username"].clone()]);
     assert!(world.database.session(&first.fields).await.is_err(), "the lost password is good");
     world.database.session(&second.fields).await.unwrap();
     // After the end it opens nothing again.
@@ -75,7 +75,7 @@ async fn t56_a_mint_with_a_broker_sent_again_is_one_role_with_a_new_password() {
     assert_eq!(mint().await.unwrap_err().code(), Some("credential_over"));
     assert_eq!(world.close().await, 1);
     assert_eq!(mint().await.unwrap_err().code(), Some("credential_over"));
-    assert!(world.database.roles().await.is_empty());
+    assert!(world.database.roles().is_empty());
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn of_many_calls_with_one_key_at_once_the_last_password_is_good() {
     let mint = || world.alice.client.mint(&request.id, &wanted, &key);
     let all = tokio::join!(mint(), mint(), mint(), mint());
     let all = [all.0.unwrap(), all.1.unwrap(), all.2.unwrap(), all.3.unwrap()];
-    assert_eq!(world.database.roles().await.len(), 1);
+    assert_eq!(world.database.roles().len(), 1);
     let mut good = 0;
     for credential in &all {
         assert_eq!(credential.id, all[0].id);
@@ -110,7 +110,7 @@ async fn a_database_that_is_away_costs_nobody_a_second_approval() {
     world.database.run().await;
     let answer = world.alice.post_again("the-key-of-both-calls", &path, &body).await.is(201);
     assert_eq!(answer.str("id"), shown.credentials[0].id);
-    assert_eq!(world.database.roles().await.len(), 1);
+    assert_eq!(world.database.roles().len(), 1);
     let shown = world.alice.client.request(&request.id).await.unwrap();
     assert_eq!(shown.credentials.len(), 1, "a second use was spent");
 }

@@ -58,13 +58,19 @@ fn fact(fact: &Fact) -> (&'static str, String) {
         Fact::Denied(Denial::Reviewed { comment, .. }) => ("denied", comment.clone()),
         Fact::Expired { deadline } => ("expired", format!("its time was up at {deadline}")),
         Fact::Canceled { reason } => ("canceled", reason.clone()),
-        Fact::Consumed { credential, audience, expires_at } => {
-            ("grant used", format!("{credential} for {audience} until {expires_at}"))
+        Fact::Consumed { credential, audience, expires_at, broker } => {
+            let opens = broker.as_ref().map(|broker| format!(", {broker} opens"));
+            let opens = opens.unwrap_or_default();
+            ("grant used", format!("{credential} for {audience} until {expires_at}{opens}"))
         }
         Fact::Minted { credential, .. } => ("minted", credential.to_string()),
         Fact::Redeemed { credential } => ("redeemed", credential.to_string()),
         Fact::Abandoned { credential } => ("never minted", credential.to_string()),
         Fact::CredentialRevoked { credential } => ("credential revoked", credential.to_string()),
+        Fact::BrokerClosed { credential } => ("broker closed", credential.to_string()),
+        Fact::BrokerStuck { credential, problem } => {
+            ("broker stuck", format!("{credential}: {problem}"))
+        }
         Fact::Completed => ("completed", String::new()),
         Fact::Revoked { reason } => ("revoked", reason.clone()),
     }

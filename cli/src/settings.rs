@@ -9,7 +9,7 @@ use std::path::Path;
 use assent_client::{Client, Roots, Secret, Settings};
 use url::Url;
 
-pub(crate) use environment::Environment;
+pub(crate) use environment::{Environment, secret_variable};
 pub(crate) use filing::{filing, targets};
 pub(crate) use saved::Login;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId};
 use crate::principal::PrincipalId;
-use crate::request::{Approved, Issued, Receipt, Request, Step};
+use crate::request::{Issued, Receipt, Request, Step};
 use crate::time::Timestamp;
 
 /// The right to mint one credential, once. It cannot be built outside this crate, copied, or used
@@ -65,21 +65,16 @@ pub struct Grant {
     pub(crate) audience: String,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
+    pub(crate) broker: Option<String>,
+    pub(crate) role: Option<String>,
 }
 
 impl Grant {
-    pub(crate) fn new(
-        request: &Request,
-        approved: &Approved,
-        credential: CredentialId,
-        audience: &str,
-        issued_at: Timestamp,
-        expires_at: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(request: &Request, counted: &BTreeSet<PrincipalId>, issued: &Issued) -> Self {
         let intent = request.intent();
         Self {
             request: request.id(),
-            credential,
+            credential: issued.id,
             requester: request.requester().id.clone(),
             kind: intent.kind().to_owned(),
             environment: intent.environment().to_owned(),
@@ -87,26 +82,13 @@ impl Grant {
             digest: request.digest(),
             subject: intent.subject(),
             policy: request.ruling().policy,
-            approved_by: approved.counted.clone(),
-            audience: audience.to_owned(),
-            issued_at,
-            expires_at,
+            approved_by: counted.clone(),
+            audience: issued.audience.clone(),
+            issued_at: issued.at,
+            expires_at: issued.expires_at,
+            broker: issued.brokered.as_ref().map(|brokered| brokered.broker.clone()),
+            role: request.terms().and_then(|terms| terms.role.clone()),
         }
-    }
-
-    pub(crate) fn again(
-        request: &Request,
-        counted: &BTreeSet<PrincipalId>,
-        issued: &Issued,
-    ) -> Self {
-        let approved = Approved {
-            at: issued.at,
-            counted: counted.clone(),
-            consume_by: issued.expires_at,
-            uses_left: 0,
-        };
-        let (from, until) = (issued.at, issued.expires_at);
-        Self::new(request, &approved, issued.id, &issued.audience, from, until)
     }
 
     /// The credential it is spent on.
@@ -117,6 +99,16 @@ impl Grant {
     /// When the credential ends at the latest.
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
+    }
+
+    /// The broker that opens something for it, where one was named when the use was spent.
+    pub fn broker(&self) -> Option<&str> {
+        self.broker.as_deref()
+    }
+
+    /// The role that the rules give the credential, where one does.
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
     }
 }
 

@@ -195,6 +195,19 @@ pub struct Issued {
     pub redeemed_at: Option<Timestamp>,
     /// When it ended before its expiry, and how.
     pub ended: Option<Ended>,
+    /// What a broker opened for it, or may have.
+    pub brokered: Option<Brokered>,
+}
+
+/// What a broker opened for a credential, or may have: it is told before, not after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brokered {
+    /// The broker's name.
+    pub broker: String,
+    /// Since when nothing of it exists any more.
+    pub closed_at: Option<Timestamp>,
+    /// What stood in the way of closing it at the first try.
+    pub problem: Option<String>,
 }
 
 /// A credential's early end.
@@ -221,6 +234,12 @@ impl Issued {
     /// Whether the token is good at this moment.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.fingerprint.is_some() && self.ended.is_none() && now < self.expires_at
+    }
+
+    /// From when on nothing that a broker opened for it may exist; `None` where nothing does.
+    pub fn closes_at(&self) -> Option<Timestamp> {
+        self.brokered.as_ref().filter(|brokered| brokered.closed_at.is_none())?;
+        Some(self.ended.as_ref().map_or(self.expires_at, |ended| ended.at.min(self.expires_at)))
     }
 
     /// Whether a token may be handed out for it at this moment, for the first time or again.
@@ -355,6 +374,17 @@ impl Request {
             | State::Consumed(_)
             | State::Revoked(_) => None,
         }
+    }
+
+    /// When the next thing that a broker opened is to be closed; in the past where that is late.
+    /// Apart from [`Self::due_at`], because closing needs somebody outside, who may be away.
+    pub fn closing_due(&self) -> Option<Timestamp> {
+        self.credentials.iter().filter_map(Issued::closes_at).min()
+    }
+
+    /// The credentials of which something is to be closed at this moment.
+    pub fn to_close(&self, now: Timestamp) -> impl Iterator<Item = &Issued> {
+        self.credentials.iter().filter(move |issued| issued.closes_at().is_some_and(|at| now >= at))
     }
 
     /// When something will have to be done without anybody asking: a deadline passes, others are to

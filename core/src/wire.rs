@@ -21,7 +21,7 @@ pub use entries::{
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
 pub use known::{Known, Network, Opinion, SeenPlan};
-pub use request::{Afterwards, CredentialStatus, Ending, Request, Review, StageStatus};
+pub use request::{Afterwards, Brokered, CredentialStatus, Ending, Request, Review, StageStatus};
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
     Signals, WrittenDocument,

@@ -4,6 +4,7 @@ mod access;
 mod afterwards;
 pub mod authzen;
 mod cached;
+mod closing;
 mod credentials;
 mod error;
 mod plans;
@@ -33,6 +34,7 @@ pub(crate) use policies::{Entry, documents_of};
 pub use requests::{Filed, Listing};
 
 use crate::app::authzen::Authzen;
+use crate::broker::Brokers;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::engines::Engines;
@@ -92,6 +94,8 @@ pub struct Authority {
     waiters: Waiters,
     doors: access::Doors,
     authzen: Authzen,
+    brokers: Brokers,
+    closings: closing::Closings,
 }
 
 /// Who calls, as their access token proved.
@@ -196,7 +200,15 @@ impl Authority {
             waiters: Waiters::default(),
             doors: access::Doors::default(),
             authzen: Authzen::default(),
+            brokers: Brokers::default(),
+            closings: closing::Closings::default(),
         }
+    }
+
+    /// The same, with these brokers.
+    #[must_use]
+    pub fn with_brokers(self, brokers: Brokers) -> Self {
+        Self { brokers, ..self }
     }
 
     /// The base URL, without a slash at the end. Also the issuer of credentials.

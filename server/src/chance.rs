@@ -76,6 +76,14 @@ impl Chance {
         Ok(Secret::new(URL_SAFE_NO_PAD.encode(self.bytes::<32>()?)))
     }
 
+    /// A salt of 128 bits.
+    ///
+    /// # Errors
+    /// [`NoChance`].
+    pub fn salt(&self) -> Result<[u8; 16], NoChance> {
+        self.bytes()
+    }
+
     fn bytes<const N: usize>(&self) -> Result<[u8; N], NoChance> {
         let mut bytes = [0; N];
         self.0.fill(&mut bytes).map_err(|_| NoChance)?;

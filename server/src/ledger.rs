@@ -65,6 +65,9 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Requests in which something is due, longest due first.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RequestId>, LedgerError>;
 
+    /// Requests of which something that a broker opened is to be closed, longest due first.
+    async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
+
     /// Requests, newest first, older than `before`.
     async fn list(
         &self,

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod app;
+pub mod broker;
 pub mod chance;
 pub mod clock;
 mod dev;

@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::app::authzen::Authzen;
 use crate::app::{AppError, Authority, Parts, documents_of};
+use crate::broker::Brokers;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::engines::Engines;
@@ -40,6 +41,8 @@ pub struct Config {
     pub dev: bool,
     /// How it is an AuthZEN decision point.
     pub authzen: Authzen,
+    /// What its grants can open.
+    pub brokers: Brokers,
 }
 
 /// What whoever started the server should be told. Nothing here is ever logged.
@@ -189,17 +192,20 @@ pub async fn run(
     let closing = shutdown.clone();
     let (engines, proxies) = (engines, config.proxies.clone());
     let parts = Parts { ledger, rules, source, engines, proxies, signer, clock, base, closing };
-    let authority = Arc::new(Authority::new(parts).with_authzen(config.authzen.clone()));
+    let authority = Authority::new(parts).with_authzen(config.authzen.clone());
+    let authority = Arc::new(authority.with_brokers(config.brokers.clone()));
     authority.learn_groups().await?;
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;
     tracing::info!(url = authority.base(), "listening");
     announce(Announcement::Listening { url: authority.base().to_owned() });
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
-    let (served, (), ()) = tokio::join!(
+    let closer = Arc::clone(&authority);
+    let (served, (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),
+        closer.close_until_closing(),
     );
     tracing::info!("stopped");
     served.map_err(refused)

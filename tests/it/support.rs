@@ -20,6 +20,7 @@ use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::Span;
 use assent_server::app::authzen::Authzen;
 use assent_server::app::{Authority, Parts};
+use assent_server::broker::Brokers;
 use assent_server::chance::Chance;
 use assent_server::engines::{Engines, NoEngines};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
@@ -82,6 +83,7 @@ pub(crate) struct Setup {
     pub(crate) engines: Arc<dyn Engines>,
     pub(crate) proxies: Proxies,
     pub(crate) authzen: Authzen,
+    pub(crate) brokers: Brokers,
 }
 
 impl Default for Setup {
@@ -91,6 +93,7 @@ impl Default for Setup {
             engines: Arc::new(NoEngines),
             proxies: Proxies::default(),
             authzen: Authzen::default(),
+            brokers: Brokers::default(),
         }
     }
 }
@@ -104,7 +107,7 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    fn fresh() -> Self {
+    pub(crate) fn fresh() -> Self {
         let key = Signer::generate(Chance::default().source()).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         Self { address, time: Time::default(), key: key.into() }
@@ -152,9 +155,18 @@ impl Server {
 
     /// The same, after a server before it.
     pub(crate) async fn on_file_again(file: &Path, remains: Remains, text: &str) -> Self {
-        let ledger = Arc::new(SqliteLedger::open(file).unwrap());
         let setup = Setup { source: Source::Given(documents(text)), ..Setup::default() };
-        Self::on(ledger, remains, setup).await
+        Self::on_file_again_set_up(file, remains, setup).await
+    }
+
+    /// With its ledger in this file, set up like this.
+    pub(crate) async fn on_file_set_up(file: &Path, setup: Setup) -> Self {
+        Self::on_file_again_set_up(file, Remains::fresh(), setup).await
+    }
+
+    /// The same, after a server before it.
+    pub(crate) async fn on_file_again_set_up(file: &Path, remains: Remains, setup: Setup) -> Self {
+        Self::on(Arc::new(SqliteLedger::open(file).unwrap()), remains, setup).await
     }
 
     /// With a ledger in memory, set up like this.
@@ -169,7 +181,7 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, authzen } = setup;
+        let Setup { source, engines, proxies, authzen, brokers } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -186,7 +198,8 @@ impl Server {
             base,
             closing: closing.clone(),
         };
-        let authority = Arc::new(Authority::new(parts).with_authzen(authzen));
+        let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
+        let authority = Arc::new(authority);
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains: Remains { address, ..remains }, closing, serving }
     }

@@ -199,6 +199,10 @@ impl Ledger for Witness {
         self.ledger.load(id, at).await
     }
 
+    async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
+        self.ledger.closings(now).await
+    }
+
     async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError> {
         self.ledger.later_reviews().await
     }

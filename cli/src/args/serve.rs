@@ -47,6 +47,9 @@ pub(crate) struct ServeArgs {
     /// The header in which trusted proxies say the caller's country: CF-IPCountry
     #[arg(long, value_name = "NAME", requires = "trusted_proxy", value_parser = header)]
     pub(crate) country_header: Option<HeaderName>,
+    /// The file of what grants can open beside tokens, such as logins to databases
+    #[arg(long, value_name = "FILE")]
+    pub(crate) brokers: Option<PathBuf>,
     /// The URL under which others reach this server
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<Url>,

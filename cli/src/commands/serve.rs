@@ -3,7 +3,10 @@
 mod announce;
 mod log;
 
+use std::path::Path;
+
 use assent_server::app::authzen::Authzen;
+use assent_server::broker::Brokers;
 use assent_server::network::Proxies;
 use assent_server::policy::{Checkout, Source};
 use assent_server::{Config, StartError};
@@ -12,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::ServeArgs;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::settings::Environment;
+use crate::settings::{Environment, secret_variable};
 use crate::signals::{Ask, Signals};
 
 /// Runs the server until it is asked to end.
@@ -35,7 +38,9 @@ pub(crate) async fn run(
         environment: authzen.authzen_environment,
         access_request: authzen.authzen_access_request,
     };
-    let config = Config { listen, public_url, data, policy: source, proxies, dev, authzen };
+    let brokers = brokers(args.brokers.as_deref())?;
+    let policy = source;
+    let config = Config { listen, public_url, data, policy, proxies, dev, authzen, brokers };
     let shutdown = stopped_by_signals()?;
     let mut silent = false;
     let mut announce = |announcement| {
@@ -53,6 +58,13 @@ pub(crate) async fn run(
             Err(Failure::new(exit(&error), "the server cannot run").because(with_causes(&error)))
         }
     }
+}
+
+/// What grants can open, by the file that says so.
+fn brokers(file: Option<&Path>) -> Result<Brokers, Failure> {
+    let Some(file) = file else { return Ok(Brokers::default()) };
+    let read = Brokers::read(file, &|name| secret_variable(name));
+    read.map_err(|error| Failure::usage("the brokers cannot be used").because(with_causes(&error)))
 }
 
 /// Where policy comes from.

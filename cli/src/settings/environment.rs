@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use assent_client::Secret;
+
 use crate::failure::Failure;
 
 /// What the environment says, beside what the arguments take from it themselves.
@@ -80,6 +82,11 @@ impl Environment {
     pub(crate) fn in_home(home: &std::path::Path) -> Self {
         Self { home: Some(home.to_owned()), ..Self::default() }
     }
+}
+
+/// A secret that another setting says is in this variable.
+pub(crate) fn secret_variable(name: &str) -> Option<Secret> {
+    variable(name).map(Secret::new)
 }
 
 #[expect(clippy::disallowed_methods, reason = "settings are made here, once")]

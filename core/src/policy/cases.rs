@@ -5,7 +5,7 @@
 //! case that passes. What is not stated is not known, except for what every intent has.
 
 mod expect;
-mod given;
+pub(crate) mod given;
 mod merge;
 mod plan;
 mod read;

@@ -56,6 +56,16 @@ impl PolicyDocument {
     }
 }
 
+/// A YAML text read as strictly as a policy, for whoever sets something else up by such a file:
+/// nothing twice, no anchors, no merge keys, no tags, one document. An empty one is null.
+///
+/// # Errors
+/// The first [`Fault`], with its place.
+pub fn strict_yaml(file: &str, text: &str) -> Result<serde_json::Value, Fault> {
+    let node = yaml::parse(file, text)?;
+    Ok(node.map_or(serde_json::Value::Null, |node| crate::policy::cases::given::json(&node)))
+}
+
 /// A place in a policy file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {

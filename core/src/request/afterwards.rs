@@ -212,6 +212,8 @@ impl Request {
             | Fact::Redeemed { .. }
             | Fact::Abandoned { .. }
             | Fact::CredentialRevoked { .. }
+            | Fact::BrokerClosed { .. }
+            | Fact::BrokerStuck { .. }
             | Fact::Completed
             | Fact::Revoked { .. } => true,
         }

@@ -91,6 +91,9 @@ pub enum Fact {
         audience: String,
         /// When that ends at the latest.
         expires_at: Timestamp,
+        /// The broker that opens something for it. From here on something may exist outside, under
+        /// a name that follows from the credential's id, until it is on record as closed.
+        broker: Option<String>,
     },
     /// The token was made.
     Minted {
@@ -113,6 +116,18 @@ pub enum Fact {
     CredentialRevoked {
         /// The credential.
         credential: CredentialId,
+    },
+    /// Nothing that a broker may have opened for a credential exists any more.
+    BrokerClosed {
+        /// The credential.
+        credential: CredentialId,
+    },
+    /// What a broker may have opened could not be closed at the first try; others follow.
+    BrokerStuck {
+        /// The credential.
+        credential: CredentialId,
+        /// What stood in the way.
+        problem: String,
     },
     /// The requester says that the action is over; every credential ends.
     Completed,

@@ -9,8 +9,8 @@ use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::request::event::{Event, Fact, Review, Verdict};
 use crate::request::{
-    Approved, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued, Pending, Request,
-    Revoked, State, Version, stages,
+    Approved, Brokered, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued, Pending,
+    Request, Revoked, State, Version, stages,
 };
 use crate::time::Timestamp;
 
@@ -345,7 +345,9 @@ impl Request {
                 | Fact::Minted { .. }
                 | Fact::Redeemed { .. }
                 | Fact::Abandoned { .. }
-                | Fact::CredentialRevoked { .. },
+                | Fact::CredentialRevoked { .. }
+                | Fact::BrokerClosed { .. }
+                | Fact::BrokerStuck { .. },
             ) => return Ok(None),
         };
         Ok(Some(next))
@@ -356,9 +358,13 @@ impl Request {
         let state = self.state.word();
         let stray = |fact| Err(ReplayError::OutOfOrder { version, state, fact });
         match &event.fact {
-            Fact::Consumed { credential, audience, expires_at } => {
+            Fact::Consumed { credential, audience, expires_at, broker } => {
                 if self.credential(*credential).is_some() {
                     return stray("consumed");
+                }
+                if self.check_broker(broker.as_deref()).is_err() {
+                    let rule = "a broker that the ruling does not name";
+                    return Err(ReplayError::RuleBroken { version, rule });
                 }
                 self.credentials.push(Issued {
                     id: *credential,
@@ -368,6 +374,7 @@ impl Request {
                     fingerprint: None,
                     redeemed_at: None,
                     ended: None,
+                    brokered: broker.clone().map(Brokered::new),
                 });
             }
             Fact::Minted { credential, fingerprint } => {
@@ -398,6 +405,16 @@ impl Request {
                 }
                 issued.end(at, EndedHow::Revoked);
             }
+            Fact::BrokerClosed { credential } => {
+                self.closing(*credential, at, version)?.closed_at = Some(at);
+            }
+            Fact::BrokerStuck { credential, problem } => {
+                let brokered = self.closing(*credential, at, version)?;
+                if brokered.problem.is_some() {
+                    return stray("broker_stuck");
+                }
+                brokered.problem = Some(problem.clone());
+            }
             Fact::Completed => self.end_all(at, EndedHow::Completed),
             Fact::Revoked { .. } => self.end_all(at, EndedHow::Revoked),
             Fact::Filed { .. }
@@ -425,10 +442,32 @@ impl Request {
         found.ok_or(ReplayError::Foreign { version })
     }
 
+    /// What a broker opened and is to be closed by this time.
+    fn closing(
+        &mut self,
+        id: crate::id::CredentialId,
+        at: Timestamp,
+        version: u64,
+    ) -> Result<&mut Brokered, ReplayError> {
+        let broken = |rule| ReplayError::RuleBroken { version, rule };
+        let issued = self.issued(id, version)?;
+        if issued.closes_at().is_none_or(|due| at < due) {
+            return Err(broken("the closing of what is not to be closed"));
+        }
+        issued.brokered.as_mut().ok_or(broken("the closing of what no broker opened"))
+    }
+
     fn end_all(&mut self, at: Timestamp, how: EndedHow) {
         for issued in &mut self.credentials {
             issued.end(at, how);
         }
+    }
+}
+
+impl Brokered {
+    /// By this broker, and open from now on.
+    pub(super) fn new(broker: String) -> Self {
+        Self { broker, closed_at: None, problem: None }
     }
 }
 

@@ -172,6 +172,8 @@ impl Request {
             | Fact::Redeemed { .. }
             | Fact::Abandoned { .. }
             | Fact::CredentialRevoked { .. }
+            | Fact::BrokerClosed { .. }
+            | Fact::BrokerStuck { .. }
             | Fact::Completed
             | Fact::Revoked { .. }
             | Fact::PostReviewed(_)

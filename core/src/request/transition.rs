@@ -13,7 +13,7 @@ use crate::policy::ruling::{Outcome, Reason, Ruling, Stage};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId, PrincipalKind, is_visible};
 use crate::request::event::{Denial, Event, Fact, Review, Verdict};
-use crate::request::{ABANDON_AFTER, Approved, Request, State, Step};
+use crate::request::{ABANDON_AFTER, Approved, Brokered, Issued, Request, State, Step};
 use crate::time::{Span, Timestamp};
 
 /// The name under which a pending request is refused because policy has changed.
@@ -108,6 +108,14 @@ pub enum ConsumeError {
         /// What the rules allow.
         allowed: String,
     },
+    /// No rule names the broker, or one that matched names another.
+    #[error("`{broker}` is not a broker this grant opens; {allowed}")]
+    Broker {
+        /// What was asked.
+        broker: String,
+        /// What the rules allow.
+        allowed: String,
+    },
     /// Somebody who counted may no longer count.
     #[error("those who approved no longer fill stage `{stage}`; file a new request")]
     NoLongerApproved {
@@ -184,6 +192,8 @@ pub struct Spend {
     pub audience: String,
     /// How long it is wanted for; the ruling's limit and the intent's duration cap it.
     pub ttl: Option<Span>,
+    /// The broker that shall open something for it.
+    pub broker: Option<String>,
 }
 
 /// In what standing somebody revokes.
@@ -352,23 +362,34 @@ impl Request {
         now: Timestamp,
     ) -> Result<SealedGrant, ConsumeError> {
         let now = self.no_earlier(now);
-        let approved = self.check_consume(by, &spend.audience, membership, now)?;
-        let Spend { credential, audience, ttl } = spend;
+        let approved = self.check_consume(by, &spend, membership, now)?;
+        let Spend { credential, audience, ttl, broker } = spend;
         let limit = self.terms().map_or(Span::ZERO, |terms| terms.max_ttl);
         let wanted = ttl.into_iter().chain(self.intent.duration()).min().unwrap_or(limit);
         let expires_at = now.plus(wanted.min(limit));
-        let grant = Grant::new(self, approved, credential, &audience, now, expires_at);
-        let fact = Fact::Consumed { credential, audience, expires_at };
+        let issued = Issued {
+            id: credential,
+            audience: audience.clone(),
+            at: now,
+            expires_at,
+            fingerprint: None,
+            redeemed_at: None,
+            ended: None,
+            brokered: broker.clone().map(Brokered::new),
+        };
+        let grant = Grant::new(self, &approved.counted, &issued);
+        let fact = Fact::Consumed { credential, audience, expires_at, broker };
         Ok(SealedGrant::new(self.step(now, Some(by.id.clone()), fact), grant))
     }
 
     fn check_consume(
         &self,
         by: &Principal,
-        audience: &str,
+        spend: &Spend,
         membership: &Membership,
         now: Timestamp,
     ) -> Result<&Approved, ConsumeError> {
+        let audience = &spend.audience;
         let approved = self.check_grant(by, now)?;
         if !is_audience(audience) {
             let (audience, allowed) = (audience.to_owned(), "1 to 512 visible bytes".to_owned());
@@ -379,6 +400,7 @@ impl Request {
             let allowed = allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             return Err(ConsumeError::Audience { audience: audience.to_owned(), allowed });
         }
+        self.check_broker(spend.broker.as_deref())?;
         self.check_still_filled(approved, membership)?;
         Ok(approved)
     }
@@ -423,6 +445,20 @@ impl Request {
         let approved = self.check_grant(by, now)?;
         self.check_still_filled(approved, membership)?;
         Ok(self.step(now, Some(by.id.clone()), Fact::Completed))
+    }
+
+    /// What opens real things must be named by a rule: silence allows a token, and nothing more.
+    pub(super) fn check_broker(&self, wanted: Option<&str>) -> Result<(), ConsumeError> {
+        let Some(wanted) = wanted else { return Ok(()) };
+        let named = self.terms().and_then(|terms| terms.broker.as_deref());
+        if named == Some(wanted) {
+            return Ok(());
+        }
+        let allowed = named.map_or_else(
+            || "no rule that matched names a broker".to_owned(),
+            |named| format!("the rules name `{named}`"),
+        );
+        Err(ConsumeError::Broker { broker: wanted.to_owned(), allowed })
     }
 
     /// A stage that those who counted no longer fill. They are those the credential names, so they
@@ -480,7 +516,7 @@ impl Request {
             | State::Revoked(_) => return None,
         };
         let holds = self.no_longer_filled(counted, membership).is_none();
-        holds.then(|| Grant::again(self, counted, issued))
+        holds.then(|| Grant::new(self, counted, issued))
     }
 
     /// Spends a single-use credential on behalf of the service that was shown it.
@@ -600,6 +636,28 @@ impl Request {
         let asked = || stages.iter().any(|s| is_asked(s, &by.id, &alone, &behind, membership));
         let may = standing == Standing::Administrator || by.id == self.requester.id || asked();
         if may { Ok(()) } else { Err(RevokeError::NotYours) }
+    }
+
+    /// Records that nothing of what a broker may have opened for a credential exists any more.
+    /// `None` where there is nothing to close, or not yet.
+    pub fn broker_closed(&self, credential: CredentialId, now: Timestamp) -> Option<Step> {
+        let now = self.no_earlier(now);
+        self.to_close(now).find(|issued| issued.id == credential)?;
+        Some(self.step(now, None, Fact::BrokerClosed { credential }))
+    }
+
+    /// Records why it could not be closed; once, however often it is tried. `None` where it is on
+    /// record, and where there is nothing to close.
+    pub fn broker_stuck(
+        &self,
+        credential: CredentialId,
+        problem: String,
+        now: Timestamp,
+    ) -> Option<Step> {
+        let now = self.no_earlier(now);
+        let issued = self.to_close(now).find(|issued| issued.id == credential)?;
+        issued.brokered.as_ref().filter(|brokered| brokered.problem.is_none())?;
+        Some(self.step(now, None, Fact::BrokerStuck { credential, problem }))
     }
 
     /// Ends a pending request because policy has changed: it was ruled under other rules, and what

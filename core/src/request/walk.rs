@@ -45,7 +45,7 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
 }
 
-pub(super) const WORDS: [&str; 19] = [
+pub(super) const WORDS: [&str; 21] = [
     "filed",
     "reviewed",
     "approved",
@@ -57,6 +57,8 @@ pub(super) const WORDS: [&str; 19] = [
     "redeemed",
     "abandoned",
     "credential revoked",
+    "broker closed",
+    "broker stuck",
     "completed",
     "revoked",
     "advanced",
@@ -80,6 +82,8 @@ pub(super) fn fact_word(fact: &Fact) -> &'static str {
         Fact::Redeemed { .. } => "redeemed",
         Fact::Abandoned { .. } => "abandoned",
         Fact::CredentialRevoked { .. } => "credential revoked",
+        Fact::BrokerClosed { .. } => "broker closed",
+        Fact::BrokerStuck { .. } => "broker stuck",
         Fact::Completed => "completed",
         Fact::Revoked { .. } => "revoked",
         Fact::Advanced { .. } => "advanced",
@@ -256,9 +260,11 @@ impl World {
         let (now, members) = (self.clock(), self.members());
         // What is likely is what gets somewhere; now and then it is anything at all.
         let likely = match request.state() {
-            _ if self.chance.one_in(4) => self.chance.below(22),
+            _ if self.chance.one_in(4) => self.chance.below(23),
             State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19]),
-            _ => *self.chance.pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20]),
+            _ => *self
+                .chance
+                .pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22]),
         };
         match likely {
             0..=6 => {
@@ -337,6 +343,18 @@ impl World {
                 assert!(!right || step.as_ref().err() == foretold.as_ref(), "{foretold:?}");
                 self.maybe(step.ok());
             }
+            22 => {
+                let due: Vec<_> = request.to_close(now).map(|issued| issued.id).collect();
+                let credential = match due.is_empty() {
+                    true => self.any_credential(),
+                    false => *self.chance.pick(&due),
+                };
+                let step = match self.chance.one_in(2) {
+                    true => request.broker_closed(credential, now),
+                    false => request.broker_stuck(credential, "away".to_owned(), now),
+                };
+                self.maybe(step);
+            }
             21 => {
                 if self.chance.one_in(8) {
                     self.maybe(request.supersede(now));
@@ -369,7 +387,10 @@ impl World {
     fn spend(&mut self) -> Spend {
         let audience = (*self.chance.pick(&["db", "db", "aws", "elsewhere"])).to_owned();
         let ttl = self.chance.one_in(2).then(|| Span::minutes(1 + self.chance.below(60)));
-        Spend { credential: self.new_credential(), audience, ttl }
+        let named = self.log.request.terms().and_then(|terms| terms.broker.clone());
+        let broker = if self.chance.one_in(12) { Some("gcp".to_owned()) } else { named };
+        let broker = broker.filter(|_| !self.chance.one_in(4));
+        Spend { credential: self.new_credential(), audience, ttl, broker }
     }
 
     fn standing(&mut self) -> Standing {
@@ -453,7 +474,7 @@ fn ruling(chance: &mut Chance) -> Ruling {
         uses: 1 + chance.below(3) as u32,
         audiences,
         grant_window: Span::minutes(1 + chance.below(60)),
-        broker: chance.one_in(4).then(|| "aws".to_owned()),
+        broker: (!chance.one_in(3)).then(|| "aws".to_owned()),
         role: chance.one_in(4).then(|| "readonly".to_owned()),
     };
     let outcome = match chance.below(12) {

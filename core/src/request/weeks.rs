@@ -53,7 +53,7 @@ rules:
 R
       escalate: {after: 5h, to: [group:leads], then_expire_after: 20h}
       remind: 7h
-      credential: {max_ttl: 40m, uses: 2}
+      credential: {max_ttl: 40m, uses: 2, broker: vault}
   - id: at-night
     when: {intent.kind: terraform.apply, now: {within: night}}
     require:
@@ -69,7 +69,7 @@ R
       remind: 1d
   - id: reads
     when: {intent.category: read}
-    allow: {}
+    allow: {credential: {broker: replica}}
   - id: break-glass
     when: {context.break_glass: true, intent.kind: terraform.apply}
     allow:
@@ -309,6 +309,25 @@ impl<'p> World<'p> {
             if let Some(step) = step {
                 self.commit(at, &step, members);
             }
+            self.close(at, members);
+        }
+    }
+
+    /// What brokers opened is closed when it is due, sometimes not at the first try.
+    fn close(&mut self, at: usize, members: usize) {
+        let request = self.logs[at].request.clone();
+        let due = request.closing_due().is_some_and(|due| due <= self.now);
+        let to_close: Vec<_> = request.to_close(self.now).map(|issued| issued.id).collect();
+        assert_eq!(!to_close.is_empty(), due, "seed {}: {:?}", self.seed, request.closing_due());
+        for credential in to_close {
+            let request = self.logs[at].request.clone();
+            let step = match self.chance.one_in(3) {
+                true => request.broker_stuck(credential, "away".to_owned(), self.now),
+                false => request.broker_closed(credential, self.now),
+            };
+            if let Some(step) = step {
+                self.commit(at, &step, members);
+            }
         }
     }
 
@@ -388,7 +407,9 @@ impl<'p> World<'p> {
             self.now,
             self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap(),
         );
-        let spend = Spend { credential, audience: "db".to_owned(), ttl: None };
+        let named = request.terms().and_then(|terms| terms.broker.clone());
+        let broker = named.filter(|_| self.chance.one_in(2));
+        let spend = Spend { credential, audience: "db".to_owned(), ttl: None, broker };
         let Ok(sealed) = request.consume(request.requester(), spend, members, self.now) else {
             return;
         };
@@ -440,7 +461,7 @@ impl<'p> World<'p> {
         assert!(!pending || review == ReviewError::TooLate { deadline }, "{review:?}");
         assert!(request.cancel(request.requester(), String::new(), self.now).is_err());
         let credential = CredentialId::new(self.now, [1; 10]);
-        let spend = Spend { credential, audience: "db".to_owned(), ttl: None };
+        let spend = Spend { credential, audience: "db".to_owned(), ttl: None, broker: None };
         assert!(request.consume(request.requester(), spend, members, self.now).is_err());
         assert!(request.supersede(self.now).is_none());
     }

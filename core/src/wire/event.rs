@@ -90,6 +90,8 @@ enum SentFact {
         credential: String,
         audience: String,
         expires_at: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        broker: Option<String>,
     },
     Minted {
         credential: String,
@@ -103,6 +105,13 @@ enum SentFact {
     },
     CredentialRevoked {
         credential: String,
+    },
+    BrokerClosed {
+        credential: String,
+    },
+    BrokerStuck {
+        credential: String,
+        problem: String,
     },
     Completed {},
     Revoked {
@@ -265,10 +274,11 @@ impl From<&Fact> for SentFact {
             },
             Fact::Expired { deadline } => Self::Expired { deadline: deadline.to_string() },
             Fact::Canceled { reason } => Self::Canceled { reason: reason.clone() },
-            Fact::Consumed { credential, audience, expires_at } => Self::Consumed {
+            Fact::Consumed { credential, audience, expires_at, broker } => Self::Consumed {
                 credential: credential.to_string(),
                 audience: audience.clone(),
                 expires_at: expires_at.to_string(),
+                broker: broker.clone(),
             },
             Fact::Minted { credential, fingerprint } => Self::Minted {
                 credential: credential.to_string(),
@@ -280,6 +290,12 @@ impl From<&Fact> for SentFact {
             }
             Fact::CredentialRevoked { credential } => {
                 Self::CredentialRevoked { credential: credential.to_string() }
+            }
+            Fact::BrokerClosed { credential } => {
+                Self::BrokerClosed { credential: credential.to_string() }
+            }
+            Fact::BrokerStuck { credential, problem } => {
+                Self::BrokerStuck { credential: credential.to_string(), problem: problem.clone() }
             }
             Fact::Completed => Self::Completed {},
             Fact::Revoked { reason } => Self::Revoked { reason: reason.clone() },
@@ -333,10 +349,11 @@ impl SentFact {
             }),
             Self::Expired { deadline } => Fact::Expired { deadline: deadline.parse()? },
             Self::Canceled { reason } => Fact::Canceled { reason },
-            Self::Consumed { credential, audience, expires_at } => Fact::Consumed {
+            Self::Consumed { credential, audience, expires_at, broker } => Fact::Consumed {
                 credential: credential.parse()?,
                 audience,
                 expires_at: expires_at.parse()?,
+                broker,
             },
             Self::Minted { credential, fingerprint } => {
                 Fact::Minted { credential: credential.parse()?, fingerprint: fingerprint.parse()? }
@@ -345,6 +362,12 @@ impl SentFact {
             Self::Abandoned { credential } => Fact::Abandoned { credential: credential.parse()? },
             Self::CredentialRevoked { credential } => {
                 Fact::CredentialRevoked { credential: credential.parse()? }
+            }
+            Self::BrokerClosed { credential } => {
+                Fact::BrokerClosed { credential: credential.parse()? }
+            }
+            Self::BrokerStuck { credential, problem } => {
+                Fact::BrokerStuck { credential: credential.parse()?, problem }
             }
             Self::Completed {} => Fact::Completed,
             Self::Revoked { reason } => Fact::Revoked { reason },

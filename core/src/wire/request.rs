@@ -159,6 +159,24 @@ pub struct CredentialStatus {
     /// When it was redeemed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redeemed_at: Option<String>,
+    /// What a broker opened for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brokered: Option<Brokered>,
+}
+
+/// What a broker opened for a credential, or may have; never what it gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Brokered {
+    /// The broker.
+    pub broker: String,
+    /// `open`; `closing` as long as it is over and not closed; `closed`.
+    pub status: String,
+    /// Since when nothing of it exists any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<String>,
+    /// What stood in the way of closing it at the first try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 impl Request {
@@ -273,6 +291,17 @@ fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
         status: status.to_owned(),
         fingerprint: issued.fingerprint.map(|digest| digest.to_string()),
         redeemed_at: issued.redeemed_at.map(|at| at.to_string()),
+        brokered: issued.brokered.as_ref().map(|brokered| Brokered {
+            broker: brokered.broker.clone(),
+            status: match (brokered.closed_at, issued.closes_at()) {
+                (Some(_), _) => "closed",
+                (None, Some(due)) if now >= due => "closing",
+                (None, _) => "open",
+            }
+            .to_owned(),
+            closed_at: brokered.closed_at.map(|at| at.to_string()),
+            problem: brokered.problem.clone(),
+        }),
     }
 }
 

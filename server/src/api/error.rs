@@ -152,6 +152,10 @@ impl From<AppError> for ApiError {
             AppError::KeyReused => Self::new(S::UNPROCESSABLE_ENTITY, "key_reused", text),
             AppError::TokenMade(_) => Self::new(S::CONFLICT, "token_made", text),
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
+            AppError::NotOpened { .. } => Self {
+                private: Some(text.clone()),
+                ..Self::new(S::BAD_GATEWAY, "not_opened", text)
+            },
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
             AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),
             AppError::Closing => Self::new(S::SERVICE_UNAVAILABLE, "closing", text),
@@ -233,6 +237,7 @@ fn consume(error: &ConsumeError, text: String) -> ApiError {
         ConsumeError::TooLate { .. } => (S::CONFLICT, "too_late"),
         ConsumeError::NotRequester(_) => (S::FORBIDDEN, "not_requester"),
         ConsumeError::Audience { .. } => (S::FORBIDDEN, "audience_not_allowed"),
+        ConsumeError::Broker { .. } => (S::FORBIDDEN, "broker_not_allowed"),
         ConsumeError::NoLongerApproved { .. } => (S::CONFLICT, "no_longer_approved"),
     };
     ApiError::new(status, code, text)

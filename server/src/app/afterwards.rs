@@ -56,6 +56,9 @@ impl Authority {
         if !next.afterwards().is_empty() {
             self.later_reviews.forget();
         }
+        if next.to_close(self.clock.now()).next().is_some() {
+            self.closings.ended();
+        }
         self.waiters.wake(next.id());
     }
 

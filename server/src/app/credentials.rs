@@ -1,6 +1,5 @@
 //! Minting, looking at, redeeming and taking back credentials.
 
-use std::collections::BTreeMap;
 
 use assent_core::credential::{Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
@@ -12,16 +11,19 @@ use assent_core::wire;
 
 use crate::app::requests::standing;
 use crate::app::{AppError, Authority, Caller, Wish};
+use crate::broker::{Fields, Opening};
 use crate::ledger::{Commit, NewCall, Write};
 
 /// How often a step is decided anew because the request has moved on meanwhile.
 const TRIES: usize = 5;
 
 impl Authority {
-    /// Mints a credential: first the spent use is on record, then the token is made.
+    /// Mints a credential: first the spent use is on record, then the broker opens what is wanted
+    /// beside the token, then the token is made.
     ///
     /// The same wish again gives the same credential again, as long as it lives: an answer that
-    /// was lost on its way costs nobody a second approval.
+    /// was lost on its way costs nobody a second approval. What a broker opened for it gets a new
+    /// secret then, because nobody keeps the one before.
     ///
     /// # Errors
     /// [`AppError::Consume`] says why not.
@@ -41,6 +43,7 @@ impl Authority {
             let now = self.clock.now();
             let sealed =
                 request.consume(caller.principal(), spend.clone(), &self.membership(), now)?;
+            self.check_broker(&request, spend.broker.as_deref())?;
             let credential = Some(spend.credential);
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential });
             let step = sealed.step().clone();
@@ -48,7 +51,7 @@ impl Authority {
                 Commit::Done(receipt) => {
                     self.written(&request);
                     let grant = sealed.release(&receipt).ok_or(AppError::CredentialOver)?;
-                    return self.sign(&request, grant).await;
+                    return self.hand_out(&request, grant).await;
                 }
                 Commit::Repeated(call) => return self.mint_again(caller, call, wish).await,
                 Commit::Conflict | Commit::Open(_) => {}
@@ -60,9 +63,6 @@ impl Authority {
     fn spend(&self, wanted: wire::MintRequest) -> Result<Spend, AppError> {
         let field = |field, problem: &str| AppError::Field { field, problem: problem.to_owned() };
         let wire::MintRequest { audience, ttl, broker } = wanted;
-        if broker.is_some() {
-            return Err(field("broker", "this authority has no brokers"));
-        }
         if audience.is_empty() || audience.len() > 255 || audience.chars().any(char::is_control) {
             return Err(field(
                 "audience",
@@ -74,7 +74,19 @@ impl Authority {
             Ok(ttl) => ttl,
             Err(problem) => return Err(field("ttl", &problem.to_string())),
         };
-        Ok(Spend { credential: self.chance.credential_id(self.clock.now())?, audience, ttl })
+        let credential = self.chance.credential_id(self.clock.now())?;
+        Ok(Spend { credential, audience, ttl, broker })
+    }
+
+    /// What the broker could not open is refused before the use is spent.
+    fn check_broker(&self, request: &Request, named: Option<&str>) -> Result<(), AppError> {
+        let Some(name) = named else { return Ok(()) };
+        let field = |problem| AppError::Field { field: "broker", problem };
+        let Some(broker) = self.brokers.get(name) else {
+            return Err(field(format!("this authority is not set up with a broker `{name}`")));
+        };
+        let role = request.terms().and_then(|terms| terms.role.as_deref());
+        broker.check(role).map_err(|problem| field(format!("`{name}` cannot open it: {problem}")))
     }
 
     async fn mint_again(
@@ -91,11 +103,40 @@ impl Authority {
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);
         let grant = call.credential.and_then(again).ok_or(AppError::CredentialOver)?;
-        self.sign(&request, grant).await
+        self.hand_out(&request, grant).await
+    }
+
+    /// Opens what is to be opened and makes the token.
+    async fn hand_out(
+        &self,
+        request: &Request,
+        grant: Grant,
+    ) -> Result<wire::Credential, AppError> {
+        let Some(name) = grant.broker().map(str::to_owned) else {
+            return self.sign(request, grant, Fields::new()).await;
+        };
+        // Nothing is closed from here until the token is on record, or until it is clear that there
+        // is none; and what has been closed meanwhile is not opened again.
+        let _turn = self.brokers.turn(grant.credential()).await;
+        let current = self.current(request.id()).await?;
+        let due = current.credential(grant.credential()).and_then(Issued::closes_at);
+        if due.is_none_or(|due| self.clock.now() >= due) {
+            return Err(AppError::CredentialOver);
+        }
+        let failed = |problem| AppError::NotOpened { broker: name.clone(), problem };
+        let gone = || failed("the authority is not set up with it any more".to_owned());
+        let broker = self.brokers.get(&name).ok_or_else(gone)?;
+        let fields = broker.open(&Opening::of(&grant)).await.map_err(|e| failed(e.to_string()))?;
+        self.sign(request, grant, fields).await
     }
 
     /// Makes the token, and hands it out once its fingerprint is on record.
-    async fn sign(&self, request: &Request, grant: Grant) -> Result<wire::Credential, AppError> {
+    async fn sign(
+        &self,
+        request: &Request,
+        grant: Grant,
+        fields: Fields,
+    ) -> Result<wire::Credential, AppError> {
         let minted = self.signer.mint(grant, self.chance.source())?;
         for _ in 0..TRIES {
             let request = self.current(request.id()).await?;
@@ -103,7 +144,7 @@ impl Authority {
             let step = request.minted(id, fingerprint, self.clock.now());
             let step = step.ok_or(AppError::CredentialOver)?;
             if let Commit::Done(_) = self.commit_alone(step).await? {
-                return Ok(handed_out(minted));
+                return Ok(handed_out(minted, &fields));
             }
         }
         Err(AppError::Busy)
@@ -253,13 +294,15 @@ impl Authority {
     }
 }
 
-fn handed_out(minted: Minted) -> wire::Credential {
+fn handed_out(minted: Minted, fields: &Fields) -> wire::Credential {
+    let exposed =
+        |(name, secret): (&&str, &Secret)| ((*name).to_owned(), secret.expose().to_owned());
     wire::Credential {
         id: minted.credential.to_string(),
         token: minted.token.expose().to_owned(),
         expires_at: minted.expires_at.to_string(),
         claims: minted.claims,
-        fields: BTreeMap::new(),
+        fields: fields.iter().map(exposed).collect(),
     }
 }
 

@@ -79,6 +79,11 @@ pub enum AppError {
     TokenMade(AccessId),
     #[error("the credential of this call has ended; file a new request")]
     CredentialOver,
+    #[error(
+        "the broker `{broker}` did not open: {problem}; the use is spent and kept for a minute, so ask \
+         again with the same idempotency key"
+    )]
+    NotOpened { broker: String, problem: String },
     #[error("the one-time code is wrong, or was used")]
     WrongCode,
     #[error("the request is being changed by others; try again")]

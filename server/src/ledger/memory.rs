@@ -211,6 +211,16 @@ impl Ledger for MemoryLedger {
         Ok(due.into_iter().take(limit).map(|(_, id)| id).collect())
     }
 
+    async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().map(|(request, _)| request);
+        let due =
+            requests.filter_map(|r| r.closing_due().filter(|at| *at <= now).map(|at| (at, r.id())));
+        let mut due: Vec<_> = due.collect();
+        due.sort();
+        Ok(due.into_iter().map(|(_, id)| id).collect())
+    }
+
     async fn list(
         &self,
         states: States,

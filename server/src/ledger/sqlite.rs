@@ -177,6 +177,10 @@ impl Ledger for SqliteLedger {
         self.read(move |db| read::due(db, now, limit)).await
     }
 
+    async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
+        self.read(move |db| read::closings(db, now)).await
+    }
+
     async fn list(
         &self,
         states: States,

@@ -20,6 +20,7 @@ fn config(folder: &Path) -> Config {
         proxies: Proxies::default(),
         dev: false,
         authzen: Default::default(),
+        brokers: Default::default(),
     }
 }
 

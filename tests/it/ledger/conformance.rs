@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::kit::{
     alone, approval, at, called, credential, done, file, file_bound, granted_to_be_looked_at,
-    keeping, later_review, person, spending, verified,
+    granted_to_open, keeping, later_review, opening, person, spending, verified,
 };
 
 macro_rules! suite {
@@ -54,6 +54,7 @@ suite! {
     the_log_is_what_was_written_and_its_head_is_its_root
     access_records_are_kept_and_are_in_the_log
     a_request_to_be_looked_at_is_known_until_it_has_been
+    what_a_broker_is_to_close_is_found_until_it_is_closed
     a_plan_is_kept_once_and_named_by_those_who_handed_it_in
     which_plan_is_of_a_saved_file_is_each_one_s_own_word
     a_signal_is_replaced_and_taken_back
@@ -335,6 +336,34 @@ async fn a_request_to_be_looked_at_is_known_until_it_has_been(ledger: Ledgers) {
     assert_eq!(verified(&ledger).await.requests, 3);
 }
 
+async fn what_a_broker_is_to_close_is_found_until_it_is_closed(ledger: Ledgers) {
+    let mut opened = Vec::new();
+    for millis in [1, 2] {
+        let (granted, _) = done(&ledger, granted_to_open("orders-db", at(millis))).await;
+        let id = credential(at(millis));
+        let (spent, _) = done(&ledger, opening(&granted, id, "orders-db", at(millis))).await;
+        opened.push((spent, id));
+    }
+    assert!(ledger.closings(at(3)).await.unwrap().is_empty(), "they are good");
+    let [(first, one), (second, _)] = opened.try_into().unwrap();
+    let late = at(3_600_000);
+    assert_eq!(ledger.closings(late).await.unwrap(), [first.id(), second.id()]);
+    let (second, _) = done(&ledger, second.complete(&person("alice"), at(4)).unwrap()).await;
+    assert_eq!(ledger.closings(at(4)).await.unwrap(), [second.id()]);
+    assert_eq!(
+        ledger.closings(late).await.unwrap(),
+        [second.id(), first.id()],
+        "longest due first"
+    );
+    let stuck = first.broker_stuck(one, "away".to_owned(), late).unwrap();
+    let (first, _) = done(&ledger, stuck).await;
+    assert_eq!(ledger.closings(late).await.unwrap(), [second.id(), first.id()]);
+    let (first, _) = done(&ledger, first.broker_closed(one, late).unwrap()).await;
+    assert_eq!(ledger.closings(late).await.unwrap(), [second.id()]);
+    assert_eq!(ledger.load(first.id(), None).await.unwrap().unwrap(), first);
+    assert_eq!(verified(&ledger).await.requests, 2);
+}
+
 async fn a_plan_is_kept_once_and_named_by_those_who_handed_it_in(ledger: Ledgers) {
     let digest = Digest::of(b"plan");
     let text = |summary: &str| PlanText { summary: summary.to_owned(), redacted: "{}".to_owned() };
@@ -417,6 +446,7 @@ async fn a_receipt_opens_the_seal_of_its_own_step(ledger: Ledgers) {
         credential: credential(now),
         audience: "aws".to_owned(),
         ttl: None,
+        broker: None,
     };
     let members = super::kit::rules().membership(at(0));
     let seal = |now| approved.consume(&person("alice"), spend(now), &members, now);

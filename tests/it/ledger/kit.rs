@@ -8,7 +8,7 @@ use assent_core::id::{CredentialId, RequestId, ReviewId};
 use assent_core::intent::Intent;
 use assent_core::membership::Approver;
 use assent_core::policy::Policy;
-use assent_core::policy::ruling::PostReview;
+use assent_core::policy::ruling::{Outcome, PostReview};
 use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::{Principal, PrincipalKind};
 use assent_core::request::{Filing, Receipt, Request, Said, Spend, Step, Verdict};
@@ -80,6 +80,31 @@ pub(super) fn granted_to_be_looked_at(now: Timestamp) -> Step {
     Request::file(Filing { id, intent, requester, ruling, known }, now)
 }
 
+/// Alice's filing that is granted at once, for this broker to open something.
+pub(super) fn granted_to_open(broker: &str, now: Timestamp) -> Step {
+    let intent = intent("staging", "open it").verify().unwrap();
+    let (requester, known) = (person("alice"), Known::default());
+    let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
+    let mut ruling = rules().rule(&situation);
+    let Outcome::Permit(terms) = &mut ruling.outcome else { panic!("{ruling:?}") };
+    terms.broker = Some(broker.to_owned());
+    let id = RequestId::new(now, chance());
+    Request::file(Filing { id, intent, requester, ruling, known }, now)
+}
+
+/// A use of the grant, spent on this credential, for which this broker opens something.
+pub(super) fn opening(
+    request: &Request,
+    credential: CredentialId,
+    broker: &str,
+    now: Timestamp,
+) -> Step {
+    let broker = Some(broker.to_owned());
+    let spend = Spend { credential, audience: "aws".to_owned(), ttl: None, broker };
+    let sealed = request.consume(&person("alice"), spend, &rules().membership(now), now).unwrap();
+    sealed.step().clone()
+}
+
 /// Bob's later review.
 pub(super) fn later_review(request: &Request, now: Timestamp) -> Step {
     let (verdict, comment) = (Verdict::Approve, "it was right".to_owned());
@@ -104,7 +129,7 @@ pub(super) fn approval(request: &Request, who: &str, now: Timestamp) -> Step {
 
 /// A use of the grant, spent on this credential.
 pub(super) fn spending(request: &Request, credential: CredentialId, now: Timestamp) -> Step {
-    let spend = Spend { credential, audience: "aws".to_owned(), ttl: None };
+    let spend = Spend { credential, audience: "aws".to_owned(), ttl: None, broker: None };
     let sealed = request.consume(&person("alice"), spend, &rules().membership(now), now).unwrap();
     sealed.step().clone()
 }

@@ -46,6 +46,11 @@ pub(crate) fn cycles(default: usize) -> usize {
 impl Binary {
     /// Starts it on these directories and waits until it answers.
     pub(crate) async fn start(data: &Path, policy: &Path) -> Self {
+        Self::start_with(data, policy, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub(crate) async fn start_with(data: &Path, policy: &Path, more: &[&Path]) -> Self {
         let mut command = Command::new(program());
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--dev", "--output", "json"])
@@ -53,6 +58,7 @@ impl Binary {
             .arg(data)
             .arg("--policy")
             .arg(policy)
+            .args(more)
             .env("ASSENT_LOG", "warn")
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

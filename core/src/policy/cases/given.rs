@@ -307,7 +307,7 @@ pub(super) fn texts(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
 }
 
 /// The same value as JSON.
-pub(super) fn json(node: &Node) -> Value {
+pub(crate) fn json(node: &Node) -> Value {
     match &node.value {
         Yaml::Null => Value::Null,
         Yaml::Bool(value) => Value::Bool(*value),

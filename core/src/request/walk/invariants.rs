@@ -13,7 +13,7 @@ macro_rules! keep {
     };
 }
 
-const INVARIANTS: [(&str, Invariant); 20] = [
+const INVARIANTS: [(&str, Invariant); 21] = [
     ("ends never change", invariant_ends_never_change),
     ("nobody is counted twice", invariant_nobody_is_counted_twice),
     ("nobody behind the change counts", invariant_nobody_behind_the_change_counts),
@@ -26,6 +26,10 @@ const INVARIANTS: [(&str, Invariant); 20] = [
     ("no more uses than granted", invariant_no_more_uses_than_granted),
     ("who counted still counts", invariant_who_counted_still_counts_at_each_use),
     ("a credential has its record", invariant_a_credential_has_its_record),
+    (
+        "what a broker opened is closed after its end",
+        invariant_what_a_broker_opened_is_closed_after_its_end,
+    ),
     ("who ends it may", invariant_who_ends_it_may),
     ("deadlines", invariant_nothing_expires_before_its_deadline),
     ("time", invariant_time_never_goes_back),
@@ -268,7 +272,7 @@ impl<'a> History<'a> {
     /// Where it stands, what it is, for whom, until when.
     fn uses(&self) -> impl Iterator<Item = Use<'a>> {
         self.events.iter().enumerate().filter_map(|(at, event)| match &event.fact {
-            Fact::Consumed { credential, audience, expires_at } => {
+            Fact::Consumed { credential, audience, expires_at, .. } => {
                 Some((at, event, *credential, audience.as_str(), *expires_at))
             }
             _ => None,
@@ -306,6 +310,8 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
             | Fact::Redeemed { .. }
             | Fact::Abandoned { .. }
             | Fact::CredentialRevoked { .. }
+            | Fact::BrokerClosed { .. }
+            | Fact::BrokerStuck { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
             | Fact::PostReviewMissed { .. } => (false, false),
@@ -539,6 +545,43 @@ fn invariant_a_credential_has_its_record(history: &History<'_>) -> Kept {
     Ok(())
 }
 
+/// Something may exist outside from the moment it is on record, and only where the ruling names who
+/// opens it; it is closed once, never while the credential is good; and until it is closed, the
+/// request knows when it is due.
+fn invariant_what_a_broker_opened_is_closed_after_its_end(history: &History<'_>) -> Kept {
+    let named = history.request.terms().and_then(|terms| terms.broker.as_deref());
+    let mut open: BTreeMap<CredentialId, Timestamp> = BTreeMap::new();
+    let mut stuck = BTreeSet::new();
+    for event in history.events {
+        let at = event.at;
+        match &event.fact {
+            Fact::Consumed { credential, expires_at, broker: Some(broker), .. } => {
+                keep!(named == Some(broker), "{broker} opens, but {named:?} is named");
+                open.insert(*credential, *expires_at);
+            }
+            Fact::Abandoned { credential } | Fact::CredentialRevoked { credential } => {
+                open.entry(*credential).and_modify(|due| *due = at.min(*due));
+            }
+            Fact::Completed | Fact::Revoked { .. } => {
+                open.values_mut().for_each(|due| *due = at.min(*due));
+            }
+            Fact::BrokerClosed { credential } => {
+                let due = open.remove(credential).ok_or("closed what was not open")?;
+                keep!(at >= due, "closed at {at}, but it ends at {due}");
+            }
+            Fact::BrokerStuck { credential, problem } => {
+                let due = open.get(credential).ok_or("stuck with what is not open")?;
+                keep!(at >= *due, "stuck at {at}, but it ends at {due}");
+                keep!(stuck.insert(credential) && !problem.is_empty(), "stuck twice");
+            }
+            _ => {}
+        }
+    }
+    let due = history.request.closing_due();
+    keep!(due == open.values().min().copied(), "due {due:?}, but open are {open:?}");
+    Ok(())
+}
+
 fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
     for (at, event) in history.events.iter().enumerate() {
         let by = event.by.as_ref();
@@ -563,6 +606,8 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
             Fact::Redeemed { .. } => keep!(by.is_some(), "redeemed by nobody"),
             Fact::Expired { .. }
             | Fact::Abandoned { .. }
+            | Fact::BrokerClosed { .. }
+            | Fact::BrokerStuck { .. }
             | Fact::Advanced { .. }
             | Fact::Escalated { .. }
             | Fact::Reminded { .. }

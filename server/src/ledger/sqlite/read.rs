@@ -166,6 +166,12 @@ pub(super) fn due(db: &Connection, now: Timestamp, limit: usize) -> Answer<Vec<R
     ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
 }
 
+pub(super) fn closings(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>> {
+    let sql = "SELECT id FROM request WHERE closing <= ?1 ORDER BY closing, id";
+    let ids = many(db, sql, &[&now.as_millis()], |row| row.get::<_, Vec<u8>>(0))?;
+    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+}
+
 pub(super) fn list(
     db: &Connection,
     states: States,

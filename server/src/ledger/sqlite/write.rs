@@ -250,6 +250,7 @@ impl Pen<'_> {
         let head = self.events(&write.step, leaves, None)?;
         let due = next.due_at().map(Timestamp::as_millis);
         let later = awaits_later_review(next).then_some(1);
+        // Nothing is opened for a request that is just being filed.
         let sql = "INSERT INTO request (id, version, state, head, due, later) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due, &later])?;
@@ -278,9 +279,11 @@ impl Pen<'_> {
         let head = self.events(step, leaves, Some(head))?;
         let due = next.due_at().map(Timestamp::as_millis);
         let later = awaits_later_review(next).then_some(1);
-        let sql = "UPDATE request SET version = ?2, state = ?3, head = ?4, due = ?5, later = ?6 \
-            WHERE id = ?1";
-        self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due, &later])?;
+        let closing = next.closing_due().map(Timestamp::as_millis);
+        let sql = "UPDATE request SET version = ?2, state = ?3, head = ?4, due = ?5, later = ?6, \
+            closing = ?7 WHERE id = ?1";
+        let (version, state) = (next.version().0, next.state().word());
+        self.execute(sql, &[&id, &version, &state, &head, &due, &later, &closing])?;
         Ok(None)
     }
 

@@ -1,0 +1,198 @@
+//! Closing what brokers opened. The record says what may exist outside; whoever is away when it is
+//! to be closed is asked again until it is gone, and keeps nobody else waiting.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use assent_core::id::{CredentialId, RequestId};
+use assent_core::request::Step;
+use assent_core::time::{Span, Timestamp};
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+
+use crate::app::{AppError, Authority};
+use crate::broker::{BrokerError, Name};
+use crate::ledger::Commit;
+
+/// How often it is looked whether something's time has come; what somebody ends is closed at once.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long to wait after the first try that failed; twice as long after each further one.
+const FIRST_PAUSE: Span = Span::seconds(1);
+/// How long to wait at most.
+const LONGEST_PAUSE: Span = Span::minutes(5);
+/// How often a step is decided anew because the request has moved on meanwhile.
+const TRIES: usize = 5;
+
+/// What is known of closing beyond the ledger. It can be lost: then everything is tried at once.
+#[derive(Debug, Default)]
+pub(super) struct Closings {
+    ended: Notify,
+    pauses: Mutex<HashMap<RequestId, Pause>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    until: Timestamp,
+    length: Span,
+}
+
+impl Closings {
+    /// Something was ended that a broker has to close.
+    pub(super) fn ended(&self) {
+        self.ended.notify_one();
+    }
+
+    fn pauses(&self, id: RequestId, now: Timestamp) -> bool {
+        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.get(&id).is_some_and(|pause| now < pause.until)
+    }
+
+    /// Notes how a try ended.
+    fn tried(&self, id: RequestId, done: bool, now: Timestamp) {
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        if done {
+            pauses.remove(&id);
+            return;
+        }
+        let doubled = |pause: &Pause| Span::seconds(pause.length.as_seconds() * 2);
+        let length = pauses.get(&id).map_or(FIRST_PAUSE, doubled).min(LONGEST_PAUSE);
+        pauses.insert(id, Pause { until: now.plus(length), length });
+    }
+}
+
+/// What one broker has to close, longest due first.
+type ToClose = BTreeMap<String, Vec<(RequestId, CredentialId)>>;
+
+impl Authority {
+    /// Closes until the server stops. What is under way then is found again by the next start.
+    pub async fn close_until_closing(&self) {
+        let work = async {
+            loop {
+                if let Err(error) = self.close_due().await {
+                    tracing::warn!(%error, "what brokers opened could not be looked for");
+                }
+                tokio::select! {
+                    () = self.closings.ended.notified() => {}
+                    () = tokio::time::sleep(EVERY) => {}
+                }
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = self.closing.cancelled() => {}
+        }
+    }
+
+    /// Tries to close everything whose time has come, once; says how much was closed. Each broker
+    /// works through its own, beside the others.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`].
+    pub async fn close_due(&self) -> Result<usize, AppError> {
+        let work = self.to_close().await?;
+        let closed = work.into_iter().map(|(broker, all)| self.close_all(broker, all));
+        Ok(join_all(closed).await.into_iter().sum())
+    }
+
+    async fn to_close(&self) -> Result<ToClose, AppError> {
+        let now = self.clock.now();
+        let mut work = ToClose::new();
+        for id in self.ledger.closings(now).await? {
+            if self.closings.pauses(id, now) {
+                continue;
+            }
+            // One that cannot be read does not keep the others open.
+            match self.current(id).await {
+                Ok(request) => {
+                    for issued in request.to_close(now) {
+                        let Some(brokered) = &issued.brokered else { continue };
+                        work.entry(brokered.broker.clone()).or_default().push((id, issued.id));
+                    }
+                }
+                Err(error) => tracing::warn!(%id, %error, "a closing could not be looked up"),
+            }
+        }
+        Ok(work)
+    }
+
+    /// Where a broker is away for one it is away for all: the others wait for the next round.
+    async fn close_all(&self, broker: String, all: Vec<(RequestId, CredentialId)>) -> usize {
+        let mut closed = 0;
+        for (request, credential) in all {
+            let done = self.close_one(&broker, request, credential).await;
+            self.closings.tried(request, done.is_ok(), self.clock.now());
+            match done {
+                Ok(()) => closed += 1,
+                Err(problem) => {
+                    tracing::warn!(broker, %request, %credential, %problem, "not closed yet");
+                    if matches!(problem, Unclosed::Broker(BrokerError::Away(_))) {
+                        break;
+                    }
+                }
+            }
+        }
+        closed
+    }
+
+    async fn close_one(
+        &self,
+        broker: &str,
+        request: RequestId,
+        credential: CredentialId,
+    ) -> Result<(), Unclosed> {
+        let _turn = self.brokers.turn(credential).await;
+        let closed = match self.brokers.get(broker) {
+            Some(broker) => broker.close(&Name::of(credential)).await,
+            None => Err(BrokerError::Refused(format!(
+                "the authority is not set up with a broker `{broker}` any more: set it up again, \
+                 or end `{}` there by hand",
+                Name::of(credential)
+            ))),
+        };
+        let now = || self.clock.now();
+        let problem = closed.err();
+        for _ in 0..TRIES {
+            let current = self.current(request).await?;
+            let step: Option<Step> = match &problem {
+                None => current.broker_closed(credential, now()),
+                Some(problem) => current.broker_stuck(credential, problem.to_string(), now()),
+            };
+            // It is on record already.
+            let Some(step) = step else { break };
+            if let Commit::Done(_) = self.commit_alone(step).await? {
+                break;
+            }
+        }
+        problem.map_or(Ok(()), |problem| Err(problem.into()))
+    }
+}
+
+/// Why something is open still.
+#[derive(Debug, thiserror::Error)]
+enum Unclosed {
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_until_it_is_long_and_ends_with_success() {
+        let closings = Closings::default();
+        let id = RequestId::from_bytes([1; 16]);
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        closings.tried(id, false, at(0));
+        assert!(closings.pauses(id, at(0)) && !closings.pauses(id, at(1)));
+        closings.tried(id, false, at(1));
+        assert!(closings.pauses(id, at(2)) && !closings.pauses(id, at(3)));
+        (0..20).for_each(|_| closings.tried(id, false, at(10)));
+        assert!(closings.pauses(id, at(309)) && !closings.pauses(id, at(310)));
+        closings.tried(id, true, at(310));
+        assert!(!closings.pauses(id, at(310)));
+    }
+}

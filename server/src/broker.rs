@@ -1,0 +1,158 @@
+//! Brokers: what a grant opens beside our own token, and how it is closed again.
+//!
+//! A broker decides nothing. It opens for a [`Grant`] that is on record as spent, under a name that
+//! follows from the credential's id, so that whoever finds only the record can close what may have
+//! been opened. Opening what is open gives it a new secret; closing what is not there is no fault.
+
+mod file;
+pub mod postgres;
+mod turns;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use assent_core::credential::Secret;
+use assent_core::grant::Grant;
+use assent_core::id::CredentialId;
+use assent_core::time::Timestamp;
+use async_trait::async_trait;
+
+pub use file::BrokersError;
+pub use turns::Turn;
+
+/// One way to something real.
+#[async_trait]
+pub trait Broker: Send + Sync + fmt::Debug {
+    /// Whether it could open with this role, asked before a use is spent.
+    ///
+    /// # Errors
+    /// Why not, for the caller.
+    fn check(&self, role: Option<&str>) -> Result<(), String>;
+
+    /// Opens. What is open under the name already gets a new secret and the same end.
+    ///
+    /// # Errors
+    /// [`BrokerError`]; something may exist all the same.
+    async fn open(&self, opening: &Opening) -> Result<Fields, BrokerError>;
+
+    /// Ends whatever exists under the name, and everybody's use of it.
+    ///
+    /// # Errors
+    /// [`BrokerError`]; it is to be tried again.
+    async fn close(&self, name: &Name) -> Result<(), BrokerError>;
+}
+
+/// What was opened, field by field. All of it is secret.
+pub type Fields = BTreeMap<&'static str, Secret>;
+
+/// What is to be opened. Only a grant makes one.
+#[derive(Debug)]
+pub struct Opening {
+    name: Name,
+    role: Option<String>,
+    until: Timestamp,
+}
+
+impl Opening {
+    /// What this grant opens.
+    pub fn of(grant: &Grant) -> Self {
+        Self {
+            name: Name::of(grant.credential()),
+            role: grant.role().map(str::to_owned),
+            until: grant.expires_at(),
+        }
+    }
+
+    /// Under which name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// In which role, where the rules name one.
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+
+    /// Until when.
+    pub fn until(&self) -> Timestamp {
+        self.until
+    }
+}
+
+/// What something is called outside: `assent_` and the credential's id in small letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// The name of what is opened for this credential.
+    pub fn of(credential: CredentialId) -> Self {
+        let id = credential.to_string();
+        let bare = id.split_once('_').map_or(id.as_str(), |(_, bare)| bare);
+        Self(format!("assent_{}", bare.to_ascii_lowercase()))
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a broker did not do it. The text is for people and holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokerError {
+    /// Nobody answered in time, or not now. Whether it was done is not known.
+    #[error("{0}")]
+    Away(String),
+    /// It was answered, and refused.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The brokers of an authority, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Brokers {
+    all: BTreeMap<String, Arc<dyn Broker>>,
+    turns: Arc<turns::Turns>,
+}
+
+impl Brokers {
+    /// These.
+    pub fn new(all: BTreeMap<String, Arc<dyn Broker>>) -> Self {
+        Self { all, turns: Arc::default() }
+    }
+
+    /// The broker of this name.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Broker>> {
+        self.all.get(name)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.all.keys().map(String::as_str)
+    }
+
+    /// Waits until nobody else opens or closes for this credential, and keeps others away until
+    /// the turn is dropped.
+    pub async fn turn(&self, credential: CredentialId) -> Turn {
+        self.turns.wait(credential).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_outside_follows_from_the_credential_alone() {
+        let id: CredentialId = "crd_01JD5K3N7Q8R9S0T1V2W3X4Y5Z".parse().unwrap();
+        assert_eq!(Name::of(id).as_str(), "assent_01jd5k3n7q8r9s0t1v2w3x4y5z");
+        assert_eq!(Name::of(id), Name::of(id));
+    }
+}

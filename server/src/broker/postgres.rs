@@ -1,0 +1,93 @@
+//! PostgreSQL: a login role for one credential, with a generated password that only the caller
+//! knows, gone when the credential ends.
+//!
+//! The password never leaves this process but in the answer: the server is sent its SCRAM verifier,
+//! so that neither its log nor its statistics hold the password. The role cannot log in after the
+//! credential's end by itself (`VALID UNTIL`); closing ends its sessions and drops it, wherever in
+//! the cluster it owns something.
+
+mod close;
+mod open;
+mod scram;
+mod session;
+mod settings;
+
+use async_trait::async_trait;
+
+use super::{Broker, BrokerError, Fields, Name, Opening};
+use crate::chance::Chance;
+
+pub use settings::{PostgresFault, PostgresSettings};
+
+/// A PostgreSQL server, and what may be granted there.
+#[derive(Debug)]
+pub struct Postgres {
+    target: settings::Target,
+    chance: Chance,
+}
+
+impl Postgres {
+    /// The one that is set up like this.
+    ///
+    /// # Errors
+    /// [`PostgresFault`].
+    pub fn new(
+        settings: PostgresSettings,
+        variable: &dyn Fn(&str) -> Option<assent_core::credential::Secret>,
+    ) -> Result<Self, PostgresFault> {
+        Ok(Self { target: settings.settled(variable)?, chance: Chance::default() })
+    }
+}
+
+#[async_trait]
+impl Broker for Postgres {
+    fn check(&self, role: Option<&str>) -> Result<(), String> {
+        self.target.granted(role).map(drop)
+    }
+
+    async fn open(&self, opening: &Opening) -> Result<Fields, BrokerError> {
+        let granted = self.target.granted(opening.role()).map_err(BrokerError::Refused)?;
+        let none = |_| BrokerError::Away("the system gives no randomness".to_owned());
+        let password = self.chance.secret().map_err(none)?;
+        let salt = self.chance.salt().map_err(none)?;
+        let role = open::Role {
+            name: opening.name(),
+            verifier: scram::verifier(password.expose(), &salt),
+            until: opening.until(),
+            connections: self.target.connection_limit,
+            granted,
+        };
+        open::open(&self.target, &role).await?;
+        Ok(self.target.fields(opening.name(), &password))
+    }
+
+    async fn close(&self, name: &Name) -> Result<(), BrokerError> {
+        close::close(&self.target, name).await
+    }
+}
+
+/// A name as SQL has it: whatever is in it, it is one name (PostgreSQL documentation, 4.1.1).
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The lock of one role: its opening and closing wait for each other in the database too, so that
+/// an opening whose caller has long given up is over before the closing looks.
+fn lock_of(name: &Name) -> i64 {
+    let digest =
+        assent_core::digest::Digest::of_parts(&[b"assent broker\0", name.as_str().as_bytes()]);
+    let mut bytes = [0; 8];
+    bytes.iter_mut().zip(digest.as_bytes()).for_each(|(byte, from)| *byte = *from);
+    i64::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_in_a_name_it_is_one_name() {
+        assert_eq!(quoted("reader"), "\"reader\"");
+        assert_eq!(quoted("a\"; DROP ROLE b; --"), "\"a\"\"; DROP ROLE b; --\"");
+    }
+}

@@ -1,0 +1,94 @@
+//! The same by `assent`, as people type it.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::POLICY;
+use super::database::{BROKER_PASSWORD, Database};
+use crate::support::{Binary, Caller, approve, program};
+
+fn assent(binary: &Binary, who: &str) -> Command {
+    let (_, token) = binary.tokens.iter().find(|(name, _)| name == who).unwrap();
+    let mut command = Command::new(program());
+    command.env("ASSENT_URL", &binary.base).env("ASSENT_TOKEN", token);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn psql_works_under_approval_and_not_after_it() {
+    let database = Database::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("policy")).unwrap();
+    std::fs::write(at("policy/policy.yaml"), POLICY).unwrap();
+    std::fs::write(at("password"), BROKER_PASSWORD).unwrap();
+    let text = super::brokers_yaml(database.port, "");
+    let password = format!("password_file: {}", at("password").display());
+    std::fs::write(at("brokers.yaml"), text.replace("password_env: BROKER_PASSWORD", &password))
+        .unwrap();
+    let more = [Path::new("--brokers").to_owned(), at("brokers.yaml")];
+    let more: Vec<&Path> = more.iter().map(AsRef::as_ref).collect();
+    let mut binary = Binary::start_with(&at("data"), &at("policy"), &more).await;
+
+    let intent = ["--kind", "database.session", "--environment", "production"];
+    let asking = assent(&binary, "alice")
+        .arg("run")
+        .args(intent)
+        .args(["--duration", "10m", "--audience", "orders", "--broker", "orders-db", "--"])
+        .args(["psql", "-qAtXc", "SELECT count(*), current_user FROM orders"])
+        .output();
+    let (_, token) = binary.tokens.iter().find(|(name, _)| name == "bob").unwrap();
+    let bob = Caller::new(&binary.base, Some(token));
+    let deciding = async {
+        loop {
+            let pending = bob.client.requests(&[("state", "pending")]).await.unwrap();
+            match pending.requests.first() {
+                Some(request) => return approve(&bob, request).await.unwrap(),
+                None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let (ran, request) = tokio::join!(asking, deciding);
+    let ran = ran.unwrap();
+    let (out, told) =
+        (String::from_utf8(ran.stdout).unwrap(), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{told}");
+    assert!(out.starts_with("3|assent_0"), "{out} {told}");
+    // It is completed with the command, and the server closes it by itself.
+    let over = async {
+        while !database.roles().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), over).await.unwrap();
+
+    let minted = assent(&binary, "alice")
+        .args(["credential", "mint", "--request", &request.id, "--audience", "orders"])
+        .args(["--broker", "orders-db"])
+        .output()
+        .await
+        .unwrap();
+    assert!(!minted.status.success(), "one use, minted twice");
+    let request = super::file(&Caller::new(&binary.base, Some(&binary.tokens[0].1)), "free").await;
+    let mint = |more: &'static [&'static str]| {
+        assent(&binary, "alice")
+            .args(["credential", "mint", "--request", &request.id, "--audience", "orders"])
+            .args(["--broker", "orders-db"])
+            .args(more)
+            .output()
+    };
+    let json = mint(&["-o", "json"]).await.unwrap();
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let fields = serde_json::from_value(json["fields"].clone()).unwrap();
+    assert_eq!(database.psql(&fields, "SELECT 1").await.unwrap(), "1");
+    let lines = String::from_utf8(mint(&[]).await.unwrap().stdout).unwrap();
+    for name in ["token=", "host=127.0.0.1", "password=", "username=assent_0", "url=postgresql://"]
+    {
+        assert!(lines.lines().any(|line| line.starts_with(name)), "{name}: {lines}");
+    }
+    binary.kill().await;
+}

@@ -64,12 +64,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 install -m 755 "$provider" "$work/${name}_v$version"
 # The same binary gives the same archive.
-touch -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}" "$work"/*
+TZ=UTC touch -t 202601010000 "$work"/*
 rm -f "$into/${base}_${os}_$arch.zip"
 (cd "$work" && TZ=UTC zip -q -X "$into/${base}_${os}_$arch.zip" "${name}_v$version")
 install -m 644 terraform-registry-manifest.json "$into/${base}_manifest.json"
 cd "$into"
-sha256sum "${base}"_*_*.zip "${base}_manifest.json" >"${base}_SHA256SUMS"
+sums=(sha256sum)
+command -v sha256sum >/dev/null || sums=(shasum -a 256)
+"${sums[@]}" "${base}"_*_*.zip "${base}_manifest.json" >"${base}_SHA256SUMS"
 if [[ -n ${SIGNING_KEY:-} ]]; then
     gpg --batch --yes --local-user "$SIGNING_KEY" --detach-sign "${base}_SHA256SUMS"
 fi

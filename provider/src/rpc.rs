@@ -125,7 +125,7 @@ impl Provider for Rpc {
         self.trace.note("ValidateResourceConfig", Some(&request.type_name));
         let validated = self.schemas.resource(&request.type_name).and_then(|resource| {
             let config = resource.read(request.config.as_ref())?;
-            Ok(resource.what.validate(&config))
+            Ok(resource.validate(&config, request.client_capabilities))
         });
         let diagnostics = told(validated);
         Ok(Response::new(pb::ValidateResourceConfigResponse { diagnostics }))

@@ -175,6 +175,11 @@ impl Schema {
         object_type(&self.attributes)
     }
 
+    /// The attributes that are only written.
+    pub(crate) fn write_only(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.attributes.iter().filter(|attribute| attribute.write_only).map(|it| it.name)
+    }
+
     /// The schema in the protocol's form.
     pub(crate) fn to_wire(&self) -> pb::Schema {
         let block = pb::schema::Block {

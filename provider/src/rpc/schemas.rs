@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::messages::{misfit, read};
 use super::pb;
 use crate::configure;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::offer::{Change, DataSource, Ephemeral, Function, PlannedChange, Resource, unknown};
 use crate::offers;
 use crate::schema::Schema;
@@ -32,6 +32,28 @@ impl<T: ?Sized> Offer<T> {
 }
 
 impl Offer<dyn Resource> {
+    /// Checks a configuration, for a client of these capabilities. One that does not know of
+    /// attributes that are only written would keep them.
+    pub(super) fn validate(
+        &self,
+        config: &Value,
+        capabilities: Option<pb::ClientCapabilities>,
+    ) -> Diagnostics {
+        let mut faults = self.what.validate(config);
+        if capabilities.is_some_and(|client| client.write_only_attributes_allowed) {
+            return faults;
+        }
+        for name in self.schema.write_only().filter(|name| !config.attribute(name).is_null()) {
+            let detail = format!(
+                "`{name}` is only written, and this Terraform cannot keep such an argument out of \
+                 its state. Use Terraform 1.11 or later, or leave it out."
+            );
+            let told = Diagnostic::error(format!("`{name}` cannot be used here"), detail);
+            faults.push(told.at(Path::attribute(name)));
+        }
+        faults
+    }
+
     /// The state as Terraform keeps it.
     pub(super) fn read_state(&self, json: &[u8]) -> Result<Value, Diagnostics> {
         value::decode_json(json, &self.of).map_err(misfit)
@@ -202,6 +224,29 @@ mod tests {
         assert!(schemas.resource("assent_credential").is_err());
         assert_eq!(schemas.ephemeral("assent_credential").unwrap().read(None), Ok(Value::Null));
         assert!(schemas.data_source("assent_approval").is_err());
+    }
+
+    #[test]
+    fn what_is_only_written_needs_a_client_that_knows_of_it() {
+        let schemas = Schemas::new();
+        let approval = schemas.resource("assent_approval").unwrap();
+        let config = |plan_digest: Value| {
+            Value::object([
+                ("environment", Value::text("production")),
+                ("reason", Value::text("resize")),
+                ("plan_digest", plan_digest),
+            ])
+        };
+        let capable = |write_only_attributes_allowed| {
+            Some(pb::ClientCapabilities { write_only_attributes_allowed, ..Default::default() })
+        };
+        let faults = |plan_digest: Value, client| {
+            approval.validate(&config(plan_digest), client).list().len()
+        };
+        assert_eq!(faults(Value::Unknown, capable(true)), 0);
+        assert_eq!(faults(Value::Null, None), 0);
+        assert_eq!(faults(Value::Unknown, capable(false)), 1);
+        assert_eq!(faults(Value::Unknown, None), 1);
     }
 
     #[test]

@@ -1,0 +1,1 @@
+terraform import assent_calendar.office_hours office-hours

@@ -1,0 +1,1 @@
+terraform import assent_group.dba dba

@@ -1,0 +1,4 @@
+resource "assent_group" "dba" {
+  name    = "dba"
+  members = ["person:bob", "person:carol"]
+}

@@ -1,6 +1,7 @@
 //! Why a call failed, and whether it may be sent again.
 
 use assent_core::wire::Problem;
+use assent_core::wire::oauth::OauthError;
 
 /// A call that did not give an answer of its kind.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,8 @@ impl ClientError {
 
     pub(crate) fn answered(status: u16, problem: Problem) -> Self {
         let kind = match status {
+            // RFC 6749 section 5.2 answers so what is not believed, not only what is malformed.
+            400 if problem.code == "invalid_grant" => ErrorKind::Unauthorized,
             401 | 403 => ErrorKind::Unauthorized,
             404 => ErrorKind::NotFound,
             409 | 410 => ErrorKind::Conflict,
@@ -75,6 +78,20 @@ impl ClientError {
             false => format!("{}: {}", problem.detail, faults.join("; ")),
         };
         Self { kind, retryable, message, problem: Some(Box::new(problem)) }
+    }
+
+    /// An error of the token endpoint, whose form OAuth prescribes.
+    pub(crate) fn answered_by_oauth(status: u16, error: OauthError) -> Self {
+        let detail = error.error_description.unwrap_or_else(|| error.error.clone());
+        let problem = Problem {
+            type_: "about:blank".to_owned(),
+            title: "Error".to_owned(),
+            status,
+            code: error.error,
+            detail,
+            errors: Vec::new(),
+        };
+        Self::answered(status, problem)
     }
 }
 

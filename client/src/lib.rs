@@ -4,6 +4,7 @@
 //! token, and never retries a call that changes something without its idempotency key.
 
 mod error;
+mod exchange;
 mod transport;
 mod wait;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use assent_core::credential::Secret as CoreSecret;
 pub use assent_core::wire;
 pub use error::{ClientError, ErrorKind};
+pub use exchange::FreshToken;
 use serde_json::{Value, json};
 use transport::{Call, Transport};
 pub use url::Url;
@@ -70,6 +72,12 @@ impl Client {
     /// The authority's base URL, without a slash at the end.
     pub fn base(&self) -> &str {
         self.transport.base()
+    }
+
+    /// The same connection, for whoever has this token.
+    #[must_use]
+    pub fn with_token(&self, token: Secret) -> Self {
+        Self { transport: self.transport.with_token(Some(token)) }
     }
 
     /// Who the caller is.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use assent_core::wire::Problem;
+use assent_core::wire::oauth::OauthError;
 use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -121,6 +122,11 @@ impl Transport {
         &self.base
     }
 
+    /// The same connection with another token, or none.
+    pub(crate) fn with_token(&self, token: Option<Secret>) -> Self {
+        Self { http: self.http.clone(), base: self.base.clone(), token }
+    }
+
     /// Sends a call, again where the failure says that it may be.
     pub(crate) async fn send<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
         let mut pause = Duration::from_millis(100);
@@ -182,8 +188,11 @@ impl Transport {
             let fault = |e: serde_json::Error| ClientError::protocol(&self.base, &e.to_string());
             return serde_json::from_slice(body).map_err(fault);
         }
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => Err(ClientError::answered(status.as_u16(), problem)),
+        if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
+            return Err(ClientError::answered(status.as_u16(), problem));
+        }
+        match serde_json::from_slice::<OauthError>(&body) {
+            Ok(error) => Err(ClientError::answered_by_oauth(status.as_u16(), error)),
             Err(_) => Err(self.foreign(status, &body)),
         }
     }

@@ -6,6 +6,7 @@ pub mod authzen;
 mod event;
 mod history;
 mod known;
+pub mod oauth;
 pub mod plan;
 mod request;
 mod rules;

@@ -36,7 +36,7 @@ pub mod situation;
 mod tests;
 mod yaml;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::intent::Intent;
@@ -51,6 +51,7 @@ use crate::policy::risk::Factor;
 use crate::policy::ruling::{Addressee, PostReview, Ruling, Stage, Terms};
 use crate::policy::situation::{Facts, Situation};
 use crate::time::{Span, Timestamp};
+use crate::trust::Trust;
 
 /// Rules, compiled and indexed.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ pub struct Policy {
     factors: Vec<Factor>,
     defaults: Defaults,
     on_change: OnChange,
+    trusts: BTreeMap<String, Trust>,
     revision: Digest,
 }
 
@@ -148,6 +150,7 @@ impl Policy {
             factors: Vec::new(),
             defaults: Defaults { request_expires: Span::hours(24), terms: Terms::DEFAULT },
             on_change: OnChange::default(),
+            trusts: BTreeMap::new(),
             revision: Digest::of(b"assent/policy/v1\0"),
         }
     }
@@ -167,6 +170,16 @@ impl Policy {
     /// What becomes of pending requests when this policy takes over.
     pub fn on_change(&self) -> OnChange {
         self.on_change
+    }
+
+    /// Whose tokens are believed, in order of their names.
+    pub fn trusts(&self) -> impl Iterator<Item = &Trust> {
+        self.trusts.values()
+    }
+
+    /// The trust of this name.
+    pub fn trust(&self, name: &str) -> Option<&Trust> {
+        self.trusts.get(name)
     }
 
     /// How many rules there are.

@@ -20,6 +20,7 @@ use crate::policy::risk::Factor;
 use crate::policy::ruling::{PostReview, Stage, Terms};
 use crate::policy::{Asking, Effect, Policy, Requiring, Rule};
 use crate::time::Span;
+use crate::trust::Trust;
 
 /// Everything the documents say, before it is held against each other.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(super) struct Written<'a> {
     pub(super) membership: Membership,
     pub(super) defaults: crate::policy::Defaults,
     pub(super) on_change: OnChange,
+    pub(super) trusts: BTreeMap<String, Trust>,
 }
 
 /// Reads the documents among these files.
@@ -48,6 +50,7 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
     let (defaults, zone, on_change) = defaults(&halves, faults);
     let records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
     let membership = membership(&halves, faults);
+    let trusts = trusts(&halves, &membership, faults);
     let vocabulary =
         Vocabulary { zone: Some(records.zone.clone()), calendars: records.calendars.clone() };
 
@@ -58,13 +61,14 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         rules.extend(read.rules);
         factors.extend(read.factors);
     }
-    Written { halves, rules, factors, records, membership, defaults, on_change }
+    Written { halves, rules, factors, records, membership, defaults, on_change, trusts }
 }
 
 pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
     let mut faults = Vec::new();
-    let Written { rules: written, factors, records, membership, defaults, on_change, .. } =
-        read(files, &mut faults);
+    let Written {
+        rules: written, factors, records, membership, defaults, on_change, trusts, ..
+    } = read(files, &mut faults);
     let attachments: Vec<&PolicyDocument> =
         files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
     let checker = Checker { all: &written, membership: &membership, records: &records };
@@ -81,7 +85,7 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
     factors.sort_by(|one, other| one.id.cmp(&other.id));
     let index = Index::new(rules.iter().map(|rule| rule.when.as_slice()));
     let revision = revision(files);
-    Ok(Policy { rules, index, membership, records, factors, defaults, on_change, revision })
+    Ok(Policy { rules, index, membership, records, factors, defaults, on_change, trusts, revision })
 }
 
 /// The digest of all texts that rule, whatever their order and their files' names.
@@ -149,6 +153,28 @@ fn records(halves: &[(&PolicyDocument, Half)], zone: Zone, faults: &mut Vec<Faul
         }
     }
     records
+}
+
+/// Every trust once, and each with groups that a workload can be put into.
+fn trusts(
+    halves: &[(&PolicyDocument, Half)],
+    membership: &Membership,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<String, Trust> {
+    let mut trusts = BTreeMap::new();
+    for (name, placed) in halves.iter().flat_map(|(_, half)| &half.sections.trusts) {
+        for group in placed.value.groups().iter().filter(|group| !membership.is_vouched(group)) {
+            let message = format!(
+                "trust `{name}` puts workloads into the group `{group}`, whose members somebody else \
+                 must vouch for: write `{group}: {{identity: true}}` under `groups`"
+            );
+            faults.push(Fault { place: placed.place.clone(), message });
+        }
+        if trusts.insert(name.clone(), placed.value.clone()).is_some() {
+            twice("trust", name, &placed.place, faults);
+        }
+    }
+    trusts
 }
 
 fn twice(what: &str, name: &str, place: &Place, faults: &mut Vec<Fault>) {

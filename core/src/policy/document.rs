@@ -7,6 +7,7 @@ pub(crate) mod keys;
 mod reader;
 mod rules;
 mod sections;
+mod trusts;
 mod when;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use crate::policy::ruling::Addressee;
 use crate::policy::yaml::{self, Node};
 use crate::principal::PrincipalId;
 use crate::time::Span;
+use crate::trust::Trust;
 
 pub(crate) use reader::{Reader, nearest};
 pub(crate) use when::OPERATORS;
@@ -233,6 +235,7 @@ pub(crate) struct Sections {
     pub(crate) delegations: Vec<Placed<Delegation>>,
     pub(crate) owners: Vec<Placed<Ownership>>,
     pub(crate) calendars: BTreeMap<String, Placed<CalendarText>>,
+    pub(crate) trusts: BTreeMap<String, Placed<Trust>>,
 }
 
 /// A calendar; one without a zone of its own takes the policy's.

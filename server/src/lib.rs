@@ -10,6 +10,7 @@ pub mod chance;
 pub mod clock;
 mod dev;
 pub mod engines;
+pub mod issuers;
 mod keys;
 pub mod ledger;
 mod listener;

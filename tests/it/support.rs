@@ -22,6 +22,7 @@ use assent_server::app::authzen::Authzen;
 use assent_server::app::{Authority, Parts};
 use assent_server::chance::Chance;
 use assent_server::engines::{Engines, NoEngines};
+use assent_server::issuers::{Issuers, Reach};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
@@ -81,6 +82,7 @@ pub(crate) struct Setup {
     pub(crate) source: Source,
     pub(crate) engines: Arc<dyn Engines>,
     pub(crate) proxies: Proxies,
+    pub(crate) reach: Reach,
     pub(crate) authzen: Authzen,
 }
 
@@ -90,6 +92,7 @@ impl Default for Setup {
             source: Source::Given(documents(POLICY)),
             engines: Arc::new(NoEngines),
             proxies: Proxies::default(),
+            reach: Reach::default(),
             authzen: Authzen::default(),
         }
     }
@@ -169,7 +172,7 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, authzen } = setup;
+        let Setup { source, engines, proxies, reach, authzen } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -181,6 +184,7 @@ impl Server {
             source,
             engines,
             proxies,
+            issuers: Issuers::new(reach),
             signer: Signer::new(&base, &remains.key).unwrap(),
             clock: remains.time.clock(),
             base,

@@ -3,13 +3,16 @@
 mod announce;
 mod log;
 
+use std::path::PathBuf;
+
 use assent_server::app::authzen::Authzen;
+use assent_server::issuers::Reach;
 use assent_server::network::Proxies;
 use assent_server::policy::{Checkout, Source};
 use assent_server::{Config, StartError};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::ServeArgs;
+use crate::args::{IssuerArgs, ServeArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::Environment;
@@ -22,7 +25,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let (documents, source) = (args.policy.clone(), source(&args));
-    let ServeArgs { listen, data, public_url, dev, authzen, printing, .. } = args;
+    let ServeArgs { listen, data, public_url, dev, authzen, issuers, printing, .. } = args;
     let data = match data {
         Some(data) => data,
         // The people of `--dev` never get into a ledger that is meant.
@@ -35,7 +38,8 @@ pub(crate) async fn run(
         environment: authzen.authzen_environment,
         access_request: authzen.authzen_access_request,
     };
-    let config = Config { listen, public_url, data, policy: source, proxies, dev, authzen };
+    let reach = reach(issuers, dev)?;
+    let config = Config { listen, public_url, data, policy: source, proxies, reach, dev, authzen };
     let shutdown = stopped_by_signals()?;
     let mut silent = false;
     let mut announce = |announcement| {
@@ -53,6 +57,23 @@ pub(crate) async fn run(
             Err(Failure::new(exit(&error), "the server cannot run").because(with_causes(&error)))
         }
     }
+}
+
+/// What may be reached for the keys of issuers.
+fn reach(issuers: IssuerArgs, dev: bool) -> Result<Reach, Failure> {
+    let read = |file: &PathBuf| {
+        let told = |error| {
+            let message = format!("{} cannot be read", file.display());
+            Failure::new(Exit::Usage, message).because(format!("{error}"))
+        };
+        std::fs::read(file).map_err(told)
+    };
+    Ok(Reach {
+        networks: issuers.issuer_network,
+        loopback: dev || issuers.allow_loopback_issuers,
+        authorities: issuers.issuer_ca.iter().map(read).collect::<Result<_, _>>()?,
+        ..Reach::default()
+    })
 }
 
 /// Where policy comes from.

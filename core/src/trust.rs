@@ -317,6 +317,17 @@ impl Trust {
         self.digest
     }
 
+    /// What may have been meant otherwise, though it is no fault.
+    pub fn concerns(&self) -> Vec<String> {
+        let everything = |globs: &BTreeSet<Glob>| {
+            globs.iter().any(|glob| matches!(glob.to_string().as_str(), "*" | "**"))
+        };
+        let all = everything(&self.scope.kinds) && everything(&self.scope.environments);
+        let widest = "its workloads may ask for every kind in every environment";
+        let own = all.then(|| widest.to_owned());
+        own.into_iter().chain(shape::concerns(self.shape, &self.claims)).collect()
+    }
+
     /// Who presents this token, if it is one that the trust is for.
     ///
     /// # Errors

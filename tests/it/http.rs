@@ -7,6 +7,7 @@ mod closing;
 mod credentials;
 mod doors;
 mod engines;
+mod exchange;
 mod expiry;
 mod faults;
 mod groups;

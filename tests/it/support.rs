@@ -3,6 +3,7 @@
 mod answer;
 mod binary;
 mod caller;
+mod issuer;
 mod story;
 mod time;
 
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
+pub(crate) use issuer::{Issuer, Manner};
 pub(crate) use story::{approve, deny, filing, intent, mint, until};
 pub(crate) use time::Time;
 

@@ -10,6 +10,7 @@ mod tests;
 mod time;
 mod timers;
 mod together;
+mod trusts;
 mod unused;
 mod values;
 
@@ -21,7 +22,7 @@ use crate::policy::record::Records;
 use crate::time::Timestamp;
 
 /// Every kind of finding there is.
-pub const CODES: [&str; 15] = [
+pub const CODES: [&str; 16] = [
     "approver-asks",
     "duplicate",
     "impossible-value",
@@ -37,6 +38,7 @@ pub const CODES: [&str; 15] = [
     "unused-risk",
     "waives-nothing",
     "waives-two",
+    "wide-trust",
 ];
 
 /// How sure a finding is.
@@ -88,6 +90,7 @@ impl Policy {
         together::look(&context, &mut findings);
         unused::look(&written, &mut findings);
         timers::look(&context, &mut findings);
+        trusts::look(&written, &mut findings);
         if let Some(now) = now {
             time::look(&written, now, &mut findings);
         }

@@ -217,6 +217,37 @@ pub(super) fn width_fault(shape: Option<Shape>, issuer: &str, claims: &Claims) -
     Some(format!("too wide: {} is missing: {}", sets.join(" or "), lacking.because))
 }
 
+/// The events of GitHub that people cause who have no write access, or with content of theirs.
+const OPEN_EVENTS: [&str; 10] = [
+    "discussion",
+    "discussion_comment",
+    "fork",
+    "issue_comment",
+    "issues",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_target",
+    "watch",
+    "workflow_run",
+];
+
+/// What lets in more than somebody may have thought of.
+pub(super) fn concerns(shape: Option<Shape>, claims: &Claims) -> Vec<String> {
+    let values = |name: &str| claims.get(name).into_iter().flatten();
+    match shape {
+        Some(Shape::GithubActions) => values("event_name")
+            .filter(|event| OPEN_EVENTS.contains(&event.as_str()))
+            .map(|event| format!("jobs of `{event}` run for people without write access"))
+            .collect(),
+        Some(Shape::Kubernetes) if !claims.contains_key(UID) => vec![format!(
+            "whoever may create service accounts there can make one of this name: name `{UID}`"
+        )],
+        Some(Shape::Kubernetes | Shape::HcpTerraform | Shape::Gitlab | Shape::Assent) | None => {
+            Vec::new()
+        }
+    }
+}
+
 /// An issuer that everybody knows is not taken for something else.
 pub(super) fn shape_fault(shape: Option<Shape>, issuer: &str) -> Option<String> {
     let (_, known) = KNOWN.iter().find(|(known, _)| {

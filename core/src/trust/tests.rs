@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::policy::Policy;
+use crate::policy::document::{Fault, PolicyDocument};
 use crate::token::tests::{AUDIENCE, ISSUER, KEYS, verified};
 
 pub(crate) fn claims(pairs: &[(&str, &str)]) -> BTreeMap<String, BTreeSet<String>> {
@@ -385,5 +387,104 @@ fn who_started_a_workload_is_known_by_the_issuers_number() {
         (Kubernetes, "https://k.example", "1", None),
     ] {
         assert_eq!(of(shape, issuer, value).as_deref(), wanted, "{issuer}");
+    }
+}
+
+/// The policy of these sections, or its faults as they are printed.
+fn compiled(sections: &str) -> Result<Policy, Vec<String>> {
+    let text = format!("apiVersion: assent/v1\nkind: Policy\n{sections}");
+    let document = PolicyDocument { file: "p.yaml".to_owned(), text };
+    let told = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect();
+    Policy::compile(&[document]).map_err(told)
+}
+
+const WRITTEN: &str = "groups: {deployers: {identity: true}, managers: [person:bob]}
+trusts:
+  orders:
+    issuer: https://token.actions.githubusercontent.com
+    audience: https://assent.example.com
+    shape: github-actions
+    claims: {repository_owner_id: \"17\", repository_id: {in: [\"4711\", \"4712\"]}, environment: production}
+    people: {\"1001\": person:alice}
+    groups: [deployers]
+    may_ask: {kinds: [terraform.*], environments: [production]}
+    lifetime: 10m
+    single_use: false
+";
+
+#[test]
+fn a_trust_is_read_from_a_policy_document() {
+    let policy = compiled(WRITTEN).unwrap();
+    let trust = policy.trust("orders").unwrap();
+    assert_eq!(policy.trusts().map(Trust::name).collect::<Vec<_>>(), ["orders"]);
+    assert_eq!((trust.lifetime(), trust.is_single_use()), (Span::minutes(10), false));
+    let who = admitted(trust, json!({})).unwrap();
+    assert_eq!(who.id.sub(), "repository:4711:environment:production");
+    assert_eq!(who.acts_for.len(), 2);
+    admitted(trust, json!({"repository_id": "4712"})).unwrap();
+    assert!(policy.trust("Orders").is_none());
+    // Layout and comments are not what a trust says.
+    let again = compiled(&WRITTEN.replace("    groups:", "    # who\n    groups:")).unwrap();
+    assert_eq!(again.trust("orders").unwrap().digest(), trust.digest());
+    let keys = format!("{WRITTEN}    jwks: {}\n", KEYS.jwks());
+    let pinned = compiled(&keys).unwrap();
+    assert!(matches!(pinned.trust("orders").unwrap().keys(), KeySource::Pinned(_)));
+}
+
+#[test]
+fn t26_what_is_wrong_with_a_trust_is_told_where_it_stands() {
+    let other = WRITTEN.split_once("  orders:").unwrap().1.replace("single_use: false", "");
+    for (from, to, told) in [
+        ("shape: github-actions", "shape: github", "p.yaml:8:12: unknown `github`"),
+        ("audience: https", "audiences: https", "p.yaml:7:5: unknown key `audiences` in trust"),
+        ("{in: [\"4711\", \"4712\"]}", "4711", "p.yaml:9:56: expected text (put it in quotes)"),
+        ("{in: [\"4711\", \"4712\"]}", "{in: []}", "`in` is empty"),
+        ("{in: [\"4711\", \"4712\"]}", "{glob: \"47*\"}", "unknown key `glob` in claim"),
+        ("{in: [\"4711\", \"4712\"]}", "\"47*\"", "p.yaml:9:13: trust `orders`: claims: "),
+        (", environment: production}", "}", "p.yaml:9:13: trust `orders`: claims: too wide"),
+        ("[deployers]", "[managers]", "trust `orders` puts workloads into the group `managers`"),
+        ("[deployers]", "[nobody]", "trust `orders` puts workloads into the group `nobody`"),
+        ("person:alice", "group:managers", "expected person:NAME"),
+        (
+            "lifetime: 10m",
+            "lifetime: 2h",
+            "p.yaml:13:15: trust `orders`: lifetime: 2h is not within",
+        ),
+        (", environments: [production]", "", "may_ask lacks `environments`"),
+        ("[terraform.*]", "[]", "`kinds` is empty"),
+        ("single_use: false", "jwks: {keys: []}", "trust `orders`: jwks: no key"),
+        ("  orders:", "  or ders:", "expected a name of 1 to 63"),
+    ] {
+        assert!(WRITTEN.contains(from), "{from}");
+        let faults = compiled(&WRITTEN.replace(from, to)).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.contains(told)), "{to}: {faults:#?}");
+    }
+    let twice = [WRITTEN, "apiVersion: assent/v1\nkind: Policy\ntrusts:\n  orders:"];
+    let documents = [
+        format!("apiVersion: assent/v1\nkind: Policy\n{}", twice[0]),
+        format!("{}{other}", twice[1]),
+    ];
+    let name = |at: usize| format!("{at}.yaml");
+    let documents: Vec<_> = documents
+        .into_iter()
+        .enumerate()
+        .map(|(at, text)| PolicyDocument { file: name(at), text })
+        .collect();
+    let faults = Policy::compile(&documents).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert_eq!(faults[0].message, "trust `orders` is defined twice");
+}
+
+#[test]
+fn the_trusts_of_the_guide_are_trusts() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides/trusts.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let block = guide.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let document = PolicyDocument { file: "p.yaml".to_owned(), text: block.to_owned() };
+    let policy = Policy::compile(std::slice::from_ref(&document)).unwrap();
+    assert_eq!(Policy::lint(&[document], None).unwrap(), []);
+    assert_eq!(policy.trusts().count(), 1);
+    for (word, _) in Shape::ALL {
+        assert!(guide.contains(&format!("| `{word}` | ")), "{word}");
     }
 }

@@ -124,7 +124,9 @@ fn t27_no_spelling_of_an_address_gets_past() {
     ] {
         assert!(checked(&guard, url).is_err(), "{url}");
     }
-    for url in ["https://issuer.example.com/", "https://issuer.example.com:8443/a", "https://8.8.8.8/"] {
+    for url in
+        ["https://issuer.example.com/", "https://issuer.example.com:8443/a", "https://8.8.8.8/"]
+    {
         assert_eq!(checked(&guard, url), Ok(()), "{url}");
     }
     let lenient = Guard::new(vec!["10.0.0.0/8".parse().unwrap()], true);

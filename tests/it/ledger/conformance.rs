@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use assent_core::access::{Access, NewAccess, Purpose};
+use assent_core::access::{Access, NewAccess, Origin, Purpose};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
 use assent_core::request::{Step, Version};
 use assent_core::time::Span;
 use assent_server::ledger::{
-    Commit, Keeping, Kept, Ledger, MemoryLedger, PlanText, SqliteLedger, States, Write,
+    Commit, Keeping, Kept, Ledger, MemoryLedger, PlanText, Spent, SqliteLedger, States, Write,
 };
 use serde_json::json;
 
@@ -50,6 +50,7 @@ suite! {
     the_newest_request_of_an_intent_and_the_request_of_a_credential_are_found
     the_log_is_what_was_written_and_its_head_is_its_root
     access_records_are_kept_and_are_in_the_log
+    a_foreign_token_that_is_good_once_is_spent_once
     a_request_to_be_looked_at_is_known_until_it_has_been
     a_plan_is_kept_once_and_named_by_those_who_handed_it_in
     a_signal_is_replaced_and_taken_back
@@ -258,6 +259,45 @@ async fn access_records_are_kept_and_are_in_the_log(ledger: Ledgers) {
     assert_eq!(ledger.accesses().await.unwrap().len(), 2);
     assert_eq!(verified(&ledger).await.entries, 4);
     assert_eq!(ledger.head().await.unwrap().at, at(5));
+}
+
+async fn a_foreign_token_that_is_good_once_is_spent_once(ledger: Ledgers) {
+    let exchange = |millis: i64, mark: Digest| {
+        let new = NewAccess {
+            id: AccessId::new(at(millis), [9; 10]),
+            principal: person("job"),
+            administrator: false,
+            purpose: Purpose::Token,
+            parent: None,
+            life: Span::seconds(10),
+        };
+        let (trust, subject) = ("acme".to_owned(), "repo:acme/orders".to_owned());
+        let origin = Origin { trust, digest: Digest::of(b"trust"), subject, mark };
+        let (step, _) = Access::exchange(new, origin, &Secret::new("s".repeat(43)), at(millis));
+        (step, Some(Spent { mark, until: at(20_000) }))
+    };
+    let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+    let (step, spent) = exchange(1, one);
+    let kept = step.next().clone();
+    assert!(ledger.commit_exchange(step, spent).await.unwrap());
+    assert_eq!(ledger.access(kept.id).await.unwrap().as_ref(), Some(&kept));
+    let (step, spent) = exchange(2, one);
+    let refused = step.next().id;
+    assert!(!ledger.commit_exchange(step, spent).await.unwrap());
+    assert_eq!(ledger.access(refused).await.unwrap(), None);
+    let (step, spent) = exchange(3, other);
+    assert!(ledger.commit_exchange(step, spent).await.unwrap());
+    let (step, _) = exchange(4, one);
+    assert!(ledger.commit_exchange(step, None).await.unwrap());
+    // What is over is forgotten, and is in the log for good.
+    ledger.forget_exchanges(at(20_000)).await.unwrap();
+    assert!(ledger.accesses().await.unwrap().is_empty());
+    let (step, spent) = exchange(5, one);
+    assert!(!ledger.commit_exchange(step, spent).await.unwrap());
+    ledger.forget_exchanges(at(20_001)).await.unwrap();
+    let (step, spent) = exchange(6, one);
+    assert!(ledger.commit_exchange(step, spent).await.unwrap());
+    assert_eq!(verified(&ledger).await.entries, 4);
 }
 
 async fn a_request_to_be_looked_at_is_known_until_it_has_been(ledger: Ledgers) {

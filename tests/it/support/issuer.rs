@@ -161,7 +161,8 @@ impl Issuer {
             body = json!({"issuer": issuer, "jwks_uri": keys_at}).to_string();
         }
         let stalls = more.starts_with("content-length");
-        let size = if stalls { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        let size =
+            if stalls { String::new() } else { format!("content-length: {}\r\n", body.len()) };
         let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n{size}{more}\r\n");
         stream.write_all(head.as_bytes()).await.ok()?;
         stream.write_all(body.as_bytes()).await.ok()?;

@@ -142,9 +142,10 @@ pub(crate) fn good_claims() -> Value {
 pub(crate) fn merged(mut one: Value, other: Value) -> Value {
     for (name, value) in other.as_object().unwrap() {
         let members = one.as_object_mut().unwrap();
-        match value {
-            Value::Null => drop(members.remove(name)),
-            value => drop(members.insert(name.clone(), value.clone())),
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
         }
     }
     one

@@ -7,6 +7,8 @@ use crate::policy::Policy;
 use crate::policy::document::{Fault, PolicyDocument};
 use crate::token::tests::{AUDIENCE, ISSUER, KEYS, verified};
 
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 pub(crate) fn claims(pairs: &[(&str, &str)]) -> BTreeMap<String, BTreeSet<String>> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), [(*value).to_owned()].into())).collect()
 }
@@ -149,7 +151,7 @@ fn t26_a_trust_that_is_too_wide_is_refused() {
     let repository = ("repository_id", "4711");
     let organization = ("terraform_organization_id", "org-1");
     let workspace = ("terraform_workspace_id", "ws-1");
-    let wide: &[(Option<Shape>, &str, &[(&str, &str)], &str)] = &[
+    let wide: &[(Option<Shape>, &str, Pairs, &str)] = &[
         (Some(GithubActions), ISSUER, &[], "`repository_owner_id` is missing"),
         (Some(GithubActions), ISSUER, &[repository], "`repository_owner_id` is missing"),
         (Some(GithubActions), ISSUER, &[owner], "`repository_id` or `job_workflow_ref`"),
@@ -197,7 +199,7 @@ fn t26_a_trust_that_is_too_wide_is_refused() {
         assert!(field == "claims" && problem.contains(told), "{shape:?} {named:?}: {problem}");
         assert!(problem.starts_with("too wide"), "{problem}");
     }
-    let narrow: &[(Option<Shape>, &str, &[(&str, &str)])] = &[
+    let narrow: &[(Option<Shape>, &str, Pairs)] = &[
         (Some(GithubActions), ISSUER, &[owner, repository, ("environment", "production")]),
         (Some(GithubActions), ISSUER, &[owner, repository, ("ref", "refs/heads/main")]),
         (Some(GithubActions), ISSUER, &[owner, ("job_workflow_sha", "ab12")]),

@@ -11,6 +11,7 @@ use assent_server::app::{Authority, Parts};
 use assent_server::chance::Chance;
 use assent_server::clock::Clock;
 use assent_server::engines::NoEngines;
+use assent_server::issuers::{Issuers, Reach};
 use assent_server::ledger::Ledger;
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
@@ -94,6 +95,7 @@ impl Host {
             source: Source::Nowhere,
             engines: Arc::new(NoEngines),
             proxies: Proxies::default(),
+            issuers: Issuers::new(Reach::default()),
             signer: Signer::new(&url, &key)?,
             clock: Clock::system(),
             base: url.clone(),

@@ -32,7 +32,7 @@ pub(crate) use requests::{
     ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs, RevokeArgs,
     ShowArgs, WaitArgs, WatchArgs,
 };
-pub(crate) use serve::ServeArgs;
+pub(crate) use serve::{IssuerArgs, ServeArgs};
 
 /// Approval of one exact action, just in time.
 ///

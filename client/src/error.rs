@@ -82,16 +82,13 @@ impl ClientError {
 
     fn untrusted(server: &str, why: &rustls::CertificateError) -> Self {
         use rustls::CertificateError as E;
-        let why = match why {
-            E::UnknownIssuer | E::BadSignature => {
-                "none of the trusted authorities vouches for it".to_owned()
-            }
-            E::NotValidForName | E::NotValidForNameContext { .. } => {
-                "it is for a server of another name".to_owned()
-            }
-            E::Expired | E::ExpiredContext { .. } => "it has expired".to_owned(),
-            E::NotValidYet | E::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
-            other => other.to_string(),
+        let why = if matches!(why, E::UnknownIssuer | E::BadSignature) {
+            "none of the trusted authorities vouches for it".to_owned()
+        } else if matches!(why, E::NotValidForName | E::NotValidForNameContext { .. }) {
+            "it is for a server of another name".to_owned()
+        } else {
+            // Of the rest, the words of the library are clear: expired, revoked, not for servers.
+            why.to_string()
         };
         let message = format!("the certificate of {server} is not trusted: {why}");
         Self::new(ErrorKind::Untrusted, message)

@@ -140,7 +140,9 @@ impl Transport {
             .map_err(|e| ClientError::usage(format!("no TLS to be had: {e}")))?;
         let presents = match token {
             TokenSource::Exchanged(identity) => Presents::Kept(Arc::new(Keeper::new(identity))),
-            plain => Presents::Plain(plain),
+            plain @ (TokenSource::Nothing | TokenSource::Given(_) | TokenSource::File(_)) => {
+                Presents::Plain(plain)
+            }
         };
         let base = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { http, base, presents, timeout, retry })

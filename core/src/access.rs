@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::credential::Secret;
 use crate::digest::Digest;
 use crate::id::AccessId;
+use crate::policy::Policy;
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::time::{Span, Timestamp};
 
@@ -59,6 +60,21 @@ pub struct Access {
     pub expires_at: Timestamp,
     /// When it was taken back.
     pub revoked_at: Option<Timestamp>,
+    /// What it was exchanged for, where nobody here made it.
+    pub origin: Option<Origin>,
+}
+
+/// The foreign token that an access token was exchanged for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The trust that took it, by its name.
+    pub trust: String,
+    /// What that trust said then.
+    pub digest: Digest,
+    /// Whom the token was about, as its issuer says it.
+    pub subject: String,
+    /// By what the token is known again.
+    pub mark: Digest,
 }
 
 /// One change of an access token's record, ready to be committed.
@@ -85,6 +101,16 @@ pub enum AccessError {
         id: AccessId,
         /// When.
         at: Timestamp,
+    },
+    /// The trust it was exchanged under is gone, or says something else now.
+    #[error(
+        "the access token `{id}` came by the trust `{trust}`, which has changed: exchange again"
+    )]
+    Distrusted {
+        /// Which.
+        id: AccessId,
+        /// The trust.
+        trust: String,
     },
 }
 
@@ -119,6 +145,13 @@ pub struct NewAccess {
     pub life: Span,
 }
 
+impl Origin {
+    /// Whether its trust is there and says what it said then.
+    pub fn stands(&self, policy: &Policy) -> bool {
+        policy.trust(&self.trust).is_some_and(|trust| trust.digest() == self.digest)
+    }
+}
+
 impl Access {
     /// Makes a token of this secret: the step to commit, and the token to hand over once.
     pub fn issue(
@@ -139,9 +172,24 @@ impl Access {
             created_at: now,
             expires_at: now.plus(new.life.min(MAX_LIFE)),
             revoked_at: None,
+            origin: None,
         };
         let event = next.event("access_issued", by, now);
         (AccessStep { next, event }, Secret::new(token))
+    }
+
+    /// Makes a token for whoever presented another of this origin.
+    pub fn exchange(
+        new: NewAccess,
+        origin: Origin,
+        secret: &Secret,
+        now: Timestamp,
+    ) -> (AccessStep, Secret) {
+        let by = new.principal.id.clone();
+        let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
+        let next = Self { origin: Some(origin), ..next };
+        let event = next.event("access_issued", &by, now);
+        (AccessStep { next, event }, token)
     }
 
     /// Takes it back. `None` where that was done before.
@@ -177,10 +225,24 @@ impl Access {
         }
     }
 
+    /// Whether the trust it was exchanged under still says what it said then.
+    ///
+    /// # Errors
+    /// [`AccessError::Distrusted`].
+    pub fn check_trust(&self, policy: &Policy) -> Result<(), AccessError> {
+        match &self.origin {
+            Some(origin) if !origin.stands(policy) => {
+                let trust = origin.trust.clone();
+                Err(AccessError::Distrusted { id: self.id, trust })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn event(&self, fact: &str, by: &PrincipalId, at: Timestamp) -> Value {
         let acts_for: Vec<_> = self.principal.acts_for.iter().map(ToString::to_string).collect();
         let groups = &self.principal.groups;
-        json!({
+        let mut event = json!({
             "v": 1,
             "type": fact,
             "at": at.to_string(),
@@ -200,7 +262,18 @@ impl Access {
                 "administrator": self.administrator,
                 "expires_at": self.expires_at.to_string(),
             },
-        })
+        });
+        if let (Some(origin), Some(event)) = (&self.origin, event.as_object_mut()) {
+            let exchanged = json!({
+                "trust": origin.trust,
+                "digest": origin.digest.to_string(),
+                "issuer": self.principal.id.iss(),
+                "subject": origin.subject,
+                "token": origin.mark.to_string(),
+            });
+            event.insert("exchanged".to_owned(), exchanged);
+        }
+        event
     }
 }
 

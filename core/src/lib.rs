@@ -14,5 +14,7 @@ pub mod policy;
 pub mod principal;
 pub mod request;
 pub mod time;
+pub mod token;
+pub mod trust;
 #[cfg(feature = "wire")]
 pub mod wire;

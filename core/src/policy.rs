@@ -38,7 +38,7 @@ mod tests;
 pub mod uses;
 mod yaml;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::intent::Intent;
@@ -53,6 +53,7 @@ use crate::policy::risk::Factor;
 use crate::policy::ruling::{Addressee, PostReview, Ruling, Stage, Terms};
 use crate::policy::situation::{Facts, Situation};
 use crate::time::{Span, Timestamp};
+use crate::trust::Trust;
 
 /// Rules, compiled and indexed.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ pub struct Policy {
     defaults: Defaults,
     on_change: OnChange,
     policy_changes: PolicyChanges,
+    trusts: BTreeMap<String, Trust>,
     revision: Digest,
 }
 
@@ -154,6 +156,7 @@ impl Policy {
             defaults: Defaults { request_expires: Span::hours(24), terms: Terms::DEFAULT },
             on_change: OnChange::default(),
             policy_changes: PolicyChanges::default(),
+            trusts: BTreeMap::new(),
             revision: Digest::of(b"assent/policy/v1\0"),
         }
     }
@@ -184,6 +187,16 @@ impl Policy {
     pub fn place_of(&self, rule: &str) -> Option<&Place> {
         let at = self.rules.binary_search_by(|one| one.id.as_str().cmp(rule)).ok()?;
         self.rules.get(at).map(|rule| &rule.place)
+    }
+
+    /// Whose tokens are believed, in order of their names.
+    pub fn trusts(&self) -> impl Iterator<Item = &Trust> {
+        self.trusts.values()
+    }
+
+    /// The trust of this name.
+    pub fn trust(&self, name: &str) -> Option<&Trust> {
+        self.trusts.get(name)
     }
 
     /// How many rules there are.

@@ -787,6 +787,9 @@ pub struct Access {
     /// When it was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<String>,
+    /// The trust under which it was exchanged for another token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<String>,
 }
 
 /// A fresh access token. It is shown once.

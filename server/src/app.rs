@@ -7,6 +7,7 @@ mod cached;
 mod closing;
 mod credentials;
 mod error;
+mod exchange;
 mod plans;
 mod policies;
 mod requests;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
 pub use error::{AppError, BeginError};
+pub use exchange::ExchangeError;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub use requests::{Filed, Listing};
@@ -38,6 +40,7 @@ use crate::broker::Brokers;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::engines::Engines;
+use crate::issuers::Issuers;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
@@ -58,6 +61,8 @@ pub struct Parts {
     pub engines: Arc<dyn Engines>,
     /// Whose word is taken on where callers call from.
     pub proxies: Proxies,
+    /// Whence the keys of foreign issuers come.
+    pub issuers: Issuers,
     /// What signs.
     pub signer: Signer,
     /// What time it is.
@@ -82,6 +87,7 @@ pub struct Authority {
     reading_plan: tokio::sync::Mutex<()>,
     engines: Arc<dyn Engines>,
     proxies: Proxies,
+    issuers: Issuers,
     signals: Cached<serde_json::Map<String, serde_json::Value>>,
     later_reviews: Cached<Vec<LaterReview>>,
     vouched: Mutex<access::Vouched>,
@@ -177,7 +183,8 @@ impl Wish {
 impl Authority {
     /// Puts an authority together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { ledger, rules, source, engines, proxies, signer, clock, base, closing } = parts;
+        let Parts { ledger, rules, source, engines, proxies, issuers, .. } = parts;
+        let Parts { signer, clock, base, closing, .. } = parts;
         let keys = KeySet::read(&json!({"keys": [signer.jwk()]}));
         Self {
             ledger,
@@ -188,6 +195,7 @@ impl Authority {
             reading_plan: tokio::sync::Mutex::default(),
             engines,
             proxies,
+            issuers,
             signals: Cached::default(),
             later_reviews: Cached::default(),
             vouched: Mutex::default(),

@@ -41,6 +41,19 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Writes a change of an access token's record.
     async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError>;
 
+    /// Writes the record of an access token that was exchanged for a foreign one, unless that one is
+    /// good once and was spent: then nothing is written, and the answer is `false`. Of two at once,
+    /// one is written.
+    async fn commit_exchange(
+        &self,
+        step: AccessStep,
+        spent: Option<Spent>,
+    ) -> Result<bool, LedgerError>;
+
+    /// Forgets what is over: records of exchanged tokens that have ended, and foreign tokens that
+    /// nobody would believe any more. The audit log keeps all of them.
+    async fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError>;
+
     /// What a call with this key did before.
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError>;
 
@@ -224,6 +237,15 @@ pub struct KeptDocument {
     pub by: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// A foreign token that is good once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// By what it is known again.
+    pub mark: Digest,
+    /// Until when it would be believed, and so must be remembered.
+    pub until: Timestamp,
 }
 
 /// A call that changes something.

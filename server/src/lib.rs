@@ -11,6 +11,7 @@ pub mod chance;
 pub mod clock;
 mod dev;
 pub mod engines;
+pub mod issuers;
 mod keys;
 pub mod ledger;
 mod listener;

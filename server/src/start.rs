@@ -17,6 +17,7 @@ use crate::broker::Brokers;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::engines::Engines;
+use crate::issuers::{Issuers, Reach};
 use crate::ledger::sqlite::OpenError;
 use crate::ledger::{Ledger, LedgerError, SqliteLedger};
 use crate::network::Proxies;
@@ -37,6 +38,8 @@ pub struct Config {
     pub policy: Source,
     /// Whose word is taken on where callers call from.
     pub proxies: Proxies,
+    /// What may be reached for the keys of foreign issuers.
+    pub reach: Reach,
     /// Whether people to try things with are seeded. Loopback only.
     pub dev: bool,
     /// How it is an AuthZEN decision point.
@@ -191,7 +194,9 @@ pub async fn run(
     let ledger = Arc::new(ledger);
     let closing = shutdown.clone();
     let (engines, proxies) = (engines, config.proxies.clone());
-    let parts = Parts { ledger, rules, source, engines, proxies, signer, clock, base, closing };
+    let issuers = Issuers::new(config.reach.clone());
+    let parts =
+        Parts { ledger, rules, source, engines, proxies, issuers, signer, clock, base, closing };
     let authority = Authority::new(parts).with_authzen(config.authzen.clone());
     let authority = Arc::new(authority.with_brokers(config.brokers.clone()));
     authority.learn_groups().await?;

@@ -8,6 +8,7 @@ mod credentials;
 mod doors;
 mod engines;
 mod exact;
+mod exchange;
 mod expiry;
 mod faults;
 mod groups;

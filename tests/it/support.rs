@@ -3,6 +3,7 @@
 mod answer;
 mod binary;
 mod caller;
+mod issuer;
 mod story;
 mod time;
 
@@ -23,6 +24,7 @@ use assent_server::app::{Authority, Parts};
 use assent_server::broker::Brokers;
 use assent_server::chance::Chance;
 use assent_server::engines::{Engines, NoEngines};
+use assent_server::issuers::{Issuers, Reach};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
@@ -33,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
+pub(crate) use issuer::{Issuer, Manner};
 pub(crate) use story::{approve, deny, filing, intent, mint, until};
 pub(crate) use time::Time;
 
@@ -82,6 +85,7 @@ pub(crate) struct Setup {
     pub(crate) source: Source,
     pub(crate) engines: Arc<dyn Engines>,
     pub(crate) proxies: Proxies,
+    pub(crate) reach: Reach,
     pub(crate) authzen: Authzen,
     pub(crate) brokers: Brokers,
 }
@@ -92,6 +96,7 @@ impl Default for Setup {
             source: Source::Given(documents(POLICY)),
             engines: Arc::new(NoEngines),
             proxies: Proxies::default(),
+            reach: Reach::default(),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
         }
@@ -181,7 +186,7 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, authzen, brokers } = setup;
+        let Setup { source, engines, proxies, reach, authzen, brokers } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -193,6 +198,7 @@ impl Server {
             source,
             engines,
             proxies,
+            issuers: Issuers::new(reach),
             signer: Signer::new(&base, &remains.key).unwrap(),
             clock: remains.time.clock(),
             base,

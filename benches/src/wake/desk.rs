@@ -15,7 +15,7 @@ use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
 use assent_server::ledger::{
     Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met, PlanText,
-    States, Write,
+    Spent, States, Write,
 };
 use async_trait::async_trait;
 
@@ -237,6 +237,18 @@ impl Ledger for Witness {
 
     async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {
         self.ledger.commit_access(step).await
+    }
+
+    async fn commit_exchange(
+        &self,
+        step: AccessStep,
+        spent: Option<Spent>,
+    ) -> Result<bool, LedgerError> {
+        self.ledger.commit_exchange(step, spent).await
+    }
+
+    async fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.forget_exchanges(before).await
     }
 
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {

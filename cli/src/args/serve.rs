@@ -59,7 +59,24 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) authzen: AuthzenArgs,
     #[command(flatten)]
+    pub(crate) issuers: IssuerArgs,
+    #[command(flatten)]
     pub(crate) printing: Printing,
+}
+
+/// What may be reached for the keys of the issuers that trusts name
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Issuers")]
+pub(crate) struct IssuerArgs {
+    /// A network of one's own in which issuers may be: 10.0.0.0/8; may be given several times
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) issuer_network: Vec<Cidr>,
+    /// Certificates (PEM) to believe issuers by, beside the system's; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) issuer_ca: Vec<PathBuf>,
+    /// Let issuers be on this machine, and without TLS; --dev does, too
+    #[arg(long)]
+    pub(crate) allow_loopback_issuers: bool,
 }
 
 /// How the server is an AuthZEN decision point

@@ -3,16 +3,17 @@
 mod announce;
 mod log;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use assent_server::app::authzen::Authzen;
 use assent_server::broker::Brokers;
+use assent_server::issuers::Reach;
 use assent_server::network::Proxies;
 use assent_server::policy::{Checkout, Source};
 use assent_server::{Config, StartError};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::ServeArgs;
+use crate::args::{IssuerArgs, ServeArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::{Environment, secret_variable};
@@ -25,7 +26,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let (documents, source) = (args.policy.clone(), source(&args));
-    let ServeArgs { listen, data, public_url, dev, authzen, printing, .. } = args;
+    let ServeArgs { listen, data, public_url, dev, authzen, issuers, printing, .. } = args;
     let data = match data {
         Some(data) => data,
         // The people of `--dev` never get into a ledger that is meant.
@@ -39,8 +40,9 @@ pub(crate) async fn run(
         access_request: authzen.authzen_access_request,
     };
     let brokers = brokers(args.brokers.as_deref())?;
-    let policy = source;
-    let config = Config { listen, public_url, data, policy, proxies, dev, authzen, brokers };
+    let (policy, reach) = (source, reach(issuers, dev)?);
+    let config =
+        Config { listen, public_url, data, policy, proxies, reach, dev, authzen, brokers };
     let shutdown = stopped_by_signals()?;
     let mut silent = false;
     let mut announce = |announcement| {
@@ -65,6 +67,23 @@ fn brokers(file: Option<&Path>) -> Result<Brokers, Failure> {
     let Some(file) = file else { return Ok(Brokers::default()) };
     let read = Brokers::read(file, &|name| secret_variable(name));
     read.map_err(|error| Failure::usage("the brokers cannot be used").because(with_causes(&error)))
+}
+
+/// What may be reached for the keys of issuers.
+fn reach(issuers: IssuerArgs, dev: bool) -> Result<Reach, Failure> {
+    let read = |file: &PathBuf| {
+        let told = |error| {
+            let message = format!("{} cannot be read", file.display());
+            Failure::new(Exit::Usage, message).because(format!("{error}"))
+        };
+        std::fs::read(file).map_err(told)
+    };
+    Ok(Reach {
+        networks: issuers.issuer_network,
+        loopback: dev || issuers.allow_loopback_issuers,
+        authorities: issuers.issuer_ca.iter().map(read).collect::<Result<_, _>>()?,
+        ..Reach::default()
+    })
 }
 
 /// Where policy comes from.

@@ -21,6 +21,7 @@ use crate::policy::risk::Factor;
 use crate::policy::ruling::{PostReview, Stage, Terms};
 use crate::policy::{Asking, Effect, Policy, Requiring, Rule};
 use crate::time::Span;
+use crate::trust::Trust;
 
 /// Everything the documents say, before it is held against each other.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(super) struct Written<'a> {
     pub(super) defaults: crate::policy::Defaults,
     pub(super) on_change: OnChange,
     pub(super) policy_changes: PolicyChanges,
+    pub(super) trusts: BTreeMap<String, Trust>,
 }
 
 /// Reads the documents among these files.
@@ -50,6 +52,7 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
     let Settled { defaults, zone, on_change, policy_changes } = defaults(&halves, faults);
     let records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
     let membership = membership(&halves, faults);
+    let trusts = trusts(&halves, &membership, faults);
     let vocabulary =
         Vocabulary { zone: Some(records.zone.clone()), calendars: records.calendars.clone() };
 
@@ -60,14 +63,24 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         rules.extend(read.rules);
         factors.extend(read.factors);
     }
-    Written { halves, rules, factors, records, membership, defaults, on_change, policy_changes }
+    Written {
+        halves,
+        rules,
+        factors,
+        records,
+        membership,
+        defaults,
+        on_change,
+        policy_changes,
+        trusts,
+    }
 }
 
 pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
     let mut faults = Vec::new();
     let all = read(files, &mut faults);
     let (on_change, policy_changes) = (all.on_change, all.policy_changes);
-    let Written { rules: written, factors, records, membership, defaults, .. } = all;
+    let Written { rules: written, factors, records, membership, defaults, trusts, .. } = all;
     let attachments: Vec<&PolicyDocument> =
         files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
     let checker = Checker { all: &written, membership: &membership, records: &records };
@@ -93,6 +106,7 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
         defaults,
         on_change,
         policy_changes,
+        trusts,
         revision,
     })
 }
@@ -153,6 +167,27 @@ fn records(halves: &[(&PolicyDocument, Half)], zone: Zone, faults: &mut Vec<Faul
         }
     }
     records
+}
+
+/// Every trust once, and each with groups that a workload can be put into.
+fn trusts(
+    halves: &[(&PolicyDocument, Half)],
+    membership: &Membership,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<String, Trust> {
+    let (mut seen, mut trusts) = (Seen::default(), BTreeMap::new());
+    for (name, placed) in halves.iter().flat_map(|(_, half)| &half.sections.trusts) {
+        for group in placed.value.groups().iter().filter(|group| !membership.is_vouched(group)) {
+            let message = format!(
+                "trust `{name}` puts workloads into the group `{group}`, whose members somebody else \
+                 must vouch for: write `{group}: {{identity: true}}` under `groups`"
+            );
+            faults.push(Fault { place: placed.place.clone(), message });
+        }
+        seen.see("trust", name, &placed.place, faults);
+        trusts.insert(name.clone(), placed.value.clone());
+    }
+    trusts
 }
 
 /// Where what has a name was defined first. Nothing is ever silently overridden: whichever document

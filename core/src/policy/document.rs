@@ -8,6 +8,7 @@ mod path;
 mod reader;
 mod rules;
 mod sections;
+mod trusts;
 mod when;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use crate::policy::ruling::Addressee;
 use crate::policy::yaml::{self, Node};
 use crate::principal::PrincipalId;
 use crate::time::Span;
+use crate::trust::Trust;
 
 pub use path::path_of;
 pub(crate) use reader::{Reader, nearest};
@@ -262,6 +264,7 @@ pub(crate) struct Sections {
     pub(crate) delegations: Vec<Placed<Delegation>>,
     pub(crate) owners: Vec<Placed<Ownership>>,
     pub(crate) calendars: BTreeMap<String, Placed<CalendarText>>,
+    pub(crate) trusts: BTreeMap<String, Placed<Trust>>,
 }
 
 /// A calendar; one without a zone of its own takes the policy's.

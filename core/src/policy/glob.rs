@@ -17,14 +17,14 @@ pub const MAX_BYTES: usize = 512;
 pub const MAX_STARS: usize = 16;
 
 /// A compiled glob. Two are equal when they are written the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Glob {
     pattern: String,
     pieces: Vec<Piece>,
 }
 
 /// What one part of a pattern stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Piece {
     /// This character.
     Literal(char),

@@ -11,6 +11,7 @@ mod tests;
 mod time;
 mod timers;
 mod together;
+mod trusts;
 mod unused;
 mod values;
 
@@ -22,7 +23,7 @@ use crate::policy::record::Records;
 use crate::time::Timestamp;
 
 /// Every kind of finding there is.
-pub const CODES: [&str; 16] = [
+pub const CODES: [&str; 17] = [
     "approver-asks",
     "duplicate",
     "impossible-value",
@@ -39,6 +40,7 @@ pub const CODES: [&str; 16] = [
     "unused-risk",
     "waives-nothing",
     "waives-two",
+    "wide-trust",
 ];
 
 /// How sure a finding is.
@@ -91,6 +93,7 @@ impl Policy {
         unused::look(&written, &mut findings);
         timers::look(&context, &mut findings);
         changes::look(&context, &mut findings);
+        trusts::look(&written, &mut findings);
         if let Some(now) = now {
             time::look(&written, now, &mut findings);
         }

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::policy::ask::Dialect;
 use crate::policy::document::keys::{self, Keys};
 use crate::policy::record::Category;
+use crate::trust::Shape;
 
 /// Where the schema is published, and by which name others refer to it.
 pub const ID: &str = "https://assent.dev/schema/v1/policy.schema.json";
@@ -23,7 +24,7 @@ pub const ID: &str = "https://assent.dev/schema/v1/policy.schema.json";
 /// The schema of `kind: Policy` and `kind: PolicyTest`, as one document.
 pub fn schema() -> Value {
     let mut definitions = Map::new();
-    let all = [sections(), effects(), conditions::definitions(), cases::definitions()];
+    let all = [sections(), trusts(), effects(), conditions::definitions(), cases::definitions()];
     definitions.extend(all.into_iter().flatten());
     definitions.extend(scalars());
     json!({
@@ -251,6 +252,13 @@ fn sections() -> Vec<Definition> {
                     named(reference("calendar"), "Windows and freezes, for `now: {within: NAME}`"),
                 ),
                 (
+                    "trusts",
+                    named(
+                        reference("trust"),
+                        "Whose tokens are exchanged for access tokens, and what for",
+                    ),
+                ),
+                (
                     "risk",
                     some(
                         "factor",
@@ -353,6 +361,62 @@ fn sections() -> Vec<Definition> {
             &keys::DATES,
             "All dates from a first to a last",
             vec![("from", of("date", "The first")), ("to", of("date", "The last"))],
+        ),
+    ]
+}
+
+/// Whose tokens are believed.
+fn trusts() -> Vec<Definition> {
+    let value = json!({"type": "string", "pattern": "^[^*?]+$", "maxLength": 512});
+    let values = json!({"type": "array", "minItems": 1, "items": value});
+    let globs = |about: &str| list("glob", about);
+    let address = |about: &str| json!({"type": "string", "pattern": "^https?://[^@?#%\\\\ ]+$", "description": about});
+    vec![
+        map(
+            "trust",
+            &keys::TRUST,
+            "One issuer's tokens for one audience, and which workload presents them",
+            vec![
+                ("issuer", address("The exact `iss`")),
+                ("audience", text("The exact `aud`: this server's URL, asked for in the job")),
+                ("shape", words(&Shape::ALL, "What kind of issuer it is")),
+                (
+                    "claims",
+                    json!({
+                        "type": "object",
+                        "additionalProperties": {"anyOf": [value, reference("one-of")]},
+                        "description": "What the token must say, by ids that nobody else can come to have",
+                    }),
+                ),
+                ("principal", text("How the workload is named: `repository:{repository_id}`")),
+                (
+                    "people",
+                    json!({
+                        "type": "object",
+                        "additionalProperties": reference("person"),
+                        "description": "Who the people are here whom the issuer knows by a number",
+                    }),
+                ),
+                ("groups", list("name", "The groups it is in, each `{identity: true}`")),
+                ("may_ask", reference("may-ask")),
+                ("lifetime", of("span", "How long its access tokens live (15m, at most 1h)")),
+                (
+                    "single_use",
+                    json!({"type": "boolean", "description": "Whether each token is good once"}),
+                ),
+                (
+                    "jwks",
+                    json!({"type": "object", "description": "The issuer's public keys (RFC 7517)"}),
+                ),
+                ("jwks_uri", address("Where the issuer's public keys are, if not where it says")),
+            ],
+        ),
+        map("one-of", &keys::ONE_OF, "One of these values", vec![("in", values)]),
+        map(
+            "may-ask",
+            &keys::MAY_ASK,
+            "What the workload may ask for",
+            vec![("kinds", globs("Kinds of intents")), ("environments", globs("Environments"))],
         ),
     ]
 }

@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use serde_json::{Number, Value};
 
 use crate::policy::document::{Fault, Place};
 
@@ -19,6 +20,23 @@ const MAX_DEPTH: usize = 32;
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) value: Yaml,
+}
+
+impl Node {
+    /// The same value as JSON.
+    pub(crate) fn json(&self) -> Value {
+        match &self.value {
+            Yaml::Null => Value::Null,
+            Yaml::Bool(value) => Value::Bool(*value),
+            Yaml::Int(number) => Value::Number((*number).into()),
+            Yaml::Float(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
+            Yaml::Text(text) => Value::String(text.clone()),
+            Yaml::List(items) => items.iter().map(Self::json).collect(),
+            Yaml::Map(members) => {
+                members.iter().map(|(key, node)| (key.name.clone(), node.json())).collect()
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -103,6 +103,7 @@ impl From<AppError> for ApiError {
                 Self::new(S::UNAUTHORIZED, "no_token", detail)
             }
             AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
+            AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
             AppError::Plan(_) => Self::new(S::UNPROCESSABLE_ENTITY, "invalid_plan", text),
             AppError::Policy(faults) => {

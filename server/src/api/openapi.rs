@@ -67,7 +67,12 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
     let verb = match route.method {
         Method::Get | Method::Public => "get",
         Method::Entry => "put",
-        Method::GetAndPost | Method::Post | Method::Change | Method::Form | Method::Door => "post",
+        Method::GetAndPost
+        | Method::Post
+        | Method::Change
+        | Method::Form
+        | Method::Door
+        | Method::Grant => "post",
     };
     let mut operation = operation(route, generator, problem);
     let of_list = route.method == Method::GetAndPost;
@@ -124,14 +129,15 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -
     if route.path == "/access/v1/requests" {
         responses.insert("202".to_owned(), answer("people are asked", given.clone()));
     }
-    responses.insert("default".to_owned(), fault(problem));
+    let fault = if route.method == Method::Grant { oauth_fault(generator) } else { fault(problem) };
+    responses.insert("default".to_owned(), fault);
     let mut operation = Map::new();
     operation.insert("summary".to_owned(), json!(route.summary));
     operation.insert("responses".to_owned(), Value::Object(responses));
     if let Some(body) = body(route, generator) {
         operation.insert("requestBody".to_owned(), body);
     }
-    if matches!(route.method, Method::Public | Method::Door) {
+    if matches!(route.method, Method::Public | Method::Door | Method::Grant) {
         operation.insert("security".to_owned(), json!([]));
     }
     if matches!(route.method, Method::Change | Method::GetAndPost) {
@@ -155,6 +161,18 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
                 "type": "object",
                 "properties": {"token": {"type": "string"}},
                 "required": ["token"],
+            }}},
+        })),
+        Method::Grant => Some(json!({
+            "required": true,
+            "content": {"application/x-www-form-urlencoded": {"schema": {
+                "type": "object",
+                "properties": {
+                    "grant_type": {"const": wire::oauth::TOKEN_EXCHANGE},
+                    "subject_token": {"type": "string"},
+                    "subject_token_type": {"enum": [wire::oauth::JWT, wire::oauth::ID_TOKEN]},
+                },
+                "required": ["grant_type", "subject_token", "subject_token_type"],
             }}},
         })),
         Method::GetAndPost | Method::Post | Method::Change | Method::Entry | Method::Door => {
@@ -198,5 +216,13 @@ fn fault(problem: &Schema) -> Value {
     json!({
         "description": "what went wrong, for programs and people (RFC 9457)",
         "content": {"application/problem+json": {"schema": problem}},
+    })
+}
+
+fn oauth_fault(generator: &mut SchemaGenerator) -> Value {
+    let schema = generator.subschema_for::<wire::oauth::OauthError>();
+    json!({
+        "description": "what went wrong, in OAuth's words (RFC 6749 section 5.2)",
+        "content": {"application/json": {"schema": schema}},
     })
 }

@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, get, post};
 use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use crate::api::{access, audit, authzen, credentials, plans, policy, requests, wellknown};
+use crate::api::{access, audit, authzen, credentials, oauth, plans, policy, requests, wellknown};
 use crate::app::{Authority, Entry};
 
 /// One route.
@@ -53,6 +53,8 @@ pub enum Method {
     Form,
     /// To come in by a one-time code, without a token.
     Door,
+    /// To come in by a form that is its own proof, without a token of ours (RFC 6749).
+    Grant,
 }
 
 type Shape = fn(&mut SchemaGenerator) -> Schema;
@@ -157,6 +159,8 @@ pub const ROUTES: &[Route] = &[
         get(access::list).post(access::create)),
     route!(Change "/v1/access/{id}/revoke" "Take an access token back",
         NONE, Some(of::<wire::Access>), post(access::revoke)),
+    route!(Grant "/oauth/token" "Exchange a trusted issuer's token for an access token (RFC 8693)",
+        NONE, Some(of::<wire::oauth::Exchanged>), post(oauth::token)),
     route!(Form "/oauth/introspect" "Whether a credential is good now (RFC 7662)",
         NONE, Some(of::<wire::Introspection>), post(credentials::introspect)),
     route!(Form "/oauth/revoke" "Take a credential back by its token (RFC 7009)",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use assent_core::wire::oauth::TOKEN_EXCHANGE;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,12 +15,16 @@ pub(super) async fn jwks(State(authority): State<Arc<Authority>>) -> Answer<Valu
     Answer(authority.jwks())
 }
 
-/// OpenID Connect Discovery 1.0 section 3: what verifiers of our credentials read.
+/// OpenID Connect Discovery 1.0 section 3: what verifiers of our credentials read. With the token
+/// endpoint it is RFC 8414 metadata, too.
 pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer<Value> {
     let base = authority.base();
     Answer(json!({
         "issuer": base,
         "jwks_uri": format!("{base}/.well-known/jwks.json"),
+        "token_endpoint": format!("{base}/oauth/token"),
+        "token_endpoint_auth_methods_supported": ["none"],
+        "grant_types_supported": [TOKEN_EXCHANGE],
         "introspection_endpoint": format!("{base}/oauth/introspect"),
         "revocation_endpoint": format!("{base}/oauth/revoke"),
         "id_token_signing_alg_values_supported": ["ES256"],

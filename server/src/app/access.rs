@@ -3,11 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use assent_core::access::{Access, AccessError, MAX_LIFE, NewAccess, Purpose, UnverifiedAccess};
+use assent_core::access::{
+    Access, AccessError, MAX_LIFE, NewAccess, Origin, Purpose, UnverifiedAccess,
+};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
 use assent_core::membership::is_name_character;
+use assent_core::policy::Policy;
 use assent_core::policy::situation::Network;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::{Span, Timestamp};
@@ -43,6 +46,8 @@ struct Voucher {
     until: Timestamp,
     /// The token that a session was opened with. It says the same, so it is here too.
     parent: Option<AccessId>,
+    /// What it was exchanged for. It counts as long as that trust does.
+    origin: Option<Origin>,
 }
 
 impl Vouched {
@@ -57,6 +62,7 @@ impl Vouched {
             groups: groups.clone(),
             until: access.expires_at,
             parent: access.parent,
+            origin: access.origin.clone(),
         });
         // What was taken back stays so, in whatever order that is heard of.
         let ended = access.revoked_at.unwrap_or(access.expires_at);
@@ -64,8 +70,11 @@ impl Vouched {
     }
 
     /// Those that count at this moment: a session no longer than the token that it was opened with.
-    fn live(&self, now: Timestamp) -> impl Iterator<Item = &Voucher> {
-        let lives = move |voucher: &Voucher| now < voucher.until;
+    fn live<'a>(&'a self, policy: &'a Policy, now: Timestamp) -> impl Iterator<Item = &'a Voucher> {
+        let lives = move |voucher: &Voucher| {
+            let trusted = |origin: &Origin| origin.stands(policy);
+            now < voucher.until && voucher.origin.as_ref().is_none_or(trusted)
+        };
         self.0.values().filter(move |voucher| {
             let parent = voucher.parent.map(|parent| self.0.get(&parent));
             lives(voucher) && parent.is_none_or(|parent| parent.is_some_and(lives))
@@ -74,9 +83,10 @@ impl Vouched {
 }
 
 /// Whether a record counts at this moment: a session no longer than the token that it was opened
-/// with.
-pub(super) fn lives(access: &Access, all: &[Access], now: Timestamp) -> bool {
-    let lives = |access: &Access| access.check_life(now).is_ok();
+/// with, and one of a trust no longer than that.
+pub(super) fn lives(access: &Access, all: &[Access], policy: &Policy, now: Timestamp) -> bool {
+    let lives =
+        |access: &Access| access.check_life(now).is_ok() && access.check_trust(policy).is_ok();
     let opened_by = |parent: AccessId| all.iter().find(|access| access.id == parent);
     lives(access) && access.parent.is_none_or(|parent| opened_by(parent).is_some_and(lives))
 }
@@ -103,7 +113,9 @@ impl Authority {
         if let Some(parent) = access.parent {
             let parent = self.ledger.access(parent).await?.ok_or(AccessError::Malformed)?;
             parent.check_life(now)?;
+            parent.check_trust(&self.policy())?;
         }
+        access.check_trust(&self.policy())?;
         if access.purpose != purpose {
             return Err(AppError::Access(AccessError::Malformed));
         }
@@ -209,10 +221,22 @@ impl Authority {
         Ok(())
     }
 
+    /// Takes the word of a fresh record on the groups of its principal.
+    pub(super) fn vouch_for(&self, access: &Access) {
+        open(&self.vouched).note(access);
+    }
+
+    /// Forgets what exchanged tokens said that are over.
+    pub(super) fn forget_vouched(&self, before: Timestamp) {
+        let stays = |voucher: &Voucher| voucher.origin.is_none() || voucher.until >= before;
+        open(&self.vouched).0.retain(|_, voucher| stays(voucher));
+    }
+
     /// Who is in which group by an access record that lives.
     pub(super) fn vouched_members(&self, now: Timestamp) -> Vec<(String, PrincipalId)> {
-        let vouched = open(&self.vouched);
-        let people = vouched.live(now).filter(|voucher| voucher.kind == PrincipalKind::Person);
+        let (policy, vouched) = (self.policy(), open(&self.vouched));
+        let people =
+            vouched.live(&policy, now).filter(|voucher| voucher.kind == PrincipalKind::Person);
         people
             .flat_map(|Voucher { principal, groups, .. }| {
                 groups.iter().map(|group| (group.clone(), principal.clone()))
@@ -224,9 +248,9 @@ impl Authority {
     /// a principal's and not a token's: whoever has two tokens is judged alike by either, and cannot
     /// choose the one that a rule does not look at. Whatever policy rules on is ruled on so.
     pub(super) fn in_all_groups(&self, principal: &Principal) -> Principal {
-        let now = self.clock.now();
+        let (now, policy) = (self.clock.now(), self.policy());
         let vouched = open(&self.vouched);
-        let theirs = vouched.live(now).filter(|voucher| {
+        let theirs = vouched.live(&policy, now).filter(|voucher| {
             (voucher.kind, &voucher.principal) == (principal.kind, &principal.id)
         });
         let groups = theirs.flat_map(|voucher| &voucher.groups).chain(&principal.groups);
@@ -239,8 +263,8 @@ impl Authority {
     /// [`AppError::Ledger`].
     pub async fn open_bootstrap(&self) -> Result<Option<Secret>, AppError> {
         let now = self.clock.now();
-        let all = self.ledger.accesses().await?;
-        if all.iter().any(|access| access.administrator && lives(access, &all, now)) {
+        let (all, policy) = (self.ledger.accesses().await?, self.policy());
+        if all.iter().any(|access| access.administrator && lives(access, &all, &policy, now)) {
             return Ok(None);
         }
         let code = self.chance.secret()?;
@@ -314,6 +338,9 @@ impl Authority {
     /// [`AppError::Access`].
     pub async fn sign_in_by_token(&self, token: &str) -> Result<Secret, AppError> {
         let caller = self.admit(token.trim(), Purpose::Token).await?;
+        if caller.access.origin.is_some() {
+            return Err(AppError::NotForWorkloads);
+        }
         let left = self.clock.now().until(caller.access.expires_at);
         let (principal, administrator) = (caller.principal().clone(), caller.is_administrator());
         let by = principal.id.clone();
@@ -397,5 +424,6 @@ fn shown(access: &Access) -> wire::Access {
         created_at: access.created_at.to_string(),
         expires_at: access.expires_at.to_string(),
         revoked_at: access.revoked_at.map(|at| at.to_string()),
+        trust: access.origin.as_ref().map(|origin| origin.trust.clone()),
     }
 }

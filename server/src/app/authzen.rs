@@ -100,6 +100,9 @@ impl Authority {
                         let message = AppError::ForeignSubject(who).to_string();
                         Decision::fault("foreign_subject", 403, message)
                     }
+                    Err(outside @ AppError::OutsideTrust { .. }) => {
+                        Decision::fault("outside_trust", 403, outside.to_string())
+                    }
                     answered => answered?,
                 },
                 Err(fault) => Decision::fault("unfit", 400, fault.to_string()),
@@ -136,6 +139,7 @@ impl Authority {
         for kind in self.policy().kinds() {
             kind.clone_into(&mut evaluation.action.name);
             if let Ok(intent) = self.intent_of(&evaluation)
+                && self.check_scope(caller, &intent).is_ok()
                 && let Outcome::Permit(_) = self.ruling(caller, &intent, &requester).await?.outcome
             {
                 results.push(evaluation.action.clone());
@@ -153,6 +157,7 @@ impl Authority {
         intent: &Intent,
         requester: &Principal,
     ) -> Result<Ruling, AppError> {
+        self.check_scope(caller, intent)?;
         let (policy, now, elsewhere) = (self.policy(), self.clock.now(), Network::default());
         let is_caller = requester.id == caller.principal().id;
         let requester = &self.in_all_groups(requester);

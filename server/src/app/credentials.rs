@@ -40,6 +40,7 @@ impl Authority {
         }
         for _ in 0..TRIES {
             let request = self.request(caller, id).await?;
+            self.check_scope(caller, request.intent())?;
             let now = self.clock.now();
             let sealed =
                 request.consume(caller.principal(), spend.clone(), &self.membership(), now)?;
@@ -99,6 +100,7 @@ impl Authority {
             return Err(AppError::KeyReused);
         }
         let request = self.current(call.request).await?;
+        self.check_scope(caller, request.intent())?;
         let now = self.clock.now();
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);

@@ -48,6 +48,7 @@ impl Authority {
         intent: wire::Intent,
     ) -> Result<wire::Decision, AppError> {
         let intent = intent.verify().map_err(AppError::Intent)?;
+        self.check_scope(caller, &intent)?;
         let plan = self.plan_named(caller, &intent).await?;
         let (policy, now) = (self.policy(), self.clock.now());
         let requester = &self.in_all_groups(caller.principal());
@@ -70,6 +71,7 @@ impl Authority {
         wish: Wish,
     ) -> Result<Filed, AppError> {
         let intent = filing.intent.verify().map_err(AppError::Intent)?;
+        self.check_scope(caller, &intent)?;
         let plan = self.plan_named(caller, &intent).await?;
         for _ in 0..TRIES {
             // One revision for all of one try: what is known is what that revision looks at.
@@ -413,6 +415,7 @@ impl Authority {
         }
         for _ in 0..TRIES {
             let request = self.request(caller, id).await?;
+            self.check_scope(caller, request.intent())?;
             let step = decide(&request)?;
             let next = step.next().clone();
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });

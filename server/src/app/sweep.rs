@@ -26,6 +26,10 @@ impl Authority {
                 if let Err(error) = self.ledger.forget_calls(before).await {
                     tracing::warn!(%error, "old calls could not be forgotten");
                 }
+                self.forget_vouched(self.clock.now());
+                if let Err(error) = self.ledger.forget_exchanges(self.clock.now()).await {
+                    tracing::warn!(%error, "old exchanges could not be forgotten");
+                }
             }
             round += 1;
             tokio::select! {

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::ledger::{
     Beginning, Call, Commit, Head, Keeping, Kept, KeptDocument, KeptSignal, Ledger, LedgerError, Met, NewCall,
-    PlanText, States, Write, awaits_later_review,
+    PlanText, Spent, States, Write, awaits_later_review,
 };
 
 /// Requests in memory.
@@ -29,6 +29,7 @@ struct Inside {
     calls: HashMap<Digest, (Call, Timestamp)>,
     access: BTreeMap<AccessId, Access>,
     begun: HashMap<RequestId, Digest>,
+    spent: HashMap<Digest, Timestamp>,
     plans: HashMap<Digest, (PlanText, BTreeSet<PrincipalId>)>,
     saved: HashMap<(Digest, PrincipalId), Digest>,
     signals: BTreeMap<String, KeptSignal>,
@@ -69,6 +70,13 @@ impl Inside {
         self.write(&write.step, write.call.as_ref());
         #[expect(clippy::disallowed_methods, reason = "this ledger has just written the step")]
         Commit::Done(assent_core::request::Receipt::for_committed(&write.step))
+    }
+
+    fn access(&mut self, step: &AccessStep) {
+        let next = step.next().clone();
+        let at = next.revoked_at.unwrap_or(next.created_at);
+        self.append(step.event().clone(), at);
+        self.access.insert(next.id, next);
     }
 
     fn open_with(&self, intent: Digest, requester: &PrincipalId) -> Option<RequestId> {
@@ -154,11 +162,28 @@ impl Ledger for MemoryLedger {
     }
 
     async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {
+        self.inside().access(&step);
+        Ok(())
+    }
+
+    async fn commit_exchange(
+        &self,
+        step: AccessStep,
+        spent: Option<Spent>,
+    ) -> Result<bool, LedgerError> {
         let mut inside = self.inside();
-        let next = step.next().clone();
-        let at = next.revoked_at.unwrap_or(next.created_at);
-        inside.append(step.event().clone(), at);
-        inside.access.insert(next.id, next);
+        if spent.is_some_and(|spent| inside.spent.contains_key(&spent.mark)) {
+            return Ok(false);
+        }
+        inside.spent.extend(spent.map(|spent| (spent.mark, spent.until)));
+        inside.access(&step);
+        Ok(true)
+    }
+
+    async fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError> {
+        let mut inside = self.inside();
+        inside.spent.retain(|_, until| *until >= before);
+        inside.access.retain(|_, one| one.origin.is_none() || one.expires_at >= before);
         Ok(())
     }
 

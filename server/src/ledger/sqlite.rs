@@ -28,7 +28,7 @@ pub use write::Grouping;
 
 use crate::ledger::{
     Beginning, Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met, PlanText,
-    States, Write,
+    Spent, States, Write,
 };
 
 /// Requests in a SQLite file.
@@ -146,6 +146,18 @@ impl Ledger for SqliteLedger {
 
     async fn commit_access(&self, step: AccessStep) -> Result<(), LedgerError> {
         self.write(|done| write::Job::Access(Box::new(step), done)).await
+    }
+
+    async fn commit_exchange(
+        &self,
+        step: AccessStep,
+        spent: Option<Spent>,
+    ) -> Result<bool, LedgerError> {
+        self.write(|done| write::Job::Exchange(Box::new(step), spent, done)).await
+    }
+
+    async fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::ForgetExchanges(before, done)).await
     }
 
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {

@@ -9,7 +9,7 @@ use crate::support::{POLICY, Server, policy, sent};
 fn verbs(route: &Route) -> &'static [&'static str] {
     match route.method {
         Method::Get | Method::Public => &["GET"],
-        Method::Post | Method::Change | Method::Form | Method::Door => &["POST"],
+        Method::Post | Method::Change | Method::Form | Method::Door | Method::Grant => &["POST"],
         Method::GetAndPost => &["GET", "POST"],
         Method::Entry => &["GET", "PUT", "DELETE"],
     }
@@ -21,7 +21,7 @@ fn filled(route: &Route) -> String {
 }
 
 fn is_open(route: &Route) -> bool {
-    matches!(route.method, Method::Public | Method::Door)
+    matches!(route.method, Method::Public | Method::Door | Method::Grant)
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn every_route_but_the_public_ones_wants_a_token() {
         for verb in verbs(route) {
             let call = stranger.call(verb, &path).header("idempotency-key", "a-key-of-ours");
             let call = match (*verb, route.method) {
-                ("POST", Method::Form) => call.form(&[("token", "x")]),
+                ("POST", Method::Form | Method::Grant) => call.form(&[("token", "x")]),
                 ("POST" | "PUT", _) => call.json(&json!({})),
                 _ => call,
             };
@@ -59,6 +59,7 @@ fn the_open_routes_are_these() {
     let open: Vec<_> = ROUTES.iter().filter(|route| is_open(route)).map(|r| r.path).collect();
     let known = [
         "/v1/bootstrap",
+        "/oauth/token",
         "/.well-known/authzen-configuration",
         "/.well-known/jwks.json",
         "/.well-known/openid-configuration",

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use assent_server::issuers::Reach;
 use assent_server::network::Proxies;
 use assent_server::policy::Source;
 use assent_server::{Announcement, Config, StartError, run};
@@ -18,6 +19,7 @@ fn config(folder: &Path) -> Config {
         data: folder.join("data"),
         policy: Source::Nowhere,
         proxies: Proxies::default(),
+        reach: Reach::default(),
         dev: false,
         authzen: Default::default(),
         brokers: Default::default(),

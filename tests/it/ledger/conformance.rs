@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assent_core::access::{Access, NewAccess, Purpose};
+use assent_core::access::{Access, NewAccess, Origin, Purpose};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
@@ -10,7 +10,8 @@ use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Step, Version};
 use assent_core::time::Span;
 use assent_server::ledger::{
-    Beginning, Commit, Keeping, Kept, Ledger, MemoryLedger, PlanText, SqliteLedger, States, Write,
+    Beginning, Commit, Keeping, Kept, Ledger, MemoryLedger, PlanText, Spent, SqliteLedger, States,
+    Write,
 };
 use serde_json::json;
 
@@ -53,6 +54,7 @@ suite! {
     what_is_begun_is_met_no_more_and_by_one_call
     the_log_is_what_was_written_and_its_head_is_its_root
     access_records_are_kept_and_are_in_the_log
+    a_foreign_token_that_is_good_once_is_spent_once
     a_request_to_be_looked_at_is_known_until_it_has_been
     what_a_broker_is_to_close_is_found_until_it_is_closed
     a_plan_is_kept_once_and_named_by_those_who_handed_it_in
@@ -319,6 +321,45 @@ async fn access_records_are_kept_and_are_in_the_log(ledger: Ledgers) {
     assert_eq!(ledger.accesses().await.unwrap().len(), 2);
     assert_eq!(verified(&ledger).await.entries, 4);
     assert_eq!(ledger.head().await.unwrap().at, at(5));
+}
+
+async fn a_foreign_token_that_is_good_once_is_spent_once(ledger: Ledgers) {
+    let exchange = |millis: i64, mark: Digest| {
+        let new = NewAccess {
+            id: AccessId::new(at(millis), [9; 10]),
+            principal: person("job"),
+            administrator: false,
+            purpose: Purpose::Token,
+            parent: None,
+            life: Span::seconds(10),
+        };
+        let (trust, subject) = ("acme".to_owned(), "repo:acme/orders".to_owned());
+        let origin = Origin { trust, digest: Digest::of(b"trust"), subject, mark };
+        let (step, _) = Access::exchange(new, origin, &Secret::new("s".repeat(43)), at(millis));
+        (step, Some(Spent { mark, until: at(20_000) }))
+    };
+    let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+    let (step, spent) = exchange(1, one);
+    let kept = step.next().clone();
+    assert!(ledger.commit_exchange(step, spent).await.unwrap());
+    assert_eq!(ledger.access(kept.id).await.unwrap().as_ref(), Some(&kept));
+    let (step, spent) = exchange(2, one);
+    let refused = step.next().id;
+    assert!(!ledger.commit_exchange(step, spent).await.unwrap());
+    assert_eq!(ledger.access(refused).await.unwrap(), None);
+    let (step, spent) = exchange(3, other);
+    assert!(ledger.commit_exchange(step, spent).await.unwrap());
+    let (step, _) = exchange(4, one);
+    assert!(ledger.commit_exchange(step, None).await.unwrap());
+    // What is over is forgotten, and is in the log for good.
+    ledger.forget_exchanges(at(20_000)).await.unwrap();
+    assert!(ledger.accesses().await.unwrap().is_empty());
+    let (step, spent) = exchange(5, one);
+    assert!(!ledger.commit_exchange(step, spent).await.unwrap());
+    ledger.forget_exchanges(at(20_001)).await.unwrap();
+    let (step, spent) = exchange(6, one);
+    assert!(ledger.commit_exchange(step, spent).await.unwrap());
+    assert_eq!(verified(&ledger).await.entries, 4);
 }
 
 async fn a_request_to_be_looked_at_is_known_until_it_has_been(ledger: Ledgers) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use crate::canonical;
 use crate::digest::Digest;
@@ -280,7 +280,7 @@ impl Desk<'_> {
 
     fn object(&mut self, node: &Node) -> Option<Map<String, Value>> {
         self.reader.map(node)?;
-        let Value::Object(object) = json(node) else { return None };
+        let Value::Object(object) = node.json() else { return None };
         let settled = canonical::settled(&object);
         if settled.is_none() {
             let message = "at most 32 levels, and whole numbers to 2^53 - 1 (RFC 7493)";
@@ -304,19 +304,4 @@ fn nobody() -> Option<Principal> {
 pub(super) fn texts(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
     let items = reader.list(node).unwrap_or_default();
     items.iter().filter_map(|item| reader.text(item)).collect()
-}
-
-/// The same value as JSON.
-pub(crate) fn json(node: &Node) -> Value {
-    match &node.value {
-        Yaml::Null => Value::Null,
-        Yaml::Bool(value) => Value::Bool(*value),
-        Yaml::Int(number) => Value::Number((*number).into()),
-        Yaml::Float(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
-        Yaml::Text(text) => Value::String(text.clone()),
-        Yaml::List(items) => Value::Array(items.iter().map(json).collect()),
-        Yaml::Map(members) => {
-            members.iter().map(|(key, node)| (key.name.clone(), json(node))).collect()
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::canonical;
 use crate::digest::Digest;
 use crate::plan::{Change, Facts, Limits, Plan};
-use crate::policy::cases::given::{json, texts};
+use crate::policy::cases::given::texts;
 use crate::policy::cases::read::Desk;
 use crate::policy::document::keys::Keys;
 use crate::policy::situation::KnownPlan;
@@ -73,7 +73,7 @@ impl Desk<'_> {
         if super::merge::member(node, "file").is_some() {
             return self.file(node).map(|(plan, bytes)| (plan, Some(bytes)));
         }
-        let digest = Digest::of(&canonical::bytes(&json(node)));
+        let digest = Digest::of(&canonical::bytes(&node.json()));
         let (facts, changes) = self.facts(node)?;
         Some((KnownPlan { digest, facts, changes: Some(changes) }, None))
     }

@@ -23,7 +23,7 @@ const fn keys(
 
 /// Every table there is, so that a test can hold the schema against each.
 #[cfg(test)]
-pub(crate) const ALL: [&Keys; 22] = [
+pub(crate) const ALL: [&Keys; 25] = [
     &DOCUMENT,
     &METADATA,
     &DEFAULTS,
@@ -35,6 +35,9 @@ pub(crate) const ALL: [&Keys; 22] = [
     &WINDOW,
     &INLINE_WINDOW,
     &DATES,
+    &TRUST,
+    &ONE_OF,
+    &MAY_ASK,
     &FACTOR,
     &RULE,
     &DENY,
@@ -62,6 +65,7 @@ pub(crate) const DOCUMENT: Keys = keys(
         "delegations",
         "owners",
         "calendars",
+        "trusts",
         "risk",
         "rules",
         "tests",
@@ -107,6 +111,31 @@ pub(crate) const WINDOW: Keys = keys("window", &[], &["days", "from", "to"]);
 pub(crate) const INLINE_WINDOW: Keys = keys("window", &[], &["zone", "days", "from", "to"]);
 
 pub(crate) const DATES: Keys = keys("dates", &["from", "to"], &["from", "to"]);
+
+pub(crate) const TRUST: Keys = keys(
+    "trust",
+    &["issuer", "audience", "claims", "may_ask"],
+    &[
+        "issuer",
+        "audience",
+        "shape",
+        "claims",
+        "principal",
+        "people",
+        "groups",
+        "may_ask",
+        "lifetime",
+        "single_use",
+        "jwks",
+        "jwks_uri",
+    ],
+);
+
+/// The values of a claim, where there are several.
+pub(crate) const ONE_OF: Keys = keys("claim", &["in"], &["in"]);
+
+pub(crate) const MAY_ASK: Keys =
+    keys("may_ask", &["kinds", "environments"], &["kinds", "environments"]);
 
 pub(crate) const FACTOR: Keys =
     keys("risk factor", &["id", "weight", "when"], &["id", "description", "weight", "when"]);

@@ -27,6 +27,11 @@ impl<'a> Reader<'a> {
         self.faults.push(Fault { place: place.clone(), message: message.to_string() });
     }
 
+    /// How many faults there are so far.
+    pub(super) fn fault_count(&self) -> usize {
+        self.faults.len()
+    }
+
     pub(crate) fn expected<T>(&mut self, node: &Node, what: &str) -> Option<T> {
         let found = node.value.what();
         self.fault(&node.place, format_args!("expected {what}, found {found}"));

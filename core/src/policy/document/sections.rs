@@ -32,6 +32,7 @@ impl Reader<'_> {
             delegations: self.listed(&fields, "delegations", Self::delegation),
             owners: self.listed(&fields, "owners", Self::ownership),
             calendars: self.each(&fields, "calendars", Self::calendar),
+            trusts: fields.get("trusts").map(|node| self.trusts(node)).unwrap_or_default(),
         };
         let (rules, risk) = (fields.get("rules"), fields.get("risk"));
         Half { rules: rules.map(|n| (*n).clone()), risk: risk.map(|n| (*n).clone()), sections }
@@ -160,7 +161,7 @@ impl Reader<'_> {
         Some(delegation)
     }
 
-    fn person(&mut self, node: &Node) -> Option<PrincipalId> {
+    pub(super) fn person(&mut self, node: &Node) -> Option<PrincipalId> {
         match self.parsed::<Approver>(node)? {
             Approver::Person(person) => Some(person),
             Approver::Group(_) => self.expected(node, "person:NAME"),

@@ -32,6 +32,38 @@ fn of_when(when: &str) -> Vec<String> {
     told(&format!("rules:\n  - {{id: r, when: {{{when}}}, allow: {{}}}}\n"))
 }
 
+/// A trust of this issuer, with these claims, that may ask for this.
+fn of_trust(shape: &str, claims: &str, may_ask: &str) -> Vec<String> {
+    let issuer = match shape {
+        "github-actions" => "https://token.actions.githubusercontent.com",
+        _ => "https://oidc.example.com",
+    };
+    told(&format!(
+        "trusts:\n  t:\n    issuer: {issuer}\n    audience: https://assent.example.com\n    \
+         shape: {shape}\n    claims: {{{claims}}}\n    may_ask: {{{may_ask}}}\n"
+    ))
+}
+
+#[test]
+fn t26_t46_a_trust_that_lets_in_more_than_was_thought_of() {
+    let (one, all) = (
+        "kinds: [terraform.apply], environments: [prod]",
+        "kinds: [\"*\"], environments: [\"**\"]",
+    );
+    let named = "repository_owner_id: \"1\", repository_id: \"2\", ref: refs/heads/main";
+    let uid = "/kubernetes.io/serviceaccount/uid: u-1";
+    let wide = ["warning wide-trust"];
+    assert_eq!(of_trust("github-actions", named, one), [""; 0]);
+    assert_eq!(of_trust("github-actions", named, all), wide);
+    assert_eq!(of_trust("github-actions", named, "kinds: [\"**\"], environments: [prod]"), [""; 0]);
+    for event in ["pull_request_target", "issue_comment", "workflow_run"] {
+        let named = format!("{named}, event_name: {{in: [push, {event}]}}");
+        assert_eq!(of_trust("github-actions", &named, one), wide, "{event}");
+    }
+    assert_eq!(of_trust("kubernetes", "sub: \"system:serviceaccount:ci:deploy\"", one), wide);
+    assert_eq!(of_trust("kubernetes", uid, one), [""; 0]);
+}
+
 #[test]
 fn a_rule_that_can_never_match() {
     let never = ["fault never-matches"];

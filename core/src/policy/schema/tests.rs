@@ -260,6 +260,12 @@ fn what_is_wrong_fails_both() {
         "environments: {prod: {labels: {a: 1}}}",
         "kinds: {vm.delete: destroy}",
         "metadata: {title: x}",
+        "trusts: {t: {}}",
+        "trusts: {t: {issuer: \"https://a\", audience: b, claims: {sub: 1}, may_ask: {kinds: [a], environments: [b]}}}",
+        "trusts: {t: {issuer: a, audience: b, claims: {sub: c}, may_ask: {kinds: [a], environments: [b]}}}",
+        "trusts: {t: {issuer: \"https://a\", audience: b, claims: {sub: \"c*\"}, may_ask: {kinds: [a], environments: [b]}}}",
+        "trusts: {t: {issuer: \"https://a\", audience: b, claims: {sub: c}, may_ask: {kinds: [a]}}}",
+        "trusts: {t: {issuer: \"https://a\", audience: b, claims: {sub: c}, shape: aws, may_ask: {kinds: [a], environments: [b]}}}",
     ] {
         let text = format!("{head}{wrong}\n");
         assert!(!compiles(&text), "the reader accepts {wrong}");

@@ -62,8 +62,8 @@ impl<'a> Subjects<'a> {
     async fn newest(&self, wanted: &Named) -> Result<Option<Principal>, AppError> {
         let read = || self.authority.ledger.accesses();
         let accesses = self.accesses.get_or_try_init(read).await?;
-        let now = self.authority.clock.now();
-        let live = accesses.iter().filter(|access| lives(access, accesses, now));
+        let (now, policy) = (self.authority.clock.now(), self.authority.policy());
+        let live = accesses.iter().filter(|access| lives(access, accesses, &policy, now));
         let theirs = live.filter(|access| wanted.is(&access.principal));
         Ok(theirs.max_by_key(|access| access.created_at).map(|access| access.principal.clone()))
     }

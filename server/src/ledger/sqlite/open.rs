@@ -9,9 +9,10 @@ use rusqlite::{Connection, OpenFlags};
 /// `asnt`, so that tools tell what the file is.
 const APPLICATION: i32 = 0x6173_6e74;
 /// Each migration brings the schema from its index to the next number.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_beside.sql"),
+    include_str!("../../../migrations/sqlite/0003_exchange.sql"),
     include_str!("../../../migrations/sqlite/0004_brokers.sql"),
     include_str!("../../../migrations/sqlite/0005_exact.sql"),
 ];

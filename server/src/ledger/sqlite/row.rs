@@ -1,6 +1,6 @@
 //! Domain values as columns, and back.
 
-use assent_core::access::{Access, Purpose};
+use assent_core::access::{Access, Origin, Purpose};
 use assent_core::digest::Digest;
 use assent_core::principal::PrincipalId;
 use assent_core::time::Timestamp;
@@ -42,6 +42,35 @@ pub(super) struct StoredAccess {
     created_at: String,
     expires_at: String,
     revoked_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<StoredOrigin>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredOrigin {
+    trust: String,
+    digest: String,
+    subject: String,
+    mark: String,
+}
+
+impl From<&Origin> for StoredOrigin {
+    fn from(origin: &Origin) -> Self {
+        let Origin { trust, digest, subject, mark } = origin;
+        let (trust, subject) = (trust.clone(), subject.clone());
+        Self { trust, digest: digest.to_string(), subject, mark: mark.to_string() }
+    }
+}
+
+impl TryFrom<StoredOrigin> for Origin {
+    type Error = LedgerError;
+
+    fn try_from(stored: StoredOrigin) -> Result<Self, LedgerError> {
+        let StoredOrigin { trust, digest, subject, mark } = stored;
+        let digest = digest.parse().map_err(corrupt)?;
+        Ok(Self { trust, digest, subject, mark: mark.parse().map_err(corrupt)? })
+    }
 }
 
 impl From<&Access> for StoredAccess {
@@ -56,6 +85,7 @@ impl From<&Access> for StoredAccess {
             created_at: access.created_at.to_string(),
             expires_at: access.expires_at.to_string(),
             revoked_at: access.revoked_at.map(|at| at.to_string()),
+            origin: access.origin.as_ref().map(StoredOrigin::from),
         }
     }
 }
@@ -75,6 +105,7 @@ impl TryFrom<StoredAccess> for Access {
             created_at: time(&stored.created_at)?,
             expires_at: time(&stored.expires_at)?,
             revoked_at: stored.revoked_at.as_deref().map(time).transpose()?,
+            origin: stored.origin.map(Origin::try_from).transpose()?,
         })
     }
 }

@@ -16,7 +16,7 @@ use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Write, awaits_later_review,
+    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Spent, Write, awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -25,10 +25,12 @@ type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
 pub(super) enum Job {
     Step(Box<Write>, Vec<Leaf>, Done<Commit>),
     Access(Box<AccessStep>, Done<()>),
+    Exchange(Box<AccessStep>, Option<Spent>, Done<bool>),
     Remember(Met, Done<()>),
     Keep(Box<Keeping>, Done<()>),
     Begin(Box<Beginning>, Done<bool>),
     Forget(Timestamp, Done<()>),
+    ForgetExchanges(Timestamp, Done<()>),
 }
 
 /// An entry ready to be written. Made by the caller, because the writer is one for all.
@@ -160,11 +162,12 @@ impl Job {
     fn unwritten(self) -> Acknowledge {
         match self {
             Self::Step(_, _, done) => acknowledge(done, None),
-            Self::Begin(_, done) => acknowledge(done, None),
+            Self::Begin(_, done) | Self::Exchange(_, _, done) => acknowledge(done, None),
             Self::Access(_, done)
             | Self::Remember(_, done)
             | Self::Keep(_, done)
-            | Self::Forget(_, done) => acknowledge(done, None),
+            | Self::Forget(_, done)
+            | Self::ForgetExchanges(_, done) => acknowledge(done, None),
         }
     }
 
@@ -172,10 +175,12 @@ impl Job {
         match self {
             Self::Step(write, leaves, done) => settle(pen.commit(&write, &leaves), done),
             Self::Access(step, done) => settle(pen.access(&step), done),
+            Self::Exchange(step, spent, done) => settle(pen.exchange(&step, spent), done),
             Self::Remember(met, done) => settle(pen.remember_met(&met), done),
             Self::Keep(keeping, done) => settle(pen.keep(&keeping), done),
             Self::Begin(beginning, done) => settle(pen.begin_action(&beginning), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
+            Self::ForgetExchanges(before, done) => settle(pen.forget_exchanges(before), done),
         }
     }
 }
@@ -351,6 +356,16 @@ impl Pen<'_> {
         self.append(&Leaf::of(step.event()), None, at).map(drop)
     }
 
+    fn exchange(&mut self, step: &AccessStep, spent: Option<Spent>) -> Result<bool, LedgerError> {
+        if let Some(Spent { mark, until }) = spent {
+            let sql = "INSERT OR IGNORE INTO subject_token (mark, until) VALUES (?1, ?2)";
+            if self.execute(sql, &[mark.as_bytes(), &until.as_millis()])? == 0 {
+                return Ok(false);
+            }
+        }
+        self.access(step).map(|()| true)
+    }
+
     fn keep(&mut self, keeping: &Keeping) -> Result<(), LedgerError> {
         let Keeping { what, by, at, entry } = keeping;
         let (who, millis) = (by.to_string(), at.as_millis());
@@ -402,6 +417,15 @@ impl Pen<'_> {
 
     fn forget(&self, before: Timestamp) -> Result<(), LedgerError> {
         self.execute("DELETE FROM call WHERE at < ?1", &[&before.as_millis()]).map(drop)
+    }
+
+    fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError> {
+        let millis = before.as_millis();
+        self.execute("DELETE FROM subject_token WHERE until < ?1", &[&millis])?;
+        // The times of records are RFC 3339 in UTC, all with the same digits: their order is time's.
+        let sql = "DELETE FROM access WHERE body ->> 'origin' IS NOT NULL \
+            AND body ->> 'expires_at' < ?1";
+        self.execute(sql, &[&before.to_string()]).map(drop)
     }
 
     fn head(&self) -> Result<(), LedgerError> {

@@ -1,0 +1,388 @@
+//! What is known of some kinds of issuers: which claims tell one workload from all others, who is
+//! behind it, and what else its tokens say.
+//!
+//! Names can be given up and taken by somebody else; ids cannot. So each shape wants ids, and with
+//! them something that says which of the many jobs of that repository, workspace or project is meant.
+//! Sources: GitHub, "OpenID Connect reference"; HashiCorp, "Workload identity tokens"; GitLab, "ID
+//! token authentication"; Kubernetes, "Managing Service Accounts"; our own `credential::sign`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::principal::{PrincipalId, PrincipalIdError};
+use crate::token::Typ;
+
+/// A kind of issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Jobs of GitHub Actions.
+    GithubActions,
+    /// Runs of HCP Terraform and Terraform Enterprise.
+    HcpTerraform,
+    /// Jobs of GitLab CI/CD.
+    Gitlab,
+    /// Service accounts of a Kubernetes cluster.
+    Kubernetes,
+    /// Credentials of another Assent.
+    Assent,
+}
+
+type Claims = BTreeMap<String, BTreeSet<String>>;
+
+/// All of one of these sets of claims.
+struct Wanted {
+    one_of: &'static [&'static [&'static str]],
+    because: &'static str,
+}
+
+const UID: &str = "/kubernetes.io/serviceaccount/uid";
+
+/// The events of which only people with write access to the repository are the cause.
+const EVENTS: [&str; 3] = ["push", "workflow_dispatch", "deployment"];
+
+/// Claims that many workloads share, or whose value somebody else can come to have.
+const WEAK: [&str; 41] = [
+    "actor",
+    "azp",
+    "email",
+    "email_verified",
+    "environment",
+    "environment_protected",
+    "event_name",
+    "groups_direct",
+    "job_workflow_ref",
+    "name",
+    "namespace_path",
+    "nickname",
+    "pipeline_source",
+    "preferred_username",
+    "project_path",
+    "project_visibility",
+    "ref",
+    "ref_path",
+    "ref_protected",
+    "ref_type",
+    "repository",
+    "repository_owner",
+    "repository_visibility",
+    "runner_environment",
+    "scope",
+    "terraform_full_workspace",
+    "terraform_organization_name",
+    "terraform_project_name",
+    "terraform_run_phase",
+    "terraform_workspace_name",
+    "typ",
+    "user_access_level",
+    "user_email",
+    "user_login",
+    "username",
+    "workflow",
+    "workflow_ref",
+    "/kubernetes.io/namespace",
+    "/kubernetes.io/serviceaccount/name",
+    "/kubernetes.io/pod/name",
+    "/kubernetes.io/node/name",
+];
+
+/// Issuers that everybody knows, and what they are.
+const KNOWN: [(&str, Shape); 3] = [
+    ("https://token.actions.githubusercontent.com", Shape::GithubActions),
+    ("https://app.terraform.io", Shape::HcpTerraform),
+    ("https://gitlab.com", Shape::Gitlab),
+];
+
+impl Shape {
+    /// Every shape, by its word.
+    pub const ALL: [(&str, Self); 5] = [
+        ("github-actions", Self::GithubActions),
+        ("hcp-terraform", Self::HcpTerraform),
+        ("gitlab", Self::Gitlab),
+        ("kubernetes", Self::Kubernetes),
+        ("assent", Self::Assent),
+    ];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::GithubActions => "github-actions",
+            Self::HcpTerraform => "hcp-terraform",
+            Self::Gitlab => "gitlab",
+            Self::Kubernetes => "kubernetes",
+            Self::Assent => "assent",
+        }
+    }
+
+    /// Adds what is wanted where nothing else is said: no job that a stranger's fork can start.
+    pub(super) fn complete(self, claims: &mut Claims) {
+        if self == Self::GithubActions {
+            let events = || EVENTS.iter().map(|event| (*event).to_owned()).collect();
+            claims.entry("event_name".to_owned()).or_insert_with(events);
+        }
+    }
+
+    /// Whether each token is good once where nothing is said. A job can ask GitHub for as many as
+    /// it likes; a run or a pod has one.
+    pub(super) fn is_single_use(self) -> bool {
+        self == Self::GithubActions
+    }
+
+    fn wants(self) -> &'static [Wanted] {
+        match self {
+            Self::GithubActions => &[
+                Wanted {
+                    one_of: &[&["repository_owner_id"]],
+                    because: "names of owners can be taken by others, and every repository of \
+                        GitHub has tokens of this issuer",
+                },
+                Wanted {
+                    one_of: &[&["repository_id"], &["job_workflow_ref"], &["job_workflow_sha"]],
+                    because: "every repository of the owner would be let in",
+                },
+                Wanted {
+                    one_of: &[
+                        &["environment"],
+                        &["ref"],
+                        &["job_workflow_ref"],
+                        &["job_workflow_sha"],
+                        &["workflow_ref"],
+                        &["workflow_sha"],
+                    ],
+                    because: "every branch of the repository would be let in, with whatever \
+                        workflow somebody writes on it",
+                },
+            ],
+            Self::HcpTerraform => &[
+                Wanted {
+                    one_of: &[&["terraform_organization_id"]],
+                    because: "every organisation of HCP Terraform has tokens of this issuer",
+                },
+                Wanted {
+                    one_of: &[&["terraform_workspace_id"], &["terraform_project_id"]],
+                    because: "every workspace of the organisation would be let in",
+                },
+                Wanted {
+                    one_of: &[&["terraform_run_phase"]],
+                    because: "plans run before anybody has looked at them: say `apply`, or both",
+                },
+            ],
+            Self::Gitlab => &[
+                Wanted {
+                    one_of: &[&["project_id"], &["namespace_id"]],
+                    because: "names of projects can be taken by others, and every project of the \
+                        instance has tokens of this issuer",
+                },
+                Wanted {
+                    one_of: &[
+                        &["environment"],
+                        &["ref_protected"],
+                        &["ref_path"],
+                        &["ref", "ref_type"],
+                        &["ci_config_sha"],
+                    ],
+                    because: "every branch of the project would be let in (and `ref` without \
+                        `ref_type` is a tag of that name, too)",
+                },
+            ],
+            Self::Kubernetes => &[Wanted {
+                one_of: &[&[UID], &["sub"]],
+                because: "every service account of the cluster would be let in",
+            }],
+            Self::Assent => &[Wanted {
+                one_of: &[&["client_id"]],
+                because: "everybody whom the other authority grants something would be let in",
+            }],
+        }
+    }
+}
+
+/// What lets in too many, if anything does.
+pub(super) fn width_fault(shape: Option<Shape>, issuer: &str, claims: &Claims) -> Option<String> {
+    let Some(shape) = shape else {
+        let tells = |name: &String| !WEAK.contains(&name.as_str());
+        if claims.keys().any(tells) {
+            return None;
+        }
+        return Some(format!(
+            "too wide: nothing here tells one workload of `{issuer}` from all others; name `sub`, \
+             or an id that nobody else can come to have"
+        ));
+    };
+    let has = |set: &&[&str]| set.iter().all(|name| claims.contains_key(*name));
+    let lacking = shape.wants().iter().find(|wanted| !wanted.one_of.iter().any(has))?;
+    let sets: Vec<String> = lacking
+        .one_of
+        .iter()
+        .map(|set| set.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" with "))
+        .collect();
+    Some(format!("too wide: {} is missing: {}", sets.join(" or "), lacking.because))
+}
+
+/// The events of GitHub that people cause who have no write access, or with content of theirs.
+const OPEN_EVENTS: [&str; 10] = [
+    "discussion",
+    "discussion_comment",
+    "fork",
+    "issue_comment",
+    "issues",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_target",
+    "watch",
+    "workflow_run",
+];
+
+/// What lets in more than somebody may have thought of.
+pub(super) fn concerns(shape: Option<Shape>, claims: &Claims) -> Vec<String> {
+    let values = |name: &str| claims.get(name).into_iter().flatten();
+    match shape {
+        Some(Shape::GithubActions) => values("event_name")
+            .filter(|event| OPEN_EVENTS.contains(&event.as_str()))
+            .map(|event| format!("jobs of `{event}` run for people without write access"))
+            .collect(),
+        Some(Shape::Kubernetes) if !claims.contains_key(UID) => vec![format!(
+            "whoever may create service accounts there can make one of this name: name `{UID}`"
+        )],
+        Some(Shape::Kubernetes | Shape::HcpTerraform | Shape::Gitlab | Shape::Assent) | None => {
+            Vec::new()
+        }
+    }
+}
+
+/// An issuer that everybody knows is not taken for something else.
+pub(super) fn shape_fault(shape: Option<Shape>, issuer: &str) -> Option<String> {
+    let (_, known) = KNOWN.iter().find(|(known, _)| {
+        let rest = issuer.strip_prefix(known);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })?;
+    (shape != Some(*known)).then(|| format!("`{issuer}` needs `shape: {}`", known.word()))
+}
+
+/// Whether a token that does not ask for an audience of its own is for this one.
+pub(super) fn is_default_audience(shape: Option<Shape>, audience: &str) -> bool {
+    shape == Some(Shape::GithubActions) && audience.starts_with("https://github.com/")
+}
+
+/// Whether a token of this type is one of this shape.
+pub(super) fn takes(shape: Option<Shape>, typ: Typ) -> bool {
+    match shape {
+        None => true,
+        Some(Shape::Assent) => typ == Typ::AccessToken,
+        Some(Shape::GithubActions | Shape::HcpTerraform | Shape::Gitlab | Shape::Kubernetes) => {
+            typ == Typ::Jwt
+        }
+    }
+}
+
+/// How the workload is named where the trust does not say.
+pub(super) fn principal(shape: Option<Shape>, claims: &Claims) -> &'static str {
+    let by_environment = claims.contains_key("environment");
+    match shape {
+        None | Some(Shape::Kubernetes) => "{sub}",
+        Some(Shape::GithubActions) if by_environment => {
+            "repository:{repository_id}:environment:{environment}"
+        }
+        Some(Shape::GithubActions) => "repository:{repository_id}",
+        Some(Shape::HcpTerraform) => "workspace:{terraform_workspace_id}",
+        Some(Shape::Gitlab) if by_environment => "project:{project_id}:environment:{environment}",
+        Some(Shape::Gitlab) => "project:{project_id}",
+        Some(Shape::Assent) => "requester:{client_id}",
+    }
+}
+
+/// Which claim says who started the workload, and who knows them by that.
+pub(super) struct Person {
+    pub(super) claim: &'static str,
+    issuer: String,
+}
+
+impl Person {
+    /// Them, by the claim's value.
+    pub(super) fn id(&self, value: &str) -> Result<PrincipalId, PrincipalIdError> {
+        // Another Assent says `issuer#subject` of those whom it does not know by itself.
+        match value.rsplit_once('#') {
+            Some((iss, sub)) => PrincipalId::new(iss, sub),
+            None => PrincipalId::new(&self.issuer, value),
+        }
+    }
+}
+
+/// Who is behind a workload of this shape, where its tokens say so.
+pub(super) fn person(shape: Option<Shape>, issuer: &str) -> Option<Person> {
+    let (claim, issuer) = match shape? {
+        Shape::GithubActions => ("actor_id", github_of(issuer)),
+        Shape::Gitlab => ("user_id", issuer.to_owned()),
+        Shape::Assent => ("client_id", issuer.to_owned()),
+        Shape::HcpTerraform | Shape::Kubernetes => return None,
+    };
+    Some(Person { claim, issuer })
+}
+
+/// Where the people of an Actions issuer have their accounts: github.com, a tenant of ghe.com, or
+/// a server of one's own.
+fn github_of(issuer: &str) -> String {
+    let host = issuer.strip_prefix("https://").unwrap_or(issuer);
+    let host = host.split('/').next().unwrap_or(host);
+    match host.strip_prefix("token.actions.") {
+        Some("githubusercontent.com") => "https://github.com".to_owned(),
+        Some(tenant) => format!("https://{tenant}"),
+        None => format!("https://{host}"),
+    }
+}
+
+/// The claims that are kept beside those the trust names: for people, and for policy to look at.
+pub(super) fn telling(shape: Option<Shape>) -> &'static [&'static str] {
+    match shape {
+        None => &[],
+        Some(Shape::GithubActions) => &[
+            "actor",
+            "actor_id",
+            "environment",
+            "event_name",
+            "job_workflow_ref",
+            "job_workflow_sha",
+            "ref",
+            "repository",
+            "repository_id",
+            "repository_owner",
+            "repository_owner_id",
+            "run_attempt",
+            "run_id",
+            "runner_environment",
+            "sha",
+            "workflow_ref",
+            "workflow_sha",
+        ],
+        Some(Shape::HcpTerraform) => &[
+            "terraform_full_workspace",
+            "terraform_organization_id",
+            "terraform_project_id",
+            "terraform_run_id",
+            "terraform_run_phase",
+            "terraform_workspace_id",
+            "terraform_workspace_name",
+        ],
+        Some(Shape::Gitlab) => &[
+            "ci_config_ref_uri",
+            "environment",
+            "job_id",
+            "namespace_id",
+            "pipeline_id",
+            "pipeline_source",
+            "project_id",
+            "project_path",
+            "ref",
+            "ref_protected",
+            "ref_type",
+            "sha",
+            "user_id",
+            "user_login",
+        ],
+        Some(Shape::Kubernetes) => &[
+            "/kubernetes.io/namespace",
+            "/kubernetes.io/pod/name",
+            "/kubernetes.io/serviceaccount/name",
+            UID,
+        ],
+        Some(Shape::Assent) => &["client_id", "digest", "environment", "kind", "request_id"],
+    }
+}

@@ -1,0 +1,172 @@
+//! A foreign token, exchanged for an access token (RFC 8693), and what such a token may ask for.
+//!
+//! What the presented token says of itself is read only to look trusts up. Of those that are for its
+//! issuer and audience, exactly one must take it; nothing is fetched for any other. The caller is
+//! told that it was refused and nothing more; the log says why.
+
+use std::sync::Arc;
+
+use assent_core::access::{Access, NewAccess, Origin, Purpose};
+use assent_core::credential::Secret;
+use assent_core::intent::Intent;
+use assent_core::principal::Principal;
+use assent_core::token::{UnverifiedToken, VerifiedToken};
+use assent_core::trust::Trust;
+use assent_core::wire::oauth::{ACCESS_TOKEN, Exchanged};
+
+use crate::app::{AppError, Authority, Caller};
+use crate::issuers::IssuerError;
+use crate::ledger::Spent;
+
+/// Why a token was not exchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// It is not believed; why, is for the log.
+    #[error("the subject token is not accepted here; the server's log says why")]
+    Refused,
+    /// Its issuer's keys are not to be had, and those that were had are too old.
+    #[error("the keys of the token's issuer are not to be had; try again")]
+    IssuerAway,
+    /// As of any use case.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+/// A token that a trust takes, and who that is.
+struct Admitted<'a> {
+    trust: &'a Trust,
+    token: VerifiedToken,
+    principal: Principal,
+}
+
+impl Authority {
+    /// Exchanges a foreign token.
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn exchange(&self, presented: &Secret) -> Result<Exchanged, ExchangeError> {
+        let policy = self.policy();
+        let read = UnverifiedToken::read(presented.expose());
+        let token = read.map_err(|error| refused(&error.to_string(), ""))?;
+        if token.unverified_issuer() == self.base {
+            return Err(refused("this server issued it itself", token.unverified_issuer()));
+        }
+        let about = |trust: &&Trust| {
+            trust.issuer() == token.unverified_issuer()
+                && token.unverified_audiences().contains(trust.audience())
+        };
+        let trusts: Vec<&Trust> = policy.trusts().filter(about).collect();
+        let Admitted { trust, token, principal } = self.admitted(&token, &trusts).await?;
+        let (access, given) = self.issue_for(trust, &token, principal).await?;
+        tracing::info!(trust = trust.name(), access = %access.id, "a token was exchanged");
+        Ok(given)
+    }
+
+    /// The one trust that takes the token. Where two do, which of them is meant is not for us to say.
+    async fn admitted<'a>(
+        &self,
+        token: &UnverifiedToken,
+        trusts: &[&'a Trust],
+    ) -> Result<Admitted<'a>, ExchangeError> {
+        let (mut taken, mut away, mut reasons) = (Vec::new(), false, Vec::new());
+        for trust in trusts {
+            let now = self.clock.now();
+            let keys = self.issuers.keys(trust, token.unverified_key_id(), now).await;
+            let verified = match keys {
+                Ok(keys) => token.verify(&keys, now).map_err(|error| error.to_string()),
+                Err(error) => {
+                    away |= matches!(error, IssuerError::Away(_));
+                    Err(error.to_string())
+                }
+            };
+            let admitted = verified.and_then(|token| {
+                let principal = trust.admit(&token).map_err(|error| error.to_string())?;
+                Ok(Admitted { trust, token, principal })
+            });
+            match admitted {
+                Ok(admitted) => taken.push(admitted),
+                Err(reason) => reasons.push(format!("{}: {reason}", trust.name())),
+            }
+        }
+        let issuer = token.unverified_issuer();
+        match (taken.pop(), taken.as_slice()) {
+            (Some(one), []) => Ok(one),
+            (Some(one), [other, ..]) => {
+                let two =
+                    format!("both `{}` and `{}` take it", one.trust.name(), other.trust.name());
+                Err(refused(&two, issuer))
+            }
+            (None, _) if away => {
+                tracing::warn!(reasons = reasons.join("; "), "an issuer's keys are not to be had");
+                Err(ExchangeError::IssuerAway)
+            }
+            (None, _) if reasons.is_empty() => {
+                Err(refused("no trust is for its issuer and audience", issuer))
+            }
+            (None, _) => Err(refused(&reasons.join("; "), issuer)),
+        }
+    }
+
+    async fn issue_for(
+        &self,
+        trust: &Trust,
+        token: &VerifiedToken,
+        principal: Principal,
+    ) -> Result<(Access, Exchanged), ExchangeError> {
+        let now = self.clock.now();
+        let new = NewAccess {
+            id: self.chance.access_id(now).map_err(AppError::from)?,
+            principal,
+            administrator: false,
+            purpose: Purpose::Token,
+            parent: None,
+            life: trust.lifetime(),
+        };
+        let origin = Origin {
+            trust: trust.name().to_owned(),
+            digest: trust.digest(),
+            subject: token.subject().to_owned(),
+            mark: token.mark(),
+        };
+        let spent = Spent { mark: token.mark(), until: token.believed_until() };
+        let (step, secret) = Access::exchange(new, origin, &self.secret()?, now);
+        let access = step.next().clone();
+        let spent = trust.is_single_use().then_some(spent);
+        if !self.ledger.commit_exchange(step, spent).await.map_err(AppError::from)? {
+            return Err(refused("it is good once, and was exchanged before", trust.issuer()));
+        }
+        self.vouch_for(&access);
+        self.waiters.wake_log();
+        let given = Exchanged {
+            access_token: secret.expose().to_owned(),
+            issued_token_type: ACCESS_TOKEN.to_owned(),
+            token_type: "Bearer".to_owned(),
+            expires_in: trust.lifetime().as_seconds(),
+        };
+        Ok((access, given))
+    }
+
+    /// Whether the caller may ask for this at all: whoever came by a trust, only within it.
+    pub(super) fn check_scope(&self, caller: &Caller, intent: &Intent) -> Result<(), AppError> {
+        let Some(origin) = &caller.access.origin else { return Ok(()) };
+        let policy: Arc<_> = self.policy();
+        caller.access.check_trust(&policy)?;
+        let (kind, environment) = (intent.kind(), intent.environment());
+        let trust = policy.trust(&origin.trust);
+        if trust.is_some_and(|trust| trust.scope().holds(kind, environment)) {
+            return Ok(());
+        }
+        Err(AppError::OutsideTrust {
+            trust: origin.trust.clone(),
+            kind: kind.to_owned(),
+            environment: environment.to_owned(),
+        })
+    }
+}
+
+fn refused(reason: &str, issuer: &str) -> ExchangeError {
+    // Whatever anybody sends ends here: quoted, and no longer than it must be.
+    let issuer: String = issuer.chars().take(255).collect();
+    tracing::info!(reason, ?issuer, "a token was not exchanged");
+    ExchangeError::Refused
+}

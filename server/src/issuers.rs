@@ -1,0 +1,149 @@
+//! The public keys of foreign issuers: found, fetched, kept for a while.
+//!
+//! Only issuers that a trust names are ever asked, and no token steers what is fetched: the address
+//! is the trust's, and what it leads to must be of the same origin. Keys are fetched anew when they
+//! have grown old or do not hold the key that a token names, but no more than once a minute for
+//! each issuer; while the issuer is away, those that are there are used for an hour at most.
+
+mod fetch;
+mod guard;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use assent_core::policy::cidr::Cidr;
+use assent_core::time::{Span, Timestamp};
+use assent_core::token::PublicKeys;
+use assent_core::trust::{KeySource, Trust};
+
+pub use fetch::FetchError;
+use fetch::Fetcher;
+
+/// For how long keys are used before they are fetched again.
+const FRESH: Span = Span::minutes(5);
+/// For how long they are used at most.
+const STALE: Span = Span::hours(1);
+/// How long after a fetch that went well there is no other.
+const PAUSE: Span = Span::seconds(60);
+/// How long after one that failed.
+const PAUSE_AFTER_FAILURE: Span = Span::seconds(10);
+
+/// What may be reached for the keys of issuers, beyond public addresses over https.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// Networks of one's own, of which addresses may be connected to.
+    pub networks: Vec<Cidr>,
+    /// Whether issuers of this machine are, and without TLS.
+    pub loopback: bool,
+    /// Certificates (PEM) of authorities that are believed beside the system's.
+    pub authorities: Vec<Vec<u8>>,
+    /// How long one fetch may take, from the name's resolution to the last byte.
+    pub patience: Duration,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        let (networks, authorities) = (Vec::new(), Vec::new());
+        Self { networks, loopback: false, authorities, patience: Duration::from_secs(5) }
+    }
+}
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuerError {
+    /// The last fetch failed, and nothing young enough is left of those before.
+    #[error("the issuer's keys cannot be fetched: {0}")]
+    Away(String),
+}
+
+/// The keys of every issuer that was asked for.
+#[derive(Debug)]
+pub struct Issuers {
+    fetcher: Fetcher,
+    known: Mutex<HashMap<Place, Shared>>,
+}
+
+/// An issuer, and where its keys are if not where it says.
+type Place = (String, Option<String>);
+/// One lock for each place: who is slow keeps only its own callers waiting, and many of those fetch
+/// once.
+type Shared = Arc<tokio::sync::Mutex<Slot>>;
+
+#[derive(Debug, Default)]
+struct Slot {
+    keys: Option<(Arc<PublicKeys>, Timestamp)>,
+    tried_at: Option<Timestamp>,
+    failed: Option<String>,
+}
+
+impl Issuers {
+    /// Knows nothing yet, and reaches no further than this.
+    pub fn new(reach: Reach) -> Self {
+        Self { fetcher: Fetcher::new(reach), known: Mutex::default() }
+    }
+
+    /// The keys by which tokens of this trust are checked, with the one of this id if it is to be
+    /// had.
+    ///
+    /// # Errors
+    /// [`IssuerError`].
+    pub async fn keys(
+        &self,
+        trust: &Trust,
+        key_id: &str,
+        now: Timestamp,
+    ) -> Result<Arc<PublicKeys>, IssuerError> {
+        let at = match trust.keys() {
+            KeySource::Pinned(keys) => return Ok(Arc::new(keys.clone())),
+            KeySource::Discovered => None,
+            KeySource::At(address) => Some(address.clone()),
+        };
+        let slot = self.slot((trust.issuer().to_owned(), at.clone()));
+        let mut slot = slot.lock().await;
+        if slot.wants(key_id, now) {
+            slot.tried_at = Some(now);
+            match self.fetcher.keys(trust.issuer(), at.as_deref()).await {
+                Ok(keys) => {
+                    slot.keys = Some((Arc::new(keys), now));
+                    slot.failed = None;
+                }
+                Err(error) => {
+                    let issuer = trust.issuer();
+                    tracing::warn!(issuer, %error, "an issuer's keys could not be fetched");
+                    slot.failed = Some(error.to_string());
+                }
+            }
+        }
+        slot.usable(now)
+    }
+
+    fn slot(&self, place: Place) -> Shared {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(place).or_default())
+    }
+}
+
+impl Slot {
+    /// Whether to fetch now.
+    fn wants(&self, key_id: &str, now: Timestamp) -> bool {
+        let is_good = self
+            .keys
+            .as_ref()
+            .is_some_and(|(keys, fetched_at)| keys.has(key_id) && now < fetched_at.plus(FRESH));
+        let pause = if self.failed.is_some() { PAUSE_AFTER_FAILURE } else { PAUSE };
+        !is_good && self.tried_at.is_none_or(|tried_at| now >= tried_at.plus(pause))
+    }
+
+    fn usable(&self, now: Timestamp) -> Result<Arc<PublicKeys>, IssuerError> {
+        match &self.keys {
+            Some((keys, fetched_at)) if now < fetched_at.plus(STALE) => Ok(Arc::clone(keys)),
+            Some(_) | None => {
+                let why = self.failed.as_deref().unwrap_or("it was not asked again yet");
+                Err(IssuerError::Away(why.to_owned()))
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Where the keys come from: rotation, outage, and issuers that mean no good.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, Issuer as Signer, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+use crate::support::Manner;
+
+/// A token that is good for all of a test, by the test's clock.
+fn lasting(issuer: &Issuer) -> String {
+    job(issuer, json!({"exp": NOW + 80_000}))
+}
+
+#[tokio::test]
+async fn t29_a_rotated_key_is_found_within_a_minute_and_an_old_one_ends() {
+    let issuer = Issuer::start().await;
+    let server = trusting(&issuer, "single_use: false").await;
+    let old = lasting(&issuer);
+    presented(&server, &old).await.is(200);
+    assert_eq!(issuer.asked(), 2, "metadata and keys");
+    issuer.rotate("second");
+    let new = lasting(&issuer);
+    refused(&presented(&server, &new).await, 400, "invalid_grant");
+    assert_eq!(issuer.asked(), 2, "not so soon again");
+    server.time().pass(Span::seconds(60));
+    presented(&server, &new).await.is(200);
+    refused(&presented(&server, &old).await, 400, "invalid_grant");
+    assert_eq!(issuer.asked(), 4);
+    // A key that is taken away without another being asked for ends with the keys' freshness.
+    issuer.rotate("third");
+    server.time().pass(Span::minutes(4));
+    presented(&server, &new).await.is(200);
+    assert_eq!(issuer.asked(), 4);
+    server.time().pass(Span::minutes(1));
+    refused(&presented(&server, &new).await, 400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn t30_while_the_issuer_is_away_its_keys_are_good_for_an_hour() {
+    let issuer = Issuer::start().await;
+    let server = trusting(&issuer, "single_use: false").await;
+    let token = lasting(&issuer);
+    presented(&server, &token).await.is(200);
+    issuer.behave(Manner::Failing(503));
+    server.time().pass(Span::minutes(59));
+    presented(&server, &token).await.is(200);
+    server.time().pass(Span::minutes(1));
+    let answer = presented(&server, &token).await;
+    refused(&answer, 503, "temporarily_unavailable");
+    assert_eq!(answer.headers["retry-after"], "1");
+    let asked = issuer.asked();
+    refused(&presented(&server, &token).await, 503, "temporarily_unavailable");
+    assert_eq!(issuer.asked(), asked, "who is away is not asked again at once");
+    issuer.behave(Manner::Honest);
+    server.time().pass(Span::seconds(10));
+    presented(&server, &token).await.is(200);
+}
+
+#[tokio::test]
+async fn t22_a_flood_of_unknown_key_ids_asks_the_issuer_once_a_minute() {
+    let issuer = Issuer::start().await;
+    let server = trusting(&issuer, "single_use: false").await;
+    presented(&server, &lasting(&issuer)).await.is(200);
+    for minute in 1..4 {
+        server.time().pass(Span::seconds(60));
+        for kid in 0..20 {
+            let claims = json!({"iss": issuer.url, "aud": AUDIENCE});
+            let token = issuer.sign(json!({"kid": format!("unknown-{kid}")}), &claims);
+            refused(&presented(&server, &token).await, 400, "invalid_grant");
+        }
+        assert_eq!(issuer.asked(), 2 + 2 * minute);
+    }
+}
+
+/// Nothing is let in, and nobody else is asked, whatever the issuer answers.
+#[tokio::test]
+async fn t27_t28_an_issuer_that_leads_elsewhere_leads_nowhere() {
+    let other = Issuer::start().await;
+    for manner in [
+        Manner::Redirecting(format!("{}/.well-known/openid-configuration", other.url)),
+        Manner::Redirecting("http://169.254.169.254/latest/meta-data/".to_owned()),
+        Manner::Posing(other.url.clone()),
+        Manner::Posing(String::new()),
+        Manner::Pointing(format!("{}/keys", other.url)),
+        Manner::Pointing("http://169.254.169.254/keys".to_owned()),
+        Manner::Pointing("file:///etc/passwd".to_owned()),
+        Manner::Pointing("/keys".to_owned()),
+        Manner::Pointing(String::new()),
+        Manner::Flooding,
+        Manner::Failing(404),
+        Manner::Failing(204),
+        Manner::Babbling("<html>"),
+        Manner::Babbling("{\"keys\": [], \"keys\": []}"),
+        Manner::Stalling,
+    ] {
+        let issuer = Issuer::start().await;
+        issuer.behave(manner.clone());
+        let patience = Duration::from_millis(300);
+        let reach = Reach { patience, ..lenient() };
+        let source = Source::Given(documents(&rules(&github(&issuer.url, "acme", ""))));
+        let server = Server::set_up(Setup { source, reach, ..Setup::default() }).await;
+        let answer = presented(&server, &job(&issuer, json!({}))).await;
+        assert_eq!(answer.str("error"), "temporarily_unavailable", "{manner:?}");
+        assert!(issuer.asked() > 0, "{manner:?}");
+    }
+    assert_eq!(other.asked(), 0);
+}
+
+#[tokio::test]
+async fn t21_keys_that_are_none_let_nobody_in() {
+    let issuer = Issuer::start().await;
+    let server = trusting(&issuer, "").await;
+    issuer.behave(Manner::Babbling(
+        "{\"keys\": [{\"kty\": \"oct\", \"kid\": \"first\", \"k\": \"AA\"}]}",
+    ));
+    refused(&presented(&server, &job(&issuer, json!({}))).await, 400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn t27_an_issuer_on_this_machine_is_not_asked_unless_that_is_allowed() {
+    let issuer = Issuer::start().await;
+    let port = issuer.url.rsplit_once(':').unwrap().1.to_owned();
+    let urls = [
+        issuer.url.clone(),
+        format!("https://127.0.0.1:{port}"),
+        format!("https://localhost:{port}"),
+        format!("https://[::1]:{port}"),
+        format!("https://2130706433:{port}"),
+        format!("https://0x7f.1:{port}"),
+    ];
+    for url in urls {
+        let text = rules(&github(&url, "acme", ""));
+        let server = Server::ruled_by(&text).await;
+        let token = job(&issuer, json!({"iss": url}));
+        refused(&presented(&server, &token).await, 503, "temporarily_unavailable");
+    }
+    assert_eq!(issuer.asked(), 0);
+}
+
+#[tokio::test]
+async fn keys_are_where_the_trust_says_if_it_says_so() {
+    let issuer = Issuer::start().await;
+    issuer.behave(Manner::Pointing("https://elsewhere.example/keys".to_owned()));
+    let at = format!("jwks_uri: {}/keys", issuer.url);
+    let server = trusting(&issuer, &at).await;
+    presented(&server, &job(&issuer, json!({}))).await.is(200);
+    assert_eq!(issuer.asked(), 1);
+}
+
+/// A certificate authority, and what a server for `localhost` needs that it has signed.
+fn authority() -> (String, TlsAcceptor) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&key).unwrap();
+    let signer = Signer::new(params, key);
+    let own = KeyPair::generate().unwrap();
+    let names = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = names.signed_by(&own, &signer).unwrap();
+    let private = PrivateKeyDer::try_from(own.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private)
+        .unwrap();
+    (ca.pem(), TlsAcceptor::from(Arc::new(config)))
+}
+
+#[tokio::test]
+async fn t27_an_issuer_in_a_listed_network_is_asked_over_tls_that_is_believed() {
+    let (pem, acceptor) = authority();
+    let issuer = Issuer::start_tls(acceptor).await;
+    let text = rules(&github(&issuer.url, "acme", ""));
+    let networks = || vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+    let exchanged = async |networks, authorities| {
+        let reach = Reach { networks, authorities, ..Reach::default() };
+        let source = Source::Given(documents(&text));
+        let server = Server::set_up(Setup { source, reach, ..Setup::default() }).await;
+        presented(&server, &job(&issuer, json!({}))).await.status
+    };
+    let pem = pem.into_bytes();
+    assert_eq!(exchanged(networks(), vec![pem.clone()]).await, 200);
+    let asked = issuer.asked();
+    assert_eq!(exchanged(networks(), Vec::new()).await, 503);
+    assert_eq!(exchanged(Vec::new(), vec![pem]).await, 503);
+    assert_eq!(issuer.asked(), asked);
+}

@@ -1,4 +1,4 @@
-//! What rules, as code: documents, groups and calendars that are written over the API.
+//! What rules, as code: documents, groups, calendars and trusts that are written over the API.
 //!
 //! Whoever writes or removes one is an administrator. Where policy wants changes of itself approved,
 //! the first call is answered with code `approval_required`, and [`ClientError::problem`] holds the
@@ -156,6 +156,49 @@ impl Client {
         approval: Option<&str>,
     ) -> Result<(), ClientError> {
         let call = Call::delete(&path("/v1/policy/calendars/{}", name));
+        self.transport.send(call.approved_by(approval)).await
+    }
+
+    /// The trusts that came over the API. Those of documents are not among them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn policy_trusts(&self) -> Result<wire::Trusts, ClientError> {
+        self.transport.send(Call::get("/v1/policy/trusts")).await
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// As [`Client::policy_group`].
+    pub async fn policy_trust(&self, name: &str) -> Result<wire::Trust, ClientError> {
+        self.transport.send(Call::get(&path("/v1/policy/trusts/{}", name))).await
+    }
+
+    /// Writes a trust.
+    ///
+    /// # Errors
+    /// As [`Client::write_document`].
+    pub async fn write_trust(
+        &self,
+        name: &str,
+        trust: &wire::NewTrust,
+        approval: Option<&str>,
+    ) -> Result<wire::Trust, ClientError> {
+        let call = Call::put(&path("/v1/policy/trusts/{}", name), trust);
+        self.transport.send(call.approved_by(approval)).await
+    }
+
+    /// Removes a trust.
+    ///
+    /// # Errors
+    /// As [`Client::remove_document`].
+    pub async fn remove_trust(
+        &self,
+        name: &str,
+        approval: Option<&str>,
+    ) -> Result<(), ClientError> {
+        let call = Call::delete(&path("/v1/policy/trusts/{}", name));
         self.transport.send(call.approved_by(approval)).await
     }
 }

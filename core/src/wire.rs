@@ -15,8 +15,9 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use entries::{
-    Calendar, CalendarDates, CalendarSpan, CalendarWindow, Calendars, Group, Groups, NewCalendar,
-    NewGroup, PolicyCheck, PolicyChecked, PolicyFinding,
+    Calendar, CalendarDates, CalendarSpan, CalendarWindow, Calendars, ClaimIn, ClaimIs, Group,
+    Groups, MayAsk, NewCalendar, NewGroup, NewTrust, PolicyCheck, PolicyChecked, PolicyFinding,
+    Trust, Trusts,
 };
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};

@@ -31,9 +31,9 @@ pub(crate) enum PolicyCommand {
     Export(PolicyExportArgs),
     /// Print by what the server rules, and why not by the newest
     Status(Printing),
-    /// List what came over the API: documents, groups and calendars
+    /// List what came over the API: documents, groups, calendars and trusts
     List(Printing),
-    /// Print one of them: freeze.yaml, groups/dba, calendars/office
+    /// Print one of them: freeze.yaml, groups/dba, calendars/office, trusts/acme
     Show(PolicyShowArgs),
     /// Write one of them, and rule by it from now on
     Put(PolicyPutArgs),
@@ -99,7 +99,7 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PolicyShowArgs {
-    /// Which: a document by its name, a group or calendar by groups/NAME or calendars/NAME
+    /// Which: a document by its name, another by groups/NAME, calendars/NAME or trusts/NAME
     #[arg(value_name = "NAME")]
     pub(crate) name: Kept,
     #[command(flatten)]
@@ -108,10 +108,10 @@ pub(crate) struct PolicyShowArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PolicyPutArgs {
-    /// Which: a document by its name, a group or calendar by groups/NAME or calendars/NAME
+    /// Which: a document by its name, another by groups/NAME, calendars/NAME or trusts/NAME
     #[arg(value_name = "NAME")]
     pub(crate) name: Kept,
-    /// What it is to be: the document, or the group or calendar as JSON; `-` reads it from stdin
+    /// What it is to be: the document, or the group, calendar or trust as JSON; `-` reads it from stdin
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
@@ -120,7 +120,7 @@ pub(crate) struct PolicyPutArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PolicyRemoveArgs {
-    /// Which: a document by its name, a group or calendar by groups/NAME or calendars/NAME
+    /// Which: a document by its name, another by groups/NAME, calendars/NAME or trusts/NAME
     #[arg(value_name = "NAME")]
     pub(crate) name: Kept,
     #[command(flatten)]
@@ -144,6 +144,7 @@ pub(crate) enum Kept {
     Document(String),
     Group(String),
     Calendar(String),
+    Trust(String),
 }
 
 impl FromStr for Kept {
@@ -154,7 +155,10 @@ impl FromStr for Kept {
             None => Ok(Self::Document(text.to_owned())),
             Some(("groups", name)) => Ok(Self::Group(name.to_owned())),
             Some(("calendars", name)) => Ok(Self::Calendar(name.to_owned())),
-            Some(_) => Err("expected NAME.yaml, groups/NAME or calendars/NAME".to_owned()),
+            Some(("trusts", name)) => Ok(Self::Trust(name.to_owned())),
+            Some(_) => {
+                Err("expected NAME.yaml, groups/NAME, calendars/NAME or trusts/NAME".to_owned())
+            }
         }
     }
 }
@@ -165,6 +169,7 @@ impl fmt::Display for Kept {
             Self::Document(name) => write!(f, "{name}"),
             Self::Group(name) => write!(f, "groups/{name}"),
             Self::Calendar(name) => write!(f, "calendars/{name}"),
+            Self::Trust(name) => write!(f, "trusts/{name}"),
         }
     }
 }

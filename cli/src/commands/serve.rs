@@ -41,8 +41,7 @@ pub(crate) async fn run(
     };
     let brokers = brokers(args.brokers.as_deref())?;
     let (policy, reach) = (source, reach(issuers, dev)?);
-    let config =
-        Config { listen, public_url, data, policy, proxies, reach, dev, authzen, brokers };
+    let config = Config { listen, public_url, data, policy, proxies, reach, dev, authzen, brokers };
     let shutdown = stopped_by_signals()?;
     let mut silent = false;
     let mut announce = |announcement| {

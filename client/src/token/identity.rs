@@ -70,10 +70,9 @@ impl Identity {
         let mut url = url.clone();
         url.query_pairs_mut().append_pair("audience", audience);
         let given: Given = transport.fetch(url, bearer).await.map_err(|error| {
-            let advice = match error.kind {
-                ErrorKind::Unauthorized => "; does the job have the permission `id-token: write`?",
-                _ => "",
-            };
+            let is_refused = error.kind == ErrorKind::Unauthorized;
+            let advice =
+                if is_refused { "; does the job have `permissions: id-token: write`?" } else { "" };
             let message = format!("{} cannot be had: {}{advice}", self.name, error.message);
             ClientError { message, kind: ErrorKind::NoToken, ..error }
         })?;
@@ -177,8 +176,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_left_to_the_authority() {
-        for text in ["opaque", "a.b.c", "..", &token(&serde_json::json!({"aud": 7})).expose()] {
-            identity("x").check_audience(&Secret::new((*text).to_owned())).unwrap();
+        let odd = token(&serde_json::json!({"aud": 7}));
+        for text in ["opaque", "a.b.c", "..", odd.expose()] {
+            identity("x").check_audience(&Secret::new(text.to_owned())).unwrap();
         }
     }
 

@@ -65,7 +65,7 @@ impl PolicyDocument {
 /// The first [`Fault`], with its place.
 pub fn strict_yaml(file: &str, text: &str) -> Result<serde_json::Value, Fault> {
     let node = yaml::parse(file, text)?;
-    Ok(node.map_or(serde_json::Value::Null, |node| crate::policy::cases::given::json(&node)))
+    Ok(node.map_or(serde_json::Value::Null, |node| node.json()))
 }
 
 /// A place in a policy file.

@@ -1,13 +1,14 @@
-//! Groups and calendars that the authority keeps, each as an entry of its own, and asking what a
+//! Groups, calendars and trusts that the authority keeps, each as an entry of its own, and asking what a
 //! change of policy would do before it is made.
 //!
 //! An entry has the fields that it would have in a policy document. It is kept as such a document,
-//! under the name `groups/NAME` or `calendars/NAME`.
+//! under the name `groups/NAME`, `calendars/NAME` or `trusts/NAME`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::policy::lint::Finding;
 use crate::wire::{Intent, NewDocument, PolicyFault};
@@ -135,6 +136,98 @@ pub struct Calendars {
     pub calendars: BTreeMap<String, Calendar>,
 }
 
+/// A trust as it is to be: whose tokens are believed, and what their holders may ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTrust {
+    /// Exactly the issuer of the tokens: `https://token.actions.githubusercontent.com`.
+    pub issuer: String,
+    /// Exactly the audience that the tokens are for.
+    pub audience: String,
+    /// Of which form the tokens are: `github-actions`, `hcp-terraform`, `gitlab`, `kubernetes`,
+    /// `assent`. It knows which claims must be pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
+    /// What the claims must be, exactly.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, ClaimIs>,
+    /// How the workload is named, with claims in braces: `github:{repository_id}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// Who the people are whom the tokens number: `1001` is `person:bob`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<String, String>,
+    /// The groups that the workload is in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
+    /// What the workload may ask for.
+    pub may_ask: MayAsk,
+    /// How long an access token lives: `15m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<String>,
+    /// Whether each token is good once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_use: Option<bool>,
+    /// The issuer's keys (RFC 7517), so that nothing is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// Where the issuer's keys are, if it has no discovery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+}
+
+/// What a claim must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ClaimIs {
+    /// This.
+    Exactly(String),
+    /// One of several.
+    OneOf(ClaimIn),
+}
+
+/// The values that a claim may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimIn {
+    /// One of these.
+    #[serde(rename = "in")]
+    pub values: BTreeSet<String>,
+}
+
+/// What a workload may ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MayAsk {
+    /// Kinds of intent; `*` stands for one part of a name.
+    pub kinds: BTreeSet<String>,
+    /// Environments.
+    pub environments: BTreeSet<String>,
+}
+
+/// A trust that the authority keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trust {
+    /// Its name.
+    pub name: String,
+    /// Whose tokens it believes.
+    #[serde(flatten)]
+    pub trust: NewTrust,
+    /// Which version it is, from 1.
+    pub version: u64,
+    /// When it was written.
+    pub at: String,
+    /// By whom.
+    pub by: String,
+}
+
+/// Every trust that the authority keeps. Those of policy documents are not among them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trusts {
+    /// Each by its name.
+    pub trusts: BTreeMap<String, Trust>,
+}
+
 /// Changes of policy that belong together. Each is by its name what it is to become, or `null`
 /// where it is to be removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -149,6 +242,9 @@ pub struct PolicyCheck {
     /// Calendars.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calendars: BTreeMap<String, Option<NewCalendar>>,
+    /// Trusts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub trusts: BTreeMap<String, Option<NewTrust>>,
 }
 
 /// What would rule after these changes. Nothing was changed.

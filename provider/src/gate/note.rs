@@ -59,13 +59,13 @@ impl Note {
 
     /// The note that was carried; `None` if there is none that this version understands.
     fn read(bytes: &[u8]) -> Option<Self> {
-        match serde_json::from_slice(bytes).ok()? {
-            Json::String(word) if word == "gone" => Some(Self::Gone),
-            Json::String(word) if word == "gone late" => Some(Self::GoneLate),
-            Json::Object(mut object) => match object.remove("made")? {
-                Json::Object(next) => Some(Self::Made(next)),
-                _ => None,
-            },
+        let note: Json = serde_json::from_slice(bytes).ok()?;
+        if let Some(next) = note.get("made") {
+            return next.as_object().cloned().map(Self::Made);
+        }
+        match note.as_str()? {
+            "gone" => Some(Self::Gone),
+            "gone late" => Some(Self::GoneLate),
             _ => None,
         }
     }

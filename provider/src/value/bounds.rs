@@ -119,11 +119,8 @@ mod tests {
             all.push(Value::Map(vec![(1.into(), Value::Nil); length]));
         }
         for value in all {
-            let parts = match &value {
-                Value::Array(elements) => elements.len() + 1,
-                Value::Map(pairs) => pairs.len() * 2 + 1,
-                _ => 1,
-            };
+            let elements = value.as_array().map_or(0, Vec::len);
+            let parts = 1 + elements + value.as_map().map_or(0, |pairs| pairs.len() * 2);
             let mut packed = Vec::new();
             rmpv::encode::write_value(&mut packed, &value).unwrap();
             let (mut rest, mut counted) = (packed.as_slice(), 0);

@@ -98,47 +98,81 @@ fn an_object_has_its_attributes_and_no_other() {
     assert!(read(&Packed::Map(pairs), &of).is_err());
 }
 
-/// Any value of a type that has every kind of part.
-fn any_value() -> impl Strategy<Value = Value> {
-    let text = || prop_oneof![any::<String>().prop_map(Value::String), Just(Value::Null)];
+/// Any type but "anything".
+fn any_type() -> impl Strategy<Value = Type> {
+    let simple = prop_oneof![Just(Type::Bool), Just(Type::Number), Just(Type::String)];
+    simple.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|of| Type::List(Box::new(of))),
+            inner.clone().prop_map(|of| Type::Set(Box::new(of))),
+            inner.clone().prop_map(|of| Type::Map(Box::new(of))),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Type::Tuple),
+            prop::collection::btree_map("[a-z_]{1,8}", inner, 0..4).prop_map(Type::Object),
+        ]
+    })
+}
+
+/// Any value of a type.
+fn any_value(of: &Type) -> BoxedStrategy<Value> {
     let number = prop_oneof![
         any::<i64>().prop_map(Number::Signed),
         (i64::MAX as u64 + 1..).prop_map(Number::Unsigned),
         (-1e300..1e300).prop_map(Number::Float),
         "[1-9][0-9]{20,60}".prop_map(Number::Decimal),
     ];
-    let list = prop::collection::vec(text(), 0..5).prop_map(Value::List);
-    let map = prop::collection::btree_map(any::<String>(), text(), 0..5).prop_map(Value::Map);
-    let numbers = prop_oneof![number.prop_map(Value::Number), Just(Value::Unknown)];
-    (list, map, numbers, any::<bool>()).prop_map(|(list, map, number, truth)| {
-        Value::object([
-            ("list", list),
-            ("map", map),
-            ("number", number),
-            ("truth", Value::Bool(truth)),
-        ])
-    })
+    let given: BoxedStrategy<Value> = match of {
+        Type::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
+        Type::Number => number.prop_map(Value::Number).boxed(),
+        Type::String | Type::Dynamic => any::<String>().prop_map(Value::String).boxed(),
+        Type::List(of) | Type::Set(of) => {
+            prop::collection::vec(any_value(of), 0..4).prop_map(Value::List).boxed()
+        }
+        Type::Tuple(of) => {
+            of.iter().map(any_value).collect::<Vec<_>>().prop_map(Value::List).boxed()
+        }
+        Type::Map(of) => prop::collection::btree_map(any::<String>(), any_value(of), 0..4)
+            .prop_map(Value::Map)
+            .boxed(),
+        Type::Object(attributes) => {
+            let names: Vec<_> = attributes.keys().cloned().collect();
+            let values: Vec<_> = attributes.values().map(any_value).collect();
+            let named = move |values: Vec<Value>| names.iter().cloned().zip(values).collect();
+            values.prop_map(move |values| Value::Map(named(values))).boxed()
+        }
+    };
+    prop_oneof![8 => given, 1 => Just(Value::Null), 1 => Just(Value::Unknown)].boxed()
 }
 
-/// The type of what [`any_value`] makes.
-fn its_type() -> Type {
-    Type::object([
-        ("list", Type::texts()),
-        ("map", Type::text_map()),
-        ("number", Type::Number),
-        ("truth", Type::Bool),
-    ])
+/// A type and a value of it.
+fn any_pair() -> impl Strategy<Value = (Type, Value)> {
+    any_type().prop_flat_map(|of| any_value(&of).prop_map(move |value| (of.clone(), value)))
 }
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(value in any_value()) {
-        prop_assert_eq!(decode(&encode(&value).unwrap(), &its_type()).unwrap(), value);
+    fn what_is_written_is_read_back((of, value) in any_pair()) {
+        prop_assert_eq!(decode(&encode(&value).unwrap(), &of).unwrap(), value);
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = decode(&bytes, &its_type());
+    fn a_value_of_any_type_is_read_by_the_type_it_names((of, value) in any_pair()) {
+        let named = Packed::Binary(of.to_json().to_string().into_bytes());
+        let whole = bytes(&Packed::Array(vec![named, pack(&value)]));
+        prop_assert_eq!(decode(&whole, &Type::Dynamic).unwrap(), value);
+    }
+
+    #[test]
+    fn a_type_comes_back_from_its_name(of in any_type()) {
+        prop_assert_eq!(Type::from_json(&of.to_json()), Some(of));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(
+        of in any_type(),
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let _ = decode(&bytes, &of);
+        let _ = decode(&bytes, &Type::Dynamic);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/v1/policy` and `/v1/signals`.
 //!
-//! Groups and calendars have the same three handlers, told apart by what is kept.
+//! Groups, calendars and trusts have the same three handlers, told apart by what is kept.
 
 use std::sync::Arc;
 

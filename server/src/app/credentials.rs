@@ -1,6 +1,5 @@
 //! Minting, looking at, redeeming and taking back credentials.
 
-
 use assent_core::credential::{Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;

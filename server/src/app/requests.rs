@@ -191,11 +191,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`AppError::NotFound`].
-    pub async fn newest_of_mine(
-        &self,
-        caller: &Caller,
-        intent: &str,
-    ) -> Result<Request, AppError> {
+    pub async fn newest_of_mine(&self, caller: &Caller, intent: &str) -> Result<Request, AppError> {
         let id = intent.chars().take(80).collect::<String>();
         let missing = || AppError::NotFound { what: "request of yours with the intent", id };
         let Ok(digest) = intent.parse::<Digest>() else { return Err(missing()) };
@@ -212,6 +208,7 @@ impl Authority {
     /// [`AppError::Begin`].
     pub async fn begin(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Request, AppError> {
         let request = self.request(caller, id).await?;
+        self.check_scope(caller, request.intent())?;
         let (by, at) = (&caller.principal().id, self.clock.now());
         if request.requester().id != *by {
             return Err(BeginError::NotRequester.into());

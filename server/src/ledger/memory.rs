@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Keeping, Kept, KeptDocument, KeptSignal, Ledger, LedgerError, Met, NewCall,
-    PlanText, Spent, States, Write, awaits_later_review,
+    Beginning, Call, Commit, Head, Keeping, Kept, KeptDocument, KeptSignal, Ledger, LedgerError,
+    Met, NewCall, PlanText, Spent, States, Write, awaits_later_review,
 };
 
 /// Requests in memory.

@@ -27,8 +27,8 @@ pub use open::OpenError;
 pub use write::Grouping;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met, PlanText,
-    Spent, States, Write,
+    Beginning, Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met,
+    PlanText, Spent, States, Write,
 };
 
 /// Requests in a SQLite file.

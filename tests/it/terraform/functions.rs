@@ -90,7 +90,7 @@ async fn a_plan_is_summed_up_as_the_server_reads_it() {
     world.run(&["plan", "-out", "plan.bin", "-input=false"]).await.exits(0);
     let json = world.terraform(&["show", "-json", "plan.bin"]).output().await.unwrap().stdout;
     std::fs::write(world.work("plan.json"), &json).unwrap();
-    let read = world.alice.client.hand_in_plan(json).await.unwrap();
+    let read = world.alice.client.hand_in_plan(json, None).await.unwrap();
     let call = "provider::assent::plan_summary(file(\"plan.json\"))";
     world.configure(&outputs(&[("summary", call)]));
     world.apply().await.exits(0);

@@ -1,5 +1,5 @@
-//! A run says who it is by its platform's token. The platform and the exchange are doubles here; the
-//! server behind them is the real one.
+//! A run says who it is by its platform's token. The platform is a double here, and mostly the
+//! exchange too, so that it can misbehave; the server behind them is the real one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,6 +15,7 @@ use super::guarded;
 use super::process::eventually;
 use super::relay::{Heard, Relay, Then};
 use super::world::World;
+use crate::support::{Issuer, fresh_key};
 
 /// What GitHub's endpoint wants to see.
 const REQUEST_TOKEN: &str = "request-token-canary-0123456789abcdefghijklmnop";
@@ -242,4 +243,81 @@ async fn an_identity_that_is_not_accepted_is_told_with_what_it_says() {
     let ran = with(&[("ASSENT_URL", &old.base)]).await.exits(1);
     ran.says(&["knows no `POST /oauth/token`", "Update the server"]);
     assert!(world.requests(&[]).await.is_empty());
+}
+
+/// Rules for staging and production, and a trust in one repository's jobs for staging alone.
+fn trusting(issuer: &Issuer) -> String {
+    format!(
+        "
+apiVersion: assent/v1
+kind: Policy
+metadata: {{name: trusting}}
+rules:
+  - id: apply
+    when: {{intent.environment: {{in: [staging, production]}}}}
+    allow: {{credential: {{max_ttl: 15m}}}}
+trusts:
+  orders:
+    issuer: {}
+    audience: https://assent.example.com
+    shape: github-actions
+    claims: {{repository_owner_id: \"17\", repository_id: \"4711\", environment: staging}}
+    single_use: true
+    may_ask: {{kinds: [terraform.*], environments: [staging]}}
+",
+        issuer.url
+    )
+}
+
+/// What GitHub says of a job of this repository.
+#[expect(clippy::disallowed_methods, reason = "the server under test has the real time")]
+fn job(issuer: &Issuer, audience: &str, repository: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let claims = json!({
+        "iss": issuer.url, "aud": audience, "jti": fresh_key().as_str(),
+        "iat": now, "nbf": now, "exp": now + 300,
+        "sub": "repo:acme/orders:environment:staging", "repository": "acme/orders",
+        "repository_id": repository, "repository_owner_id": "17", "environment": "staging",
+        "event_name": "push", "actor_id": "1001", "run_id": "99",
+    });
+    issuer.sign(json!({}), &claims)
+}
+
+#[tokio::test]
+async fn a_trust_of_the_server_lets_a_job_in_and_no_further() {
+    let issuer = Issuer::start().await;
+    let world = World::under(&trusting(&issuer), &guarded("staging", "")).await;
+    let repository = Arc::new(Mutex::new("4711"));
+    let (signing, of) = (issuer.clone(), Arc::clone(&repository));
+    let platform = Relay::start(&world.base, move |call| {
+        let query = call.path.rsplit('?').next().unwrap_or_default();
+        let audience = url::form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == "audience")
+            .map(|(_, audience)| audience.into_owned());
+        let value = job(&signing, &audience.unwrap_or_default(), *of.lock().unwrap());
+        Then::json(&json!({ "value": value }))
+    })
+    .await;
+    let run = |audience: &str| {
+        let mut command = world.terraform(&APPLY);
+        command
+            .env_remove("ASSENT_TOKEN")
+            .env("ASSENT_OIDC_AUDIENCE", audience)
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{}/github?api=2", platform.base))
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", REQUEST_TOKEN);
+        world.start_command(command).end()
+    };
+    let audience = "https://assent.example.com";
+    run(audience).await.exits(0);
+    let [filed] = &world.requests(&[]).await[..] else { panic!("there is one request") };
+    assert_eq!(filed.requester.sub, "repository:4711:environment:staging");
+
+    world.configure(&guarded("production", ""));
+    let said = ["The request cannot be filed", "`may_ask` of the trust"];
+    run(audience).await.exits(1).says(&said);
+    world.configure(&guarded("staging", "triggers = { again = \"yes\" }"));
+    let said = ["was not accepted", "has a trust for this issuer and audience"];
+    run("https://elsewhere.example.com").await.exits(1).says(&said);
+    *repository.lock().unwrap() = "4712";
+    run(audience).await.exits(1).says(&said);
 }

@@ -130,6 +130,43 @@ async fn only_the_certificate_that_started_it_gets_through() {
 }
 
 #[tokio::test]
+async fn whoever_is_not_terraform_or_speaks_another_protocol_is_not_served() {
+    let cases =
+        [("wrong", "5,6", "is not run directly"), (COOKIE, "5", "speaks plugin protocol 5")];
+    for (cookie, versions, words) in cases {
+        let mut command = Command::new(provider());
+        command.env_clear().env("TF_PLUGIN_MAGIC_COOKIE", cookie);
+        let ran = command.env("PLUGIN_PROTOCOL_VERSIONS", versions).output().await.unwrap();
+        assert_eq!(ran.status.code(), Some(1));
+        assert!(ran.stdout.is_empty());
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_can_multiplex_is_told_that_it_is_not_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = Command::new(provider())
+        .env_clear()
+        .env("TMPDIR", directory.path())
+        .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
+        .env("PLUGIN_PROTOCOL_VERSIONS", "6")
+        .env("PLUGIN_CLIENT_CERT", &Client::fresh().pem)
+        .env("PLUGIN_MULTIPLEX_GRPC", "true")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = tokio::time::timeout(LONG, lines.next_line()).await.unwrap().unwrap().unwrap();
+    assert_eq!(line.split('|').nth(6), Some("false"), "{line}");
+    child.kill().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_person_who_starts_it_learns_what_it_is() {
     let ran = Command::new(provider()).env_clear().output().await.unwrap();
     assert_eq!(ran.status.code(), Some(1));

@@ -16,8 +16,11 @@ pub(crate) async fn run(
     let documents = client.policy_documents().await?.documents;
     let groups = client.policy_groups().await?.groups;
     let calendars = client.policy_calendars().await?.calendars;
+    let trusts = client.policy_trusts().await?.trusts;
     if printing.is_json() {
-        let all = json!({"documents": documents, "groups": groups, "calendars": calendars});
+        let all = json!({
+            "documents": documents, "groups": groups, "calendars": calendars, "trusts": trusts,
+        });
         output.json(&all)?;
         return Ok(Exit::Granted);
     }
@@ -40,6 +43,9 @@ pub(crate) async fn run(
     }
     for (name, kept) in calendars {
         row(Kept::Calendar(name), kept.version, &kept.at, &kept.by);
+    }
+    for (name, kept) in trusts {
+        row(Kept::Trust(name), kept.version, &kept.at, &kept.by);
     }
     match is_empty {
         true => output.talk("nothing came over the API"),

@@ -41,6 +41,13 @@ pub(crate) async fn run(
             })
             .await
         }
+        Kept::Trust(name) => {
+            let trust = &entry::<wire::NewTrust>(&text, &args.file)?;
+            approved::change(approval, client, output, async |by| {
+                client.write_trust(name, trust, by.as_deref()).await.map(drop)
+            })
+            .await
+        }
     }
 }
 

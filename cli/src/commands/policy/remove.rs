@@ -17,6 +17,7 @@ pub(crate) async fn run(
         Kept::Document(name) => client.remove_document(name, by.as_deref()).await,
         Kept::Group(name) => client.remove_group(name, by.as_deref()).await,
         Kept::Calendar(name) => client.remove_calendar(name, by.as_deref()).await,
+        Kept::Trust(name) => client.remove_trust(name, by.as_deref()).await,
     })
     .await
 }

@@ -26,6 +26,7 @@ pub(crate) async fn run(
         }
         Kept::Group(name) => output.json(&client.policy_group(name).await?)?,
         Kept::Calendar(name) => output.json(&client.policy_calendar(name).await?)?,
+        Kept::Trust(name) => output.json(&client.policy_trust(name).await?)?,
     }
     Ok(Exit::Granted)
 }

@@ -14,7 +14,7 @@ use crate::policy::{Loaded, kept_name};
 
 /// The largest text of one document.
 const LARGEST: usize = 256 * 1024;
-/// How many documents, groups and calendars there may be together.
+/// How many documents, groups, calendars and trusts there may be together.
 const MOST: usize = 1_000;
 
 /// What is to become of one thing that is kept.
@@ -57,7 +57,7 @@ pub(super) fn after(
     files.extend(new);
     let grows = files.len() > kept.iter().filter(|held| held.text.is_some()).count();
     if files.len() > MOST && grows {
-        let problem = format!("there are {MOST} documents, groups and calendars already");
+        let problem = format!("there are {MOST} documents, groups, calendars and trusts already");
         return Err(AppError::Field { field: "name", problem });
     }
     Ok(files)
@@ -143,6 +143,7 @@ pub(super) fn missing(name: &str) -> AppError {
     let (what, id) = match name.split_once('/') {
         Some(("groups", id)) => ("group", id),
         Some(("calendars", id)) => ("calendar", id),
+        Some(("trusts", id)) => ("trust", id),
         _ => ("policy document", name),
     };
     AppError::NotFound { what, id: id.chars().take(80).collect() }

@@ -118,12 +118,14 @@ impl Authority {
 
 /// Each change, in order of name; what could be none is a fault.
 fn changes(check: wire::PolicyCheck, faults: &mut Vec<wire::PolicyFault>) -> Vec<Change> {
-    let wire::PolicyCheck { documents, groups, calendars } = check;
+    let wire::PolicyCheck { documents, groups, calendars, trusts } = check;
     let documents = documents.into_iter().map(|(name, document)| {
         let change = document_change(&name, document);
         (name, change)
     });
-    let all: Vec<_> = documents.chain(entries(groups)).chain(entries(calendars)).collect();
+    let entries: Vec<_> =
+        entries(groups).chain(entries(calendars)).chain(entries(trusts)).collect();
+    let all = documents.chain(entries);
     let mut changes = Vec::new();
     for (name, change) in all {
         match change.map_err(|error| misfit(&name, error)) {

@@ -1,4 +1,4 @@
-//! Groups, calendars and whatever else is kept as an entry of its own: one thing of one section of a
+//! Groups, calendars, trusts and whatever else is kept as an entry of its own: one thing of one section of a
 //! policy document, under the name `SECTION/NAME`.
 //!
 //! An entry is kept as the policy document that says the same, in JSON, which is YAML. So it rules,
@@ -99,6 +99,26 @@ impl Entry for wire::NewCalendar {
 
     fn list(calendars: BTreeMap<String, wire::Calendar>) -> wire::Calendars {
         wire::Calendars { calendars }
+    }
+}
+
+impl Entry for wire::NewTrust {
+    const SECTION: &'static str = "trusts";
+    type Value = Self;
+    type Kept = wire::Trust;
+    type List = wire::Trusts;
+
+    fn to_value(self) -> Result<Self, AppError> {
+        Ok(self)
+    }
+
+    fn kept(name: String, trust: Self, written: KeptDocument) -> wire::Trust {
+        let KeptDocument { version, at, by, .. } = written;
+        wire::Trust { name, trust, version, at: at.to_string(), by }
+    }
+
+    fn list(trusts: BTreeMap<String, wire::Trust>) -> wire::Trusts {
+        wire::Trusts { trusts }
     }
 }
 
@@ -268,7 +288,30 @@ mod tests {
             identity: None,
         };
         let vouched = wire::NewGroup { identity: Some(true), ..wire::NewGroup::default() };
+        let trust = wire::NewTrust {
+            issuer: "https://token.actions.githubusercontent.com".to_owned(),
+            audience: "https://assent.example.com".to_owned(),
+            shape: Some("github-actions".to_owned()),
+            claims: [
+                ("repository_id", wire::ClaimIs::Exactly("1".to_owned())),
+                ("repository_owner_id", wire::ClaimIs::Exactly("2".to_owned())),
+                (
+                    "ref",
+                    wire::ClaimIs::OneOf(wire::ClaimIn {
+                        values: ["refs/heads/main".to_owned()].into(),
+                    }),
+                ),
+            ]
+            .map(|(name, is)| (name.to_owned(), is))
+            .into(),
+            may_ask: wire::MayAsk {
+                kinds: ["terraform.apply".to_owned()].into(),
+                environments: ["production".to_owned()].into(),
+            },
+            ..wire::NewTrust::default()
+        };
         let changes = [
+            entry_change("acme", Some(trust)).unwrap(),
             entry_change("office", Some(calendar)).unwrap(),
             entry_change("dba", Some(group)).unwrap(),
             entry_change("team/on.call", Some(vouched)).unwrap(),
@@ -281,7 +324,7 @@ mod tests {
             })
             .collect();
         assert!(Policy::compile(&files).is_ok(), "{:#?}", Policy::compile(&files).err());
-        assert_eq!(changes[2].name, "groups/team/on.call");
+        assert_eq!(changes[3].name, "groups/team/on.call");
     }
 
     #[test]

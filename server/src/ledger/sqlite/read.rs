@@ -244,11 +244,7 @@ pub(super) fn has_plan_of(db: &Connection, digest: Digest, who: &[u8]) -> Answer
     Ok(found.is_some())
 }
 
-pub(super) fn plan_of_saved(
-    db: &Connection,
-    saved: Digest,
-    who: &[u8],
-) -> Answer<Option<Digest>> {
+pub(super) fn plan_of_saved(db: &Connection, saved: Digest, who: &[u8]) -> Answer<Option<Digest>> {
     let sql = "SELECT plan FROM plan_saved WHERE saved = ?1 AND who = ?2";
     let found = one(db, sql, &[saved.as_bytes(), &who], |row| row.get::<_, Vec<u8>>(0))?;
     found.map(|bytes| digest(&bytes)).transpose()

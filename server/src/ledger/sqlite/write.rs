@@ -16,7 +16,8 @@ use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Spent, Write, awaits_later_review,
+    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Spent, Write,
+    awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;

@@ -14,6 +14,11 @@ command -v cc >/dev/null ||
 command -v terraform >/dev/null ||
     missing terraform 'the provider is tested with the real one, 1.11 or later'
 
+for tool in zip unzip; do
+    command -v "$tool" >/dev/null ||
+        missing "$tool" "the packages of the provider are tested; install it, on Debian the package $tool"
+done
+
 # Brokers are tested against a real PostgreSQL server, which refuses to run as root: its package
 # brings the user that it runs as then.
 if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then

@@ -11,6 +11,7 @@ mod token;
 mod transport;
 mod wait;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use assent_core::credential::Secret as CoreSecret;
@@ -50,7 +51,7 @@ impl IdempotencyKey {
 /// A connection to one authority. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
-    transport: Transport,
+    transport: Arc<Transport>,
 }
 
 impl Client {
@@ -60,7 +61,7 @@ impl Client {
     /// [`ErrorKind::Usage`] for a URL that is not http or https, or http to anywhere but loopback;
     /// or for one that holds more than where the authority is.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
-        Ok(Self { transport: Transport::new(settings)? })
+        Ok(Self { transport: Arc::new(Transport::new(settings)?) })
     }
 
     /// The authority's base URL, without a slash at the end.
@@ -71,7 +72,7 @@ impl Client {
     /// The same connection, for whoever has this token.
     #[must_use]
     pub fn with_token(&self, token: Secret) -> Self {
-        Self { transport: self.transport.with_token(token) }
+        Self { transport: Arc::new(self.transport.with_token(token)) }
     }
 
     /// Who the caller is.

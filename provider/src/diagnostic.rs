@@ -46,24 +46,6 @@ impl Path {
         self
     }
 
-    /// The path that is written so: `windows[0].from`. Nothing if it is none.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut path = Self::default();
-        for part in text.split('.') {
-            let (name, mut rest) = part.split_at(part.find('[').unwrap_or(part.len()));
-            if name.is_empty() {
-                return None;
-            }
-            path.0.push(Step::Attribute(name.to_owned()));
-            while !rest.is_empty() {
-                let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
-                path.0.push(Step::Index(index.parse().ok()?));
-                rest = after;
-            }
-        }
-        Some(path)
-    }
-
     /// Puts one step in front. The first step of a path is always an attribute
     /// of the root object.
     pub(crate) fn prepend(&mut self, step: Step) {
@@ -244,16 +226,6 @@ mod tests {
         let mut path = Path::attribute("stages").then_key("a");
         path.prepend(Step::Key("policy".into()));
         assert_eq!(path.to_string(), "policy.stages.a");
-    }
-
-    #[test]
-    fn a_path_comes_back_from_how_it_is_written() {
-        for text in ["content", "windows[0].from", "a.b[1][2].c"] {
-            assert_eq!(Path::parse(text).unwrap().to_string(), text);
-        }
-        for text in ["", ".a", "a.", "[0]", "a[", "a[x]", "a[-1]", "a[0]b"] {
-            assert_eq!(Path::parse(text), None, "{text}");
-        }
     }
 
     #[test]

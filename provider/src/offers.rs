@@ -11,6 +11,7 @@ pub(crate) fn resources() -> Vec<Box<dyn Resource>> {
         Box::new(policy::Managed::<policy::Document>::default()),
         Box::new(policy::Managed::<policy::Group>::default()),
         Box::new(policy::Managed::<policy::Calendar>::default()),
+        Box::new(policy::Managed::<policy::Trust>::default()),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Policy as code: documents, groups, calendars that the server keeps, as resources and data sources.
+//! Policy as code: documents, groups, calendars and trusts that the server keeps, as resources and data sources.
 //!
 //! Every kind is one resource with the same life: plan asks the server whether the policy would still
 //! stand, together with what else this run plans to change; apply writes, and waits for people where
@@ -14,6 +14,7 @@ mod kind;
 mod looked_up;
 mod managed;
 mod overlay;
+mod trust;
 
 pub(crate) use calendar::Calendar;
 pub(crate) use document::Document;
@@ -21,3 +22,4 @@ pub(crate) use group::Group;
 pub(crate) use looked_up::{LookedUpGroup, LookedUpPolicy};
 pub(crate) use managed::Managed;
 pub(crate) use overlay::Overlay;
+pub(crate) use trust::Trust;

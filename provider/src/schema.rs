@@ -34,8 +34,6 @@ enum Nesting {
     Single,
     /// A list of them.
     List,
-    /// Each under a key.
-    Map,
 }
 
 /// One attribute of a schema.
@@ -88,15 +86,6 @@ impl Attribute {
         Self::new(name, Shape::Nested(Nesting::List, attributes), Source::Optional, description)
     }
 
-    /// Objects by keys that the configuration may set.
-    pub(crate) fn nested_map(
-        name: &'static str,
-        attributes: Vec<Self>,
-        description: &'static str,
-    ) -> Self {
-        Self::new(name, Shape::Nested(Nesting::Map, attributes), Source::Optional, description)
-    }
-
     /// The same, and the configuration must set it.
     pub(crate) fn must_be_set(self) -> Self {
         Self { source: Source::Required, ..self }
@@ -129,7 +118,6 @@ impl Attribute {
             Shape::Nested(Nesting::List, attributes) => {
                 Type::List(Box::new(object_type(attributes)))
             }
-            Shape::Nested(Nesting::Map, attributes) => Type::Map(Box::new(object_type(attributes))),
         }
     }
 
@@ -203,7 +191,6 @@ fn nested_to_wire(nesting: Nesting, attributes: &[Attribute]) -> pb::schema::Obj
     let nesting = match nesting {
         Nesting::Single => NestingMode::Single,
         Nesting::List => NestingMode::List,
-        Nesting::Map => NestingMode::Map,
     };
     pb::schema::Object {
         attributes: attributes.iter().map(Attribute::to_wire).collect(),

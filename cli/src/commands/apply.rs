@@ -51,6 +51,9 @@ pub(crate) async fn run(
     if let Some(token) = &server.token {
         command.env("ASSENT_TOKEN", token.expose());
     }
+    if let Some(bundle) = &server.ca_bundle {
+        command.env("ASSENT_CA_BUNDLE", bundle);
+    }
     let ended = child::to_its_end(command, &mut signals).await;
     match ended.failure {
         Some(failure) => Err(failure),

@@ -474,7 +474,7 @@ fn t26_what_is_wrong_with_a_trust_is_told_where_it_stands() {
         .collect();
     let faults = Policy::compile(&documents).unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:#?}");
-    assert_eq!(faults[0].message, "trust `orders` is defined twice");
+    assert_eq!(faults[0].message, "trust `orders` is defined twice: at 0.yaml:5:3 already");
 }
 
 #[test]

@@ -154,10 +154,9 @@ fn a_block_that_says_who_asks_is_not_overruled_by_the_environment() {
 fn a_run_of_a_known_platform_says_who_it_is_by_itself() {
     let found = |variables: &[(&str, &str)]| {
         let defaults = Defaults { oidc: around(variables), ..Defaults::default() };
-        match token::read(&block(&[]), &defaults).unwrap()?.source {
-            assent_client::TokenSource::Exchanged(identity) => Some(identity.name),
-            other => panic!("{other:?}"),
-        }
+        let source = token::read(&block(&[]), &defaults).unwrap()?.source;
+        let assent_client::TokenSource::Exchanged(identity) = source else { panic!("{source:?}") };
+        Some(identity.name)
     };
     assert_eq!(found(&[]), None);
     let tagged = ("TFC_WORKLOAD_IDENTITY_TOKEN_ASSENT", "one");

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use assent_client::{Client, ClientError, wire};
 
-use crate::diagnostic::Path;
 use crate::policy::kind::{Kind, Written};
 use crate::schema::Attribute;
 use crate::value::{Argument, Type, Value};
@@ -111,10 +110,6 @@ impl Kind for Calendar {
 
     fn written(kept: &wire::Calendar) -> Written {
         Written { version: kept.version, by: kept.by.clone(), at: kept.at.clone() }
-    }
-
-    fn at(field: Option<&str>) -> Path {
-        field.and_then(Path::parse).unwrap_or_else(|| Path::attribute("name"))
     }
 
     fn among(check: &mut wire::PolicyCheck) -> &mut BTreeMap<String, Option<wire::NewCalendar>> {
@@ -246,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_told_at_its_argument() {
-        assert_eq!(Calendar::at(Some("windows[1].from")).to_string(), "windows[1].from");
+        assert_eq!(Calendar::at(Some("windows[1].from")).to_string(), "windows");
         assert_eq!(Calendar::at(Some("")).to_string(), "name");
         assert_eq!(Calendar::at(None).to_string(), "name");
     }

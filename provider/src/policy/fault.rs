@@ -57,7 +57,10 @@ pub(super) fn perhaps(fault: Diagnostic) -> Diagnostic {
 /// What is wrong and where; people see the line as they wrote it.
 fn in_words<K: Kind>(fault: &PolicyFault, new: &K::New) -> String {
     let message = sentence(&fault.message);
-    let Some(text) = K::text(new) else { return message };
+    let Some(text) = K::text(new) else {
+        let within = fault.field.as_ref().filter(|field| field.contains(['.', '[']));
+        return within.map_or(message.clone(), |field| format!("In `{field}`: {message}"));
+    };
     let told = format!("{}: {message}", place(fault));
     match excerpt(text, fault.line, fault.column) {
         Some(excerpt) => format!("{told}\n\n{excerpt}"),
@@ -129,8 +132,10 @@ mod tests {
     #[test]
     fn a_fault_in_an_entry_shows_no_line() {
         let told = own::<Group>(&fault("groups/dba", Some("members[0]")), &NewGroup::default());
-        assert_eq!(told.detail, "Unknown key `stagez`.");
+        assert_eq!(told.detail, "In `members[0]`: Unknown key `stagez`.");
         assert_eq!(told.path.unwrap().to_string(), "members");
+        let told = own::<Group>(&fault("groups/dba", Some("")), &NewGroup::default());
+        assert_eq!(told.detail, "Unknown key `stagez`.");
     }
 
     #[test]

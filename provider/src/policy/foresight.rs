@@ -70,7 +70,8 @@ pub(super) async fn faults<K: Kind>(
     let (own, others): (Vec<_>, Vec<_>) = checked.faults.iter().partition(is_own);
     let mut errors: Vec<_> = own.into_iter().map(|found| fault::own::<K>(found, new)).collect();
     let mut warnings = Vec::new();
-    if !others.is_empty() {
+    // What follows from a fault of its own is over with that.
+    if errors.is_empty() && !others.is_empty() {
         let before = server.check_policy(&ahead.clone().without::<K>(name)).await;
         let before = before.map(|checked| checked.faults).unwrap_or_default();
         for found in others {
@@ -85,7 +86,11 @@ pub(super) async fn faults<K: Kind>(
     if !ahead.unknown.is_empty() {
         errors = errors.into_iter().map(fault::perhaps).collect();
     }
-    let found = checked.findings.iter().filter(|finding| is_own(&&finding.fault)).take(MOST);
+    // What nothing uses yet may be used by what is planned after it.
+    let counts = |finding: &&wire::PolicyFinding| {
+        is_own(&&finding.fault) && !finding.code.starts_with("unused-")
+    };
+    let found = checked.findings.iter().filter(counts).take(MOST);
     warnings.extend(found.map(|finding| fault::finding::<K>(finding, new)));
     let mut told = Diagnostics::default();
     errors.into_iter().chain(warnings).for_each(|diagnostic| told.push(diagnostic));

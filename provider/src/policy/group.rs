@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assent_client::{Client, ClientError, wire};
 
-use crate::diagnostic::Path;
 use crate::policy::kind::{Kind, Written};
 use crate::schema::Attribute;
 use crate::value::{Argument, Type, Value};
@@ -82,14 +81,6 @@ impl Kind for Group {
         Written { version: kept.version, by: kept.by.clone(), at: kept.at.clone() }
     }
 
-    /// The elements of a set have no place.
-    fn at(field: Option<&str>) -> Path {
-        let name = field.and_then(|field| field.split(['[', '.']).next());
-        Path::attribute(
-            name.filter(|name| *name == "identity" || *name == "members").unwrap_or("name"),
-        )
-    }
-
     fn among(check: &mut wire::PolicyCheck) -> &mut BTreeMap<String, Option<wire::NewGroup>> {
         &mut check.groups
     }
@@ -119,6 +110,7 @@ impl Kind for Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Path;
 
     #[test]
     fn what_says_the_same_is_the_same() {

@@ -53,7 +53,13 @@ pub(crate) trait Kind: fmt::Debug + Send + Sync + Sized + 'static {
     fn written(kept: &Self::Kept) -> Written;
 
     /// The argument that a fault is in; `field` is what the server calls it, if it names one.
-    fn at(field: Option<&str>) -> Path;
+    ///
+    /// Only arguments of the root: Terraform finds no other in a configuration.
+    fn at(field: Option<&str>) -> Path {
+        let field = field.unwrap_or_default();
+        let name = field.split(['.', '[']).next().filter(|name| !name.is_empty());
+        Path::attribute(name.unwrap_or("name"))
+    }
 
     /// The text that a fault's line and column are in, if people wrote it as text.
     fn text(_: &Self::New) -> Option<&str> {

@@ -69,6 +69,7 @@ impl Ahead {
         match kept.split_once('/') {
             Some(("groups", name)) => self.check.groups.contains_key(name),
             Some(("calendars", name)) => self.check.calendars.contains_key(name),
+            Some(("trusts", name)) => self.check.trusts.contains_key(name),
             Some(_) => false,
             None => self.check.documents.contains_key(kept),
         }

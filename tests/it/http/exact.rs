@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use assent_core::digest::Digest;
+use assent_core::time::Span;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, Server, approve, filing, fresh_key, mint, sent};
@@ -60,6 +61,8 @@ async fn the_newest_request_of_an_intent_is_found_by_whoever_filed_it() {
     assert_eq!(newest(&alice).await.map(|found| found.id), Some(filed.id.clone()));
     assert_eq!(newest(&bob).await, None);
     alice.client.cancel(&filed.id, "", &fresh_key()).await.unwrap();
+    // Newer is what was filed at a later time.
+    server.time().pass(Span::seconds(1));
     assert_eq!(newest(&alice).await.map(|found| found.state).as_deref(), Some("canceled"));
     let again = alice.client.file(&filing("production", "r"), &fresh_key()).await.unwrap();
     assert_eq!(newest(&alice).await.map(|found| found.id), Some(again.id));

@@ -160,11 +160,17 @@ fn import_of(world: &World) -> Option<Vec<String>> {
 async fn import(world: &World, command: &[String]) {
     let [_, address, id] = command else { panic!("not an import: {command:?}") };
     let (kind, _) = address.split_once('.').unwrap();
-    let made = world.in_state(kind).unwrap();
-    let made = made["id"].as_str().unwrap();
-    let id = if id.starts_with("req_") { made } else { id };
-    assert_eq!(id, made, "the example imports something else than it makes");
+    let made = identity(world, kind);
+    let id = if id.starts_with("req_") { &made } else { id };
+    assert_eq!(*id, made, "the example imports something else than it makes");
     world.run(&["state", "rm", address]).await.exits(0);
     world.run(&["import", "-input=false", address, id]).await.exits(0);
-    assert_eq!(world.in_state(kind).unwrap()["id"], id);
+    assert_eq!(identity(world, kind), made);
+}
+
+/// The id of what is in the state, or the name where that is the id.
+fn identity(world: &World, kind: &str) -> String {
+    let made = world.in_state(kind).unwrap();
+    let id = made["id"].as_str().or_else(|| made["name"].as_str());
+    id.unwrap().to_owned()
 }

@@ -61,9 +61,9 @@ async fn a_number_that_json_cannot_hold_is_refused_by_name() {
         World::new(&outputs(&[("big", "provider::assent::digest([9007199254740993])")])).await;
     let refused = world.plan().await.exits(1);
     refused.says(&[
-        "Error: Error in function call",
+        "Error: Invalid function argument",
         "9007199254740993 is beyond 2^53 - 1, where JSON no longer tells whole numbers apart",
-        "write it as text",
+        "write it as text.",
     ]);
 }
 
@@ -104,7 +104,7 @@ async fn a_plan_is_summed_up_as_the_server_reads_it() {
     std::fs::write(world.work("plan.json"), "{\"format_version\": \"1.2\", ").unwrap();
     let refused = world.plan().await.exits(1);
     refused
-        .says(&["the JSON ends at `$`, byte 26", "Give the function what `terraform show -json"]);
+        .says(&["The JSON ends at `$`, byte 26", "Give the function what `terraform show -json"]);
 }
 
 #[tokio::test]

@@ -89,7 +89,8 @@ fn both(members: &str) -> String {
 async fn a_group_and_a_document_that_names_it_come_in_one_apply() {
     let world = World::governed(BASE, &both("\"person:bob\"")).await;
     let plan = world.plan().await.exits(2);
-    plan.never_says(&["Warning"]).says(&["Plan: 2 to add", "digest = \"sha256:"]);
+    plan.never_says(&["Warning: Probably", "Warning: The policy"])
+        .says(&["Plan: 2 to add", "digest = \"sha256:"]);
     assert!(world.root().client.policy_documents().await.unwrap().documents.is_empty());
     world.apply().await.exits(0).says(&["2 added"]);
     assert_eq!(ruling(&world, "production").await.stages[0].from, ["group:dba"]);
@@ -105,7 +106,7 @@ async fn a_group_and_a_document_that_names_it_come_in_one_apply() {
     assert_eq!(kept.members.len(), 2);
     // Destroyed in the order of use; nothing is left.
     let destroyed = world.run(&["destroy", "-auto-approve", "-input=false"]).await.exits(0);
-    destroyed.never_says(&["Warning"]).says(&["2 destroyed"]);
+    destroyed.never_says(&["Warning: Probably", "Warning: The policy"]).says(&["2 destroyed"]);
     assert!(world.root().client.policy_groups().await.unwrap().groups.is_empty());
     world.providers_are_gone().await;
 }
@@ -125,7 +126,7 @@ async fn a_broken_rule_fails_the_plan_with_its_place() {
     assert!(world.root().client.policy_groups().await.unwrap().groups.is_empty());
     // A group that nobody defines is a fault of the rule that asks it.
     world.configure(&format!("{HEAD}{}", document("prod", "production", "dbas")));
-    world.plan().await.exits(1).says(&["prod.yaml:9:57:", "`dbas`"]);
+    world.plan().await.exits(1).says(&["prod.yaml:9:11: There is no group `dbas`"]);
     // What is wrong with a group is told at its argument.
     world.configure(&both("\"person:bob\", \"bob\""));
     let refused = world.plan().await.exits(1);
@@ -146,7 +147,7 @@ async fn a_mistake_across_two_documents_fails_the_plan() {
     assert!(world.root().client.policy_documents().await.unwrap().documents.is_empty());
     // What the directory defines is not defined again.
     world.configure(&format!("{HEAD}{}", document("a", "staging", "release-managers")));
-    world.plan().await.exits(1).says(&["`staging`", "policy.yaml:8:"]);
+    world.plan().await.exits(1).says(&["`staging`", "policy.yaml:8"]);
 }
 
 #[tokio::test]
@@ -178,11 +179,9 @@ async fn drift_is_seen_and_nothing_is_written_over_unseen() {
 
 #[tokio::test]
 async fn what_is_used_is_not_removed_and_goes_once_it_is_not() {
-    let literal = document("prod", "production", "dba").replace("}}\n", "}}\n");
-    let config = format!("{HEAD}{}{literal}", group("dba", "\"person:bob\"")).replace(
-        "name    = \"prod.yaml\"",
-        "name    = \"prod.yaml\"\n  depends_on = [assent_group.dba]",
-    );
+    let literal = document("prod", "production", "dba");
+    let lasting = "lifecycle {\n    create_before_destroy = true\n  }\n  members";
+    let config = both("\"person:bob\"").replace("members", lasting);
     let world = World::governed(BASE, &config).await;
     world.apply().await.exits(0);
     // The document stays and names the group, which is gone from the configuration.
@@ -190,7 +189,7 @@ async fn what_is_used_is_not_removed_and_goes_once_it_is_not() {
     let refused = world.apply().await.exits(1);
     refused.says(&[
         "Error: assent_group `dba` cannot be removed",
-        "is used by",
+        "Group `dba` is used by rule `production` at api:/prod.yaml:9:11",
         "Remove or change what uses it first",
     ]);
     assert!(world.in_state("assent_group").is_some());
@@ -264,7 +263,46 @@ resource "assent_policy" "late" {
     world.plan().await.exits(0).says(&["No changes."]);
     world.configure(&config.replace("\"09:00\"", "\"25:00\""));
     let refused = world.plan().await.exits(1);
-    refused.says(&["Error: Invalid calendar", "windows = [", "25:00"]);
+    refused.says(&[
+        "Error: Invalid calendar",
+        "windows = [",
+        "In `windows[0].from`: `25:00` is not a time of day",
+    ]);
+}
+
+#[tokio::test]
+async fn a_trust_is_written_and_one_that_is_too_wide_is_refused_at_plan() {
+    let config = format!(
+        "{HEAD}{}",
+        r#"
+resource "assent_trust" "ci" {
+  name     = "ci"
+  issuer   = "https://token.actions.githubusercontent.com"
+  audience = "https://assent.example.com"
+  shape    = "github-actions"
+  claims = {
+    repository_id       = ["123"]
+    repository_owner_id = ["456"]
+    ref                 = ["refs/heads/main"]
+  }
+  may_ask    = { kinds = ["terraform.apply"], environments = ["production"] }
+  lifetime   = "10m"
+  single_use = true
+}
+"#
+    );
+    let world = World::governed(BASE, &config).await;
+    world.apply().await.exits(0);
+    world.plan().await.exits(0);
+    let kept = world.root().client.policy_trust("ci").await.unwrap();
+    assert_eq!(kept.trust.claims["repository_id"], wire::ClaimIs::Exactly("123".to_owned()));
+    world.run(&["state", "rm", "assent_trust.ci"]).await.exits(0);
+    world.run(&["import", "-input=false", "assent_trust.ci", "ci"]).await.exits(0);
+    world.plan().await.exits(0).says(&["No changes."]);
+    let wide = config.replace("repository_id       = [\"123\"]", "repository = [\"acme/x\"]");
+    world.configure(&wide);
+    let refused = world.plan().await.exits(1);
+    refused.says(&["Error: Invalid trust with assent_trust.ci", "repository_id"]);
 }
 
 #[tokio::test]

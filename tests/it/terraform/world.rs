@@ -60,6 +60,8 @@ impl World {
         let nobody = Caller::new(&said.base, None);
         let root = nobody.client.bootstrap(&code, "root", &fresh_key()).await.unwrap();
         server.kill().await.unwrap();
+        // A server keeps the people of `--dev` out of a ledger that is meant; this one is not.
+        fs::write(directory.path().join("data/made-for-dev"), "for tests\n").unwrap();
         let world = Self::begun(directory, said.base.trim_start_matches("http://"), config).await;
         let administrator = Some(Caller::new(&world.base, Some(&root.token)));
         Self { administrator, ..world }

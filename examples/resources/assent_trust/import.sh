@@ -1,0 +1,1 @@
+terraform import assent_trust.deploy github-deploy

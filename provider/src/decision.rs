@@ -110,8 +110,9 @@ fn results() -> Vec<Attribute> {
         Attribute::computed(
             "explanation",
             Type::List(Box::new(account_type())),
-            "What became of each rule that is for such intents: its id as `rule`, its `effect` \
-             (`deny`, `require` or `allow`) and its `result` (`matched`, `not matched` or \
+            "What became of each rule that is for such intents: its id as `rule`, its `place` \
+             (`policy/prod.yaml:12:5`, or `api:/prod.yaml:12:5` for what the server keeps), its \
+             `effect` (`deny`, `require` or `allow`) and its `result` (`matched`, `not matched` or \
              `indeterminate`).",
         ),
         Attribute::computed("policy", Type::String, "Revision of the policy that spoke."),
@@ -125,7 +126,7 @@ fn results() -> Vec<Attribute> {
 
 /// The type of what became of one rule.
 fn account_type() -> Type {
-    Type::object([("rule", Type::String), ("effect", Type::String), ("result", Type::String)])
+    Type::object(["rule", "place", "effect", "result"].map(|name| (name, Type::String)))
 }
 
 /// Checks a configuration as far as it is known; all faults at once.
@@ -178,6 +179,7 @@ fn with_answer(config: Value, decision: &wire::Decision) -> Value {
 fn account(account: &wire::Account) -> Value {
     Value::object([
         ("rule", Value::text(&account.rule)),
+        ("place", account.place.clone().map_or(Value::Null, Value::String)),
         ("effect", Value::text(&account.effect)),
         ("result", Value::text(&account.result)),
     ])

@@ -156,7 +156,7 @@ fn the_pages_are_those_of_the_schema_the_examples_and_the_templates() {
     let there = files(KINDS.iter().map(|kind| format!("docs/{}", kind.folder)));
     let stale: Vec<_> = there.into_iter().filter(|path| !pages.contains_key(path)).collect();
     let drifted = pages.iter().filter(|(path, page)| {
-        fs::read_to_string(root().join(path)).is_ok_and(|found| found == **page) == false
+        !fs::read_to_string(root().join(path)).is_ok_and(|found| found == **page)
     });
     let drifted: Vec<_> = drifted.collect();
     if std::env::var_os("ASSENT_UPDATE_DOCS").is_some() {

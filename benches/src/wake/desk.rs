@@ -14,8 +14,8 @@ use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
 use assent_server::ledger::{
-    Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met, PlanText,
-    Spent, States, Write,
+    Beginning, Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met,
+    PlanText, Spent, States, Write,
 };
 use async_trait::async_trait;
 
@@ -219,6 +219,14 @@ impl Ledger for Witness {
         self.ledger.has_plan_of(digest, who).await
     }
 
+    async fn plan_of_saved(
+        &self,
+        saved: Digest,
+        who: &PrincipalId,
+    ) -> Result<Option<Digest>, LedgerError> {
+        self.ledger.plan_of_saved(saved, who).await
+    }
+
     async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError> {
         self.ledger.signals().await
     }
@@ -257,6 +265,18 @@ impl Ledger for Witness {
 
     async fn newest_with(&self, intent: Digest) -> Result<Option<RequestId>, LedgerError> {
         self.ledger.newest_with(intent).await
+    }
+
+    async fn newest_of(
+        &self,
+        intent: Digest,
+        who: &PrincipalId,
+    ) -> Result<Option<RequestId>, LedgerError> {
+        self.ledger.newest_of(intent, who).await
+    }
+
+    async fn begin(&self, beginning: Beginning) -> Result<bool, LedgerError> {
+        self.ledger.begin(beginning).await
     }
 
     async fn request_of(&self, id: CredentialId) -> Result<Option<RequestId>, LedgerError> {

@@ -1,8 +1,11 @@
 //! At apply: a change of policy is made, and where policy wants it, people are asked first.
 
+use std::time::Duration;
+
 use assent_client::{Client, ClientError, ErrorKind, wire};
 use assent_core::intent::Intent;
 use assent_core::policy::changes::{ENVIRONMENT, KIND};
+use tokio::time::Instant;
 
 use crate::asking::{self, Patience, Question};
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
@@ -13,6 +16,12 @@ use crate::policy::kind::Kind;
 use crate::policy::overlay::{Becomes, Overlay};
 use crate::session::Session;
 use crate::value::Value;
+
+/// How long Terraform may take to say what else it does in this run.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How soon it is tried again to remove what is used.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What is to become of something, and why.
 #[derive(Debug)]
@@ -67,7 +76,8 @@ pub(super) async fn make<K: Kind>(
 ) -> Result<Done<K::Kept>, Diagnostics> {
     let configured = session.configured();
     let server = configured.server()?;
-    let refused = match send(server, wish, None).await {
+    let patience = Patience::of(state, operation)?;
+    let refused = match send_in_turn(session, server, wish, patience.timeout).await {
         Ok(kept) => return Ok(Done { kept, approval: None }),
         Err(refused) => refused,
     };
@@ -75,12 +85,45 @@ pub(super) async fn make<K: Kind>(
     let Some(wanted) = wanted.filter(|_| refused.code() == Some("approval_required")) else {
         return Err(told(server, wish, &refused).await);
     };
-    let question = Question::new(&stated_for(wish, wanted)?, Patience::of(state, operation)?);
+    let question = Question::new(&stated_for(wish, wanted)?, patience);
     let approval = asking::granted(session, question).await?.id;
     match send(server, wish, Some(&approval)).await {
         Ok(kept) => Ok(Done { kept, approval: Some(approval) }),
         Err(refused) => Err(told(server, wish, &refused).await),
     }
+}
+
+/// Writes or removes; what is used is removed as soon as it no longer is.
+///
+/// Where something stops using it in the same run, Terraform may change and remove the two at the
+/// same time, in no order.
+async fn send_in_turn<K: Kind>(
+    session: &Session,
+    server: &Client,
+    wish: &Wish<'_, K>,
+    timeout: Duration,
+) -> Result<Option<K::Kept>, ClientError> {
+    let (begun, stop) = (Instant::now(), session.interrupts.operation());
+    loop {
+        let refused = match send(server, wish, None).await {
+            Err(refused) if refused.code() == Some("in_use") => refused,
+            sent => return sent,
+        };
+        let patience = if is_released(session, server, wish).await { timeout } else { GRACE };
+        if begun.elapsed() >= patience {
+            return Err(refused);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = stop.cancelled() => return Err(refused),
+        }
+    }
+}
+
+/// Whether nothing would use it, once everything is done that this run is known to do.
+async fn is_released<K: Kind>(session: &Session, server: &Client, wish: &Wish<'_, K>) -> bool {
+    let ahead = session.policy.note::<K>(wish.name, Becomes::Known(None));
+    server.check_policy(&ahead.check).await.is_ok_and(|checked| checked.faults.is_empty())
 }
 
 /// Writes or removes. What is gone already need not be removed.
@@ -150,8 +193,7 @@ async fn told<K: Kind>(server: &Client, wish: &Wish<'_, K>, refused: &ClientErro
             if faults.has_errors() { faults } else { failed(wish, refused).into() }
         }
         (Some("in_use"), _) => {
-            let advice = "Remove or change what uses it first, or have it removed in the same run: \
-                          Terraform removes first what refers to this.";
+            let advice = "Change or remove what uses it, in the same run or before.";
             Diagnostic::error(wish.failed(), format!("{} {advice}", failure::why(refused))).into()
         }
         (Some("not_administrator"), _) => administrators_only(wish, refused).into(),

@@ -38,7 +38,9 @@ pub(super) fn type_in_words(of: &Value) -> String {
             ("tuple", _) => "Tuple".to_owned(),
             (many, of) => format!("{} of {}", capital(many), type_in_words(of)),
         },
-        other => panic!("no type is written like {other}"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+            panic!("no type is written like {of}")
+        }
     }
 }
 

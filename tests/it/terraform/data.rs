@@ -52,6 +52,7 @@ async fn a_decision_pins_what_policy_said_at_plan() {
     assert_eq!(said["policy"], status.revision);
     let account = &said["explanation"][0];
     assert_eq!((&account["rule"], &account["result"]), (&json!("production"), &json!("matched")));
+    assert!(account["place"].as_str().unwrap().ends_with("policy.yaml:8:5"), "{account}");
     assert!(world.requests(&[]).await.is_empty(), "a decision filed something");
     // The answer is part of a saved plan: policy may change, the apply of that plan says the same.
     world.run(&["plan", "-out", "plan.bin", "-input=false"]).await.exits(0);

@@ -1,3 +1,5 @@
+//! What a provider block may say, and what the environment stands in for.
+
 use assent_client::Secret;
 
 use super::*;

@@ -316,6 +316,39 @@ fn nearly() -> impl Strategy<Value = (String, Value)> {
         .prop_flat_map(|(name, of)| values(&of).prop_map(move |value| (name.clone(), value)))
 }
 
+/// What a call that takes nothing answers.
+fn answer_of<T: Message + Default>(name: &str) -> T {
+    T::decode(Provider::new().call(name, Vec::new()).unwrap().as_slice()).unwrap()
+}
+
+#[test]
+fn calls_that_terraform_1_11_does_not_make_are_answered_as_later_ones_expect() {
+    let schema: pb::GetProviderSchemaResponse = answer_of("GetProviderSchema");
+    let names: pb::GetMetadataResponse = answer_of("GetMetadata");
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let offered = names.resources.into_iter().map(|it| it.type_name).collect();
+    assert_eq!(sorted(offered), sorted(schema.resource_schemas.into_keys().collect()));
+    assert_eq!(names.server_capabilities, schema.server_capabilities);
+    let functions: pb::GetFunctionsResponse = answer_of("GetFunctions");
+    assert!(functions.functions.contains_key("digest"));
+    assert_eq!(functions.functions, schema.functions);
+    let moved = pb::MoveResourceStateRequest {
+        source_type_name: "null_resource".to_owned(),
+        target_type_name: "assent_gate".to_owned(),
+        ..Default::default()
+    };
+    let moved = Provider::new().call("MoveResourceState", moved.encode_to_vec()).unwrap();
+    let moved = pb::MoveResourceStateResponse::decode(moved.as_slice()).unwrap();
+    assert_eq!(moved.diagnostics[0].summary, "The resource cannot be moved");
+    let later = ["GetResourceIdentitySchemas", "ListResource", "InvokeAction", "PlanAction"];
+    for name in later {
+        assert_eq!(Provider::new().call(name, Vec::new()).unwrap_err().code(), Code::Unimplemented);
+    }
+}
+
 #[test]
 fn bytes_that_are_no_message_are_refused_by_every_call() {
     let provider = Provider::new();

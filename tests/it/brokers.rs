@@ -3,7 +3,7 @@
 mod closing;
 mod command_line;
 mod crash;
-mod database;
+pub(crate) mod database;
 mod opening;
 mod proxy;
 
@@ -45,7 +45,7 @@ rules:
 ";
 
 /// What `brokers.yaml` says of a database on this port.
-fn brokers_yaml(port: u16, more: &str) -> String {
+pub(crate) fn brokers_yaml(port: u16, more: &str) -> String {
     format!(
         "
 apiVersion: assent/v1

@@ -2,6 +2,7 @@
 //! its own. What terraform prints, what it keeps and what the server knows are held together.
 
 mod approval;
+mod broker;
 mod credential;
 mod crowd;
 mod data;

@@ -13,7 +13,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use crate::support::until;
 
 /// What the authority's own login has.
-pub(super) const BROKER_PASSWORD: &str = "the-brokers-own-password";
+pub(crate) const BROKER_PASSWORD: &str = "the-brokers-own-password";
 
 const SETUP: &str = "
 CREATE ROLE assent_broker LOGIN CREATEROLE PASSWORD 'the-brokers-own-password';
@@ -32,10 +32,10 @@ GRANT CREATE ON SCHEMA public TO orders_writer;
 ";
 
 /// The running server.
-pub(super) struct Database {
+pub(crate) struct Database {
     folder: TempDir,
     server: Option<Child>,
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 /// Where its programs are.
@@ -48,7 +48,7 @@ fn programs() -> PathBuf {
 }
 
 impl Database {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
@@ -78,7 +78,7 @@ impl Database {
     }
 
     /// What it logs: every statement it is sent.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
@@ -105,7 +105,7 @@ impl Database {
     }
 
     /// Starts it, and waits until it answers.
-    pub(super) async fn run(&mut self) {
+    pub(crate) async fn run(&mut self) {
         let log = self.folder.path().join("log");
         let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
         let (data, port) = (self.data(), self.port.to_string());
@@ -133,7 +133,7 @@ impl Database {
     }
 
     /// Ends it at once, as an outage would.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
         let pid = file.lines().next().unwrap_or_default();
@@ -143,7 +143,7 @@ impl Database {
     }
 
     /// Runs SQL as its superuser.
-    pub(super) fn administer(&self, sql: &str) -> String {
+    pub(crate) fn administer(&self, sql: &str) -> String {
         let file = self.folder.path().join("administer.sql");
         std::fs::write(&file, sql).unwrap();
         let mut psql = self.command("psql");
@@ -153,20 +153,20 @@ impl Database {
     }
 
     /// The roles that brokers have made and nobody has dropped.
-    pub(super) fn roles(&self) -> Vec<String> {
+    pub(crate) fn roles(&self) -> Vec<String> {
         let sql = "SELECT rolname FROM pg_roles WHERE rolname ~ '^assent_0' ORDER BY 1";
         self.administer(sql).lines().map(str::to_owned).collect()
     }
 
     /// How many sessions such roles have, a broker's own not counted.
-    pub(super) fn sessions(&self) -> usize {
+    pub(crate) fn sessions(&self) -> usize {
         let sql = "SELECT pid FROM pg_stat_activity WHERE usename ~ '^assent_0' \
             OR usesysid IS NOT NULL AND usename IS NULL";
         self.administer(sql).lines().count()
     }
 
     /// Asks as `psql` with these fields in its environment; what it printed, or what it complained.
-    pub(super) async fn psql(
+    pub(crate) async fn psql(
         &self,
         fields: &BTreeMap<String, String>,
         sql: &str,
@@ -183,7 +183,7 @@ impl Database {
     }
 
     /// A session with these fields that stays open.
-    pub(super) async fn session(
+    pub(crate) async fn session(
         &self,
         fields: &BTreeMap<String, String>,
     ) -> Result<Session, tokio_postgres::Error> {
@@ -203,14 +203,14 @@ impl Drop for Database {
 }
 
 /// An open session.
-pub(super) struct Session {
+pub(crate) struct Session {
     client: Client,
     driving: JoinHandle<()>,
 }
 
 impl Session {
     /// The first field of the answer.
-    pub(super) async fn ask(&self, sql: &str) -> Result<String, tokio_postgres::Error> {
+    pub(crate) async fn ask(&self, sql: &str) -> Result<String, tokio_postgres::Error> {
         let messages = self.client.simple_query(sql).await?;
         let first = messages.iter().find_map(|message| {
             let SimpleQueryMessage::Row(row) = message else { return None };
@@ -220,7 +220,7 @@ impl Session {
     }
 
     /// Whether the server has ended it.
-    pub(super) async fn ended(self) -> bool {
+    pub(crate) async fn ended(self) -> bool {
         self.client.simple_query("SELECT 1").await.is_err() && self.driving.await.is_ok()
     }
 }

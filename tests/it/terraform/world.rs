@@ -37,6 +37,9 @@ struct Said {
     code: Option<String>,
 }
 
+/// The file that says which brokers a world has, where it has some.
+const BROKERS: &str = "brokers.yaml";
+
 /// How a server is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -70,6 +73,21 @@ impl World {
     /// With this policy and configuration.
     pub(super) async fn under(policy: &str, config: &str) -> Self {
         Self::begun(prepared(policy), "127.0.0.1:0", config).await
+    }
+
+    /// With this policy and configuration, and these brokers, whose password is this.
+    pub(super) async fn with_brokers(
+        policy: &str,
+        config: &str,
+        brokers: &str,
+        password: &str,
+    ) -> Self {
+        let directory = prepared(policy);
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("password"), password).unwrap();
+        let place = format!("password_file: {}", at("password").display());
+        fs::write(at(BROKERS), brokers.replace("password_env: BROKER_PASSWORD", &place)).unwrap();
+        Self::begun(directory, "127.0.0.1:0", config).await
     }
 
     async fn begun(directory: TempDir, listen: &str, config: &str) -> Self {
@@ -335,6 +353,7 @@ fn prepared(policy: &str) -> TempDir {
 /// Starts a server on what is in this directory.
 async fn serve(directory: &Path, listen: &str, mode: Mode) -> (Child, Said) {
     let log = fs::OpenOptions::new().create(true).append(true).open(directory.join("server.log"));
+    let brokers = directory.join(BROKERS);
     let mut command = Command::new(assent());
     command
         .args(["serve", "--output", "json", "--listen", listen])
@@ -343,6 +362,8 @@ async fn serve(directory: &Path, listen: &str, mode: Mode) -> (Child, Said) {
         .arg(directory.join("data"))
         .arg("--policy")
         .arg(directory.join("policy"))
+        .args(brokers.is_file().then_some("--brokers"))
+        .args(brokers.is_file().then_some(&brokers))
         .env("ASSENT_LOG", "trace")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

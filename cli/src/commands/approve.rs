@@ -1,7 +1,9 @@
 //! `assent approve`
 
-use assent_client::wire::{NewReview, Verdict};
+use assent_client::wire::{NewReview, Request, Verdict};
 use assent_client::{Client, IdempotencyKey};
+use assent_core::policy::changes::KIND;
+use serde_json::Value;
 
 use crate::args::ApproveArgs;
 use crate::commands::plan;
@@ -21,10 +23,7 @@ pub(crate) async fn run(
     if let Some(thing) = &request.intent.digest {
         output.talk(format!("the exact thing: {}", clean(thing)));
     }
-    if !request.intent.context.is_empty() {
-        let context = serde_json::to_string(&request.intent.context).unwrap_or_default();
-        output.talk(format!("the requester adds: {}", clean(&context)));
-    }
+    tell_context(&request, output);
     plan::tell(&request, client, output).await?;
     output.talk(format!("digest: {}", clean(&request.digest)));
     let review =
@@ -32,4 +31,19 @@ pub(crate) async fn run(
     let request = client.review(&id, &review, &IdempotencyKey::fresh()).await?;
     super::print_moved(&request, args.printing, output)?;
     Ok(Exit::Granted)
+}
+
+/// What the requester adds; a change of policy line by line.
+fn tell_context(request: &Request, output: &Output) {
+    let mut context = request.intent.context.clone();
+    let diff = context.get("diff").and_then(Value::as_str).map(str::to_owned);
+    if let Some(diff) = diff.filter(|_| request.intent.kind == KIND) {
+        context.remove("diff");
+        output.talk("the change of policy:");
+        diff.lines().for_each(|line| output.talk(format!("  {}", clean(line))));
+    }
+    if !context.is_empty() {
+        let context = serde_json::to_string(&context).unwrap_or_default();
+        output.talk(format!("the requester adds: {}", clean(&context)));
+    }
 }

@@ -145,9 +145,16 @@ pub(super) fn diff(intent: &wire::Intent) -> Option<String> {
     (intent.kind == assent_core::policy::changes::KIND).then(|| plain(diff))
 }
 
-/// The requester's free JSON, as it is digested.
+/// The requester's free JSON, as it is digested; without the diff where that stands by itself.
 pub(super) fn context(intent: &wire::Intent) -> Option<String> {
-    let value = serde_json::Value::Object(intent.context.clone());
-    let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-    (!intent.context.is_empty()).then(|| plain(&text))
+    let mut context = intent.context.clone();
+    if diff(intent).is_some() {
+        context.remove("diff");
+        if context.get("before").is_some_and(serde_json::Value::is_null) {
+            context.remove("before");
+        }
+    }
+    let is_empty = context.is_empty();
+    let text = serde_json::to_string_pretty(&serde_json::Value::Object(context));
+    (!is_empty).then(|| plain(&text.unwrap_or_default()))
 }

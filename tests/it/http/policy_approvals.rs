@@ -484,7 +484,7 @@ async fn the_command_line_asks_for_the_approval_and_makes_the_change() {
     assert!(listed.contains("one.yaml") && listed.contains("base.yaml"), "{listed}");
     let (code, status, _) = run(&["policy", "status"]).await;
     assert_eq!(code, 0);
-    assert!(status.contains("changed by") && status.contains("approved"), "{status}");
+    assert!(status.contains("changes") && status.contains("approved"), "{status}");
     let intent = directory.path().join("intent.json");
     let text = json!({"kind": "a.b", "environment": "one", "reason": "r"}).to_string();
     std::fs::write(&intent, text).unwrap();

@@ -29,7 +29,7 @@ fn text(status: &PolicyStatus, paint: Paint) -> String {
         ("from", clean(&status.source)),
     ];
     lines.extend(status.commit.as_deref().map(|commit| ("commit", clean(commit))));
-    lines.push(("changed by", clean(&status.policy_changes)));
+    lines.push(("changes", clean(&status.policy_changes)));
     if let Some(problem) = &status.problem {
         lines.push(("problem", paint.bad(&clean(&problem.message))));
         lines.push(("problem since", clean(&problem.since)));

@@ -14,9 +14,8 @@ use assent_core::intent::Intent;
 
 use crate::asking::{self, Asked, Patience, Question};
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
-use crate::duration;
 use crate::exact::{self, Exact};
-use crate::intent::{Stated, sentence};
+use crate::intent::{self, Stated};
 use crate::offer::{Change, Made, Planned, PlannedChange, Resource};
 use crate::ruling;
 use crate::schema::{Attribute, Schema};
@@ -78,7 +77,7 @@ impl Resource for Approval {
 /// Asks, and waits until it is granted.
 async fn create(session: &Session, planned: Value, config: &Value) -> Result<Made, Diagnostics> {
     let patience = Patience::of(&planned, "create")?;
-    let exact = exact::asked(session, intent(&planned)?, config).await?;
+    let exact = exact::asked(session, stated(&planned)?, config).await?;
     let question = Question::exact(&exact, patience);
     let (question, unused) = match (RequestAt::of(&planned), &exact) {
         (RequestAt::Apply, _) => (question, None),
@@ -149,24 +148,9 @@ fn schema() -> Schema {
 
 /// What the configuration says.
 fn arguments() -> Vec<Attribute> {
-    vec![
-        Attribute::defaulted(
-            "kind",
-            Type::String,
-            "What is done, as a dotted name. `terraform.apply` if it is not set.",
-        ),
-        Attribute::required("environment", Type::String, "Where it is done, such as `production`."),
-        Attribute::optional(
-            "target",
-            Type::text_map(),
-            "What it is done to: repository, workspace, database and the like.",
-        ),
+    let mut arguments = intent::attributes();
+    arguments.extend([
         Attribute::required("reason", Type::String, "Why, for the people who approve."),
-        Attribute::optional(
-            "duration",
-            Type::String,
-            "How long the access is wanted for, such as `15m`. Policy decides if it is not set.",
-        ),
         Attribute::optional(
             "context",
             Type::String,
@@ -186,7 +170,8 @@ fn arguments() -> Vec<Attribute> {
              hex digits.",
         ),
         exact::attribute(),
-    ]
+    ]);
+    arguments
 }
 
 /// How people are asked: no part of the intent, so a change asks nobody.
@@ -197,13 +182,7 @@ fn ways() -> Vec<Attribute> {
         "How long to wait for approval, such as `30m` or `1h30m`. `30m` if it is not set.",
     );
     vec![
-        Attribute::defaulted(
-            "wait",
-            Type::Bool,
-            "Whether to wait for people. If `false`, an apply that is not approved yet fails at \
-             once with the request's address, and the next apply continues with the same request. \
-             `true` if it is not set.",
-        ),
+        Patience::attribute(),
         Attribute::optional(
             "request_at",
             Type::String,
@@ -281,13 +260,8 @@ fn validate(config: &Value) -> Diagnostics {
     let mut faults = Stated::of(config).faults();
     let others = exact::check(config).into_iter().chain(check_request_at(config));
     others.for_each(|fault| faults.push(fault));
-    let timeout = config.attribute("timeouts").attribute("create");
-    if let Some(text) = timeout.as_text().given()
-        && let Err(error) = duration::parse(&text)
-    {
-        let path = Path::attribute("timeouts").then_attribute("create");
-        let detail = sentence(&error.to_string());
-        faults.push(Diagnostic::error("Invalid `timeouts.create`", detail).at(path));
+    if let Some(fault) = Patience::fault(config, "create") {
+        faults.push(fault);
     }
     faults
 }
@@ -307,7 +281,7 @@ fn check_request_at(config: &Value) -> Option<Diagnostic> {
 }
 
 /// The intent that a planned state is about.
-fn intent(planned: &Value) -> Result<Intent, Diagnostics> {
+fn stated(planned: &Value) -> Result<Intent, Diagnostics> {
     let unknown = || {
         let detail = "Some of the arguments are still not known at apply.";
         Diagnostic::error("The intent is not known", detail).into()
@@ -329,7 +303,7 @@ mod tests {
         ]);
         let faults = validate(&config);
         let paths: Vec<_> = faults.list().iter().filter_map(|fault| fault.path.as_ref()).collect();
-        assert_eq!(paths[0].to_string(), "timeouts.create");
+        assert_eq!(paths[0].to_string(), "timeouts");
     }
 
     #[test]
@@ -366,7 +340,7 @@ mod tests {
     fn what_is_still_unknown_is_not_asked() {
         let planned =
             Value::object([("environment", Value::text("production")), ("reason", Value::Unknown)]);
-        assert!(intent(&planned).is_err());
+        assert!(stated(&planned).is_err());
     }
 
     #[test]

@@ -15,15 +15,16 @@ use assent_core::time::Span;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::duration;
 use crate::exact::Exact;
 use crate::failure;
 use crate::intent::sentence;
 use crate::log::{Level, log};
+use crate::schema::Attribute;
 use crate::session::Session;
 use crate::standing::{Standing, State};
-use crate::value::Value;
+use crate::value::{Type, Value};
 
 /// How long to wait for people if the configuration does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -133,23 +134,39 @@ pub(crate) async fn ahead(server: &Client, intent: &Intent) -> Result<Standing, 
 }
 
 impl Patience {
+    /// The argument `wait`.
+    pub(crate) fn attribute() -> Attribute {
+        Attribute::defaulted(
+            "wait",
+            Type::Bool,
+            "Whether to wait for people. If `false`, an apply that is not approved yet fails at \
+             once with the request's address, and the next apply continues with the same request. \
+             `true` if it is not set.",
+        )
+    }
+
+    /// What is wrong with the timeout that a configuration sets for this operation.
+    pub(crate) fn fault(config: &Value, set_by: &str) -> Option<Diagnostic> {
+        let text = config.attribute("timeouts").attribute(set_by).as_text().given()?;
+        let error = duration::parse(&text).err()?;
+        let detail = sentence(&error.to_string());
+        let fault = Diagnostic::error(format!("Invalid `timeouts.{set_by}`"), detail);
+        // Terraform shows the line of an attribute of the resource, and of nothing inside it.
+        Some(fault.at(Path::attribute("timeouts")))
+    }
+
     /// What a state says of it: `wait`, and `timeouts` for this operation.
     ///
     /// # Errors
     /// The timeout is no duration.
     pub(crate) fn of(state: &Value, set_by: &'static str) -> Result<Self, Diagnostics> {
+        if let Some(fault) = Self::fault(state, set_by) {
+            return Err(fault.into());
+        }
         let timeout = state.attribute("timeouts").attribute(set_by).as_text().given();
-        let timeout = match timeout.map(|text| duration::parse(&text)).transpose() {
-            Ok(timeout) => timeout.unwrap_or(DEFAULT_TIMEOUT),
-            Err(error) => {
-                let detail = sentence(&error.to_string());
-                return Err(
-                    Diagnostic::error(format!("Invalid `timeouts.{set_by}`"), detail).into()
-                );
-            }
-        };
+        let timeout = timeout.and_then(|text| duration::parse(&text).ok());
         let wait = state.attribute("wait").as_bool().given().unwrap_or(true);
-        Ok(Self { wait, timeout, set_by })
+        Ok(Self { wait, timeout: timeout.unwrap_or(DEFAULT_TIMEOUT), set_by })
     }
 }
 

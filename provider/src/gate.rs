@@ -12,9 +12,9 @@ mod plan;
 use assent_client::IdempotencyKey;
 use serde_json::{Map, Value as Json};
 
+use crate::asking::Patience;
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
-use crate::duration;
-use crate::intent::sentence;
+use crate::intent;
 use crate::offer::{Change, Made, Planned, PlannedChange, Resource};
 use crate::schema::{Attribute, Schema};
 use crate::session::Session;
@@ -111,27 +111,13 @@ fn attributes() -> Vec<Attribute> {
         Type::String,
         "How long to wait for approval, such as `30m` or `1h30m`. `30m` if it is not set.",
     );
-    vec![
-        Attribute::defaulted(
-            "kind",
-            Type::String,
-            "What is done, as a dotted name. `terraform.apply` if it is not set.",
-        ),
-        Attribute::required("environment", Type::String, "Where it is done, such as `production`."),
-        Attribute::optional(
-            "target",
-            Type::text_map(),
-            "What it is done to: repository, workspace, database and the like.",
-        ),
+    let mut attributes = intent::attributes();
+    attributes.extend([
+        Patience::attribute(),
         Attribute::required(
             "reason",
             Type::String,
             "What is guarded and why, for the people who approve. It changes without asking.",
-        ),
-        Attribute::optional(
-            "duration",
-            Type::String,
-            "How long the access is wanted for, such as `15m`. Policy decides if it is not set.",
         ),
         Attribute::optional(
             "context",
@@ -154,13 +140,6 @@ fn attributes() -> Vec<Attribute> {
              configuration may then change what it guards. A change of the gate's own arguments \
              always asks.",
         ),
-        Attribute::defaulted(
-            "wait",
-            Type::Bool,
-            "Whether to wait for people. If `false`, an apply that is not approved yet fails at \
-             once with the request's address, and the next apply continues with the same request. \
-             `true` if it is not set.",
-        ),
         Attribute::nested("timeouts", vec![delete], "How long operations may take."),
         Attribute::computed(
             "id",
@@ -172,19 +151,15 @@ fn attributes() -> Vec<Attribute> {
             Type::text_map(),
             "Who must approve, for each of `gate_on`, by the policy at the last refresh.",
         ),
-    ]
+    ]);
+    attributes
 }
 
 /// Checks a configuration as far as it is known; all faults at once.
 fn validate(config: &Value) -> Diagnostics {
     let mut faults = deletion::faults(config);
-    let timeout = config.attribute("timeouts").attribute("delete");
-    if let Some(text) = timeout.as_text().given()
-        && let Err(error) = duration::parse(&text)
-    {
-        let path = Path::attribute("timeouts").then_attribute("delete");
-        let detail = sentence(&error.to_string());
-        faults.push(Diagnostic::error("Invalid `timeouts.delete`", detail).at(path));
+    if let Some(fault) = Patience::fault(config, "delete") {
+        faults.push(fault);
     }
     if let Some(fault) = fault_of_operations(config.attribute("gate_on")) {
         let fault = Diagnostic::error("Invalid `gate_on`", fault);

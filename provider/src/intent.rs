@@ -12,7 +12,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Path};
 use crate::duration;
-use crate::value::{Argument, Value};
+use crate::schema::Attribute;
+use crate::value::{Argument, Type, Value};
 
 /// What is being done, unless the configuration says otherwise.
 pub(crate) const DEFAULT_KIND: &str = "terraform.apply";
@@ -27,6 +28,28 @@ const TRIGGERS: &str = "triggers";
 
 /// Stands in for an argument that is not known yet while the others are checked.
 const NOT_YET_KNOWN: &str = "unknown";
+
+/// The arguments that mean the same in everything that asks people.
+pub(crate) fn attributes() -> Vec<Attribute> {
+    vec![
+        Attribute::defaulted(
+            "kind",
+            Type::String,
+            "What is done, as a dotted name. `terraform.apply` if it is not set.",
+        ),
+        Attribute::required("environment", Type::String, "Where it is done, such as `production`."),
+        Attribute::optional(
+            "target",
+            Type::text_map(),
+            "What it is done to: repository, workspace, database and the like.",
+        ),
+        Attribute::optional(
+            "duration",
+            Type::String,
+            "How long the access is wanted for, such as `15m`. Policy decides if it is not set.",
+        ),
+    ]
+}
 
 /// The arguments of one configuration, read as an intent.
 #[derive(Clone, Copy, Debug)]

@@ -131,7 +131,7 @@ impl Transport {
             let message = "the server's URL must hold no user, password or query".to_owned();
             return Err(ClientError::usage(message));
         }
-        let http = reqwest::Client::builder()
+        let http = unproxied_in_the_clear(reqwest::Client::builder(), &url)
             .user_agent(user_agent)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT.min(timeout))
@@ -269,7 +269,14 @@ impl Transport {
     ) -> Result<T, ClientError> {
         check_guarded(&url)?;
         let from = place(&url);
-        let request = self.http.get(url).bearer_auth(bearer.expose()).timeout(self.timeout);
+        let http = match url.scheme() {
+            "https" => self.http.clone(),
+            _ => unproxied_in_the_clear(reqwest::Client::builder(), &url)
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .map_err(|e| ClientError::usage(format!("{from} cannot be asked: {e}")))?,
+        };
+        let request = http.get(url).bearer_auth(bearer.expose()).timeout(self.timeout);
         let response = request.send().await.map_err(|error| ClientError::lost(&from, &error))?;
         let wait = retry_after(&response);
         let (status, body) = read(&from, response).await?;
@@ -351,6 +358,11 @@ async fn read(from: &str, mut response: Response) -> Result<(StatusCode, Vec<u8>
         body.extend_from_slice(&chunk);
     }
     Ok((response.status(), body))
+}
+
+/// What goes to this machine in the clear goes to no proxy: it would read the token.
+fn unproxied_in_the_clear(builder: reqwest::ClientBuilder, url: &Url) -> reqwest::ClientBuilder {
+    if url.scheme() == "https" { builder } else { builder.no_proxy() }
 }
 
 /// Refuses what would send a token in the clear.

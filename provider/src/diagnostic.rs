@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use assent_core::principal::is_visible;
+
 use crate::rpc::pb;
 
 /// The most bytes of text in one diagnostic.
@@ -145,20 +147,29 @@ impl Diagnostic {
         };
         pb::Diagnostic {
             severity: severity.into(),
-            summary: clipped(self.summary),
-            detail: clipped(self.detail),
+            summary: legible(&self.summary),
+            detail: legible(&self.detail),
             attribute: self.path.as_ref().filter(|path| path.is_short()).map(Path::to_wire),
         }
     }
 }
 
-/// Text that is not longer than a person reads. What is told may repeat what was sent.
-pub(crate) fn clipped(mut text: String) -> String {
-    if text.len() > LONGEST {
-        text.truncate(text.floor_char_boundary(LONGEST));
-        text.push('…');
+/// Text as a person can read it: not too long, and with nothing in it that a terminal would obey or
+/// hide. What is told may repeat what others wrote.
+pub(crate) fn legible(text: &str) -> String {
+    let cut = text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default();
+    let mut told = String::with_capacity(cut.len());
+    for letter in cut.chars() {
+        if is_visible(letter) || matches!(letter, '\n' | '\t') {
+            told.push(letter);
+        } else {
+            told.extend(letter.escape_unicode());
+        }
     }
-    text
+    if cut.len() < text.len() {
+        told.push('…');
+    }
+    told
 }
 
 /// Everything told in one call.
@@ -238,6 +249,15 @@ mod tests {
             path.to_wire().steps.into_iter().filter_map(|step| step.selector).collect();
         let expected = [Selector::AttributeName("approved_by".into()), Selector::ElementKeyInt(3)];
         assert_eq!(steps, expected);
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_steer_a_terminal() {
+        let told = Diagnostic::error("denied", "by bob: no\u{1b}[2J\u{202e}\rdenied\n\tat all");
+        let wire = told.into_wire();
+        assert_eq!(wire.detail, "by bob: no\\u{1b}[2J\\u{202e}\\u{d}denied\n\tat all");
+        let long = legible(&"é".repeat(LONGEST));
+        assert!(long.len() <= LONGEST + 3 && long.ends_with('…'));
     }
 
     #[test]

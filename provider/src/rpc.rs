@@ -12,7 +12,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::configure;
-use crate::diagnostic::{Diagnostics, clipped};
+use crate::diagnostic::{Diagnostics, legible};
 use crate::offer::Function;
 use crate::plugin::{Controller, Farewell, Stdio};
 use crate::session::Session;
@@ -372,7 +372,7 @@ impl Provider for Rpc {
         self.trace.note("CallFunction", Some(&request.name));
         let Some(function) = self.schemas.function(&request.name) else {
             let text = format!("The provider `assent` has no function `{}`.", request.name);
-            let error = Some(pb::FunctionError { text: clipped(text), function_argument: None });
+            let error = Some(pb::FunctionError { text: legible(&text), function_argument: None });
             return Ok(Response::new(pb::CallFunctionResponse { result: None, error }));
         };
         let answer = match called(function, &request.arguments) {
@@ -398,7 +398,7 @@ impl Provider for Rpc {
 /// What a function gives for these arguments.
 fn called(function: &Function, sent: &[pb::DynamicValue]) -> Result<Value, pb::FunctionError> {
     let at = |index: usize, text: String| pb::FunctionError {
-        text: clipped(text),
+        text: legible(&text),
         function_argument: i64::try_from(index).ok(),
     };
     if sent.len() != function.parameters.len() {

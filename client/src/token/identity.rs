@@ -24,7 +24,7 @@ pub struct Identity {
     /// Where it comes from.
     pub source: IdentitySource,
     /// Whom the token must be made for. An endpoint is asked for exactly that, and without it for
-    /// the authority's URL; a token that was made beforehand is held against it.
+    /// the authority's URL; a token that was made beforehand is held against the same.
     pub audience: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl Identity {
                 return self.ask(transport, url, bearer).await;
             }
         };
-        self.check_audience(&token)?;
+        self.check_audience(&token, transport.base())?;
         Ok(token)
     }
 
@@ -86,16 +86,19 @@ impl Identity {
         ClientError { message, ..error }
     }
 
-    /// Says before the authority does, and more clearly, that a token is for somebody else. A token
-    /// that cannot be read here is the authority's to judge.
-    fn check_audience(&self, token: &Secret) -> Result<(), ClientError> {
-        let (Some(audience), Some(claims)) = (&self.audience, Claims::of(token)) else {
-            return Ok(());
-        };
+    /// Says before the authority does, and more clearly, that a token is for somebody else: it would
+    /// be good there, so it is not sent here. A token that cannot be read is the authority's to judge.
+    fn check_audience(&self, token: &Secret, base: &str) -> Result<(), ClientError> {
+        let Some(claims) = Claims::of(token) else { return Ok(()) };
+        let audience = self.audience.as_deref().unwrap_or(base);
         if claims.audiences.iter().any(|one| one == audience) {
             return Ok(());
         }
-        Err(self.fault(&format!("it is {claims}, but the audience must be `{audience}`")))
+        let advice = match self.audience {
+            Some(_) => "",
+            None => " unless another one is named: that of the trust",
+        };
+        Err(self.fault(&format!("it is {claims}, but the audience must be `{audience}`{advice}")))
     }
 
     fn fault(&self, problem: &str) -> ClientError {
@@ -153,6 +156,9 @@ mod tests {
         Secret::new(format!("{}.{}.{}", part("{}"), part(&claims.to_string()), part("hunter2")))
     }
 
+    /// The authority.
+    const BASE: &str = "https://assent.example.com";
+
     fn identity(audience: &str) -> Identity {
         Identity {
             name: "the identity token of HCP Terraform".to_owned(),
@@ -166,11 +172,14 @@ mod tests {
         let iss = "https://app.terraform.io";
         for aud in [serde_json::json!("vault"), serde_json::json!(["vault", "aws"])] {
             let token = token(&serde_json::json!({"iss": iss, "aud": aud, "sub": "hunter2"}));
-            let error = identity("https://assent.example.com").check_audience(&token).unwrap_err();
+            let error = identity(BASE).check_audience(&token, BASE).unwrap_err();
             assert!(error.message.contains(iss) && error.message.contains("vault"), "{error}");
             assert!(error.message.contains("must be `https://assent.example.com`"), "{error}");
             assert!(!error.message.contains("hunter2"), "{error}");
-            identity("vault").check_audience(&token).unwrap();
+            identity("vault").check_audience(&token, BASE).unwrap();
+            let found = Identity { audience: None, ..identity(BASE) };
+            let error = found.check_audience(&token, BASE).unwrap_err();
+            assert!(error.message.contains("unless another one is named"), "{error}");
         }
     }
 
@@ -178,7 +187,7 @@ mod tests {
     fn what_cannot_be_read_is_left_to_the_authority() {
         let odd = token(&serde_json::json!({"aud": 7}));
         for text in ["opaque", "a.b.c", "..", odd.expose()] {
-            identity("x").check_audience(&Secret::new(text.to_owned())).unwrap();
+            identity("x").check_audience(&Secret::new(text.to_owned()), BASE).unwrap();
         }
     }
 

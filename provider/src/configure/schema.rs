@@ -104,7 +104,7 @@ fn oidc() -> Attribute {
                 "Whom the identity token is made for, as a trust of the server's policy names \
                  it. In GitHub Actions a token for exactly this is requested; without it, for the \
                  server's `url`. A token that was made beforehand, as by HCP Terraform, must be \
-                 for this. Taken from `ASSENT_OIDC_AUDIENCE` if it is not set.",
+                 for the same. Taken from `ASSENT_OIDC_AUDIENCE` if it is not set.",
             ),
             Attribute::optional(
                 "token",

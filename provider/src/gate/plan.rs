@@ -26,7 +26,9 @@ pub(super) async fn plan(session: &Session, change: Change) -> Result<Planned, D
     if prior.is_null() {
         // Also the second half of a replacement, or of what is tainted: the note is then for the
         // deletion of the gate that goes. Terraform shows no warnings of this half.
-        return Ok(Planned::quiet(to_be_made(state)?, note));
+        let applying = session.configured().applying == Some(true);
+        let diagnostics = if applying { Diagnostics::default() } else { not_yet().into() };
+        return Ok(Planned { diagnostics, ..Planned::quiet(to_be_made(state)?, note) });
     }
     let names = DEFINING.into_iter().chain(["triggers"]);
     let changed = names.filter(|name| !is_same(state.attribute(name), prior.attribute(name)));
@@ -139,6 +141,16 @@ fn unasked(id: &str, operation: &Operation) -> Option<Diagnostic> {
          on what it guarded can be changed freely."
     );
     Some(Diagnostic::warning("A gate goes without asking", detail))
+}
+
+/// That a gate is made, and so is not there yet: for the first time, or because the change that it
+/// went for has failed.
+fn not_yet() -> Diagnostic {
+    let detail = format!(
+        "An {NAME} is made by this plan, so nobody is asked about what the plan does to what it \
+         guards. From then on people are asked."
+    );
+    Diagnostic::warning("A gate is not there yet", detail)
 }
 
 /// That nothing can be said before apply.

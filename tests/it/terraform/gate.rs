@@ -256,6 +256,21 @@ async fn a_targeted_destroy_waits_too() {
 }
 
 #[tokio::test]
+async fn after_a_change_that_failed_the_gate_is_gone_until_the_next_as_documented() {
+    let world = applied(&guarded("small", "production", "")).await;
+    let fails = "provisioner \"local-exec\" { command = \"exit 7\" }";
+    let failing = format!("{HEAD}{}{}", thing("large", fails), gate("production", ""));
+    world.configure(&failing.replace("input = \"large\"", "triggers_replace = [\"large\"]"));
+    let (_, ran) = approved(&world, &APPLY).await;
+    ran.exits(1).says(&["exit status 7"]);
+    assert!(world.in_state(GATE).is_none());
+    world.configure(&guarded("never approved", "production", ""));
+    world.plan().await.exits(2).says(&["Warning: A gate is not there yet", "nobody is asked"]);
+    world.apply().await.exits(0);
+    assert_eq!(world.requests(&[]).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_targeted_apply_goes_past_it_as_documented() {
     let world = applied(&guarded("small", "production", "")).await;
     world.configure(&guarded("large", "production", ""));

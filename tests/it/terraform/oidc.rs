@@ -219,9 +219,11 @@ async fn an_identity_that_is_not_accepted_is_told_with_what_it_says() {
     let ran = with(&[("ASSENT_OIDC_AUDIENCE", "assent")]).await.exits(1);
     let said = ["for audience `vault`", "must be `assent`", "`oidc` in the provider block"];
     ran.says(&said).never_says(&["c2lnbmF0dXJlLWNhbmFyeS"]);
+    // Also where nobody said for whom it is made: then for this server.
+    with(&[]).await.exits(1).says(&["for audience `vault`", "unless another one is named"]);
     assert!(platform.exchanges().is_empty());
     // The plan spends it; at apply it is good for nothing.
-    let ran = with(&[]).await.exits(1);
+    let ran = with(&[("ASSENT_OIDC_AUDIENCE", "vault")]).await.exits(1);
     let said = [
         "identity token in ASSENT_OIDC_TOKEN",
         "issuer `https://gitlab.example.com`",
@@ -240,7 +242,7 @@ async fn an_identity_that_is_not_accepted_is_told_with_what_it_says() {
     let said = ["No access token", "id-token: write", "provider block"];
     world.start_command(command).end().await.exits(1).says(&said);
     let old = Relay::start(&world.base, |_| Then::problem(404, "no_such_path", json!([]))).await;
-    let ran = with(&[("ASSENT_URL", &old.base)]).await.exits(1);
+    let ran = with(&[("ASSENT_URL", &old.base), ("ASSENT_OIDC_AUDIENCE", "vault")]).await.exits(1);
     ran.says(&["knows no `POST /oauth/token`", "Update the server"]);
     assert!(world.requests(&[]).await.is_empty());
 }

@@ -39,6 +39,16 @@ async fn there_is_no_way_to_trust_a_server_unseen() {
 }
 
 #[tokio::test]
+async fn t66_a_token_in_the_clear_goes_to_no_proxy() {
+    let world = World::new(&with_block("", "staging")).await;
+    // Whatever went there would find nobody.
+    let proxy = "http://127.0.0.1:9";
+    apply(&world, &[("http_proxy", proxy), ("HTTP_PROXY", proxy), ("ALL_PROXY", proxy)])
+        .await
+        .exits(0);
+}
+
+#[tokio::test]
 async fn faults_of_the_block_are_told_at_the_argument() {
     let world = World::new("").await;
     let cases = [

@@ -430,6 +430,21 @@ impl Request {
         }
     }
 
+    /// That what was asked may be begun now: a grant of this caller, in time, whose approvals still
+    /// count.
+    ///
+    /// # Errors
+    /// [`ConsumeError`].
+    pub fn check_begin(
+        &self,
+        by: &Principal,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<(), ConsumeError> {
+        let approved = self.check_grant(by, self.no_earlier(now))?;
+        self.check_still_filled(approved, membership)
+    }
+
     /// Spends the whole grant on what the authority does itself, such as a change of its policy:
     /// there is no credential to mint, and nothing is left of the grant for a second time.
     ///

@@ -239,33 +239,44 @@ async fn as_it_was<K: Kind>(
     let found = K::find(configured.server()?, name).await;
     let found = found.map_err(|error| cannot_read::<K>(&error, name))?;
     let kept = found.as_ref().map(K::said);
-    let (summary, detail) = match (kept, prior.is_null()) {
-        (None, true) => return Ok(()),
-        (Some(kept), false) if Some(&kept) == K::stated(prior).as_ref() => return Ok(()),
-        (Some(_), true) => (
-            "It exists already",
-            format!(
+    match (kept, prior.is_null()) {
+        (None, true) => Ok(()),
+        (Some(kept), false) if Some(&kept) == K::stated(prior).as_ref() => Ok(()),
+        (Some(_), true) => {
+            let detail = format!(
                 "The server keeps a {} `{name}` already. Take it over with `terraform import \
                  {}.NAME {name}`, or choose another name.",
                 K::NOUN,
                 K::TYPE,
-            ),
-        ),
-        (Some(_) | None, false) => (
-            "It was changed meanwhile",
-            format!(
-                "Somebody has changed or removed the {} `{name}` since the plan was made. Nothing \
-                 was written; plan again to see what is there now.",
-                K::NOUN,
-            ),
-        ),
-    };
-    Err(Diagnostic::error(summary, detail).at(Path::attribute("name")).into())
+            );
+            let told = Diagnostic::error("It exists already", detail);
+            Err(told.at(Path::attribute("name")).into())
+        }
+        (Some(_) | None, false) => Err(changed_meanwhile::<K>(name).into()),
+    }
 }
 
-/// Removes what is in the state.
+/// Somebody was here since the plan was made.
+fn changed_meanwhile<K: Kind>(name: &str) -> Diagnostic {
+    let detail = format!(
+        "Somebody has changed or removed the {} `{name}` since the plan was made. Nothing was \
+         written; plan again to see what is there now.",
+        K::NOUN,
+    );
+    Diagnostic::error("It was changed meanwhile", detail).at(Path::attribute("name"))
+}
+
+/// Removes what is in the state: what somebody else wrote since is not removed unseen, and what is
+/// gone already is gone.
 async fn remove<K: Kind>(session: &Session, prior: &Value) -> Result<(), Diagnostics> {
     let name = name_of(prior)?;
+    let configured = session.configured();
+    let found = K::find(configured.server()?, &name).await;
+    match found.map_err(|error| cannot_read::<K>(&error, &name))?.as_ref().map(K::said) {
+        None => return Ok(()),
+        Some(kept) if Some(&kept) == K::stated(prior).as_ref() => {}
+        Some(_) => return Err(changed_meanwhile::<K>(&name).into()),
+    }
     let reason = prior.attribute("reason").as_text().given();
     let wish = Wish::<K> { name: &name, new: None, reason };
     change::make(session, &wish, prior, "delete").await.map(drop)

@@ -133,8 +133,6 @@ impl From<AppError> for ApiError {
                 CancelError::NotRequester => Self::new(S::FORBIDDEN, "not_requester", text),
             },
             AppError::Begin(error) => match error {
-                BeginError::NotApproved { .. } => Self::new(S::CONFLICT, "not_approved", text),
-                BeginError::NotRequester => Self::new(S::FORBIDDEN, "not_requester", text),
                 BeginError::Already => Self::new(S::CONFLICT, "begun_already", text),
             },
             AppError::Complete(error) => match error {

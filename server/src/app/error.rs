@@ -103,15 +103,6 @@ pub enum AppError {
 /// Why an action was not begun.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BeginError {
-    /// There is no grant to begin with.
-    #[error("the request is {state}; only what is approved is begun")]
-    NotApproved {
-        /// The state it is in.
-        state: &'static str,
-    },
-    /// Only the requester begins.
-    #[error("only the requester begins what was requested")]
-    NotRequester,
     /// Somebody was first.
     #[error("what was requested is begun already; file it again to do it again")]
     Already,

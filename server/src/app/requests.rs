@@ -6,6 +6,7 @@ use assent_core::digest::Digest;
 use assent_core::id::RequestId;
 use assent_core::policy::situation::Situation;
 use assent_core::principal::PrincipalKind;
+use assent_core::principal::is_visible;
 use assent_core::request::{Event, Fact, Filing, Request, Said, Standing, Step, Version};
 use assent_core::wire;
 use serde_json::json;
@@ -205,24 +206,21 @@ impl Authority {
     /// approved once is not done twice; credentials can still be minted from it.
     ///
     /// # Errors
-    /// [`AppError::Begin`].
+    /// [`AppError::Consume`] where there is no grant; [`AppError::Begin`].
     pub async fn begin(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Request, AppError> {
         let request = self.request(caller, id).await?;
         self.check_scope(caller, request.intent())?;
         let (by, at) = (&caller.principal().id, self.clock.now());
-        if request.requester().id != *by {
-            return Err(BeginError::NotRequester.into());
-        }
-        let state = request.state();
-        if !matches!(state, assent_core::request::State::Approved(_)) {
-            return Err(BeginError::NotApproved { state: state.word() }.into());
-        }
+        request.check_begin(caller.principal(), &self.membership(), at)?;
         let entry = json!({
             "v": 1, "type": "begun", "at": at.to_string(),
             "by": {"iss": by.iss(), "sub": by.sub()}, "begun": request.id().to_string(),
         });
         let (id, intent, key) = (request.id(), request.digest(), wish.key);
         if !self.ledger.begin(Beginning { request: id, intent, key, at, entry }).await? {
+            // The grant may have ended between the look and the write.
+            let now = self.current(id).await?;
+            now.check_begin(caller.principal(), &self.membership(), at)?;
             return Err(BeginError::Already.into());
         }
         self.waiters.wake_log();
@@ -461,6 +459,9 @@ pub(super) fn said(caller: &Caller, review: wire::NewReview) -> Result<Said, App
         let problem = "say why, in at most 2000 bytes".to_owned();
         return Err(AppError::Field { field: "comment", problem });
     }
+    // A form of a page sends its line ends in two characters.
+    let comment = comment.replace("\r\n", "\n");
+    check_visible("comment", &comment)?;
     let (verdict, signed_in_at) = (review.verdict.into(), caller.signed_in_at());
     Ok(Said { verdict, digest, comment, signed_in_at })
 }
@@ -471,7 +472,20 @@ fn checked(reason: wire::Reason) -> Result<String, AppError> {
         let problem = "at most 2000 bytes".to_owned();
         return Err(AppError::Field { field: "reason", problem });
     }
+    check_visible("reason", &reason)?;
     Ok(reason)
+}
+
+/// What one person writes is shown to others, on pages and on terminals: nothing in it may hide or
+/// steer them.
+fn check_visible(field: &'static str, text: &str) -> Result<(), AppError> {
+    match text.chars().find(|letter| !is_visible(*letter) && *letter != '\n') {
+        None => Ok(()),
+        Some(letter) => {
+            let problem = format!("holds the invisible character `{}`", letter.escape_unicode());
+            Err(AppError::Field { field, problem })
+        }
+    }
 }
 
 fn not_found(id: &str) -> AppError {

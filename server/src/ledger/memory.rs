@@ -215,6 +215,10 @@ impl Ledger for MemoryLedger {
         if let Some(under) = inside.begun.get(&request) {
             return Ok(*under == key);
         }
+        let found = inside.requests.get(&request);
+        if found.is_none_or(|(request, _)| request.state().word() != "approved") {
+            return Ok(false);
+        }
         inside.begun.insert(request, key);
         inside.append(entry, at);
         Ok(true)

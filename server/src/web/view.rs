@@ -120,10 +120,22 @@ pub(super) fn clock(text: &str) -> String {
 
 /// Everything the requester wrote, to see whether any of it hides something.
 pub(super) fn has_hidden(intent: &wire::Intent) -> bool {
-    let context = serde_json::Value::Object(intent.context.clone()).to_string();
     hides(&intent.reason)
-        || hides(&context)
+        || intent.context.iter().any(|(key, value)| hides(key) || has_hidden_text(value))
         || intent.target.iter().any(|(key, value)| hides(key) || hides(value))
+}
+
+/// Whether a text somewhere in there hides something: as JSON it would be written out already.
+fn has_hidden_text(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => hides(text),
+        Value::Array(elements) => elements.iter().any(has_hidden_text),
+        Value::Object(members) => {
+            members.iter().any(|(key, value)| hides(key) || has_hidden_text(value))
+        }
+    }
 }
 
 /// The fields of an intent, in the order in which people read them.
@@ -157,4 +169,27 @@ pub(super) fn context(intent: &wire::Intent) -> Option<String> {
     let is_empty = context.is_empty();
     let text = serde_json::to_string_pretty(&serde_json::Value::Object(context));
     (!is_empty).then(|| plain(&text.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_hides_deep_inside_is_noticed() {
+        let intent = |context: serde_json::Value| wire::Intent {
+            context: context.as_object().unwrap().clone(),
+            ..wire::Intent::default()
+        };
+        assert!(!has_hidden(&intent(json!({"diff": "a\nb", "list": [1, null, {"k": "v"}]}))));
+        for hidden in [
+            json!({"diff": "a\u{1b}[2J"}),
+            json!({"list": ["a", {"k": "b\u{202e}"}]}),
+            json!({"list": [{"k\u{200b}": "b"}]}),
+        ] {
+            assert!(has_hidden(&intent(hidden.clone())), "{hidden}");
+        }
+    }
 }

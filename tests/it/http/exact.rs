@@ -6,7 +6,9 @@ use assent_core::digest::Digest;
 use assent_core::time::Span;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Caller, Server, approve, filing, fresh_key, mint, sent};
+use crate::support::{
+    Answer, Caller, POLICY, Server, approve, filing, fresh_key, mint, policy, sent,
+};
 
 fn plan(name: &str) -> Vec<u8> {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans/own").join(name);
@@ -113,4 +115,21 @@ async fn t56_a_beginning_sent_again_is_the_same() {
     assert_eq!(alice.client.begin(&filed.id, &key).await.unwrap(), first);
     let other = alice.client.begin(&filed.id, &fresh_key()).await.unwrap_err();
     assert_eq!(other.code(), Some("begun_already"));
+}
+
+#[tokio::test]
+async fn t11_who_left_the_group_before_the_beginning_does_not_count() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let filed = alice.client.file(&filing("one", "r"), &fresh_key()).await.unwrap();
+    approve(&bob, &filed).await.unwrap();
+    let before = alice.client.checkpoint().await.unwrap().size;
+    server.authority.replace_policy(policy(&POLICY.replace("person:bob", "person:dave")));
+    let error = alice.client.begin(&filed.id, &fresh_key()).await.unwrap_err();
+    assert_eq!(error.code(), Some("no_longer_approved"));
+    assert_eq!(alice.client.checkpoint().await.unwrap().size, before, "it is on record as begun");
+    server.authority.replace_policy(policy(POLICY));
+    alice.client.revoke(&filed.id, "no more", &fresh_key()).await.unwrap();
+    let error = alice.client.begin(&filed.id, &fresh_key()).await.unwrap_err();
+    assert_eq!(error.code(), Some("not_approved"));
 }

@@ -115,6 +115,28 @@ async fn t16_a_review_after_the_end_is_refused() {
 }
 
 #[tokio::test]
+async fn what_reviewers_and_requesters_write_hides_nothing() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let request = filed(&server, &alice).await;
+    let (reviews, cancel) = (
+        format!("/v1/requests/{}/reviews", request.id),
+        format!("/v1/requests/{}/cancel", request.id),
+    );
+    for hidden in ["no\u{1b}[2J", "no\u{202e}", "no\u{200b}"] {
+        let review = json!({"verdict": "deny", "comment": hidden, "digest": request.digest});
+        let answer = bob.post(&reviews, &review).await;
+        assert_eq!(answer.json()["errors"][0]["field"], "comment");
+        answer.refuses(422, "invalid");
+        let answer = alice.post(&cancel, &json!({"reason": hidden})).await;
+        assert_eq!(answer.json()["errors"][0]["field"], "reason");
+        answer.refuses(422, "invalid");
+    }
+    let review = json!({"verdict": "deny", "comment": "two\r\nlines", "digest": request.digest});
+    assert_eq!(bob.post(&reviews, &review).await.json()["state"], "denied");
+}
+
+#[tokio::test]
 async fn t11_who_left_the_group_before_the_mint_does_not_count() {
     let server = Server::start().await;
     let (alice, bob, carol) = server.people().await;

@@ -265,14 +265,17 @@ async fn what_is_begun_is_met_no_more_and_by_one_call(ledger: Ledgers) {
     assert!(begin("first", &filed).await);
     assert!(begin("first", &filed).await, "the same call again is the same");
     assert!(!begin("second", &filed).await);
+    let (asked, _) = done(&ledger, file("production", "r", at(0))).await;
+    assert!(!begin("third", &asked).await, "what is not approved is begun");
     let step = again();
     let next = step.step.next().clone();
     assert!(matches!(ledger.commit(step).await.unwrap(), Commit::Done(_)));
     assert_eq!(ledger.commit(again()).await.unwrap(), Commit::Open(next.id()));
     assert_eq!(ledger.load(filed.id(), None).await.unwrap().as_ref(), Some(&filed));
-    assert_eq!(verified(&ledger).await.requests, 2);
+    assert_eq!(verified(&ledger).await.requests, 3);
     let head = ledger.head().await.unwrap();
-    assert_eq!(head.size, filed.version().0 + next.version().0 + 1, "one entry tells of it");
+    let filings = filed.version().0 + asked.version().0 + next.version().0;
+    assert_eq!(head.size, filings + 1, "one entry tells of it");
 }
 
 async fn the_log_is_what_was_written_and_its_head_is_its_root(ledger: Ledgers) {

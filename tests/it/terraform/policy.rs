@@ -174,6 +174,13 @@ async fn drift_is_seen_and_nothing_is_written_over_unseen() {
     refused.says(&["Error: It was changed meanwhile", "Nothing was written; plan again"]);
     assert_eq!(root.policy_group("dba").await.unwrap().members, carol.members);
     world.apply().await.exits(0);
+    // Neither is what somebody else wrote since removed unseen.
+    world.run(&["plan", "-destroy", "-out", "gone.bin", "-input=false"]).await.exits(0);
+    root.write_group("dba", &carol, None).await.unwrap();
+    let refused = world.run(&["apply", "-input=false", "gone.bin"]).await.exits(1);
+    refused.says(&["Error: It was changed meanwhile", "the group `dba`"]);
+    assert_eq!(root.policy_group("dba").await.unwrap().members, carol.members);
+    world.apply().await.exits(0);
     // What is removed elsewhere is made anew.
     root.remove_document("prod.yaml", None).await.unwrap();
     world.plan().await.exits(2).says(&["1 to add, 0 to change, 0 to destroy"]);

@@ -403,12 +403,14 @@ impl Pen<'_> {
         self.append(&Leaf::of(entry), None, *at).map(drop)
     }
 
-    /// Compare and set: of two beginnings the first counts, and the same again is the same.
+    /// Compare and set: what is no longer approved is not begun, of two beginnings the first counts,
+    /// and the same again is the same.
     fn begin_action(&mut self, beginning: &Beginning) -> Result<bool, LedgerError> {
         let Beginning { request, intent, key, at, entry } = beginning;
         let id = request.to_bytes();
         let sql = "UPDATE filing SET begun = ?3 \
-            WHERE intent = ?1 AND request = ?2 AND begun IS NULL";
+            WHERE intent = ?1 AND request = ?2 AND begun IS NULL \
+            AND EXISTS (SELECT 1 FROM request WHERE id = ?2 AND state = 'approved')";
         if self.execute(sql, &[intent.as_bytes(), &id, key.as_bytes()])? == 1 {
             self.append(&Leaf::of(entry), None, *at)?;
             return Ok(true);

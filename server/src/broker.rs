@@ -107,10 +107,11 @@ impl fmt::Display for Name {
 /// Why a broker did not do it. The text is for people and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
-    /// Nobody answered in time, or not now. Whether it was done is not known.
+    /// No connection can be had: so it is for everything else there too. Whether it was done is not
+    /// known.
     #[error("{0}")]
     Away(String),
-    /// It was answered, and refused.
+    /// It was refused, or not done in time. That says nothing of anything else there.
     #[error("{0}")]
     Refused(String),
 }

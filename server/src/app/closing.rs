@@ -2,6 +2,7 @@
 //! to be closed is asked again until it is gone, and keeps nobody else waiting.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use assent_core::id::{CredentialId, RequestId};
 use assent_core::request::Step;
 use assent_core::time::{Span, Timestamp};
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 
 use crate::app::{AppError, Authority};
@@ -21,6 +23,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Span = Span::seconds(1);
 /// How long to wait at most.
 const LONGEST_PAUSE: Span = Span::minutes(5);
+/// How many closings of one broker are under way at once.
+const AT_ONCE: usize = 4;
 /// How often a step is decided anew because the request has moved on meanwhile.
 const TRIES: usize = 5;
 
@@ -28,7 +32,7 @@ const TRIES: usize = 5;
 #[derive(Debug, Default)]
 pub(super) struct Closings {
     ended: Notify,
-    pauses: Mutex<HashMap<RequestId, Pause>>,
+    pauses: Mutex<HashMap<CredentialId, Pause>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +47,13 @@ impl Closings {
         self.ended.notify_one();
     }
 
-    fn pauses(&self, id: RequestId, now: Timestamp) -> bool {
+    fn pauses(&self, id: CredentialId, now: Timestamp) -> bool {
         let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
         pauses.get(&id).is_some_and(|pause| now < pause.until)
     }
 
     /// Notes how a try ended.
-    fn tried(&self, id: RequestId, done: bool, now: Timestamp) {
+    fn tried(&self, id: CredentialId, done: bool, now: Timestamp) {
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
         if done {
             pauses.remove(&id);
@@ -99,14 +103,14 @@ impl Authority {
         let now = self.clock.now();
         let mut work = ToClose::new();
         for id in self.ledger.closings(now).await? {
-            if self.closings.pauses(id, now) {
-                continue;
-            }
             // One that cannot be read does not keep the others open.
             match self.current(id).await {
                 Ok(request) => {
                     for issued in request.to_close(now) {
                         let Some(brokered) = &issued.brokered else { continue };
+                        if self.closings.pauses(issued.id, now) {
+                            continue;
+                        }
                         work.entry(brokered.broker.clone()).or_default().push((id, issued.id));
                     }
                 }
@@ -116,23 +120,28 @@ impl Authority {
         Ok(work)
     }
 
-    /// Where a broker is away for one it is away for all: the others wait for the next round.
+    /// Some at once, so that one that takes long keeps no other open. Where a broker is away for one
+    /// it is away for all: the others wait for the next round.
     async fn close_all(&self, broker: String, all: Vec<(RequestId, CredentialId)>) -> usize {
-        let mut closed = 0;
-        for (request, credential) in all {
-            let done = self.close_one(&broker, request, credential).await;
-            self.closings.tried(request, done.is_ok(), self.clock.now());
-            match done {
-                Ok(()) => closed += 1,
-                Err(problem) => {
-                    tracing::warn!(broker, %request, %credential, %problem, "not closed yet");
-                    if matches!(problem, Unclosed::Broker(BrokerError::Away(_))) {
-                        break;
-                    }
-                }
+        let away = AtomicBool::new(false);
+        let (broker, away) = (&broker, &away);
+        let each = all.into_iter().map(|(request, credential)| async move {
+            if away.load(Ordering::Relaxed) {
+                return 0;
             }
-        }
-        closed
+            let done = self.close_one(broker, request, credential).await;
+            self.closings.tried(credential, done.is_ok(), self.clock.now());
+            let Err(problem) = done else { return 1 };
+            tracing::warn!(broker, %request, %credential, %problem, "not closed yet");
+            if matches!(problem, Unclosed::Broker(BrokerError::Away(_))) {
+                away.store(true, Ordering::Relaxed);
+            }
+            0
+        });
+        stream::iter(each)
+            .buffer_unordered(AT_ONCE)
+            .fold(0, |sum, one| async move { sum + one })
+            .await
     }
 
     async fn close_one(
@@ -184,7 +193,7 @@ mod tests {
     #[test]
     fn a_pause_doubles_until_it_is_long_and_ends_with_success() {
         let closings = Closings::default();
-        let id = RequestId::from_bytes([1; 16]);
+        let id = CredentialId::from_bytes([1; 16]);
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
         closings.tried(id, false, at(0));
         assert!(closings.pauses(id, at(0)) && !closings.pauses(id, at(1)));

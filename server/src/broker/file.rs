@@ -173,5 +173,9 @@ brokers:
         refuses("roles: [", "connection_limit: 0\n    roles: [", "connection_limit");
         refuses("roles: [", "ca_file: /not/there.pem\n    roles: [", "/not/there.pem");
         refuses("roles: [", "owned: {give: x}\n    roles: [", "give_to");
+        refuses("roles: [", "owned: keep\n    roles: [", "write `owned: drop`");
+        refuses("roles: [", "owned: {give_to: assent}\n    roles: [", "`owned`: give it to a role");
+        refuses("roles: [", "owned: keep\n    roles: [", "write `owned: drop`");
+        refuses("roles: [", "owned: {give_to: assent}\n    roles: [", "`owned`: give it to a role");
     }
 }

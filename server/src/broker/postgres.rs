@@ -3,11 +3,16 @@
 //!
 //! The password never leaves this process but in the answer: the server is sent its SCRAM verifier,
 //! so that neither its log nor its statistics hold the password. The role cannot log in after the
-//! credential's end by itself (`VALID UNTIL`); closing ends its sessions and drops it, wherever in
-//! the cluster it owns something.
+//! credential's end by itself (`VALID UNTIL`); closing shuts it, ends its sessions and drops it with
+//! what it owns, wherever in the cluster that is.
+//!
+//! Whoever holds a login may be hostile and work against its end, alone or with others who hold one.
+//! So nothing waits for a lock that they can take and keep, and nothing that they made ever runs with
+//! the rights of somebody who has more than they had.
 
 mod close;
 mod open;
+mod owned;
 mod scram;
 mod session;
 mod settings;
@@ -69,16 +74,6 @@ impl Broker for Postgres {
 /// A name as SQL has it: whatever is in it, it is one name (PostgreSQL documentation, 4.1.1).
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// The lock of one role: its opening and closing wait for each other in the database too, so that
-/// an opening whose caller has long given up is over before the closing looks.
-fn lock_of(name: &Name) -> i64 {
-    let digest =
-        assent_core::digest::Digest::of_parts(&[b"assent broker\0", name.as_str().as_bytes()]);
-    let mut bytes = [0; 8];
-    bytes.iter_mut().zip(digest.as_bytes()).for_each(|(byte, from)| *byte = *from);
-    i64::from_be_bytes(bytes)
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! The end is certain: whatever ends a credential closes what was opened for it.
 
+use std::collections::BTreeMap;
+
+use assent_core::digest::Digest;
 use assent_core::time::Span;
 use assent_server::policy::Source;
 
+use super::database::{Database, Session};
 use super::{POLICY, World, brokers, brokers_yaml, open};
 use crate::support::{Server, Setup, documents, fresh_key};
 
@@ -83,32 +87,69 @@ async fn a_database_that_lost_the_role_has_nothing_to_close() {
     assert_eq!(world.brokered(&request).await.status, "closed");
 }
 
-#[tokio::test]
-async fn what_a_session_left_behind_stays_by_default_wherever_it_is() {
-    let world = World::start().await;
-    let request = world.file("free").await;
-    let credential = open(&world.alice, &request).await.unwrap();
-    let left = "CREATE TABLE left_behind (id int); GRANT SELECT ON left_behind TO orders_reader";
-    world.database.psql(&credential.fields, left).await.unwrap();
-    let mut elsewhere = credential.fields.clone();
-    let url = elsewhere["url"].replace("/orders?", "/billing?");
-    elsewhere.insert("url".to_owned(), url);
-    world.database.psql(&elsewhere, "CREATE TABLE left_behind (id int)").await.unwrap();
-    world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
-    assert!(world.database.roles().is_empty());
-    for database in ["orders", "billing"] {
-        let sql = format!(
-            "\\connect {database}\nSELECT tableowner FROM pg_tables WHERE tablename = 'left_behind'"
-        );
-        assert_eq!(world.database.administer(&sql).trim(), "assent_broker", "{database}");
-    }
+/// The same fields for another database.
+fn in_database(fields: &BTreeMap<String, String>, database: &str) -> BTreeMap<String, String> {
+    let mut fields = fields.clone();
+    let url = fields["url"].replace("/orders?", &format!("/{database}?"));
+    fields.insert("url".to_owned(), url);
+    fields
+}
+
+/// Everything named `left_…` in both databases, with its owner.
+fn left(database: &Database) -> Vec<String> {
+    let sql = "SELECT relname, relowner::regrole FROM pg_class WHERE relname ~ '^left_' \
+        UNION ALL SELECT proname, proowner::regrole FROM pg_proc WHERE proname ~ '^left_' ORDER BY 1";
+    let all = ["orders", "billing"].map(|name| format!("\\connect {name}\n{sql};\n"));
+    database.administer(&all.concat()).lines().map(str::to_owned).collect()
 }
 
 #[tokio::test]
-async fn what_a_session_left_behind_goes_where_that_is_set_up() {
+async fn what_a_session_left_behind_goes_with_its_login_wherever_it_is() {
+    let world = World::start().await;
+    let request = world.file("free").await;
+    let credential = open(&world.alice, &request).await.unwrap();
+    let left_here =
+        "CREATE TABLE left_behind (id int); GRANT SELECT ON left_behind TO orders_reader";
+    world.database.psql(&credential.fields, left_here).await.unwrap();
+    let elsewhere = in_database(&credential.fields, "billing");
+    world.database.psql(&elsewhere, "CREATE TABLE left_behind (id int)").await.unwrap();
+    assert_eq!(left(&world.database).len(), 2);
+    world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
+    assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+    assert!(world.database.roles().is_empty());
+    assert!(left(&world.database).is_empty(), "{:?}", left(&world.database));
+}
+
+/// Runs whatever it is told with its owner's rights.
+const DEFINER: &str = "CREATE FUNCTION left_run(s text) RETURNS void LANGUAGE plpgsql \
+    SECURITY DEFINER AS $$ BEGIN EXECUTE s; END $$";
+
+#[tokio::test]
+async fn what_runs_with_its_owners_rights_never_becomes_the_authoritys() {
+    let world = World::start().await;
+    let request = world.file("free").await;
+    let first = open(&world.alice, &request).await.unwrap();
+    let second = open(&world.alice, &request).await.unwrap();
+    world.database.psql(&first.fields, DEFINER).await.unwrap();
+    let elsewhere = in_database(&first.fields, "billing");
+    world.database.psql(&elsewhere, DEFINER).await.unwrap();
+    world.alice.client.revoke_credential(&first.id, &fresh_key()).await.unwrap();
+    assert_eq!(world.close().await, 1);
+    assert!(left(&world.database).is_empty(), "{:?}", left(&world.database));
+    let escalate = "SELECT left_run('CREATE ROLE backdoor LOGIN')";
+    let refused = world.database.psql(&second.fields, escalate).await.unwrap_err();
+    assert!(refused.contains("does not exist"), "{refused}");
+}
+
+/// A world whose broker does this with what a session owned.
+async fn owning(owned: &str) -> World {
     let mut world = World::start().await;
-    let text = brokers_yaml(world.database.port, "    owned: drop\n");
+    world.database.administer(
+        "CREATE ROLE heir ROLE assent_broker;
+         \\connect orders
+         GRANT CREATE ON SCHEMA public TO heir;",
+    );
+    let text = brokers_yaml(world.database.port, &format!("    owned: {owned}\n"));
     let setup = Setup {
         source: Source::Given(documents(POLICY)),
         brokers: brokers(&text),
@@ -116,13 +157,169 @@ async fn what_a_session_left_behind_goes_where_that_is_set_up() {
     };
     world.server = Server::set_up(setup).await;
     world.alice = world.server.person("alice").await;
+    world
+}
+
+#[tokio::test]
+async fn only_what_holds_no_code_is_given_to_another_role() {
+    let world = owning("{give_to: heir}").await;
+    let request = world.file("free").await;
+    let credential = open(&world.alice, &request).await.unwrap();
+    for made in [
+        "CREATE TABLE left_plain (id serial PRIMARY KEY, what text DEFAULT 'x' CHECK (what <> ''))",
+        "CREATE SEQUENCE left_sequence",
+        DEFINER,
+        "CREATE VIEW left_view AS SELECT * FROM orders",
+        "CREATE MATERIALIZED VIEW left_kept AS SELECT * FROM orders",
+        "CREATE TABLE left_rule (id int)",
+        "CREATE RULE deleting AS ON INSERT TO left_rule DO ALSO DELETE FROM orders",
+        "CREATE TABLE left_trigger (id int)",
+        "CREATE TRIGGER noting BEFORE UPDATE ON left_trigger FOR EACH ROW \
+            EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "CREATE FUNCTION left_one(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'",
+        "CREATE TABLE left_index (id int)",
+        "CREATE INDEX left_index_by ON left_index (left_one(id))",
+        "CREATE TABLE left_default (id int DEFAULT left_one(1))",
+        "CREATE TABLE left_check (id int CHECK (left_one(id) = 1))",
+        "CREATE TABLE left_policy (id int)",
+        "CREATE POLICY looking ON left_policy USING (true)",
+        "CREATE TYPE left_mood AS ENUM ('well')",
+        "CREATE TABLE left_typed (mood left_mood)",
+        "CREATE TABLE left_parent (id int)",
+        "CREATE TABLE left_child () INHERITS (left_parent)",
+        "CREATE TABLE left_measured (id int)",
+        "CREATE STATISTICS measuring ON (id + 1) FROM left_measured",
+    ] {
+        world.database.psql(&credential.fields, made).await.unwrap();
+    }
+    world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
+    assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+    assert!(world.database.roles().is_empty());
+    let given = ["id_seq", "pkey"].map(|part| format!("left_plain_{part}|heir"));
+    let mut wanted = vec!["left_plain|heir".to_owned(), "left_sequence|heir".to_owned()];
+    wanted.extend(given);
+    wanted.sort();
+    let mut left = left(&world.database);
+    left.sort();
+    assert_eq!(left, wanted);
+}
+
+#[tokio::test]
+async fn nothing_is_given_to_a_role_with_rights_of_its_own() {
+    let world = owning("{give_to: heir}").await;
     let request = world.file("free").await;
     let credential = open(&world.alice, &request).await.unwrap();
     world.database.psql(&credential.fields, "CREATE TABLE left_behind (id int)").await.unwrap();
+    let unfit = ["LOGIN", "SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS"];
+    for right in unfit {
+        world.database.administer(&format!("ALTER ROLE heir {right}"));
+        let refused = open(&world.alice, &world.file("free").await).await.unwrap_err();
+        assert!(refused.message.contains("give_to"), "{right}: {refused}");
+        world.database.administer(&format!("ALTER ROLE heir NO{right}"));
+    }
+    world.database.administer("CREATE ROLE above CREATEROLE; GRANT above TO heir");
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
+    assert_eq!(world.close().await, 0);
+    let problem = world.brokered(&request).await.problem.unwrap();
+    assert!(problem.contains("`heir`") && problem.contains("`above`"), "{problem}");
+    let behind = format!("left_behind|{}", credential.fields["username"]);
+    assert_eq!(left(&world.database), [behind]);
+    assert!(world.database.session(&credential.fields).await.is_err());
+
+    world.database.administer("REVOKE above FROM heir");
+    world.server.time().pass(Span::minutes(5));
     assert_eq!(world.close().await, 1);
-    let sql = "\\connect orders\nSELECT count(*) FROM pg_tables WHERE tablename = 'left_behind'";
-    assert_eq!(world.database.administer(sql).trim(), "0");
+    assert_eq!(left(&world.database), ["left_behind|heir"]);
+}
+
+/// Takes its time: the row of the role is locked until somebody ends the session.
+async fn hold(session: &Session, role: &str) {
+    session.ask("BEGIN").await.unwrap();
+    session.ask(&format!("ALTER ROLE {role} PASSWORD 'mine'")).await.unwrap();
+}
+
+/// The lock that an opening and a closing could agree on by the name alone.
+fn key_of(name: &str) -> i64 {
+    let digest = Digest::of_parts(&[b"assent broker\0", name.as_bytes()]);
+    i64::from_be_bytes(digest.as_bytes()[..8].try_into().unwrap())
+}
+
+#[tokio::test]
+async fn t20_what_the_holder_locks_does_not_stop_the_end_of_the_login() {
+    let world = World::start().await;
+    for by_time in [false, true] {
+        let request = world.file("free").await;
+        let credential = open(&world.alice, &request).await.unwrap();
+        let (fields, name) = (&credential.fields, &credential.fields["username"]);
+        let altering = world.database.session(fields).await.unwrap();
+        hold(&altering, name).await;
+        let locking = world.database.session(fields).await.unwrap();
+        locking.ask(&format!("SELECT pg_advisory_lock({})", key_of(name))).await.unwrap();
+        if by_time {
+            world.server.time().pass(Span::minutes(10));
+        } else {
+            world.alice.client.revoke(&request.id, "incident", &fresh_key()).await.unwrap();
+        }
+        assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+        assert!(altering.ended().await && locking.ended().await);
+        assert!(world.database.session(fields).await.is_err(), "a new login works");
+        assert!(world.database.roles().is_empty());
+    }
+    assert_eq!(world.database.sessions(), 0);
+}
+
+#[tokio::test]
+async fn t20_holders_who_help_each_other_do_not_stop_the_end_of_a_login() {
+    let world = World::start().await;
+    let request = world.file("free").await;
+    let first = open(&world.alice, &request).await.unwrap();
+    let second = open(&world.alice, &request).await.unwrap();
+    let name = &first.fields["username"];
+    // Before PostgreSQL 16 a role may grant itself to others.
+    world.database.administer(&format!("GRANT {name} TO {}", second.fields["username"]));
+    let helping = world.database.session(&second.fields).await.unwrap();
+    helping.ask(&format!("SET ROLE {name}")).await.unwrap();
+    hold(&helping, name).await;
+    world.alice.client.revoke_credential(&first.id, &fresh_key()).await.unwrap();
+    assert_eq!(world.close().await, 1);
+    assert!(helping.ended().await);
+    assert_eq!(world.database.roles(), [second.fields["username"].clone()]);
+    world.database.psql(&second.fields, "SELECT 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn t20_a_login_that_cannot_be_dropped_yet_is_shut_and_keeps_no_other_open() {
+    let world = World::start().await;
+    let request = world.file("free").await;
+    let stuck = open(&world.alice, &request).await.unwrap();
+    let reader = open(&world.alice, &request).await.unwrap();
+    let other = open(&world.alice, &request).await.unwrap();
+    let made = "CREATE TABLE left_behind (id int); GRANT SELECT ON left_behind TO orders_reader";
+    world.database.psql(&stuck.fields, made).await.unwrap();
+    world.database.psql(&stuck.fields, DEFINER).await.unwrap();
+    let reading = world.database.session(&reader.fields).await.unwrap();
+    reading.ask("BEGIN").await.unwrap();
+    reading.ask("SELECT count(*) FROM left_behind").await.unwrap();
+    for ended in [&stuck, &other] {
+        world.alice.client.revoke_credential(&ended.id, &fresh_key()).await.unwrap();
+    }
+    assert_eq!(world.close().await, 1, "the one that is stuck keeps the other open");
+    let mut names = [&stuck, &reader].map(|one| one.fields["username"].clone());
+    names.sort();
+    assert_eq!(world.database.roles(), names);
+    assert!(world.database.session(&stuck.fields).await.is_err());
+    assert!(world.brokered(&request).await.problem.unwrap().contains("lock timeout"));
+    // What it made still runs with its rights, which are none.
+    let refused = reading.ask("SELECT left_run('SELECT count(*) FROM orders')").await;
+    assert!(refused.is_err(), "the rights of a login that was closed are used");
+
+    // It waits for its next try; another of the same request does not wait with it.
+    drop(reading);
+    world.alice.client.revoke_credential(&reader.id, &fresh_key()).await.unwrap();
+    assert_eq!(world.close().await, 1);
+    world.server.time().pass(Span::seconds(1));
+    assert_eq!(world.close().await, 1);
+    assert!(world.database.roles().is_empty());
 }
 
 #[tokio::test]

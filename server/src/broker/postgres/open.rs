@@ -6,8 +6,8 @@ use assent_core::time::Timestamp;
 use tokio_postgres::Client;
 
 use super::session::{self, told};
-use super::settings::Target;
-use super::{lock_of, quoted};
+use super::settings::{Owned, Target};
+use super::{owned, quoted};
 use crate::broker::{BrokerError, Name};
 
 /// How long all of it may take: less than a use waits for its token, and less than callers wait
@@ -24,15 +24,17 @@ pub(super) struct Role<'a> {
 }
 
 /// Makes the role. It is there only once the last thing that is sent is done, so a call that gives
-/// up in between leaves nothing.
+/// up in between leaves nothing. From the statement before the last on the database keeps its name
+/// for it: a closing that comes meanwhile waits there until the opening is over.
 pub(super) async fn open(target: &Target, role: &Role<'_>) -> Result<(), BrokerError> {
-    session::with(target, &target.database, LIMIT, |client| make(client, role)).await
+    session::with(target, &target.database, LIMIT, |client| make(client, target, role)).await
 }
 
-async fn make(client: Client, role: &Role<'_>) -> Result<(), BrokerError> {
+async fn make(client: Client, target: &Target, role: &Role<'_>) -> Result<(), BrokerError> {
     client.batch_execute(session::BEGIN).await.map_err(told)?;
-    let lock = "SELECT pg_advisory_xact_lock($1)";
-    client.execute(lock, &[&lock_of(role.name)]).await.map_err(told)?;
+    if let Owned::GiveTo(heir) = &target.owned {
+        owned::check_heir(&client, heir).await?;
+    }
     let sql = "SELECT 1 FROM pg_roles WHERE rolname = $1";
     let found = client.query_opt(sql, &[&role.name.as_str()]).await.map_err(told)?;
     let statement = if found.is_some() { altering(role) } else { creating(role) };
@@ -41,7 +43,7 @@ async fn make(client: Client, role: &Role<'_>) -> Result<(), BrokerError> {
 }
 
 /// It may log in, is in the granted roles, and may nothing else by itself. The authority's login is
-/// one of its members, so that it may end its sessions and take over what it owns.
+/// one of its members, so that it may end its sessions and drop what it owns.
 fn creating(role: &Role<'_>) -> String {
     let granted = role.granted.iter().map(|granted| quoted(granted)).collect::<Vec<_>>().join(", ");
     format!(

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, Connection, NoTls};
 
@@ -16,10 +17,11 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How much of what a server says is told.
 const LONGEST: usize = 300;
 
-/// Begins a transaction in which the server itself gives up in time, and takes names from nowhere
-/// but its catalogue.
+/// Begins a transaction in which the server itself gives up in time, also on us, and takes names
+/// from nowhere but its catalogue.
 pub(super) const BEGIN: &str = "BEGIN; SET LOCAL search_path = pg_catalog; \
-    SET LOCAL statement_timeout = '8s'; SET LOCAL lock_timeout = '8s'";
+    SET LOCAL statement_timeout = '8s'; SET LOCAL lock_timeout = '2s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
 /// Does something in a session with this database, and ends it. Nothing of it goes on when the call
 /// is dropped: the connection is driven here and nowhere else.
@@ -33,20 +35,20 @@ where
     F: Future<Output = Result<T, BrokerError>>,
 {
     let config = config(target, database)?;
-    let all = async {
-        match &target.tls {
-            Some(tls) => {
-                let (client, connection) = config.connect(tls.clone()).await.map_err(told)?;
-                driven(client, connection, work).await
-            }
-            None => {
-                let (client, connection) = config.connect(NoTls).await.map_err(told)?;
-                driven(client, connection, work).await
-            }
+    let away = |_| BrokerError::Away("the database cannot be reached in time".to_owned());
+    let late = |_| BrokerError::Refused(format!("it was not done in {limit:?}"));
+    match &target.tls {
+        Some(tls) => {
+            let connected = timeout(CONNECT, config.connect(tls.clone())).await.map_err(away)?;
+            let (client, connection) = connected.map_err(told)?;
+            timeout(limit, driven(client, connection, work)).await.map_err(late)?
         }
-    };
-    let late = |_| BrokerError::Away(format!("the database gave no answer in {limit:?}"));
-    tokio::time::timeout(limit, all).await.map_err(late)?
+        None => {
+            let connected = timeout(CONNECT, config.connect(NoTls)).await.map_err(away)?;
+            let (client, connection) = connected.map_err(told)?;
+            timeout(limit, driven(client, connection, work)).await.map_err(late)?
+        }
+    }
 }
 
 fn config(target: &Target, database: &str) -> Result<Config, BrokerError> {
@@ -59,8 +61,7 @@ fn config(target: &Target, database: &str) -> Result<Config, BrokerError> {
         .user(&target.username)
         .password(password.expose())
         .application_name("assent")
-        .ssl_mode(if target.tls.is_some() { SslMode::Require } else { SslMode::Disable })
-        .connect_timeout(CONNECT);
+        .ssl_mode(if target.tls.is_some() { SslMode::Require } else { SslMode::Disable });
     Ok(config)
 }
 
@@ -88,10 +89,10 @@ pub(super) fn told(error: tokio_postgres::Error) -> BrokerError {
     };
     let code = said.code().code();
     let text = short(&format!("{} ({code})", said.message()));
-    // No connection, no room, stopping or starting (PostgreSQL documentation, appendix A, classes
-    // 08, 53 and 57), and a lock that somebody else has.
-    let passes = ["08", "53", "57", "55P03"].iter().any(|class| code.starts_with(class));
-    if passes { BrokerError::Away(text) } else { BrokerError::Refused(text) }
+    // No connection, no room for one, stopping or starting (PostgreSQL documentation, appendix A).
+    // A timeout is not among them: it says something of what was asked, and nothing of the rest.
+    let is_away = code.starts_with("08") || ["57P01", "57P02", "57P03", "53300"].contains(&code);
+    if is_away { BrokerError::Away(text) } else { BrokerError::Refused(text) }
 }
 
 /// One line that can be shown.

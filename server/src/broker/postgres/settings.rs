@@ -76,17 +76,39 @@ fn connection_limit() -> u32 {
     2
 }
 
-/// What becomes of tables and the like that belong to a role when it goes.
+/// What becomes of tables and the like that belong to a role when it goes. Nothing is ever the
+/// authority's own login's: what a session made would run with the right to make roles.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "OwnedAsWritten")]
 pub(super) enum Owned {
-    /// They are the authority's login's from then on: nothing is lost.
-    #[default]
-    Keep,
     /// They are dropped.
+    #[default]
     Drop,
-    /// They are this role's from then on.
+    /// Tables and sequences are this role's from then on; the rest is dropped.
     GiveTo(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OwnedAsWritten {
+    Drop,
+    GiveTo(String),
+    Keep,
+}
+
+impl TryFrom<OwnedAsWritten> for Owned {
+    type Error = &'static str;
+
+    fn try_from(written: OwnedAsWritten) -> Result<Self, Self::Error> {
+        match written {
+            OwnedAsWritten::Drop => Ok(Self::Drop),
+            OwnedAsWritten::GiveTo(role) => Ok(Self::GiveTo(role)),
+            OwnedAsWritten::Keep => Err(
+                "`owned: keep` would hand what a session made to a login that may make roles: write \
+                 `owned: drop`, or `owned: {give_to: ROLE}` with a role that may not log in",
+            ),
+        }
+    }
 }
 
 /// A PostgreSQL server, as it can be used.
@@ -167,6 +189,11 @@ impl PostgresSettings {
         self.roles.iter().try_for_each(|role| check_name("roles", role))?;
         if let Owned::GiveTo(role) = &self.owned {
             check_name("owned", role)?;
+            if *role == self.username || self.roles.contains(role) || role.starts_with("pg_") {
+                let problem = "give it to a role of its own: not to `username`, one of `roles`, or \
+                    one of PostgreSQL's own";
+                return Err(bad("owned", problem));
+            }
         }
         if !(1..=1000).contains(&self.connection_limit) {
             return Err(bad("connection_limit", "between 1 and 1000 sessions at once"));
@@ -291,7 +318,7 @@ mod tests {
             ca_file: None,
             roles: vec!["reader".to_owned(), "writer".to_owned()],
             connection_limit: 1,
-            owned: Owned::Keep,
+            owned: Owned::Drop,
         };
         settings.settled(&|_| Some(Secret::new("own".to_owned()))).unwrap()
     }

@@ -446,3 +446,15 @@ async fn the_state_of_an_earlier_version_is_taken_as_it_is() {
     world.run(&["destroy", "-auto-approve"]).await.exits(0);
     assert_eq!(world.request(&asked.id).await.state, "consumed");
 }
+
+#[tokio::test]
+async fn t43_targeting_what_it_guards_asks_too() {
+    let world = World::new(&guarded("production", "")).await;
+    let target = "-target=terraform_data.guarded";
+    let apply = world.start(&["apply", "-auto-approve", "-input=false", target]);
+    let asked = world.asked().await;
+    assert!(world.in_state(GUARDED).is_none());
+    world.both_approve(&asked).await;
+    apply.end().await.exits(0);
+    assert_eq!(world.in_state(GUARDED).unwrap()["output"]["value"], "resized");
+}

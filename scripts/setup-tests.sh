@@ -39,3 +39,25 @@ if ! cargo nextest --version >/dev/null 2>&1; then
     cargo install --locked cargo-nextest ||
         missing cargo-nextest 'it could not be installed with `cargo install`'
 fi
+
+# Other people's software that the tests run beside Assent, each at the version that is locked: an
+# OpenID provider and a GitHub for Node.js, an AWS STS and a JWT library for Python. It is kept
+# outside the clone, under the digest of what is locked, so that a fresh clone finds it.
+for tool in npm python3; do
+    command -v "$tool" >/dev/null || missing "$tool" "install it, on Debian the package $tool"
+done
+locked="$(cat tests/tools/package-lock.json tests/tools/requirements.txt | sha256sum | cut -c1-16)"
+tools="${XDG_CACHE_HOME:-$HOME/.cache}/assent-tests"
+if [ ! -e "$tools/$locked/whole" ]; then
+    printf 'setup: installing what is locked in tests/tools\n' >&2
+    rm -rf "${tools:?}/$locked"
+    mkdir -p "$tools/$locked"
+    cp tests/tools/package.json tests/tools/package-lock.json "$tools/$locked"
+    npm ci --prefix "$tools/$locked" --no-audit --no-fund >&2 ||
+        missing 'the packages of tests/tools/package-lock.json' 'they could not be installed with `npm ci`'
+    python3 -m venv "$tools/$locked/python" ||
+        missing 'venv' 'install it, on Debian the package python3-venv'
+    "$tools/$locked/python/bin/pip" install --quiet --requirement tests/tools/requirements.txt >&2 ||
+        missing 'the packages of tests/tools/requirements.txt' 'they could not be installed with `pip`'
+    touch "$tools/$locked/whole"
+fi

@@ -6,6 +6,7 @@ mod caller;
 mod issuer;
 mod story;
 mod time;
+pub mod tools;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -9,12 +9,18 @@ use rusqlite::{Connection, OpenFlags};
 /// `asnt`, so that tools tell what the file is.
 const APPLICATION: i32 = 0x6173_6e74;
 /// Each migration brings the schema from its index to the next number.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_beside.sql"),
     include_str!("../../../migrations/sqlite/0003_exchange.sql"),
     include_str!("../../../migrations/sqlite/0004_brokers.sql"),
     include_str!("../../../migrations/sqlite/0005_exact.sql"),
+    include_str!("../../../migrations/sqlite/0006_keys.sql"),
+    include_str!("../../../migrations/sqlite/0007_signals.sql"),
+    include_str!("../../../migrations/sqlite/0008_heartbeats.sql"),
+    include_str!("../../../migrations/sqlite/0009_plan_bytes.sql"),
+    include_str!("../../../migrations/sqlite/0010_device.sql"),
+    include_str!("../../../migrations/sqlite/0011_partners.sql"),
 ];
 
 /// Why a ledger's file could not be opened.

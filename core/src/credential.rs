@@ -5,11 +5,15 @@
 //! SHA-256 does.
 
 pub mod denial;
+pub mod dpop;
+mod permits;
+mod possession;
 mod sign;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+pub use permits::Action;
 pub use sign::{KeyError, Minted, Signer};
 pub use verify::{Claims, KeySet, Rejection, Verifier, unverified_key_id};
 

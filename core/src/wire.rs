@@ -383,6 +383,9 @@ pub struct Credentials {
     /// The role a credential has at its audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// `required`: only bound to a key that its holder shows with each use (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<String>,
 }
 
 /// Why it is refused.
@@ -425,6 +428,7 @@ impl From<&Terms> for Credentials {
             grant_window: terms.grant_window.to_string(),
             broker: terms.broker.clone(),
             role: terms.role.clone(),
+            dpop: terms.dpop.map(|dpop| dpop.to_string()),
         }
     }
 }
@@ -687,6 +691,9 @@ pub struct Credential {
     pub id: String,
     /// The token.
     pub token: String,
+    /// How it is presented: `Bearer`, or `DPoP` where it is bound to a key (RFC 9449).
+    #[serde(default = "bearer")]
+    pub token_type: String,
     /// When it ends.
     pub expires_at: String,
     /// The token's claims, to read.
@@ -694,6 +701,10 @@ pub struct Credential {
     /// What a broker opened: `host`, `username`, `password` … by its kind. All of it is secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
 }
 
 impl std::fmt::Debug for Credential {

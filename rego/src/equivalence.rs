@@ -154,6 +154,7 @@ fn told_as_json(ruling: &Ruling) -> Value {
         "audiences": terms.audiences,
         "broker": terms.broker,
         "role": terms.role,
+        "dpop": terms.dpop.map(|dpop| dpop.word()),
     }));
     told
 }

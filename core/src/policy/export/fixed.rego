@@ -428,6 +428,7 @@ granted := {
 	"audiences": audiences,
 	"broker": agreed("broker"),
 	"role": agreed("role"),
+	"dpop": agreed("dpop"),
 }
 
 ruling := refusal(reasons) if count(reasons) > 0

@@ -10,6 +10,7 @@ mod error;
 mod exchange;
 mod plans;
 mod policies;
+mod possession;
 mod requests;
 mod signals;
 mod situation;
@@ -19,6 +20,7 @@ mod waiters;
 use std::sync::{Arc, Mutex, RwLock};
 
 use assent_core::access::{Access, Purpose};
+use assent_core::credential::dpop::Proofs;
 use assent_core::credential::{KeySet, Secret, Signer};
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
@@ -33,11 +35,12 @@ pub use error::{AppError, BeginError};
 pub use exchange::ExchangeError;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
+pub(crate) use possession::code as proof_code;
 pub use requests::{Filed, Listing};
 
 use crate::app::authzen::Authzen;
 use crate::broker::Brokers;
-use crate::chance::Chance;
+use crate::chance::{Chance, NoChance};
 use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::issuers::Issuers;
@@ -104,6 +107,7 @@ pub struct Authority {
     brokers: Brokers,
     sealer: Sealer,
     closings: closing::Closings,
+    proofs: Result<Proofs, NoChance>,
 }
 
 /// Who calls, as their access token proved.
@@ -213,6 +217,7 @@ impl Authority {
             brokers: Brokers::default(),
             sealer: Sealer::default(),
             closings: closing::Closings::default(),
+            proofs: possession::proofs(&Chance::default()),
         }
     }
 

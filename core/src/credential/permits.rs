@@ -18,8 +18,7 @@ pub struct Action<'a> {
 }
 
 /// Every member that our details have. One that is not known could narrow what is permitted.
-const MEMBERS: [&str; 6] =
-    ["type", "actions", "locations", "target", "digest", "subject_digest"];
+const MEMBERS: [&str; 6] = ["type", "actions", "locations", "target", "digest", "subject_digest"];
 
 impl Claims {
     /// Whether it was granted for exactly this. A target with a part more or less is another target:

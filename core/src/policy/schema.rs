@@ -591,7 +591,10 @@ fn effects() -> Vec<Definition> {
                 ),
                 ("broker", text("What exchanges the grant for something else")),
                 ("role", text("The role the credential has")),
-                ("dpop", json!({"const": "required", "description": "Only bound to a key that its holder shows with each use (RFC 9449)"})),
+                (
+                    "dpop",
+                    json!({"const": "required", "description": "Only bound to a key that its holder shows with each use (RFC 9449)"}),
+                ),
             ],
         ),
     ]

@@ -116,7 +116,13 @@ fn looks_later(
 
 fn spend(request: &Request, policy: &Policy, at: u64) -> Result<(), ConsumeError> {
     let credential = CredentialId::new(minute(at), [9; 10]);
-    let spend = Spend { credential, audience: "db".to_owned(), ttl: None, broker: None, confirmation: None };
+    let spend = Spend {
+        credential,
+        audience: "db".to_owned(),
+        ttl: None,
+        broker: None,
+        confirmation: None,
+    };
     let now = minute(at);
     request.consume(&person("alice"), spend, &policy.membership(now), now).map(drop)
 }

@@ -276,13 +276,15 @@ impl From<&Fact> for SentFact {
             },
             Fact::Expired { deadline } => Self::Expired { deadline: deadline.to_string() },
             Fact::Canceled { reason } => Self::Canceled { reason: reason.clone() },
-            Fact::Consumed { credential, audience, expires_at, broker, confirmation } => Self::Consumed {
-                credential: credential.to_string(),
-                audience: audience.clone(),
-                expires_at: expires_at.to_string(),
-                broker: broker.clone(),
-                confirmation: confirmation.map(|key| key.to_string()),
-            },
+            Fact::Consumed { credential, audience, expires_at, broker, confirmation } => {
+                Self::Consumed {
+                    credential: credential.to_string(),
+                    audience: audience.clone(),
+                    expires_at: expires_at.to_string(),
+                    broker: broker.clone(),
+                    confirmation: confirmation.map(|key| key.to_string()),
+                }
+            }
             Fact::Minted { credential, fingerprint } => Self::Minted {
                 credential: credential.to_string(),
                 fingerprint: fingerprint.to_string(),
@@ -352,13 +354,15 @@ impl SentFact {
             }),
             Self::Expired { deadline } => Fact::Expired { deadline: deadline.parse()? },
             Self::Canceled { reason } => Fact::Canceled { reason },
-            Self::Consumed { credential, audience, expires_at, broker, confirmation } => Fact::Consumed {
-                credential: credential.parse()?,
-                audience,
-                expires_at: expires_at.parse()?,
-                broker,
-                confirmation: confirmation.map(|key| key.parse()).transpose()?,
-            },
+            Self::Consumed { credential, audience, expires_at, broker, confirmation } => {
+                Fact::Consumed {
+                    credential: credential.parse()?,
+                    audience,
+                    expires_at: expires_at.parse()?,
+                    broker,
+                    confirmation: confirmation.map(|key| key.parse()).transpose()?,
+                }
+            }
             Self::Minted { credential, fingerprint } => {
                 Fact::Minted { credential: credential.parse()?, fingerprint: fingerprint.parse()? }
             }

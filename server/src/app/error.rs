@@ -2,6 +2,7 @@
 
 use assent_core::access::AccessError;
 use assent_core::credential::KeyError;
+use assent_core::credential::dpop::ProofError;
 use assent_core::id::{AccessId, NotAnId};
 use assent_core::intent::IntentFault;
 use assent_core::plan::PlanError;
@@ -86,6 +87,8 @@ pub enum AppError {
          again with the same idempotency key"
     )]
     NotOpened { broker: String, problem: String },
+    #[error("{error}")]
+    Proof { error: ProofError, nonce: Option<String> },
     #[error("the one-time code is wrong, or was used")]
     WrongCode,
     #[error("the request is being changed by others; try again")]

@@ -223,7 +223,10 @@ fn t21_t23_a_proofs_header_says_type_algorithm_and_key_and_nothing_else() {
         assert_eq!(with_header(json!({"jwk": jwk})), Err(ProofError::Header("jwk is no key")));
     }
     // Somebody else's key beside one's own signature.
-    assert_eq!(with_header(json!({"jwk": jwk("EdDSA"), "alg": "EdDSA"})), Err(ProofError::Signature));
+    assert_eq!(
+        with_header(json!({"jwk": jwk("EdDSA"), "alg": "EdDSA"})),
+        Err(ProofError::Signature)
+    );
     let secret = jwk("RS256")["n"].as_str().unwrap().as_bytes().to_vec();
     let header = json!({"typ": "dpop+jwt", "alg": "HS256", "jwk": jwk("RS256")}).to_string();
     let input = format!("{}.{}", encode(header), encode(claims().to_string()));

@@ -191,8 +191,11 @@ pub(crate) const ASK: Keys = keys(
     ],
 );
 
-pub(crate) const CREDENTIAL: Keys =
-    keys("credential", &[], &["max_ttl", "uses", "audiences", "grant_window", "broker", "role", "dpop"]);
+pub(crate) const CREDENTIAL: Keys = keys(
+    "credential",
+    &[],
+    &["max_ttl", "uses", "audiences", "grant_window", "broker", "role", "dpop"],
+);
 
 /// What `dpop` may say.
 pub(crate) const DPOP: [(&str, Dpop); 1] = [("required", Dpop::Required)];

@@ -135,7 +135,10 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("grant_window", reference("span")),
                 ("role", text("The role")),
                 ("broker", text("The broker")),
-                ("dpop", json!({"const": "required", "description": "That it must be bound to a key"})),
+                (
+                    "dpop",
+                    json!({"const": "required", "description": "That it must be bound to a key"}),
+                ),
                 ("expires_after", reference("span")),
                 ("notify", texts("Who is told")),
                 ("post_review", texts("The rules that want a later review")),

@@ -33,6 +33,14 @@ pub fn router(guard: Arc<Guard>) -> Router {
     Router::new().route("/version/{service}", version).route("/deploy/{service}", deploy)
 }
 
+/// Answers calls until the process ends.
+///
+/// # Errors
+/// When nothing can be accepted any more.
+pub async fn serve(listener: tokio::net::TcpListener, router: Router) -> std::io::Result<()> {
+    axum::serve(listener, router).await
+}
+
 async fn version(Path(service): Path<String>) -> String {
     format!("{service} 1.4.2\n")
 }

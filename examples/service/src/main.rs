@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result, bail};
 use assent_core::credential::Secret;
 use assent_core::time::Timestamp;
-use assent_example_service::{Authority, Guard, router};
+use assent_example_service::{Authority, Guard, router, serve};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -22,7 +22,7 @@ async fn main() -> Result<()> {
     aws_lc_rs::rand::fill(&mut key).ok().context("no randomness")?;
     let guard = Guard::new(authority, audience, base, &key, Arc::new(now));
     let listener = tokio::net::TcpListener::bind(listen).await?;
-    axum::serve(listener, router(Arc::new(guard))).await?;
+    serve(listener, router(Arc::new(guard))).await?;
     Ok(())
 }
 

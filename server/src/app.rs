@@ -7,9 +7,11 @@ mod cached;
 mod closing;
 mod credentials;
 mod error;
+mod exact;
 mod exchange;
 mod plans;
 mod policies;
+mod refusals;
 mod requests;
 mod signals;
 mod situation;
@@ -24,12 +26,14 @@ use assent_core::digest::Digest;
 use assent_core::id::AccessId;
 use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
-use assent_core::time::Timestamp;
+use assent_core::time::{Span, Timestamp};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
 pub use error::{AppError, BeginError};
+pub use exact::GivenPlan;
+pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
@@ -103,6 +107,9 @@ pub struct Authority {
     authzen: Authzen,
     brokers: Brokers,
     sealer: Sealer,
+    plan_retention: Option<Span>,
+    /// A place for each plan that is being taken in.
+    taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
 }
 
@@ -212,6 +219,8 @@ impl Authority {
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             sealer: Sealer::default(),
+            plan_retention: None,
+            taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
         }
     }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod audit;
 pub mod canonical;
 pub mod credential;
+pub mod device;
 pub mod digest;
 pub mod grant;
 pub mod id;

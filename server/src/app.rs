@@ -6,6 +6,7 @@ pub mod authzen;
 mod cached;
 mod closing;
 mod credentials;
+mod devices;
 mod error;
 mod exchange;
 mod plans;
@@ -29,6 +30,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
+pub use devices::{Asking, CodeError, DeviceError};
 pub use error::{AppError, BeginError};
 pub use exchange::ExchangeError;
 pub use policies::{ApprovalError, Trouble};
@@ -44,6 +46,7 @@ use crate::issuers::Issuers;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
+use crate::rates::{Buckets, Rates, Stranger};
 use cached::Cached;
 use policies::Rules;
 use waiters::Waiters;
@@ -99,6 +102,9 @@ pub struct Authority {
     closing: CancellationToken,
     waiters: Waiters,
     doors: access::Doors,
+    devices: devices::Devices,
+    /// What strangers present at the token endpoint: of each, by the issuer they name if it is known.
+    tokens: Buckets<(Stranger, Option<String>)>,
     authzen: Authzen,
     brokers: Brokers,
     closings: closing::Closings,
@@ -207,6 +213,8 @@ impl Authority {
             closing,
             waiters: Waiters::default(),
             doors: access::Doors::default(),
+            devices: devices::Devices::new(Rates::default()),
+            tokens: Buckets::new(Rates::default().tokens),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             closings: closing::Closings::default(),
@@ -217,6 +225,12 @@ impl Authority {
     #[must_use]
     pub fn with_brokers(self, brokers: Brokers) -> Self {
         Self { brokers, ..self }
+    }
+
+    /// The same, where strangers may do so much.
+    #[must_use]
+    pub fn with_rates(self, rates: Rates) -> Self {
+        Self { devices: devices::Devices::new(rates), tokens: Buckets::new(rates.tokens), ..self }
     }
 
     /// The base URL, without a slash at the end. Also the issuer of credentials.

@@ -17,6 +17,7 @@ pub mod ledger;
 mod listener;
 pub mod network;
 pub mod policy;
+pub mod rates;
 mod start;
 mod web;
 

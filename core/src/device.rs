@@ -183,7 +183,11 @@ impl Attempt {
     ///
     /// # Errors
     /// [`DecideError`].
-    pub fn decide(&mut self, approval: Option<Approval>, now: Timestamp) -> Result<(), DecideError> {
+    pub fn decide(
+        &mut self,
+        approval: Option<Approval>,
+        now: Timestamp,
+    ) -> Result<(), DecideError> {
         self.check_open(now)?;
         self.verdict = Some(approval.map_or(Verdict::No, |yes| Verdict::Yes(Box::new(yes))));
         Ok(())
@@ -252,7 +256,8 @@ mod tests {
         for typed in ["WDJB-MJHT", "wdjbmjht", " wdjb mjht ", "w-d-j-b-m-j-h-t"] {
             assert_eq!(typed.parse(), Ok(code), "{typed}");
         }
-        for none in ["", "WDJB", "WDJB-MJHTT", "ADJB-MJHT", "WDJB_MJHT", "WDJB-MJH1", "ŴDJB-MJHT"] {
+        for none in ["", "WDJB", "WDJB-MJHTT", "ADJB-MJHT", "WDJB_MJHT", "WDJB-MJH1", "ŴDJB-MJHT"]
+        {
             assert_eq!(none.parse::<UserCode>(), Err(NotACode), "{none}");
         }
         assert!("B".repeat(1 << 20).parse::<UserCode>().is_err());
@@ -265,7 +270,10 @@ mod tests {
             let code = UserCode::of_chance(&[byte; 32]).unwrap();
             *seen.entry(code.0[0]).or_insert(0) += 1;
         }
-        assert_eq!((seen.len(), seen.values().min(), seen.values().max()), (20, Some(&12), Some(&12)));
+        assert_eq!(
+            (seen.len(), seen.values().min(), seen.values().max()),
+            (20, Some(&12), Some(&12))
+        );
         assert!(UserCode::of_chance(&[250; 32]).is_none());
         let mut late = [255; 32];
         late[24..].fill(0);

@@ -128,7 +128,10 @@ mod tests {
         assert_eq!(taken(0), Err(Span::from_millis(100)));
         assert_eq!(taken(40), Err(Span::from_millis(60)));
         assert_eq!((taken(100), taken(100)), (Ok(()), Err(Span::from_millis(100))));
-        assert!((0..3).all(|_| taken(10_000).is_ok()) && taken(10_000).is_err(), "never more than full");
+        assert!(
+            (0..3).all(|_| taken(10_000).is_ok()) && taken(10_000).is_err(),
+            "never more than full"
+        );
     }
 
     #[test]

@@ -155,7 +155,8 @@ pub(super) async fn device(
     request: Request,
 ) -> Result<Response, Fault> {
     let network = network_of(&authority, &request);
-    let Form(asked) = Form::<AskedDevice>::from_request(request, &authority).await.map_err(unfit)?;
+    let Form(asked) =
+        Form::<AskedDevice>::from_request(request, &authority).await.map_err(unfit)?;
     check_client(asked.client_id.as_deref())?;
     check_scope(asked.scope.as_deref())?;
     Ok(unstored(authority.begin_device(&network)?))

@@ -8,7 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use assent_core::access::{Access, AccessError, NewAccess, Purpose};
 use assent_core::credential::Secret;
-use assent_core::device::{Approval, Attempt, DecideError, INTERVAL, LIFE, NotACode, Poll, UserCode};
+use assent_core::device::{
+    Approval, Attempt, DecideError, INTERVAL, LIFE, NotACode, Poll, UserCode,
+};
 use assent_core::digest::Digest;
 use assent_core::policy::situation::Network;
 use assent_core::principal::{PrincipalId, PrincipalKind};

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::api::error::ApiError;
-use crate::app::{Asking, AppError, Authority, CodeError};
+use crate::app::{AppError, Asking, Authority, CodeError};
 use crate::web::csrf;
 use crate::web::session::{SignedIn, foreign_form};
 use crate::web::view::{self, Page};
@@ -42,8 +42,9 @@ struct AskingView {
 
 impl AskingView {
     fn of(asking: &Asking, here: Option<IpAddr>) -> Self {
-        let shown =
-            |ip: Option<IpAddr>| ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
+        let shown = |ip: Option<IpAddr>| {
+            ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string())
+        };
         Self {
             code: asking.code.to_string(),
             from: shown(asking.from),

@@ -3,6 +3,7 @@
 //! Only this crate knows URLs and retry. It never decides anything about approval, never stores a
 //! token, and never retries a call that changes something without its idempotency key.
 
+mod device;
 mod error;
 mod exchange;
 mod policy;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use assent_core::credential::Secret as CoreSecret;
 pub use assent_core::wire;
+pub use device::DeviceLogin;
 pub use error::{ClientError, ErrorKind};
 pub use exchange::FreshToken;
 use serde_json::{Value, json};

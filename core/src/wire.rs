@@ -797,6 +797,9 @@ pub struct Access {
     /// The trust under which it was exchanged for another token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<String>,
+    /// The address of the program that it was given to by a browser, or `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// A fresh access token. It is shown once.

@@ -6,6 +6,7 @@ pub mod authzen;
 mod cached;
 mod closing;
 mod credentials;
+mod devices;
 mod error;
 mod exact;
 mod exchange;
@@ -31,6 +32,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
+pub use devices::{Asking, CodeError, DeviceError};
 pub use error::{AppError, BeginError};
 pub use exact::GivenPlan;
 pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
@@ -48,6 +50,7 @@ use crate::issuers::Issuers;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
+use crate::rates::{Buckets, Rates, Stranger};
 use crate::sealing::Sealer;
 use cached::Cached;
 use policies::Rules;
@@ -104,6 +107,9 @@ pub struct Authority {
     closing: CancellationToken,
     waiters: Waiters,
     doors: access::Doors,
+    devices: devices::Devices,
+    /// What strangers present at the token endpoint: of each, by the issuer they name if it is known.
+    tokens: Buckets<(Stranger, Option<String>)>,
     authzen: Authzen,
     brokers: Brokers,
     sealer: Sealer,
@@ -216,6 +222,8 @@ impl Authority {
             closing,
             waiters: Waiters::default(),
             doors: access::Doors::default(),
+            devices: devices::Devices::new(Rates::default()),
+            tokens: Buckets::new(Rates::default().tokens),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             sealer: Sealer::default(),
@@ -240,6 +248,12 @@ impl Authority {
     /// What encrypts whatever must not lie readable on disk.
     pub fn sealer(&self) -> &Sealer {
         &self.sealer
+    }
+
+    /// The same, where strangers may do so much.
+    #[must_use]
+    pub fn with_rates(self, rates: Rates) -> Self {
+        Self { devices: devices::Devices::new(rates), tokens: Buckets::new(rates.tokens), ..self }
     }
 
     /// The base URL, without a slash at the end. Also the issuer of credentials.

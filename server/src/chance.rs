@@ -1,6 +1,7 @@
 //! The only place that makes chance: ids, secrets, signatures.
 
 use assent_core::credential::Secret;
+use assent_core::device::UserCode;
 use assent_core::id::{AccessId, CredentialId, EvaluationId, RequestId, ReviewId, UploadId};
 use assent_core::time::Timestamp;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -82,6 +83,14 @@ impl Chance {
     /// [`NoChance`].
     pub fn secret(&self) -> Result<Secret, NoChance> {
         Ok(Secret::new(URL_SAFE_NO_PAD.encode(self.bytes::<32>()?)))
+    }
+
+    /// A code that a person types; `None` where chance gave none, which it hardly ever does.
+    ///
+    /// # Errors
+    /// [`NoChance`].
+    pub fn user_code(&self) -> Result<Option<UserCode>, NoChance> {
+        Ok(UserCode::of_chance(&self.bytes()?))
     }
 
     /// A salt of 128 bits.

@@ -105,6 +105,7 @@ impl From<AppError> for ApiError {
             AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
             AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
+            AppError::NotForBrowsers => Self::new(S::FORBIDDEN, "not_for_browsers", text),
             AppError::Plan(_) => Self::new(S::UNPROCESSABLE_ENTITY, "invalid_plan", text),
             AppError::Policy(faults) => {
                 let errors = faults.into_iter().map(of_policy).collect();

@@ -180,15 +180,7 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
         })),
         Method::Grant => Some(json!({
             "required": true,
-            "content": {"application/x-www-form-urlencoded": {"schema": {
-                "type": "object",
-                "properties": {
-                    "grant_type": {"const": wire::oauth::TOKEN_EXCHANGE},
-                    "subject_token": {"type": "string"},
-                    "subject_token_type": {"enum": [wire::oauth::JWT, wire::oauth::ID_TOKEN]},
-                },
-                "required": ["grant_type", "subject_token", "subject_token_type"],
-            }}},
+            "content": {"application/x-www-form-urlencoded": {"schema": grant(route.path)}},
         })),
         Method::GetAndPost | Method::Post | Method::Change | Method::Entry | Method::Door => {
             let schema = route
@@ -197,6 +189,35 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
             Some(json_body(schema))
         }
     }
+}
+
+/// What is sent to the endpoints of OAuth.
+fn grant(path: &str) -> Value {
+    let client = json!({"const": wire::oauth::COMMAND_LINE});
+    if path == "/oauth/device_authorization" {
+        return json!({
+            "type": "object", "properties": {"client_id": client}, "required": ["client_id"],
+        });
+    }
+    let exchange = json!({
+        "type": "object",
+        "properties": {
+            "grant_type": {"const": wire::oauth::TOKEN_EXCHANGE},
+            "subject_token": {"type": "string"},
+            "subject_token_type": {"enum": [wire::oauth::JWT, wire::oauth::ID_TOKEN]},
+        },
+        "required": ["grant_type", "subject_token", "subject_token_type"],
+    });
+    let poll = json!({
+        "type": "object",
+        "properties": {
+            "grant_type": {"const": wire::oauth::DEVICE_CODE},
+            "device_code": {"type": "string"},
+            "client_id": client,
+        },
+        "required": ["grant_type", "device_code", "client_id"],
+    });
+    json!({"oneOf": [exchange, poll]})
 }
 
 fn parameters(route: &Route) -> Option<Value> {

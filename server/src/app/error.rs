@@ -36,6 +36,10 @@ pub enum AppError {
     NotAdministrator,
     #[error("this is for people and administrators")]
     NotForWorkloads,
+    #[error(
+        "a token of `assent login` signs no browser in; use the one that an administrator made for you"
+    )]
+    NotForBrowsers,
     #[error(transparent)]
     Plan(Box<PlanError>),
     #[error("the policy would have {}, so nothing was changed", faults(.0.len()))]

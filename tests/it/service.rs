@@ -104,7 +104,8 @@ impl World {
         for _ in 0..2 {
             let call = ("POST", uri.as_str());
             let proof = holder.proof(call, None, nonce.as_deref(), now(), &self.random).unwrap();
-            let call = self.alice.call("POST", &path).header("idempotency-key", fresh_key().as_str());
+            let call =
+                self.alice.call("POST", &path).header("idempotency-key", fresh_key().as_str());
             let answer = sent(call.header("dpop", proof).json(&json!({"audience": "shop"}))).await;
             if answer.status == 201 {
                 return serde_json::from_str(&answer.text).unwrap();
@@ -127,7 +128,13 @@ impl World {
         self.call("POST", "/deploy/api", &[("authorization", &format!("Bearer {token}"))]).await
     }
 
-    fn proof(&self, holder: &Holder, call: (&str, &str), token: &str, nonce: Option<&str>) -> String {
+    fn proof(
+        &self,
+        holder: &Holder,
+        call: (&str, &str),
+        token: &str,
+        nonce: Option<&str>,
+    ) -> String {
         let uri = format!("{}{}", self.base, call.1);
         holder.proof((call.0, &uri), Some(token), nonce, now(), &self.random).unwrap()
     }

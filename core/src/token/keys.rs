@@ -60,7 +60,7 @@ impl fmt::Display for Algorithm {
 #[derive(Clone, Debug, Default)]
 pub struct PublicKeys(BTreeMap<String, PublicKey>);
 
-/// One public key.
+/// One public key, for one algorithm.
 #[derive(Clone)]
 pub(crate) struct PublicKey {
     algorithm: Algorithm,
@@ -106,7 +106,8 @@ impl PublicKeys {
 }
 
 impl PublicKey {
-    fn read(jwk: &Value) -> Option<(String, Self)> {
+    /// Reads a JWK; with its id.
+    pub(crate) fn read(jwk: &Value) -> Option<(String, Self)> {
         let id = jwk.get("kid").and_then(Value::as_str);
         let id = id.filter(|id| (1..=256).contains(&id.len()))?;
         Some((id.to_owned(), Self::of_jwk(jwk)?))
@@ -138,6 +139,15 @@ impl PublicKey {
         Some(Self { algorithm, key })
     }
 
+    /// Whether it is for the algorithm of this name.
+    pub(crate) fn is_for(&self, name: &str) -> bool {
+        self.algorithm.names().contains(&name)
+    }
+
+    /// Whether it signed this, by the algorithm that the token says and the key has.
+    ///
+    /// # Errors
+    /// [`TokenError::Algorithm`], [`TokenError::Signature`].
     pub(crate) fn verify(
         &self,
         said: &str,

@@ -194,7 +194,7 @@ pub(crate) const ASK: Keys = keys(
 pub(crate) const CREDENTIAL: Keys = keys(
     "credential",
     &[],
-    &["max_ttl", "uses", "audiences", "grant_window", "broker", "role", "dpop"],
+    &["max_ttl", "uses", "audiences", "grant_window", "broker", "role", "dpop", "reuse_within_run"],
 );
 
 /// What `dpop` may say.

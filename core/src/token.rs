@@ -12,6 +12,8 @@ mod hostile;
 mod keys;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod wycheproof;
 
 use std::collections::BTreeSet;
 

@@ -8,6 +8,8 @@ mod closing;
 mod credentials;
 mod error;
 mod exchange;
+mod heartbeats;
+mod live;
 mod plans;
 mod policies;
 mod requests;
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use afterwards::LaterReview;
 pub use error::{AppError, BeginError};
 pub use exchange::ExchangeError;
+pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub use requests::{Filed, Listing};
@@ -102,6 +105,7 @@ pub struct Authority {
     authzen: Authzen,
     brokers: Brokers,
     closings: closing::Closings,
+    hearing: heartbeats::Hearing,
 }
 
 /// Who calls, as their access token proved.
@@ -210,6 +214,7 @@ impl Authority {
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             closings: closing::Closings::default(),
+            hearing: heartbeats::Hearing::default(),
         }
     }
 

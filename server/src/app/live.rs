@@ -68,12 +68,13 @@ impl Authority {
         };
         let is_later = |id: &RequestId| before.is_none_or(|before| *id < before);
         let mut list = wire::CredentialList::default();
-        let mut seen = 0;
+        let mut is_whole = live_only || candidates.len() < limit;
         for id in candidates.into_iter().filter(is_later) {
             if list.credentials.len() >= limit {
+                is_whole = false;
                 break;
             }
-            (seen, list.next_cursor) = (seen + 1, Some(id.to_string()));
+            list.next_cursor = Some(id.to_string());
             // One that cannot be read does not hide the others.
             let request = match self.current(id).await {
                 Ok(request) => request,
@@ -86,7 +87,6 @@ impl Authority {
                 list.credentials.extend(self.entries_of(&request, live_only));
             }
         }
-        let is_whole = if live_only { list.credentials.len() < limit } else { seen < limit };
         list.next_cursor.take_if(|_| is_whole);
         Ok(list)
     }

@@ -15,6 +15,7 @@ mod requests;
 mod signals;
 mod situation;
 mod sweep;
+mod trusts;
 mod waiters;
 
 use std::sync::{Arc, Mutex, RwLock};

@@ -21,6 +21,7 @@ use assent_core::trust::{KeySource, Trust};
 
 pub use fetch::FetchError;
 use fetch::Fetcher;
+pub use guard::Names;
 
 /// For how long keys are used before they are fetched again.
 const FRESH: Span = Span::minutes(5);
@@ -42,12 +43,14 @@ pub struct Reach {
     pub authorities: Vec<Vec<u8>>,
     /// How long one fetch may take, from the name's resolution to the last byte.
     pub patience: Duration,
+    /// How names become addresses.
+    pub names: Names,
 }
 
 impl Default for Reach {
     fn default() -> Self {
-        let (networks, authorities) = (Vec::new(), Vec::new());
-        Self { networks, loopback: false, authorities, patience: Duration::from_secs(5) }
+        let (networks, authorities, names) = Default::default();
+        Self { networks, loopback: false, authorities, patience: Duration::from_secs(5), names }
     }
 }
 

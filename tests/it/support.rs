@@ -4,6 +4,7 @@ mod answer;
 mod binary;
 mod caller;
 mod issuer;
+mod provider;
 mod story;
 mod time;
 pub mod tools;
@@ -29,6 +30,7 @@ use assent_server::issuers::{Issuers, Reach};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
+use assent_server::rates::Rates;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +39,7 @@ pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
 pub(crate) use issuer::{Issuer, Manner};
+pub(crate) use provider::Provider;
 pub(crate) use story::{approve, deny, filing, intent, mint, until};
 pub(crate) use time::Time;
 
@@ -89,6 +92,7 @@ pub(crate) struct Setup {
     pub(crate) reach: Reach,
     pub(crate) authzen: Authzen,
     pub(crate) brokers: Brokers,
+    pub(crate) rates: Rates,
 }
 
 impl Default for Setup {
@@ -100,6 +104,7 @@ impl Default for Setup {
             reach: Reach::default(),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            rates: Rates::default(),
         }
     }
 }
@@ -187,7 +192,7 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, reach, authzen, brokers } = setup;
+        let Setup { source, engines, proxies, reach, authzen, brokers, rates } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -206,7 +211,7 @@ impl Server {
             closing: closing.clone(),
         };
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
-        let authority = Arc::new(authority);
+        let authority = Arc::new(authority.with_rates(rates));
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains: Remains { address, ..remains }, closing, serving }
     }

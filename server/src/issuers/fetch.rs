@@ -78,14 +78,9 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     pub(super) fn new(reach: Reach) -> Self {
-        let Reach { networks, loopback, authorities, patience } = reach;
-        let guard = Guard::new(networks, loopback);
+        let Reach { networks, loopback, authorities, patience, names } = reach;
+        let guard = Guard::new(networks, loopback, names);
         Self { guard, authorities, patience, client: OnceLock::new() }
-    }
-
-    #[cfg(test)]
-    pub(super) fn guarded_by(self, guard: Guard) -> Self {
-        Self { guard, ..self }
     }
 
     /// The keys of this issuer: from this address, or from where its metadata says.

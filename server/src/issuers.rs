@@ -5,6 +5,7 @@
 //! have grown old or do not hold the key that a token names, but no more than once a minute for
 //! each issuer; while the issuer is away, those that are there are used for an hour at most.
 
+mod discovery;
 mod fetch;
 mod guard;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use assent_core::time::{Span, Timestamp};
 use assent_core::token::PublicKeys;
 use assent_core::trust::{KeySource, Trust};
 
+pub use discovery::DiscoveryError;
 pub use fetch::FetchError;
 use fetch::Fetcher;
 pub use guard::Names;

@@ -23,7 +23,7 @@ pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyToke
 pub(crate) use digest::DigestArgs;
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
 pub(crate) use plan::{
-    ApplyArgs, PlanCommand, PlanDigestArgs, PlanScanArgs, PlanSendArgs, PlanShowArgs,
+    ApplyArgs, PlanCommand, PlanDigestArgs, PlanFetchArgs, PlanScanArgs, PlanSendArgs, PlanShowArgs,
 };
 pub(crate) use policy::{
     ApprovedArgs, CheckArgs, DiffArgs, ExplainArgs, FmtArgs, Kept, PolicyCommand, PolicyExportArgs,

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod binding;
 pub mod canonical;
 pub mod credential;
 pub mod device;

@@ -23,7 +23,9 @@ pub use entries::{
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
 pub use known::{Known, Network, Opinion, SeenPlan};
-pub use request::{Afterwards, Brokered, CredentialStatus, Ending, Request, Review, StageStatus};
+pub use request::{
+    Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageStatus,
+};
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
     Signals, WrittenDocument,
@@ -385,6 +387,12 @@ pub struct Credentials {
     /// The role a credential has at its audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// Whether another attempt at the same run may use the grant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reuse_within_run: bool,
+    /// `required`: only bound to a key that its holder shows with each use (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<String>,
 }
 
 /// Why it is refused.
@@ -427,6 +435,8 @@ impl From<&Terms> for Credentials {
             grant_window: terms.grant_window.to_string(),
             broker: terms.broker.clone(),
             role: terms.role.clone(),
+            reuse_within_run: terms.reuse_within_run,
+            dpop: terms.dpop.map(|dpop| dpop.to_string()),
         }
     }
 }
@@ -689,6 +699,9 @@ pub struct Credential {
     pub id: String,
     /// The token.
     pub token: String,
+    /// How it is presented: `Bearer`, or `DPoP` where it is bound to a key (RFC 9449).
+    #[serde(default = "bearer")]
+    pub token_type: String,
     /// When it ends.
     pub expires_at: String,
     /// The token's claims, to read.
@@ -696,6 +709,10 @@ pub struct Credential {
     /// What a broker opened: `host`, `username`, `password` … by its kind. All of it is secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
 }
 
 impl std::fmt::Debug for Credential {

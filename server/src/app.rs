@@ -8,9 +8,11 @@ mod closing;
 mod credentials;
 mod devices;
 mod error;
+mod exact;
 mod exchange;
 mod plans;
 mod policies;
+mod refusals;
 mod requests;
 mod signals;
 mod situation;
@@ -26,13 +28,15 @@ use assent_core::digest::Digest;
 use assent_core::id::AccessId;
 use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
-use assent_core::time::Timestamp;
+use assent_core::time::{Span, Timestamp};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
 pub use devices::{Asking, CodeError, DeviceError};
 pub use error::{AppError, BeginError};
+pub use exact::GivenPlan;
+pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
@@ -48,6 +52,7 @@ use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
 use crate::rates::{Buckets, Rates, Stranger};
+use crate::sealing::Sealer;
 use cached::Cached;
 use policies::Rules;
 use waiters::Waiters;
@@ -108,6 +113,10 @@ pub struct Authority {
     tokens: Buckets<(Stranger, Option<String>)>,
     authzen: Authzen,
     brokers: Brokers,
+    sealer: Sealer,
+    plan_retention: Option<Span>,
+    /// A place for each plan that is being taken in.
+    taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
 }
 
@@ -218,6 +227,9 @@ impl Authority {
             tokens: Buckets::new(Rates::default().tokens),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            sealer: Sealer::default(),
+            plan_retention: None,
+            taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
         }
     }
@@ -226,6 +238,17 @@ impl Authority {
     #[must_use]
     pub fn with_brokers(self, brokers: Brokers) -> Self {
         Self { brokers, ..self }
+    }
+
+    /// The same, sealing with this. Without it, what is sealed opens until the authority ends.
+    #[must_use]
+    pub fn with_sealer(self, sealer: Sealer) -> Self {
+        Self { sealer, ..self }
+    }
+
+    /// What encrypts whatever must not lie readable on disk.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
     }
 
     /// The same, where strangers may do so much.

@@ -2,7 +2,7 @@
 
 use assent_core::credential::Secret;
 use assent_core::device::UserCode;
-use assent_core::id::{AccessId, CredentialId, EvaluationId, RequestId, ReviewId};
+use assent_core::id::{AccessId, CredentialId, EvaluationId, RequestId, ReviewId, UploadId};
 use assent_core::time::Timestamp;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine as _;
@@ -67,6 +67,14 @@ impl Chance {
     /// [`NoChance`].
     pub fn evaluation_id(&self, now: Timestamp) -> Result<EvaluationId, NoChance> {
         Ok(EvaluationId::new(now, self.bytes()?))
+    }
+
+    /// The id of what is sent of an exact plan.
+    ///
+    /// # Errors
+    /// [`NoChance`].
+    pub fn upload_id(&self, now: Timestamp) -> Result<UploadId, NoChance> {
+        Ok(UploadId::new(now, self.bytes()?))
     }
 
     /// A secret of 256 bits.

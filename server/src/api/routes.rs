@@ -51,6 +51,9 @@ pub enum Method {
     /// To read, to put in its place and to take away: three handlers on one path, each safe to repeat
     /// by itself.
     Entry,
+    /// To put bytes in their place, and to be given them once: two handlers on one path. To be given
+    /// them needs an `Idempotency-Key`; to put them is safe to repeat by itself.
+    Bytes,
     /// To send a form (RFC 7662, RFC 7009).
     Form,
     /// To come in by a one-time code, without a token.
@@ -116,6 +119,8 @@ pub const ROUTES: &[Route] = &[
         NONE, REQUEST, post(requests::complete)),
     route!(Change "/v1/requests/{id}/credentials" "Mint a credential",
         Some(of::<wire::MintRequest>), Some(of::<wire::Credential>), post(credentials::mint)),
+    route!(Bytes "/v1/requests/{id}/plan" "Hand over the exact plan's bytes; be given them, once",
+        NONE, REQUEST, get(plans::fetch).put(plans::send)),
     route!(Get "/v1/credentials/{id}" "What is known of a credential",
         NONE, Some(of::<wire::CredentialStatus>), get(credentials::show)),
     route!(Change "/v1/credentials/{id}/revoke" "Take one credential back",

@@ -1,5 +1,6 @@
 //! A foreign token for one of ours: who is let in, as whom, and what for.
 
+mod command_line;
 mod issuers;
 mod provider;
 mod trial;

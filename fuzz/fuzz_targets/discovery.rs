@@ -4,12 +4,14 @@
 use assent_core::canonical;
 
 #[path = "../../server/src/issuers/discovery.rs"]
-#[allow(dead_code, reason = "the server uses the rest")]
 mod discovery;
 
 const ISSUER: &str = "https://issuer.example.com";
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = discovery::metadata_at(text);
+    }
     let Ok(metadata) = canonical::parse(bytes) else { return };
     if let Ok(url) = discovery::keys_at(ISSUER, &metadata) {
         assert_eq!((url.scheme(), url.host_str()), ("https", Some("issuer.example.com")), "{url}");

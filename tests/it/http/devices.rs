@@ -279,11 +279,10 @@ async fn t62_a_program_elsewhere_is_shown_to_be_elsewhere() {
     let bob = Browser::of(&server, "bob").await;
     let csrf = field(&bob.get("/device").await.text, "csrf");
     let shown = async |ip: Option<&'static str>, code: &str| {
-        let call = bob.caller.call("POST", "/device").header("cookie", &bob.cookie);
-        let call = ip.map_or_else(
-            || call.try_clone().unwrap(),
-            |ip| call.try_clone().unwrap().header("x-forwarded-for", ip),
-        );
+        let mut call = bob.caller.call("POST", "/device").header("cookie", &bob.cookie);
+        if let Some(ip) = ip {
+            call = call.header("x-forwarded-for", ip);
+        }
         sent(call.form(&[("csrf", csrf.as_str()), ("code", code)])).await.is(200).text
     };
     let code = sent(from("203.0.113.9").form(&[CLIENT])).await.is(200).str("user_code");

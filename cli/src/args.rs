@@ -21,7 +21,7 @@ pub(crate) use admin::{AdminCommand, InitArgs, TokenCommand, TokenCreateArgs};
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{
     CredentialCommand, CredentialListArgs, HeartbeatArgs, InspectArgs, MatchingArgs, MintArgs,
-    VerifyTokenArgs,
+    ProofArgs, VerifyTokenArgs,
 };
 pub(crate) use digest::DigestArgs;
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};

@@ -5,6 +5,7 @@
 //! SHA-256 does.
 
 pub mod denial;
+pub mod introduction;
 mod sign;
 #[cfg(test)]
 mod tests;

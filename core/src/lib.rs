@@ -5,6 +5,7 @@ pub mod audit;
 pub mod canonical;
 pub mod credential;
 pub mod digest;
+pub mod endorsement;
 pub mod grant;
 pub mod id;
 pub mod intent;

@@ -25,7 +25,7 @@ pub(crate) fn stages(ruling: &Ruling) -> Value {
         Value::object([
             ("name", Value::text(&stage.name)),
             ("approvals", Value::Number(Number::Unsigned(stage.approvals.into()))),
-            ("from", Value::texts(stage.from.iter().cloned())),
+            ("from", Value::texts(from(stage))),
         ])
     };
     Value::List(ruling.stages.iter().map(stage).collect())
@@ -49,12 +49,19 @@ pub(crate) fn refused(ruling: &Ruling) -> String {
 
 /// One stage in words.
 fn stage(stage: &Stage) -> String {
-    let from: Vec<_> = stage.from.iter().map(|approver| bare(approver)).collect();
+    let from = from(stage);
+    let from: Vec<_> = from.iter().map(|approver| bare(approver)).collect();
     let rules: Vec<_> = stage.rules.iter().map(String::as_str).collect();
     let after = stage.after.as_ref().map(|after| format!(", after {after}")).unwrap_or_default();
     let noun = if rules.len() == 1 { "rule" } else { "rules" };
     let (approvals, from, rules) = (stage.approvals, from.join(" or "), rules.join(", "));
     format!("{approvals} of {from} ({noun} {rules}{after})")
+}
+
+/// From whom: people here, or those of another authority.
+fn from(stage: &Stage) -> Vec<String> {
+    let elsewhere = stage.elsewhere.iter().map(|to| format!("authority:{}", to.authority));
+    stage.from.iter().cloned().chain(elsewhere).collect()
 }
 
 /// A group or person without the word that says which it is.
@@ -91,6 +98,7 @@ pub(crate) mod tests {
             rules: ["prod-apply".to_owned()].into(),
             approvals,
             from: from.iter().map(|name| (*name).to_owned()).collect(),
+            elsewhere: None,
             exclude: Vec::new(),
             after: None,
             login_within: None,

@@ -1,5 +1,6 @@
 //! The use cases: what a caller can have done. No HTTP here, and no SQL.
 
+mod abroad;
 mod access;
 mod afterwards;
 pub mod authzen;
@@ -102,6 +103,7 @@ pub struct Authority {
     authzen: Authzen,
     brokers: Brokers,
     closings: closing::Closings,
+    errands: abroad::Errands,
 }
 
 /// Who calls, as their access token proved.
@@ -210,6 +212,7 @@ impl Authority {
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             closings: closing::Closings::default(),
+            errands: abroad::Errands::default(),
         }
     }
 

@@ -81,6 +81,9 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Requests of which something that a broker opened is to be closed, longest due first.
     async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
 
+    /// Requests of which something is to be done at partners, now or later, oldest first.
+    async fn errands(&self) -> Result<Vec<RequestId>, LedgerError>;
+
     /// Requests, newest first, older than `before`.
     async fn list(
         &self,

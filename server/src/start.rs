@@ -205,12 +205,13 @@ pub async fn run(
     tracing::info!(url = authority.base(), "listening");
     announce(Announcement::Listening { url: authority.base().to_owned() });
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
-    let closer = Arc::clone(&authority);
-    let (served, (), (), ()) = tokio::join!(
+    let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
+    let (served, (), (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),
         closer.close_until_closing(),
+        runner.run_errands_until_closing(),
     );
     tracing::info!("stopped");
     served.map_err(refused)

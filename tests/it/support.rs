@@ -118,6 +118,22 @@ impl Remains {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         Self { address, time: Time::default(), key: key.into() }
     }
+
+    /// Chooses a free port, so that others can be told of it before a server is there.
+    pub(crate) fn settle(&mut self) {
+        let free = std::net::TcpListener::bind(self.address).unwrap();
+        self.address = free.local_addr().unwrap();
+    }
+
+    /// Where a server of it answers.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The same with another signing key.
+    pub(crate) fn with_another_key(self) -> Self {
+        Self { key: Self::fresh().key, ..self }
+    }
 }
 
 /// A server that answers on loopback.
@@ -126,6 +142,7 @@ pub(crate) struct Server {
     pub(crate) remains: Remains,
     closing: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
+    ledger: Arc<dyn Ledger>,
 }
 
 impl Server {
@@ -186,6 +203,25 @@ impl Server {
         Self::on(ledger, remains, Setup::default()).await
     }
 
+    /// With a ledger in memory, at its place and set up like this.
+    pub(crate) async fn placed(remains: Remains, setup: Setup) -> Self {
+        Self::placed_on(Arc::new(MemoryLedger::default()), remains, setup).await
+    }
+
+    /// The same with this ledger.
+    pub(crate) async fn placed_on(
+        ledger: Arc<dyn Ledger>,
+        remains: Remains,
+        setup: Setup,
+    ) -> Self {
+        Self::on(ledger, remains, setup).await
+    }
+
+    /// Its ledger, for a server after it.
+    pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
         let Setup { source, engines, proxies, reach, authzen, brokers } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
@@ -193,6 +229,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let base = format!("http://{address}");
         let closing = CancellationToken::new();
+        let kept = Arc::clone(&ledger);
         let parts = Parts {
             ledger,
             rules: Loaded::compile(reading, &[]).unwrap(),
@@ -208,7 +245,8 @@ impl Server {
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
         let authority = Arc::new(authority);
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
-        Self { authority, remains: Remains { address, ..remains }, closing, serving }
+        let remains = Remains { address, ..remains };
+        Self { authority, remains, closing, serving, ledger: kept }
     }
 
     /// Ends it as SIGTERM would, and waits until it has.

@@ -69,6 +69,7 @@ fn mint() -> Minting {
         rules: BTreeSet::from(["r".to_owned()]),
         approvals: 1,
         from: BTreeSet::from(["person:bob".parse().unwrap()]),
+        elsewhere: None,
         exclude: BTreeSet::new(),
         after: None,
         login_within: None,

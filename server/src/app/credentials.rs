@@ -37,6 +37,7 @@ impl Authority {
         if let Some(call) = self.ledger.recall(wish.key).await? {
             return self.mint_again(caller, call, wish).await;
         }
+        self.check_partners(&self.request(caller, id).await?).await?;
         for _ in 0..TRIES {
             let request = self.request(caller, id).await?;
             self.check_scope(caller, request.intent())?;

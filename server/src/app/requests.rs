@@ -73,6 +73,7 @@ impl Authority {
     ) -> Result<Filed, AppError> {
         let intent = filing.intent.verify().map_err(AppError::Intent)?;
         self.check_scope(caller, &intent)?;
+        self.check_question(caller, &intent)?;
         let plan = self.plan_named(caller, &intent).await?;
         for _ in 0..TRIES {
             // One revision for all of one try: what is known is what that revision looks at.

@@ -250,6 +250,12 @@ impl Ledger for MemoryLedger {
         Ok(due.into_iter().map(|(_, id)| id).collect())
     }
 
+    async fn errands(&self) -> Result<Vec<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().map(|(request, _)| request);
+        Ok(requests.filter(|request| request.has_errands()).map(Request::id).collect())
+    }
+
     async fn list(
         &self,
         states: States,

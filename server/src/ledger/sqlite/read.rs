@@ -172,6 +172,12 @@ pub(super) fn closings(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>
     ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
 }
 
+pub(super) fn errands(db: &Connection) -> Answer<Vec<RequestId>> {
+    let sql = "SELECT request FROM errand ORDER BY request";
+    let ids = many(db, sql, &[], |row| row.get::<_, Vec<u8>>(0))?;
+    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+}
+
 pub(super) fn list(
     db: &Connection,
     states: States,

@@ -98,6 +98,7 @@ impl Request {
             afterwards: Vec::new(),
             state: State::Pending(Pending { expires_at }),
             credentials: Vec::new(),
+            plan: None,
             last_at: at,
         }
     }
@@ -113,6 +114,7 @@ impl Request {
         if !self.move_afterwards(&event.fact, event.at) {
             return Err(ReplayError::Foreign { version });
         }
+        self.check_plan(event, version)?;
         self.move_credentials(event, version)?;
         // Nothing below can fail: an event is taken whole or not at all.
         if let Some(next) = next {
@@ -120,6 +122,7 @@ impl Request {
         }
         self.move_stages(&event.fact, event.at);
         self.move_abroad(&event.fact);
+        self.move_plan(&event.fact, event.at);
         if let Fact::Reviewed(review) = &event.fact {
             self.reviews.push(review.clone());
         }
@@ -363,7 +366,10 @@ impl Request {
                 | Fact::Abandoned { .. }
                 | Fact::CredentialRevoked { .. }
                 | Fact::BrokerClosed { .. }
-                | Fact::BrokerStuck { .. },
+                | Fact::BrokerStuck { .. }
+                | Fact::PlanKept { .. }
+                | Fact::PlanFetched { .. }
+                | Fact::PlanRemoved { .. },
             ) => return Ok(None),
         };
         Ok(Some(next))
@@ -445,7 +451,10 @@ impl Request {
             | Fact::Abroad { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
-            | Fact::PostReviewMissed { .. } => {}
+            | Fact::PostReviewMissed { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. }
+            | Fact::PlanRemoved { .. } => {}
         }
         Ok(())
     }

@@ -64,8 +64,9 @@ impl fmt::Display for Algorithm {
 #[derive(Clone, Debug, Default)]
 pub struct PublicKeys(BTreeMap<String, PublicKey>);
 
+/// One public key, for one algorithm.
 #[derive(Clone)]
-pub(super) struct PublicKey {
+pub(crate) struct PublicKey {
     algorithm: Algorithm,
     key: ParsedPublicKey,
     jwk: Value,
@@ -115,7 +116,8 @@ impl PublicKeys {
 }
 
 impl PublicKey {
-    fn read(jwk: &Value) -> Option<(String, Self)> {
+    /// Reads a JWK; with its id.
+    pub(crate) fn read(jwk: &Value) -> Option<(String, Self)> {
         let text = |name| jwk.get(name).and_then(Value::as_str);
         let id = text("kid").filter(|id| (1..=256).contains(&id.len()))?;
         let is_private = ["d", "p", "q", "k"].iter().any(|name| jwk.get(name).is_some());
@@ -145,7 +147,16 @@ impl PublicKey {
         Some((id.to_owned(), Self { algorithm, key, jwk }))
     }
 
-    pub(super) fn verify(
+    /// Whether it is for the algorithm of this name.
+    pub(crate) fn is_for(&self, name: &str) -> bool {
+        self.algorithm.names().contains(&name)
+    }
+
+    /// Whether it signed this, by the algorithm that the token says and the key has.
+    ///
+    /// # Errors
+    /// [`TokenError::Algorithm`], [`TokenError::Signature`].
+    pub(crate) fn verify(
         &self,
         said: &str,
         input: &[u8],

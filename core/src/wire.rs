@@ -370,6 +370,14 @@ pub struct Stage {
     pub remind: Option<String>,
 }
 
+impl Stage {
+    /// Who is asked: people here, or those of another authority.
+    pub fn asks(&self) -> Vec<String> {
+        let elsewhere = self.elsewhere.iter().map(|to| format!("authority:{}", to.authority));
+        self.from.iter().cloned().chain(elsewhere).collect()
+    }
+}
+
 /// The authority of another organisation, as a stage asks it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -25,7 +25,7 @@ pub(crate) fn stages(ruling: &Ruling) -> Value {
         Value::object([
             ("name", Value::text(&stage.name)),
             ("approvals", Value::Number(Number::Unsigned(stage.approvals.into()))),
-            ("from", Value::texts(from(stage))),
+            ("from", Value::texts(stage.asks())),
         ])
     };
     Value::List(ruling.stages.iter().map(stage).collect())
@@ -49,19 +49,13 @@ pub(crate) fn refused(ruling: &Ruling) -> String {
 
 /// One stage in words.
 fn stage(stage: &Stage) -> String {
-    let from = from(stage);
+    let from = stage.asks();
     let from: Vec<_> = from.iter().map(|approver| bare(approver)).collect();
     let rules: Vec<_> = stage.rules.iter().map(String::as_str).collect();
     let after = stage.after.as_ref().map(|after| format!(", after {after}")).unwrap_or_default();
     let noun = if rules.len() == 1 { "rule" } else { "rules" };
     let (approvals, from, rules) = (stage.approvals, from.join(" or "), rules.join(", "));
     format!("{approvals} of {from} ({noun} {rules}{after})")
-}
-
-/// From whom: people here, or those of another authority.
-fn from(stage: &Stage) -> Vec<String> {
-    let elsewhere = stage.elsewhere.iter().map(|to| format!("authority:{}", to.authority));
-    stage.from.iter().cloned().chain(elsewhere).collect()
 }
 
 /// A group or person without the word that says which it is.

@@ -209,11 +209,7 @@ impl Server {
     }
 
     /// The same with this ledger.
-    pub(crate) async fn placed_on(
-        ledger: Arc<dyn Ledger>,
-        remains: Remains,
-        setup: Setup,
-    ) -> Self {
+    pub(crate) async fn placed_on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
         Self::on(ledger, remains, setup).await
     }
 

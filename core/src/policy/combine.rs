@@ -11,7 +11,8 @@ use crate::policy::document::{self, Limits};
 use crate::policy::opinion::Opinion;
 use crate::policy::risk::Score;
 use crate::policy::ruling::{
-    Addressee, Elsewhere, Escalation, Outcome, PostReview, Reason, Requirement, Ruling, Stage, Terms,
+    Addressee, Elsewhere, Escalation, Outcome, PostReview, Reason, Requirement, Ruling, Stage,
+    Terms,
 };
 use crate::policy::situation::Facts;
 use crate::policy::{Asking, Defaults, Effect, Requiring, Rule};
@@ -252,7 +253,9 @@ impl<'a> Said<'a> {
                     .from
                     .extend(self.facts.records.owners_of(self.facts.situation.intent.target()));
             }
-            if let Some(problem) = stage.elsewhere.as_ref().and_then(|to| self.cannot_ask(&stage.name, to)) {
+            if let Some(problem) =
+                stage.elsewhere.as_ref().and_then(|to| self.cannot_ask(&stage.name, to))
+            {
                 let rules = stage.rules.iter().cloned();
                 unowned.extend(rules.map(|rule| Reason { rule, message: problem.clone() }));
             } else if stage.elsewhere.is_none() && stage.from.is_empty() {

@@ -86,8 +86,10 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
         files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
     let checker = Checker { all: &written, membership: &membership, records: &records };
     checker.check(&factors, &mut faults);
-    let mut rules: Vec<Rule> =
-        written.iter().filter_map(|rule| lower(rule, &records, &attachments, &mut faults)).collect();
+    let mut rules: Vec<Rule> = written
+        .iter()
+        .filter_map(|rule| lower(rule, &records, &attachments, &mut faults))
+        .collect();
     if !faults.is_empty() {
         faults.sort();
         faults.dedup();
@@ -481,13 +483,8 @@ impl Checker<'_> {
         // Whoever is to count can sign in just before.
         let fresh = || Approval { login_age: Some(Span::ZERO), ..Approval::default() };
         let everybody = everybody.into_iter().cloned().map(|who| (who, fresh())).collect();
-        let progress = Progress::of(
-            &asked,
-            &everybody,
-            &Endorsed::new(),
-            &BTreeSet::new(),
-            self.membership,
-        );
+        let progress =
+            Progress::of(&asked, &everybody, &Endorsed::new(), &BTreeSet::new(), self.membership);
         let Some((stage, counted)) =
             here.iter().zip(progress.stages()).find(|(_, counted)| !counted.is_filled())
         else {

@@ -252,7 +252,8 @@ mod tests {
     fn met(stages: &[Stage], approvals: &str, behind: &str, members: &Membership) -> bool {
         let approvals = alone(approvals.split_whitespace().map(person));
         let behind: Vec<_> = behind.split_whitespace().map(person).collect();
-        Progress::of(stages, &approvals, &Endorsed::new(), &behind.iter().collect(), members).is_met()
+        Progress::of(stages, &approvals, &Endorsed::new(), &behind.iter().collect(), members)
+            .is_met()
     }
 
     #[test]
@@ -299,7 +300,8 @@ mod tests {
             let approvals =
                 who.iter().map(|(who, absents)| (person(who), absent(absents))).collect();
             let behind: Vec<_> = behind.split_whitespace().map(person).collect();
-            Progress::of(&stages, &approvals, &Endorsed::new(), &behind.iter().collect(), &members).is_met()
+            Progress::of(&stages, &approvals, &Endorsed::new(), &behind.iter().collect(), &members)
+                .is_met()
         };
         assert!(met(&[("dave", "bob"), ("carol", "")], ""));
         assert!(

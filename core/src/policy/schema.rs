@@ -24,7 +24,14 @@ pub const ID: &str = "https://assent.dev/schema/v1/policy.schema.json";
 /// The schema of `kind: Policy` and `kind: PolicyTest`, as one document.
 pub fn schema() -> Value {
     let mut definitions = Map::new();
-    let all = [sections(), trusts(), authorities(), effects(), conditions::definitions(), cases::definitions()];
+    let all = [
+        sections(),
+        trusts(),
+        authorities(),
+        effects(),
+        conditions::definitions(),
+        cases::definitions(),
+    ];
     definitions.extend(all.into_iter().flatten());
     definitions.extend(scalars());
     json!({

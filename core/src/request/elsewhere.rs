@@ -10,9 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
-use crate::endorsement::{
-    CALLER, Endorsement, EndorsementError, Evidence, Expected, Question,
-};
+use crate::endorsement::{CALLER, Endorsement, EndorsementError, Evidence, Expected, Question};
 use crate::id::RequestId;
 use crate::intent::Intent;
 use crate::membership::Membership;

@@ -9,8 +9,8 @@ use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::request::event::{Event, Fact, Review, Verdict};
 use crate::request::{
-    AbroadFact, Approved, Brokered, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued, Pending,
-    Request, Revoked, State, Version, elsewhere, stages,
+    AbroadFact, Approved, Brokered, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued,
+    Pending, Request, Revoked, State, Version, elsewhere, stages,
 };
 use crate::time::Timestamp;
 
@@ -249,11 +249,11 @@ impl Request {
             return broken("an approval by other stages than were asked");
         }
         let endorsed = self.endorsed();
-        let filled = |(stage, (_, people)): (&Stage, &(String, BTreeSet<PrincipalId>))| {
-            match stage.elsewhere {
-                Some(_) => elsewhere::is_counted(&endorsed, stage, people),
-                None => people.len() == stage.approvals as usize,
-            }
+        let filled = |(stage, (_, people)): (&Stage, &(String, BTreeSet<PrincipalId>))| match stage
+            .elsewhere
+        {
+            Some(_) => elsewhere::is_counted(&endorsed, stage, people),
+            None => people.len() == stage.approvals as usize,
         };
         if !stages.iter().zip(counted).all(filled) {
             return broken("a stage that was not filled");

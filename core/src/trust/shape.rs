@@ -125,9 +125,9 @@ impl Shape {
     }
 
     /// Whether each token is good once where nothing is said. A job can ask GitHub for as many as
-    /// it likes; a run or a pod has one.
+    /// it likes, and another authority makes one for each exchange; a run or a pod has one.
     pub(super) fn is_single_use(self) -> bool {
-        self == Self::GithubActions
+        matches!(self, Self::GithubActions | Self::AssentAuthority)
     }
 
     fn wants(self) -> &'static [Wanted] {
@@ -195,10 +195,9 @@ impl Shape {
                 one_of: &[&["client_id"]],
                 because: "everybody whom the other authority grants something would be let in",
             }],
-            Self::AssentAuthority => &[Wanted {
-                one_of: &[&["sub"]],
-                because: "say who it is: `sub: assent:authority`",
-            }],
+            Self::AssentAuthority => {
+                &[Wanted { one_of: &[&["sub"]], because: "say who it is: `sub: assent:authority`" }]
+            }
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::policy::ruling;
 use crate::request::{self, AbroadFact, Denial, Event, Fact};
 use crate::time::Span;
 use crate::wire::{
-    Credentials, Elsewhere, Intent, Known, PostReview, Principal, PrincipalId, RefusalReason, Ruling, Said,
-    Stage, Verdict,
+    Credentials, Elsewhere, Intent, Known, PostReview, Principal, PrincipalId, RefusalReason,
+    Ruling, Said, Stage, Verdict,
 };
 
 /// The bytes are no event of ours.

@@ -226,7 +226,7 @@ impl Authority {
         let there = self.there(request, stage, &abroad.ours).await?;
         let shown = there.look(abroad, patience, |shown| shown.state == "pending").await?;
         let refused = match shown.state.as_str() {
-            "pending" => return Ok(()),
+            "pending" => return self.rest(patience).await,
             "approved" | "consumed" => {
                 match self.collect(&there, request, stage, abroad, &shown).await {
                     Err(PartnerError::Unacceptable(reason)) => reason,
@@ -307,13 +307,21 @@ impl Authority {
         let there = self.there(request, stage, &abroad.ours).await?;
         let shown = there.look(abroad, patience, |shown| !is_withdrawn(abroad, shown)).await?;
         if !is_withdrawn(abroad, &shown) {
-            return Ok(());
+            return self.rest(patience).await;
         }
         let reason = there.ending(&shown);
         self.record(request.id(), |request, now| {
             request.withdrawn_elsewhere(stage, reason.clone(), now)
         })
         .await
+    }
+
+    /// A partner that answers before anything has changed is not asked again at once.
+    async fn rest(&self, patience: Duration) -> Result<(), PartnerError> {
+        if !patience.is_zero() {
+            tokio::time::sleep(EVERY).await;
+        }
+        Ok(())
     }
 
     /// Tells that nothing depends on it any more.
@@ -349,7 +357,9 @@ impl Authority {
     /// That what partners approved still stands, asked at the moment of use. Whoever cannot be asked
     /// cannot be answered for: then nothing is given out.
     pub(super) async fn check_partners(&self, request: &Request) -> Result<(), AppError> {
-        let State::Approved(_) = request.state() else { return Ok(()) };
+        if !matches!(request.state(), State::Approved(_) | State::Consumed(_)) {
+            return Ok(());
+        }
         for (stage, elsewhere) in request.partnered() {
             let Some(abroad) = request.abroad(&stage.name) else { continue };
             let name = stage.name.clone();

@@ -114,6 +114,7 @@ impl Authority {
         let request = self.current(call.request).await?;
         self.check_scope(caller, request.intent())?;
         request.check_run(caller.principal()).map_err(ConsumeError::from)?;
+        self.check_partners(&request).await?;
         let now = self.clock.now();
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);

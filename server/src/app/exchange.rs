@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use assent_core::access::{Access, NewAccess, Origin, Purpose};
 use assent_core::credential::Secret;
-use assent_core::intent::Intent;
 use assent_core::endorsement;
+use assent_core::intent::Intent;
 use assent_core::policy::situation::Network;
 use assent_core::principal::{Principal, PrincipalId};
 use assent_core::time::Span;

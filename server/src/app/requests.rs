@@ -219,6 +219,7 @@ impl Authority {
         self.check_scope(caller, request.intent())?;
         let (by, at) = (&caller.principal().id, self.clock.now());
         request.check_begin(caller.principal(), &self.membership(), at)?;
+        self.check_partners(&request).await?;
         let entry = json!({
             "v": 1, "type": "begun", "at": at.to_string(),
             "by": {"iss": by.iss(), "sub": by.sub()}, "begun": request.id().to_string(),

@@ -156,8 +156,7 @@ pub(super) fn question(intent: &wire::Intent) -> Option<Question> {
         return None;
     }
     let text = |name: &str| intent.context.get(name).and_then(|value| value.as_str());
-    let about: wire::Intent =
-        serde_json::from_value(intent.context.get("intent")?.clone()).ok()?;
+    let about: wire::Intent = serde_json::from_value(intent.context.get("intent")?.clone()).ok()?;
     let behind = intent.context.get("behind")?.as_array()?;
     let behind: Vec<_> = behind.iter().filter_map(|who| who.as_str()).map(plain).collect();
     let authority = intent.target.get("authority")?;

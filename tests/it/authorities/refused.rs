@@ -82,7 +82,7 @@ async fn a_question_is_filed_by_another_authority_and_by_nobody_else() {
 }
 
 #[tokio::test]
-async fn t28_what_endorses_a_request_opens_nothing_else() {
+async fn t24_what_endorses_a_request_opens_nothing_else() {
     let world = World::new().await;
     let (shown, _) = world.approved("a token on record").await;
     let (_, events) = world.replayed(&shown.id).await;

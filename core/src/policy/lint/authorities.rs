@@ -56,9 +56,10 @@ fn could_hold(controls: &Controls, rule: &Rule) -> bool {
     };
     could(&Attribute::Kind, &mut controls.kinds.iter())
         && could(&Attribute::Environment, &mut controls.environments.iter())
-        && controls.target.iter().all(|(key, glob)| {
-            could(&Attribute::Target(key.clone()), &mut std::iter::once(glob))
-        })
+        && controls
+            .target
+            .iter()
+            .all(|(key, glob)| could(&Attribute::Target(key.clone()), &mut std::iter::once(glob)))
 }
 
 /// The texts that one of the rule's own conditions wants the attribute to be one of.

@@ -66,8 +66,7 @@ fn filed() -> Request {
         ..Default::default()
     };
     let (intent, requester, known) = (stated.verify().unwrap(), person("alice"), Known::default());
-    let situation =
-        Situation { intent: &intent, requester: &requester, known: &known, now: at(0) };
+    let situation = Situation { intent: &intent, requester: &requester, known: &known, now: at(0) };
     let ruling = policy().rule(&situation);
     let id = RequestId::new(at(0), [1; 10]);
     Request::file(Filing { id, intent, requester, ruling, known }, at(0)).next().clone()
@@ -156,7 +155,7 @@ fn an_endorsement_fills_the_stage_and_is_on_record_with_its_proof() {
 }
 
 #[test]
-fn t30_a_partner_that_lies_about_anything_is_not_believed() {
+fn t24_a_partner_that_lies_about_anything_is_not_believed() {
     let (request, _) = asked();
     let lies: [(&str, Value, &str); 11] = [
         ("digest", json!(request.digest().to_string()), "for the digest"),
@@ -204,7 +203,7 @@ fn t07_who_is_behind_the_change_or_has_spoken_does_not_count_from_there() {
 }
 
 #[test]
-fn t28_an_endorsement_counts_once_for_one_request() {
+fn t31_an_endorsement_counts_once_for_one_request() {
     let (request, _) = asked();
     let pen = Pen::new();
     let evidence = pen.evidence(&claims(&request));

@@ -305,8 +305,7 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
             | Fact::PlanKept { .. }
             | Fact::PlanFetched { .. } => (true, false),
             Fact::Abroad { what, .. } => {
-                let asks =
-                    matches!(what, AbroadFact::Asked { .. } | AbroadFact::Endorsed { .. });
+                let asks = matches!(what, AbroadFact::Asked { .. } | AbroadFact::Endorsed { .. });
                 (asks, false)
             }
             Fact::Denied(_) | Fact::Expired { .. } | Fact::Canceled { .. } => (true, true),
@@ -404,9 +403,9 @@ fn invariant_a_denial_has_its_review(history: &History<'_>) -> Kept {
                 keep!(!changed || event.at < history.deadline_before(at), "ended when over");
             }
             Fact::Denied(Denial::Elsewhere { stage, .. }) => {
-                let asked = history.events[..at].iter().any(|event| {
-                    matches!(&event.fact, Fact::Abroad { stage: one, .. } if one == stage)
-                });
+                let asked = history.events[..at].iter().any(
+                    |event| matches!(&event.fact, Fact::Abroad { stage: one, .. } if one == stage),
+                );
                 keep!(asked, "denied by whom nobody asked");
             }
             Fact::Denied(Denial::Reviewed { review, by, .. }) => {

@@ -263,10 +263,10 @@ impl Request {
             return None;
         }
         let (_, elsewhere) = self.partnered_stage(stage)?;
-        let by = PrincipalId::new(&elsewhere.issuer, CALLER).ok();
+        let by = PrincipalId::new(&elsewhere.issuer, CALLER).ok()?;
         let what = AbroadFact::Withdrawn { reason: reason.clone() };
         let fact = Fact::Abroad { stage: stage.to_owned(), what };
-        let mut step = self.step(now, by.clone(), fact);
+        let mut step = self.step(now, Some(by.clone()), fact);
         if matches!(self.state, State::Pending(_)) {
             step.push(now, Fact::Denied(self.denial_from(stage, reason)?));
         } else if self.was_granted() {

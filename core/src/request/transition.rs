@@ -738,12 +738,7 @@ fn is_audience(text: &str) -> bool {
 impl Step {
     /// One more fact, that follows from the others by the authority's own rules.
     pub(super) fn push(&mut self, at: Timestamp, fact: Fact) {
-        self.push_by(at, None, fact);
-    }
-
-    /// The same, where somebody's doing leads to it.
-    pub(super) fn push_by(&mut self, at: Timestamp, by: Option<PrincipalId>, fact: Fact) {
-        self.record(Event { request: self.next.id, at, by, fact });
+        self.record(Event { request: self.next.id, at, by: None, fact });
     }
 
     /// What follows from one more word for it: stages are filled and open, and once all are filled

@@ -75,10 +75,12 @@ fn fact(fact: &Fact) -> (&'static str, String) {
         Fact::Denied(Denial::Reviewed { comment, .. }) => ("denied", comment.clone()),
         Fact::Expired { deadline } => ("expired", format!("its time was up at {deadline}")),
         Fact::Canceled { reason } => ("canceled", reason.clone()),
-        Fact::Consumed { credential, audience, expires_at, broker } => {
+        Fact::Consumed { credential, audience, expires_at, broker, confirmation } => {
             let opens = broker.as_ref().map(|broker| format!(", {broker} opens"));
             let opens = opens.unwrap_or_default();
-            ("grant used", format!("{credential} for {audience} until {expires_at}{opens}"))
+            let bound = confirmation.map(|key| format!(", bound to the key {key}"));
+            let bound = bound.unwrap_or_default();
+            ("grant used", format!("{credential} for {audience} until {expires_at}{opens}{bound}"))
         }
         Fact::Minted { credential, .. } => ("minted", credential.to_string()),
         Fact::Redeemed { credential } => ("redeemed", credential.to_string()),

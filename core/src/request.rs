@@ -36,6 +36,7 @@ pub use transition::{
 };
 
 use crate::binding::{Binding, OtherRun, Reuse};
+use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId};
 use crate::intent::Intent;
@@ -204,6 +205,8 @@ pub struct Issued {
     pub ended: Option<Ended>,
     /// What a broker opened for it, or may have.
     pub brokered: Option<Brokered>,
+    /// The key that it is bound to.
+    pub confirmation: Option<Thumbprint>,
 }
 
 /// What a broker opened for a credential, or may have: it is told before, not after.

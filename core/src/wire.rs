@@ -431,6 +431,9 @@ pub struct Credentials {
     /// Whether another attempt at the same run may use the grant.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reuse_within_run: bool,
+    /// `required`: only bound to a key that its holder shows with each use (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<String>,
 }
 
 /// Why it is refused.
@@ -475,6 +478,7 @@ impl From<&Terms> for Credentials {
             broker: terms.broker.clone(),
             role: terms.role.clone(),
             reuse_within_run: terms.reuse_within_run,
+            dpop: terms.dpop.map(|dpop| dpop.to_string()),
         }
     }
 }
@@ -737,6 +741,9 @@ pub struct Credential {
     pub id: String,
     /// The token.
     pub token: String,
+    /// How it is presented: `Bearer`, or `DPoP` where it is bound to a key (RFC 9449).
+    #[serde(default = "bearer")]
+    pub token_type: String,
     /// When it ends.
     pub expires_at: String,
     /// The token's claims, to read.
@@ -744,6 +751,10 @@ pub struct Credential {
     /// What a broker opened: `host`, `username`, `password` … by its kind. All of it is secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
 }
 
 impl std::fmt::Debug for Credential {

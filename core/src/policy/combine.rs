@@ -211,6 +211,7 @@ impl<'a> Said<'a> {
             broker: agreed("broker", all().filter_map(|limits| limits.broker.as_ref()))?,
             role: agreed("role", all().filter_map(|limits| limits.role.as_ref()))?,
             reuse_within_run: reuses(&stated, &hints),
+            dpop: all().find_map(|limits| limits.dpop),
         })
     }
 

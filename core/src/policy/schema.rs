@@ -664,6 +664,10 @@ fn effects() -> Vec<Definition> {
                     "reuse_within_run",
                     boolean("Whether another attempt at the same run may use the grant", false),
                 ),
+                (
+                    "dpop",
+                    json!({"const": "required", "description": "Only bound to a key that its holder shows with each use (RFC 9449)"}),
+                ),
             ],
         ),
     ]

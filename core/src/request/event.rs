@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
 use crate::intent::Intent;
@@ -102,6 +103,8 @@ pub enum Fact {
         /// The broker that opens something for it. From here on something may exist outside, under
         /// a name that follows from the credential's id, until it is on record as closed.
         broker: Option<String>,
+        /// The key that it is bound to, whose holder asked (RFC 9449).
+        confirmation: Option<Thumbprint>,
     },
     /// The token was made.
     Minted {

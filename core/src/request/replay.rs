@@ -380,12 +380,16 @@ impl Request {
         let state = self.state.word();
         let stray = |fact| Err(ReplayError::OutOfOrder { version, state, fact });
         match &event.fact {
-            Fact::Consumed { credential, audience, expires_at, broker } => {
+            Fact::Consumed { credential, audience, expires_at, broker, confirmation } => {
                 if self.credential(*credential).is_some() {
                     return stray("consumed");
                 }
                 if self.check_broker(broker.as_deref()).is_err() {
                     let rule = "a broker that the ruling does not name";
+                    return Err(ReplayError::RuleBroken { version, rule });
+                }
+                if self.check_confirmation(*confirmation).is_err() {
+                    let rule = "a credential that the ruling wants bound to a key";
                     return Err(ReplayError::RuleBroken { version, rule });
                 }
                 self.credentials.push(Issued {
@@ -397,6 +401,7 @@ impl Request {
                     redeemed_at: None,
                     ended: None,
                     brokered: broker.clone().map(Brokered::new),
+                    confirmation: *confirmation,
                 });
             }
             Fact::Minted { credential, fingerprint } => {

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use crate::binding::OtherRun;
+use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId};
 use crate::intent::Intent;
 use crate::membership::Membership;
 use crate::policy::quorum::{Approval, Progress, is_asked};
-use crate::policy::ruling::{Outcome, Reason, Ruling, Stage};
+use crate::policy::ruling::{Dpop, Outcome, Reason, Ruling, Stage};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId, PrincipalKind, is_visible};
 use crate::request::event::{Denial, Event, Fact, Review, Verdict};
@@ -120,6 +121,12 @@ pub enum ConsumeError {
         /// What the rules allow.
         allowed: String,
     },
+    /// The rules want it bound to a key, and none was shown.
+    #[error(
+        "the rules want this credential bound to a key: mint it with a `DPoP` proof (RFC 9449), \
+         or with `--dpop-key`"
+    )]
+    Unbound,
     /// Somebody who counted may no longer count.
     #[error("those who approved no longer fill stage `{stage}`; file a new request")]
     NoLongerApproved {
@@ -201,6 +208,8 @@ pub struct Spend {
     pub ttl: Option<Span>,
     /// The broker that shall open something for it.
     pub broker: Option<String>,
+    /// The key that it shall be bound to, which whoever asks has shown to hold.
+    pub confirmation: Option<Thumbprint>,
 }
 
 /// In what standing somebody revokes.
@@ -361,7 +370,7 @@ impl Request {
     ) -> Result<SealedGrant, ConsumeError> {
         let now = self.no_earlier(now);
         let approved = self.check_consume(by, &spend, membership, now)?;
-        let Spend { credential, audience, ttl, broker } = spend;
+        let Spend { credential, audience, ttl, broker, confirmation } = spend;
         let limit = self.terms().map_or(Span::ZERO, |terms| terms.max_ttl);
         let wanted = ttl.into_iter().chain(self.intent.duration()).min().unwrap_or(limit);
         let expires_at = now.plus(wanted.min(limit));
@@ -374,9 +383,10 @@ impl Request {
             redeemed_at: None,
             ended: None,
             brokered: broker.clone().map(Brokered::new),
+            confirmation,
         };
         let grant = Grant::new(self, &approved.counted, &issued);
-        let fact = Fact::Consumed { credential, audience, expires_at, broker };
+        let fact = Fact::Consumed { credential, audience, expires_at, broker, confirmation };
         Ok(SealedGrant::new(self.step(now, Some(by.id.clone()), fact), grant))
     }
 
@@ -399,6 +409,7 @@ impl Request {
             return Err(ConsumeError::Audience { audience: audience.to_owned(), allowed });
         }
         self.check_broker(spend.broker.as_deref())?;
+        self.check_confirmation(spend.confirmation)?;
         self.check_still_filled(approved, membership)?;
         Ok(approved)
     }
@@ -416,6 +427,14 @@ impl Request {
             return Err(ConsumeError::TooLate { deadline: approved.consume_by });
         }
         Ok(approved)
+    }
+
+    /// What the rules want bound to a key is bound to one.
+    pub(super) fn check_confirmation(&self, key: Option<Thumbprint>) -> Result<(), ConsumeError> {
+        match (self.terms().and_then(|terms| terms.dpop), key) {
+            (Some(Dpop::Required), None) => Err(ConsumeError::Unbound),
+            (Some(Dpop::Required), Some(_)) | (None, _) => Ok(()),
+        }
     }
 
     fn check_still_filled(

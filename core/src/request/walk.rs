@@ -12,12 +12,13 @@ pub(super) mod invariants;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
 use crate::intent::UnverifiedIntent;
 use crate::membership::Approver;
-use crate::policy::ruling::{Escalation, PostReview, Reason, Stage};
+use crate::policy::ruling::{Dpop, Escalation, PostReview, Reason, Stage};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::transition::POLICY_CHANGED;
 use crate::request::walk::invariants::History;
@@ -421,7 +422,9 @@ impl World {
         let named = self.log.request.terms().and_then(|terms| terms.broker.clone());
         let broker = if self.chance.one_in(12) { Some("gcp".to_owned()) } else { named };
         let broker = broker.filter(|_| !self.chance.one_in(4));
-        Spend { credential: self.new_credential(), audience, ttl, broker }
+        let key = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": "A"});
+        let confirmation = Thumbprint::of_jwk(&key).filter(|_| !self.chance.one_in(3));
+        Spend { credential: self.new_credential(), audience, ttl, broker, confirmation }
     }
 
     fn standing(&mut self) -> Standing {
@@ -508,6 +511,7 @@ fn ruling(chance: &mut Chance) -> Ruling {
         broker: (!chance.one_in(3)).then(|| "aws".to_owned()),
         role: chance.one_in(4).then(|| "readonly".to_owned()),
         reuse_within_run: chance.one_in(3),
+        dpop: chance.one_in(4).then_some(Dpop::Required),
     };
     let outcome = match chance.below(12) {
         0 => Outcome::Permit(terms),

@@ -118,8 +118,15 @@ impl PublicKeys {
 impl PublicKey {
     /// Reads a JWK; with its id.
     pub(crate) fn read(jwk: &Value) -> Option<(String, Self)> {
+        let id = jwk.get("kid").and_then(Value::as_str);
+        let id = id.filter(|id| (1..=256).contains(&id.len()))?;
+        Some((id.to_owned(), Self::of_jwk(jwk)?))
+    }
+
+    /// A key by itself, whatever its id. `None` for one that is of no accepted kind, too weak, not
+    /// for signatures, or private.
+    pub(crate) fn of_jwk(jwk: &Value) -> Option<Self> {
         let text = |name| jwk.get(name).and_then(Value::as_str);
-        let id = text("kid").filter(|id| (1..=256).contains(&id.len()))?;
         let is_private = ["d", "p", "q", "k"].iter().any(|name| jwk.get(name).is_some());
         let signs = jwk.get("use").is_none_or(|purpose| purpose == "sig");
         let verifies = jwk.get("key_ops").is_none_or(|ops| {
@@ -144,7 +151,7 @@ impl PublicKey {
             Some(((*name).to_owned(), value.clone()))
         };
         let jwk = Value::Object(PLAIN.iter().filter_map(member).collect());
-        Some((id.to_owned(), Self { algorithm, key, jwk }))
+        Some(Self { algorithm, key, jwk })
     }
 
     /// Whether it is for the algorithm of this name.

@@ -122,6 +122,8 @@ enum SentFact {
         expires_at: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         broker: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirmation: Option<String>,
     },
     Minted {
         credential: String,
@@ -327,12 +329,15 @@ impl From<&Fact> for SentFact {
             Fact::Abroad { stage, what } => Self::abroad(stage.clone(), what),
             Fact::Expired { deadline } => Self::Expired { deadline: deadline.to_string() },
             Fact::Canceled { reason } => Self::Canceled { reason: reason.clone() },
-            Fact::Consumed { credential, audience, expires_at, broker } => Self::Consumed {
-                credential: credential.to_string(),
-                audience: audience.clone(),
-                expires_at: expires_at.to_string(),
-                broker: broker.clone(),
-            },
+            Fact::Consumed { credential, audience, expires_at, broker, confirmation } => {
+                Self::Consumed {
+                    credential: credential.to_string(),
+                    audience: audience.clone(),
+                    expires_at: expires_at.to_string(),
+                    broker: broker.clone(),
+                    confirmation: confirmation.map(|key| key.to_string()),
+                }
+            }
             Fact::Minted { credential, fingerprint } => Self::Minted {
                 credential: credential.to_string(),
                 fingerprint: fingerprint.to_string(),
@@ -470,12 +475,15 @@ impl SentFact {
             }),
             Self::Expired { deadline } => Fact::Expired { deadline: deadline.parse()? },
             Self::Canceled { reason } => Fact::Canceled { reason },
-            Self::Consumed { credential, audience, expires_at, broker } => Fact::Consumed {
-                credential: credential.parse()?,
-                audience,
-                expires_at: expires_at.parse()?,
-                broker,
-            },
+            Self::Consumed { credential, audience, expires_at, broker, confirmation } => {
+                Fact::Consumed {
+                    credential: credential.parse()?,
+                    audience,
+                    expires_at: expires_at.parse()?,
+                    broker,
+                    confirmation: confirmation.map(|key| key.parse()).transpose()?,
+                }
+            }
             Self::Minted { credential, fingerprint } => {
                 Fact::Minted { credential: credential.parse()?, fingerprint: fingerprint.parse()? }
             }
@@ -560,7 +568,15 @@ fn read_terms(sent: &Credentials) -> Result<ruling::Terms, Unreadable> {
         broker: sent.broker.clone(),
         role: sent.role.clone(),
         reuse_within_run: sent.reuse_within_run,
+        dpop: sent.dpop.as_deref().map(read_dpop).transpose()?,
     })
+}
+
+fn read_dpop(word: &str) -> Result<ruling::Dpop, Unreadable> {
+    match word {
+        "required" => Ok(ruling::Dpop::Required),
+        other => Err(Unreadable(format!("credentials are bound to a key as `{other}`"))),
+    }
 }
 
 fn read_stage(sent: Stage) -> Result<ruling::Stage, Unreadable> {

@@ -232,6 +232,9 @@ pub struct CredentialStatus {
     /// What a broker opened for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brokered: Option<Brokered>,
+    /// The thumbprint of the key that it is bound to (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
 }
 
 /// What a broker opened for a credential, or may have; never what it gave.
@@ -385,6 +388,7 @@ fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
         status: status.to_owned(),
         fingerprint: issued.fingerprint.map(|digest| digest.to_string()),
         redeemed_at: issued.redeemed_at.map(|at| at.to_string()),
+        confirmation: issued.confirmation.map(|key| key.to_string()),
         brokered: issued.brokered.as_ref().map(|brokered| Brokered {
             broker: brokered.broker.clone(),
             status: match (brokered.closed_at, issued.closes_at()) {

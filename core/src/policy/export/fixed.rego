@@ -436,6 +436,7 @@ granted := {
 	"broker": agreed("broker"),
 	"role": agreed("role"),
 	"reuse_within_run": reuse_within_run,
+	"dpop": agreed("dpop"),
 }
 
 ruling := refusal(reasons) if count(reasons) > 0

@@ -304,9 +304,10 @@ fn any_limits() -> impl Strategy<Value = String> {
     let reuse = prop_oneof![
         4 => Just(""), 2 => Just(", reuse_within_run: true"), 1 => Just(", reuse_within_run: false"),
     ];
-    let stated = (1u32..100, 1u32..9, audiences, word("role"), word("broker"), reuse).prop_map(
-        |(minutes, uses, audiences, role, broker, reuse)| {
-            format!("credential: {{max_ttl: {minutes}m, uses: {uses}, grant_window: {}m{audiences}{role}{broker}{reuse}}}", minutes * 2)
+    let dpop = prop_oneof![6 => Just(""), 1 => Just(", dpop: required")];
+    let stated = (1u32..100, 1u32..9, audiences, word("role"), word("broker"), reuse, dpop).prop_map(
+        |(minutes, uses, audiences, role, broker, reuse, dpop)| {
+            format!("credential: {{max_ttl: {minutes}m, uses: {uses}, grant_window: {}m{audiences}{role}{broker}{reuse}{dpop}}}", minutes * 2)
         },
     );
     prop_oneof![Just("credential: {}".to_owned()), stated]
@@ -584,6 +585,7 @@ fn narrower(less: &Terms, more: &Terms) -> bool {
         && less.grant_window <= more.grant_window
         && word(&less.role, &more.role)
         && word(&less.broker, &more.broker)
+        && (more.dpop.is_none() || less.dpop.is_some())
 }
 
 /// Whether this stage asks at least what the other does: as many of no other people, signed in as

@@ -477,6 +477,8 @@ fn invariant_uses_are_the_requesters_inside_the_window(history: &History<'_>) ->
         keep!(expires_at <= event.at.plus(terms.max_ttl), "lives beyond the rule");
         let asked = history.intent.duration().unwrap_or(terms.max_ttl);
         keep!(expires_at <= event.at.plus(asked), "lives beyond the intent");
+        let Fact::Consumed { confirmation, .. } = &event.fact else { return Err("no use".into()) };
+        keep!(terms.dpop.is_none() || confirmation.is_some(), "bound to no key");
     }
     Ok(())
 }

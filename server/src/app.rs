@@ -11,6 +11,8 @@ mod devices;
 mod error;
 mod exact;
 mod exchange;
+mod heartbeats;
+mod live;
 mod plans;
 mod policies;
 mod refusals;
@@ -18,6 +20,7 @@ mod requests;
 mod signals;
 mod situation;
 mod sweep;
+mod trusts;
 mod waiters;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -38,6 +41,7 @@ pub use error::{AppError, BeginError};
 pub use exact::GivenPlan;
 pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
+pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub use requests::{Filed, Listing};
@@ -119,6 +123,7 @@ pub struct Authority {
     taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
     errands: abroad::Errands,
+    hearing: heartbeats::Hearing,
 }
 
 /// Who calls, as their access token proved.
@@ -233,6 +238,7 @@ impl Authority {
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
             errands: abroad::Errands::default(),
+            hearing: heartbeats::Hearing::default(),
         }
     }
 

@@ -250,7 +250,8 @@ impl Authority {
         abroad: &Abroad,
         shown: &wire::Request,
     ) -> Result<(), PartnerError> {
-        let wanted = wire::MintRequest { audience: abroad.ours.clone(), ttl: None, broker: None };
+        let audience = abroad.ours.clone();
+        let wanted = wire::MintRequest { audience, ..wire::MintRequest::default() };
         let theirs = abroad.request.to_string();
         let given = there.client.mint(&theirs, &wanted, &there.key("mint")).await;
         let given = given.map_err(|error| {

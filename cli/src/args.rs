@@ -16,7 +16,9 @@ use std::path::PathBuf;
 use assent_client::Secret;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-pub(crate) use admin::{AdminCommand, InitArgs, TokenCommand, TokenCreateArgs};
+pub(crate) use admin::{
+    AdminCommand, InitArgs, KeyCommand, KeyImportArgs, KeyRotateArgs, TokenCommand, TokenCreateArgs,
+};
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyTokenArgs};
 pub(crate) use digest::DigestArgs;
@@ -32,7 +34,7 @@ pub(crate) use requests::{
     ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs, RevokeArgs,
     ShowArgs, WaitArgs, WatchArgs,
 };
-pub(crate) use serve::{IssuerArgs, ServeArgs};
+pub(crate) use serve::{IssuerArgs, KeyArgs, ServeArgs};
 
 /// Approval of one exact action, just in time.
 ///

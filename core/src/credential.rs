@@ -5,6 +5,7 @@
 //! SHA-256 does.
 
 pub mod denial;
+pub mod fit;
 mod key;
 pub mod ring;
 mod sign;

@@ -12,6 +12,7 @@ mod exchange;
 mod expiry;
 mod faults;
 mod groups;
+mod keys;
 mod life;
 mod listing;
 mod network;

@@ -11,6 +11,7 @@ mod crash;
 mod docs;
 #[cfg(test)]
 mod http;
+mod keys;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]

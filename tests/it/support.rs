@@ -26,9 +26,11 @@ use assent_server::broker::Brokers;
 use assent_server::chance::Chance;
 use assent_server::engines::{Engines, NoEngines};
 use assent_server::issuers::{Issuers, Reach};
+use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
+use assent_server::sealing::Sealer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -89,6 +91,7 @@ pub(crate) struct Setup {
     pub(crate) reach: Reach,
     pub(crate) authzen: Authzen,
     pub(crate) brokers: Brokers,
+    pub(crate) keys: KeySettings,
 }
 
 impl Default for Setup {
@@ -100,6 +103,7 @@ impl Default for Setup {
             reach: Reach::default(),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            keys: KeySettings::default(),
         }
     }
 }
@@ -187,12 +191,24 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, reach, authzen, brokers } = setup;
+        let Setup { source, engines, proxies, reach, authzen, brokers, keys } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let base = format!("http://{address}");
         let closing = CancellationToken::new();
+        // A ledger outlives what is left of a server; its keys must open all the same.
+        let sealer = Sealer::new(&"A".repeat(43).parse().unwrap(), &[]).unwrap();
+        let is_new = ledger.signing_keys().await.unwrap().is_empty();
+        let before = is_new.then(|| remains.key.to_vec().into());
+        let opening = Opening {
+            ledger: Arc::clone(&ledger),
+            sealer,
+            issuer: base.clone(),
+            settings: keys,
+            before,
+        };
+        let keys = Keys::open(opening, remains.time.clock().now()).await.unwrap();
         let parts = Parts {
             ledger,
             rules: Loaded::compile(reading, &[]).unwrap(),
@@ -200,7 +216,7 @@ impl Server {
             engines,
             proxies,
             issuers: Issuers::new(reach),
-            signer: Signer::new(&base, &remains.key).unwrap(),
+            keys,
             clock: remains.time.clock(),
             base,
             closing: closing.clone(),

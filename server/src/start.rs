@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assent_core::credential::Secret;
+use assent_core::credential::fit::misfits;
 use assent_core::policy::document::Fault;
 use assent_core::time::Timestamp;
 use assent_rego::{Launch, Limits, Pool};
@@ -223,6 +224,9 @@ pub async fn run(
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;
     tracing::info!(url = authority.base(), "listening");
+    if config.public_url.is_some() {
+        tell_misfits(authority.base(), &config.keys);
+    }
     announce(Announcement::Listening { url: authority.base().to_owned() });
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
     let (closer, tender) = (Arc::clone(&authority), Arc::clone(&authority));
@@ -308,6 +312,15 @@ async fn open_keys(
         tracing::info!(file = %path.display(), "the signing key is kept sealed in the ledger now");
     }
     Ok(keys)
+}
+
+/// What clouds demand of an issuer that this one is not: nothing stands still for it, but whoever wants
+/// credentials to be taken there looks here first.
+fn tell_misfits(issuer: &str, keys: &KeySettings) {
+    let algorithms: Vec<_> = keys.audiences.needed().into_iter().collect();
+    for misfit in misfits(issuer, &algorithms) {
+        tracing::info!(issuer, who = misfit.who, "{}", misfit.problem);
+    }
 }
 
 /// Where policy comes from; with `--dev` there is always one.

@@ -24,7 +24,9 @@ pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
 pub use keys::{IssuerMisfit, Key, Keys, NewKey};
 pub use known::{Known, Network, Opinion, SeenPlan};
-pub use request::{Afterwards, Brokered, CredentialStatus, Ending, Request, Review, StageStatus};
+pub use request::{
+    Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageStatus,
+};
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
     Signals, WrittenDocument,
@@ -385,6 +387,9 @@ pub struct Credentials {
     /// The role a credential has at its audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// Whether another attempt at the same run may use the grant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reuse_within_run: bool,
 }
 
 /// Why it is refused.
@@ -427,6 +432,7 @@ impl From<&Terms> for Credentials {
             grant_window: terms.grant_window.to_string(),
             broker: terms.broker.clone(),
             role: terms.role.clone(),
+            reuse_within_run: terms.reuse_within_run,
         }
     }
 }
@@ -793,6 +799,9 @@ pub struct Access {
     /// The trust under which it was exchanged for another token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<String>,
+    /// The address of the program that it was given to by a browser, or `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// A fresh access token. It is shown once.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use assent_core::credential::Secret;
 use assent_core::credential::fit::misfits;
 use assent_core::policy::document::Fault;
-use assent_core::time::Timestamp;
+use assent_core::time::{Span, Timestamp};
 use assent_rego::{Launch, Limits, Pool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,9 @@ pub struct Config {
     pub brokers: Brokers,
     /// Where the key comes from that seals what must not lie readable on disk.
     pub sealing: SealingSource,
+    /// How long the bytes of exact plans are kept at most; as long as their requests, if nothing is
+    /// said.
+    pub plan_retention: Option<Span>,
     /// The files of sealing keys that were used before, and open only.
     pub earlier_sealing: Vec<PathBuf>,
     /// How signing keys are dealt with.
@@ -219,6 +222,7 @@ pub async fn run(
     let parts =
         Parts { ledger, rules, source, engines, proxies, issuers, keys, clock, base, closing };
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
+    let authority = authority.with_plan_retention(config.plan_retention);
     let authority = Arc::new(authority.with_brokers(config.brokers.clone()));
     authority.learn_groups().await?;
     authority.reconsider_pending().await?;

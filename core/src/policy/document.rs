@@ -204,6 +204,7 @@ pub(crate) struct Limits {
     pub(crate) grant_window: Option<Span>,
     pub(crate) broker: Option<String>,
     pub(crate) role: Option<String>,
+    pub(crate) reuse_within_run: Option<bool>,
 }
 
 /// What becomes of pending requests when policy changes.

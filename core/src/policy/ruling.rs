@@ -162,6 +162,8 @@ pub struct Terms {
     pub broker: Option<String>,
     /// The role the credential has at its audience, where rules name it.
     pub role: Option<String>,
+    /// Whether another attempt at the same run may use the grant.
+    pub reuse_within_run: bool,
 }
 
 impl Terms {
@@ -173,5 +175,6 @@ impl Terms {
         grant_window: Span::hours(1),
         broker: None,
         role: None,
+        reuse_within_run: false,
     };
 }

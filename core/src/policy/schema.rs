@@ -591,6 +591,10 @@ fn effects() -> Vec<Definition> {
                 ),
                 ("broker", text("What exchanges the grant for something else")),
                 ("role", text("The role the credential has")),
+                (
+                    "reuse_within_run",
+                    boolean("Whether another attempt at the same run may use the grant", false),
+                ),
             ],
         ),
     ]

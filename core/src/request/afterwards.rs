@@ -215,7 +215,10 @@ impl Request {
             | Fact::BrokerClosed { .. }
             | Fact::BrokerStuck { .. }
             | Fact::Completed
-            | Fact::Revoked { .. } => true,
+            | Fact::Revoked { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. }
+            | Fact::PlanRemoved { .. } => true,
         }
     }
 }

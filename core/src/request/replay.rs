@@ -97,6 +97,7 @@ impl Request {
             afterwards: Vec::new(),
             state: State::Pending(Pending { expires_at }),
             credentials: Vec::new(),
+            plan: None,
             last_at: at,
         }
     }
@@ -112,12 +113,14 @@ impl Request {
         if !self.move_afterwards(&event.fact, event.at) {
             return Err(ReplayError::Foreign { version });
         }
+        self.check_plan(event, version)?;
         self.move_credentials(event, version)?;
         // Nothing below can fail: an event is taken whole or not at all.
         if let Some(next) = next {
             self.state = next;
         }
         self.move_stages(&event.fact, event.at);
+        self.move_plan(&event.fact, event.at);
         if let Fact::Reviewed(review) = &event.fact {
             self.reviews.push(review.clone());
         }
@@ -347,7 +350,10 @@ impl Request {
                 | Fact::Abandoned { .. }
                 | Fact::CredentialRevoked { .. }
                 | Fact::BrokerClosed { .. }
-                | Fact::BrokerStuck { .. },
+                | Fact::BrokerStuck { .. }
+                | Fact::PlanKept { .. }
+                | Fact::PlanFetched { .. }
+                | Fact::PlanRemoved { .. },
             ) => return Ok(None),
         };
         Ok(Some(next))
@@ -428,7 +434,10 @@ impl Request {
             | Fact::Reminded { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
-            | Fact::PostReviewMissed { .. } => {}
+            | Fact::PostReviewMissed { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. }
+            | Fact::PlanRemoved { .. } => {}
         }
         Ok(())
     }

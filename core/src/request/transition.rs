@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::binding::OtherRun;
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId};
@@ -100,6 +101,9 @@ pub enum ConsumeError {
     /// Only the requester spends its grant.
     #[error("the grant belongs to `{0}`")]
     NotRequester(PrincipalId),
+    /// The caller is the requester, but in another run.
+    #[error(transparent)]
+    OtherRun(#[from] OtherRun),
     /// The rule names other audiences.
     #[error("`{audience}` is not an audience this grant allows; allowed are {allowed}")]
     Audience {
@@ -150,6 +154,9 @@ pub enum CompleteError {
     /// Only the requester completes.
     #[error("only the requester completes a request")]
     NotRequester,
+    /// The caller is the requester, but in another run.
+    #[error(transparent)]
+    OtherRun(#[from] OtherRun),
 }
 
 /// Why it could not be revoked.
@@ -410,6 +417,7 @@ impl Request {
         if by.id != self.requester.id {
             return Err(ConsumeError::NotRequester(self.requester.id.clone()));
         }
+        self.check_run(by)?;
         let State::Approved(approved) = &self.state else {
             return Err(ConsumeError::NotApproved { state: self.state.word() });
         };
@@ -508,7 +516,7 @@ impl Request {
 
     /// The grant of a use that was spent before, for a caller whose answer was lost: the same
     /// credential with the same end. `None` once it has ended, expired or been redeemed, and for
-    /// anybody but the requester.
+    /// anybody but the requester in the same run.
     pub fn grant_again(
         &self,
         by: &Principal,
@@ -518,7 +526,8 @@ impl Request {
     ) -> Option<Grant> {
         let now = self.no_earlier(now);
         let issued = self.credential(credential)?;
-        if !issued.awaits_token(now) || by.id != self.requester.id {
+        let theirs = by.id == self.requester.id && self.check_run(by).is_ok();
+        if !issued.awaits_token(now) || !theirs {
             return None;
         }
         let counted = match &self.state {
@@ -593,6 +602,7 @@ impl Request {
         if by.id != self.requester.id {
             return Err(CompleteError::NotRequester);
         }
+        self.check_run(by)?;
         if !self.was_granted() {
             return Err(CompleteError::NotGranted { state: self.state.word() });
         }
@@ -706,8 +716,9 @@ impl Request {
         let abandoned = unminted.map(|issued| Fact::Abandoned { credential: issued.id });
         // A request that expires asks nobody else any more.
         let stages = if expired.is_some() { Vec::new() } else { self.stage_facts(now) };
-        let mut facts =
-            expired.into_iter().chain(stages).chain(abandoned).chain(self.afterwards_facts(now));
+        let removed = self.plan_facts(now, expired.is_some());
+        let facts = expired.into_iter().chain(stages).chain(abandoned);
+        let mut facts = facts.chain(self.afterwards_facts(now)).chain(removed);
         let mut step = self.step(now, None, facts.next()?);
         for fact in facts {
             step.push(now, fact);
@@ -737,6 +748,11 @@ impl Step {
     /// One more fact, that follows from the others by the authority's own rules.
     pub(super) fn push(&mut self, at: Timestamp, fact: Fact) {
         self.record(Event { request: self.next.id, at, by: None, fact });
+    }
+
+    /// One more fact, by the same caller.
+    pub(super) fn push_by(&mut self, at: Timestamp, by: PrincipalId, fact: Fact) {
+        self.record(Event { request: self.next.id, at, by: Some(by), fact });
     }
 
     fn record(&mut self, event: Event) {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
-use crate::id::{CredentialId, RequestId, ReviewId};
+use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
 use crate::intent::UnverifiedIntent;
 use crate::membership::Approver;
 use crate::policy::ruling::{Escalation, PostReview, Reason, Stage};
@@ -45,7 +45,7 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
 }
 
-pub(super) const WORDS: [&str; 21] = [
+pub(super) const WORDS: [&str; 24] = [
     "filed",
     "reviewed",
     "approved",
@@ -67,6 +67,9 @@ pub(super) const WORDS: [&str; 21] = [
     "later review",
     "later review done",
     "later review missed",
+    "plan kept",
+    "plan fetched",
+    "plan removed",
 ];
 
 pub(super) fn fact_word(fact: &Fact) -> &'static str {
@@ -92,6 +95,9 @@ pub(super) fn fact_word(fact: &Fact) -> &'static str {
         Fact::PostReviewed(_) => "later review",
         Fact::PostReviewDone { .. } => "later review done",
         Fact::PostReviewMissed { .. } => "later review missed",
+        Fact::PlanKept { .. } => "plan kept",
+        Fact::PlanFetched { .. } => "plan fetched",
+        Fact::PlanRemoved { .. } => "plan removed",
     }
 }
 
@@ -216,12 +222,26 @@ impl World {
         self.chance.pick(&self.people).clone()
     }
 
-    /// Mostly the requester, so that walks get somewhere.
+    /// Mostly the requester, so that walks get somewhere; now and then in another run of theirs.
     fn somebody(&mut self) -> Principal {
-        match self.chance.one_in(4) {
-            true => self.anybody(),
-            false => self.log.request.requester().clone(),
+        if self.chance.one_in(4) {
+            return self.anybody();
         }
+        let mut requester = self.log.request.requester().clone();
+        for claim in ["run_id", "run_attempt"] {
+            if self.chance.one_in(10) && requester.kind == PrincipalKind::Workload {
+                requester.claims.insert(claim.to_owned(), "2".into());
+            }
+        }
+        requester
+    }
+
+    fn sent(&mut self) -> Sent {
+        let chance = self.chance.below(u64::MAX).to_be_bytes().repeat(2);
+        let upload = UploadId::new(self.now, chance[..10].try_into().unwrap());
+        let wrong = self.chance.one_in(8);
+        let digest = Digest::of(if wrong { b"another" } else { b"plan" });
+        Sent { upload, digest, size: self.chance.below(1_000) }
     }
 
     fn any_credential(&mut self) -> CredentialId {
@@ -260,11 +280,11 @@ impl World {
         let (now, members) = (self.clock(), self.members());
         // What is likely is what gets somewhere; now and then it is anything at all.
         let likely = match request.state() {
-            _ if self.chance.one_in(4) => self.chance.below(23),
-            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19]),
+            _ if self.chance.one_in(4) => self.chance.below(25),
+            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23]),
             _ => *self
                 .chance
-                .pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22]),
+                .pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 23, 24]),
         };
         match likely {
             0..=6 => {
@@ -354,6 +374,16 @@ impl World {
                     false => request.broker_stuck(credential, "away".to_owned(), now),
                 };
                 self.maybe(step);
+            }
+            23 => {
+                let (by, sent) = (self.somebody(), self.sent());
+                let retention = self.chance.one_in(3).then(|| Span::minutes(self.chance.below(20)));
+                self.maybe(request.keep_plan(&by, sent, retention, now).ok().flatten());
+            }
+            24 => {
+                let by = self.somebody();
+                let step = request.fetch_plan(&by, &members, now);
+                self.maybe(step.ok().map(|(step, _)| step));
             }
             21 => {
                 if self.chance.one_in(8) {
@@ -476,6 +506,7 @@ fn ruling(chance: &mut Chance) -> Ruling {
         grant_window: Span::minutes(1 + chance.below(60)),
         broker: (!chance.one_in(3)).then(|| "aws".to_owned()),
         role: chance.one_in(4).then(|| "readonly".to_owned()),
+        reuse_within_run: chance.one_in(3),
     };
     let outcome = match chance.below(12) {
         0 => Outcome::Permit(terms),

@@ -113,6 +113,20 @@ enum SentFact {
         credential: String,
         problem: String,
     },
+    PlanKept {
+        upload: String,
+        digest: String,
+        size: u64,
+        until: String,
+    },
+    PlanFetched {
+        upload: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+    },
+    PlanRemoved {
+        upload: String,
+    },
     Completed {},
     Revoked {
         reason: String,
@@ -297,6 +311,17 @@ impl From<&Fact> for SentFact {
             Fact::BrokerStuck { credential, problem } => {
                 Self::BrokerStuck { credential: credential.to_string(), problem: problem.clone() }
             }
+            Fact::PlanKept { upload, digest, size, until } => Self::PlanKept {
+                upload: upload.to_string(),
+                digest: digest.to_string(),
+                size: *size,
+                until: until.to_string(),
+            },
+            Fact::PlanFetched { upload, run } => Self::PlanFetched {
+                upload: upload.to_string(),
+                run: run.map(|run| run.to_string()),
+            },
+            Fact::PlanRemoved { upload } => Self::PlanRemoved { upload: upload.to_string() },
             Fact::Completed => Self::Completed {},
             Fact::Revoked { reason } => Self::Revoked { reason: reason.clone() },
         }
@@ -369,6 +394,17 @@ impl SentFact {
             Self::BrokerStuck { credential, problem } => {
                 Fact::BrokerStuck { credential: credential.parse()?, problem }
             }
+            Self::PlanKept { upload, digest, size, until } => Fact::PlanKept {
+                upload: upload.parse()?,
+                digest: digest.parse()?,
+                size,
+                until: until.parse()?,
+            },
+            Self::PlanFetched { upload, run } => Fact::PlanFetched {
+                upload: upload.parse()?,
+                run: run.map(|run| run.parse()).transpose()?,
+            },
+            Self::PlanRemoved { upload } => Fact::PlanRemoved { upload: upload.parse()? },
             Self::Completed {} => Fact::Completed,
             Self::Revoked { reason } => Fact::Revoked { reason },
         })
@@ -427,6 +463,7 @@ fn read_terms(sent: &Credentials) -> Result<ruling::Terms, Unreadable> {
         grant_window: sent.grant_window.parse::<Span>()?,
         broker: sent.broker.clone(),
         role: sent.role.clone(),
+        reuse_within_run: sent.reuse_within_run,
     })
 }
 

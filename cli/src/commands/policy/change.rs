@@ -64,6 +64,9 @@ fn parts(ruling: &Ruling) -> BTreeMap<(u8, String), String> {
         for (what, said) in [("broker", &terms.broker), ("role", &terms.role)] {
             said.iter().for_each(|said| put(5, what, said.clone()));
         }
+        if terms.reuse_within_run {
+            put(5, "reuse_within_run", "true".to_owned());
+        }
     }
     for review in &ruling.post_reviews {
         let said =

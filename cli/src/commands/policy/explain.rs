@@ -238,6 +238,9 @@ fn terms_text(terms: &wire::Credentials) -> String {
     for (what, said) in [("role", &terms.role), ("broker", &terms.broker)] {
         said.iter().for_each(|said| text.push_str(&format!(", {what} {}", clean(said))));
     }
+    if terms.reuse_within_run {
+        text.push_str(", also for another attempt at the run");
+    }
     text
 }
 

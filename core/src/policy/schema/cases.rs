@@ -135,6 +135,7 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("grant_window", reference("span")),
                 ("role", text("The role")),
                 ("broker", text("The broker")),
+                ("reuse_within_run", json!({"type": "boolean"})),
                 ("expires_after", reference("span")),
                 ("notify", texts("Who is told")),
                 ("post_review", texts("The rules that want a later review")),

@@ -117,7 +117,7 @@ async fn t56_kill_9_in_the_middle_of_a_rotation_leaves_one_key_that_signs() {
                 let acknowledged = Arc::clone(&acknowledged);
                 tokio::spawn(async move {
                     for n in 0.. {
-                        let key = format!("{cycle}-{client}-{n}");
+                        let key = format!("rotation-{cycle}-{client}-{n}");
                         let call = who.call("POST", "/v1/keys").header("idempotency-key", &key);
                         let sent = call.json(&json!({"at_once": true})).send().await;
                         let answer = match sent {

@@ -149,10 +149,10 @@ async fn an_emergency_rotation_signs_at_once_and_lets_the_old_tokens_live() {
 async fn the_same_call_makes_one_key_and_only_administrators_make_any() {
     let server = start(KeySettings::default()).await;
     let (root, alice) = (server.administrator().await, server.person("alice").await);
-    let made = root.post_again("one", "/v1/keys", &json!({})).await.is(201).str("id");
-    let again = root.post_again("one", "/v1/keys", &json!({})).await.is(201).str("id");
+    let made = root.post_again("the same wish", "/v1/keys", &json!({})).await.is(201).str("id");
+    let again = root.post_again("the same wish", "/v1/keys", &json!({})).await.is(201).str("id");
     assert_eq!(made, again);
-    let other = root.post_again("one", "/v1/keys", &json!({"at_once": true})).await;
+    let other = root.post_again("the same wish", "/v1/keys", &json!({"at_once": true})).await;
     other.refuses(422, "key_reused");
     for refused in [
         alice.get("/v1/keys").await,

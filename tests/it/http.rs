@@ -8,6 +8,7 @@ mod credentials;
 mod doors;
 mod engines;
 mod exact;
+mod exact_plan;
 mod exchange;
 mod expiry;
 mod faults;

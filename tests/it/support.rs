@@ -92,6 +92,7 @@ pub(crate) struct Setup {
     pub(crate) authzen: Authzen,
     pub(crate) brokers: Brokers,
     pub(crate) keys: KeySettings,
+    pub(crate) plan_retention: Option<Span>,
 }
 
 impl Default for Setup {
@@ -104,6 +105,7 @@ impl Default for Setup {
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             keys: KeySettings::default(),
+            plan_retention: None,
         }
     }
 }
@@ -113,6 +115,7 @@ impl Default for Setup {
 pub(crate) struct Remains {
     pub(crate) address: SocketAddr,
     pub(crate) time: Time,
+    sealer: Sealer,
     key: Arc<[u8]>,
 }
 
@@ -120,7 +123,13 @@ impl Remains {
     pub(crate) fn fresh() -> Self {
         let key = Signer::generate(Chance::default().source()).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { address, time: Time::default(), key: key.into() }
+        let sealer = Sealer::default();
+        Self { address, time: Time::default(), sealer, key: key.into() }
+    }
+
+    /// The same, with another sealing key.
+    pub(crate) fn sealing_anew(self) -> Self {
+        Self { sealer: Sealer::default(), ..self }
     }
 }
 
@@ -191,7 +200,8 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, reach, authzen, brokers, keys } = setup;
+        let Setup { source, engines, proxies, reach, authzen, brokers, keys, plan_retention } =
+            setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -222,7 +232,8 @@ impl Server {
             closing: closing.clone(),
         };
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
-        let authority = Arc::new(authority);
+        let authority = authority.with_sealer(remains.sealer.clone());
+        let authority = Arc::new(authority.with_plan_retention(plan_retention));
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains: Remains { address, ..remains }, closing, serving }
     }

@@ -23,7 +23,7 @@ use crate::request::transition::POLICY_CHANGED;
 use crate::request::walk::invariants::History;
 use crate::time::{Span, Timestamp};
 
-const WALKS: u64 = 1_500;
+const WALKS: u64 = 2_200;
 const MOVES: u64 = 30;
 
 #[test]
@@ -282,9 +282,10 @@ impl World {
         let likely = match request.state() {
             _ if self.chance.one_in(4) => self.chance.below(25),
             State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23]),
-            _ => *self
-                .chance
-                .pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 23, 24]),
+            _ => *self.chance.pick(&[
+                8, 8, 11, 11, 11, 13, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 22, 22, 23,
+                24, 24,
+            ]),
         };
         match likely {
             0..=6 => {

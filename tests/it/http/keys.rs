@@ -114,8 +114,8 @@ async fn t55_what_a_revoked_key_signed_is_inactive_at_once() {
     let (root, alice) = (server.administrator().await, server.person("alice").await);
     let stolen = token(&alice, "aws").await;
     assert!(alice.client.introspect(&stolen).await.unwrap().active);
-    let none = root.post(&format!("/v1/keys/{}/revoke", kid(&stolen)), &json!({"reason": " "}));
-    none.await.refuses(422, "invalid");
+    let path = format!("/v1/keys/{}/revoke", kid(&stolen));
+    root.post(&path, &json!({"reason": " "})).await.refuses(422, "invalid");
     let revoked = root.client.revoke_key(&kid(&stolen), "stolen", &fresh_key()).await.unwrap();
     assert_eq!((revoked.stage.as_str(), revoked.revoked.as_deref()), ("revoked", Some("stolen")));
     assert!(!published(&server).await.contains(&kid(&stolen)));

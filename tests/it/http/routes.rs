@@ -11,6 +11,7 @@ fn verbs(route: &Route) -> &'static [&'static str] {
         Method::Get | Method::Public => &["GET"],
         Method::Post | Method::Change | Method::Form | Method::Door | Method::Grant => &["POST"],
         Method::GetAndPost => &["GET", "POST"],
+        Method::Bytes => &["GET", "PUT"],
         Method::Entry => &["GET", "PUT", "DELETE"],
     }
 }

@@ -293,8 +293,8 @@ async fn the_command_line_lists_rotates_brings_and_revokes_keys() {
     assert!(done, "{rotated}");
     let rotated: Value = serde_json::from_str(&rotated).unwrap();
     let id = rotated["id"].as_str().unwrap();
-    let (done, revoked, _) = run(&["revoke", id, "--reason", "a drill"]).await;
-    assert!(done && revoked.contains("revoked"), "{revoked}");
+    let (done, revoked, told) = run(&["revoke", id, "--reason", "a drill"]).await;
+    assert!(done && revoked.contains("revoked"), "{revoked}{told}");
 
     let pkcs8 = SigningKey::generate(Algorithm::EdDsa, Chance::default().source()).unwrap();
     let text = STANDARD.encode(&*pkcs8);
@@ -307,8 +307,10 @@ async fn the_command_line_lists_rotates_brings_and_revokes_keys() {
     std::fs::write(&file, "canary").unwrap();
     let (done, _, told) = run(&["import", file.to_str().unwrap()]).await;
     assert!(!done && told.contains("openssl pkcs8") && !told.contains("canary"), "{told}");
-    let (done, _, told) = run(&["retire", &"a".repeat(43)]).await;
-    assert!(!done && told.contains("no key"), "{told}");
+    for nobody in ["a", "-"] {
+        let (done, _, told) = run(&["retire", &format!("{nobody}{}", "A".repeat(42))]).await;
+        assert!(!done && told.contains("no key"), "{told}");
+    }
     served.kill().await;
 
     for bad in [

@@ -83,6 +83,9 @@ pub(crate) fn documents(text: &str) -> Vec<PolicyDocument> {
     vec![PolicyDocument { file: "tests.yaml".to_owned(), text: text.to_owned() }]
 }
 
+/// What seals the signing keys in all ledgers of tests.
+pub(crate) const SEALING_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// How a server is set up, where that matters to a test.
 pub(crate) struct Setup {
     pub(crate) source: Source,
@@ -208,7 +211,7 @@ impl Server {
         let base = format!("http://{address}");
         let closing = CancellationToken::new();
         // A ledger outlives what is left of a server; its keys must open all the same.
-        let sealer = Sealer::new(&"A".repeat(43).parse().unwrap(), &[]).unwrap();
+        let sealer = Sealer::new(&SEALING_KEY.parse().unwrap(), &[]).unwrap();
         let is_new = ledger.signing_keys().await.unwrap().is_empty();
         let before = is_new.then(|| remains.key.to_vec().into());
         let opening = Opening {

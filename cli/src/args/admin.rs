@@ -116,6 +116,8 @@ pub(crate) struct KeyImportArgs {
 #[derive(Debug, Args)]
 pub(crate) struct KeyIdArgs {
     /// The key's id
+    // It is base64url, and may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) printing: Printing,
@@ -124,6 +126,8 @@ pub(crate) struct KeyIdArgs {
 #[derive(Debug, Args)]
 pub(crate) struct KeyRevokeArgs {
     /// The key's id
+    // It is base64url, and may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     pub(crate) id: String,
     /// Why; it goes on record
     #[arg(long, value_name = "TEXT")]

@@ -3,7 +3,7 @@
 //!
 //! Only what shows in the URL is judged; whether it can be reached, nobody here knows.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::credential::Algorithm;
 
@@ -62,16 +62,19 @@ fn host(authority: &str) -> (&str, bool) {
     }
 }
 
-/// A host that nobody beyond one's own network finds (RFC 6761, RFC 6762, RFC 1918).
+/// A host that nobody beyond one's own network finds (RFC 1918, RFC 4193, RFC 6761, RFC 6762).
 fn is_private(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    if let Ok(ip) = host.parse::<Ipv4Addr>() {
-        return ip.is_private() || ip.is_loopback() || ip.is_link_local();
+    match host.parse() {
+        Ok(IpAddr::V4(ip)) => return ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => {
+            return ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local();
+        }
+        Err(_) => {}
     }
-    // An IPv6 literal, or a name of one label.
-    let is_local = host.contains(':') || !host.contains('.');
+    let is_one_label = !host.contains('.');
     let own = [".localhost", ".local", ".internal", ".home.arpa", ".lan", ".test"];
-    is_local || own.iter().any(|suffix| host.ends_with(suffix))
+    is_one_label || own.iter().any(|suffix| host.ends_with(suffix))
 }
 
 #[cfg(test)]

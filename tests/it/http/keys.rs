@@ -91,6 +91,7 @@ async fn t29_a_key_is_published_before_it_signs_and_until_what_it_signed_is_over
 
     // What the old one signed is good until it is over, online and offline.
     server.time().pass(Span::hours(166));
+    let alice = server.person("alice").await;
     assert!(alice.client.introspect(&first).await.unwrap().active);
     let set = KeySet::read(&server.stranger().client.jwks().await.unwrap());
     let verifier = Verifier::new(server.base(), "aws");

@@ -9,6 +9,7 @@ mod plan;
 mod policy;
 mod requests;
 mod serve;
+mod trust;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -20,7 +21,10 @@ pub(crate) use admin::{
     AdminCommand, InitArgs, KeyCommand, KeyImportArgs, KeyRotateArgs, TokenCommand, TokenCreateArgs,
 };
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
-pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyTokenArgs};
+pub(crate) use credential::{
+    CredentialCommand, CredentialListArgs, HeartbeatArgs, InspectArgs, MatchingArgs, MintArgs,
+    VerifyTokenArgs,
+};
 pub(crate) use digest::DigestArgs;
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
 pub(crate) use plan::{
@@ -35,6 +39,9 @@ pub(crate) use requests::{
     ShowArgs, WaitArgs, WatchArgs,
 };
 pub(crate) use serve::{IssuerArgs, KeyArgs, ServeArgs};
+pub(crate) use trust::{
+    TrustAddArgs, TrustCheckArgs, TrustCommand, TrustRemoveArgs, TrustShowArgs,
+};
 
 /// Approval of one exact action, just in time.
 ///
@@ -133,6 +140,9 @@ pub(crate) enum Command {
     /// Check policy files and explain what they say
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Whose tokens the server believes: CI jobs, Terraform runs, pods
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(AuditCommand),

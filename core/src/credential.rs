@@ -5,8 +5,11 @@
 //! SHA-256 does.
 
 pub mod denial;
+pub mod dpop;
 pub mod fit;
 mod key;
+mod permits;
+mod possession;
 pub mod ring;
 mod sign;
 #[cfg(test)]
@@ -14,6 +17,7 @@ mod tests;
 mod verify;
 
 pub use key::{Algorithm, KeyError, KeyId, NotAKeyId, NotAnAlgorithm, SigningKey};
+pub use permits::Action;
 pub use sign::{Minted, Signer};
 pub use verify::{Claims, KeySet, Rejection, Verifier, unverified_key_id};
 

@@ -4,6 +4,7 @@ mod answer;
 mod binary;
 mod caller;
 mod issuer;
+mod provider;
 mod story;
 mod time;
 pub mod tools;
@@ -30,6 +31,7 @@ use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
+use assent_server::rates::Rates;
 use assent_server::sealing::Sealer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -39,6 +41,7 @@ pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
 pub(crate) use issuer::{Issuer, Manner};
+pub(crate) use provider::Provider;
 pub(crate) use story::{approve, deny, filing, intent, mint, until};
 pub(crate) use time::Time;
 
@@ -96,6 +99,7 @@ pub(crate) struct Setup {
     pub(crate) brokers: Brokers,
     pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
+    pub(crate) rates: Rates,
 }
 
 impl Default for Setup {
@@ -109,6 +113,7 @@ impl Default for Setup {
             brokers: Brokers::default(),
             keys: KeySettings::default(),
             plan_retention: None,
+            rates: Rates::default(),
         }
     }
 }
@@ -203,8 +208,17 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, reach, authzen, brokers, keys, plan_retention } =
-            setup;
+        let Setup {
+            source,
+            engines,
+            proxies,
+            reach,
+            authzen,
+            brokers,
+            keys,
+            plan_retention,
+            rates,
+        } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -236,7 +250,7 @@ impl Server {
         };
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
         let authority = authority.with_sealer(remains.sealer.clone());
-        let authority = Arc::new(authority.with_plan_retention(plan_retention));
+        let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains: Remains { address, ..remains }, closing, serving }
     }

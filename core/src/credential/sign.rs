@@ -116,13 +116,13 @@ impl Signer {
             "type": "assent_intent",
             "actions": [grant.kind],
             "locations": [grant.environment],
-            "identifier": grant.target,
+            "target": grant.target,
             "digest": grant.digest.to_string(),
         });
         if let (Some(subject), Some(detail)) = (grant.subject, detail.as_object_mut()) {
             detail.insert("subject_digest".to_owned(), json!(subject.to_string()));
         }
-        json!({
+        let mut claims = json!({
             "iss": self.issuer,
             "sub": format!("assent:v1:{}:{}", grant.environment, grant.kind),
             "aud": grant.audience,
@@ -137,6 +137,11 @@ impl Signer {
             "policy": grant.policy.to_string(),
             "approved_by": approved_by,
             "authorization_details": [detail],
-        })
+        });
+        if let (Some(key), Some(claims)) = (grant.confirmation, claims.as_object_mut()) {
+            // RFC 9449 section 6.1.
+            claims.insert("cnf".to_owned(), json!({"jkt": key.to_string()}));
+        }
+        claims
     }
 }

@@ -53,6 +53,10 @@ struct Minting {
 }
 
 fn mint() -> Minting {
+    mint_bound(None)
+}
+
+fn mint_bound(confirmation: Option<dpop::Thumbprint>) -> Minting {
     let random = SystemRandom::new();
     let pkcs8 = Signer::generate(&random).unwrap();
     let signer = Signer::new(ISSUER, &pkcs8).unwrap();
@@ -98,7 +102,7 @@ fn mint() -> Minting {
     let reviewed = request.review(review, &person("bob"), said, &nobody, start()).unwrap();
     let credential = CredentialId::new(start(), [3; 10]);
     let (audience, ttl) = (AUDIENCE.to_owned(), Some(Span::minutes(5)));
-    let spend = Spend { credential, audience, ttl, broker: None };
+    let spend = Spend { ttl, confirmation, ..Spend::on(credential, audience) };
     let sealed = reviewed.next().consume(&person("alice"), spend, &nobody, start()).unwrap();
     let receipt = committed(sealed.step());
     let minted = signer.mint(sealed.release(&receipt).unwrap(), &random).unwrap();
@@ -175,7 +179,7 @@ fn what_is_minted_verifies_and_says_what_was_granted() {
         claims.all["authorization_details"],
         json!([{
             "type": "assent_intent", "actions": ["database.session"], "locations": ["production"],
-            "identifier": {"database": "orders"}, "digest": claims.digest,
+            "target": {"database": "orders"}, "digest": claims.digest,
             "subject_digest": Digest::of(b"plan").to_string(),
         }])
     );
@@ -622,4 +626,114 @@ fn a_key_is_read_or_refused() {
     assert_eq!(again.jwk(), minting.signer.jwk());
     let names: Vec<_> = again.jwk().as_object().unwrap().keys().cloned().collect();
     assert!(!names.contains(&"d".to_owned()), "a public key has no private part");
+}
+
+/// Somebody's key, and a token that is bound to it.
+fn bound() -> (dpop::Holder, Minting) {
+    let holder = dpop::Holder::new(&Signer::generate(&SystemRandom::new()).unwrap()).unwrap();
+    let minting = mint_bound(Some(holder.thumbprint().unwrap()));
+    (holder, minting)
+}
+
+const CALL: (&str, &str) = ("POST", "https://orders.example.com/deploy");
+
+fn shown(holder: &dpop::Holder, token: &str, keys: &KeySet) -> Result<Claims, Rejection> {
+    let random = SystemRandom::new();
+    let proof = holder.proof(CALL, Some(token), None, after(10), &random).unwrap();
+    let sent = dpop::Sent { proof: &proof, method: CALL.0, uri: CALL.1 };
+    let proofs = dpop::Proofs::new(dpop::Replays::with_room(10));
+    Verifier::new(ISSUER, AUDIENCE).verify_bound((token, &sent), keys, &proofs, after(10))
+}
+
+#[test]
+fn t31_a_bound_token_is_worth_nothing_without_its_key() {
+    let (holder, minting) = bound();
+    let (token, keys) = (minting.token(), minting.keys());
+    let claims = shown(&holder, token, &keys).unwrap();
+    assert_eq!(claims.confirmation, Some(holder.thumbprint().unwrap()));
+    assert_eq!(claims.all["cnf"], json!({"jkt": holder.thumbprint().unwrap().to_string()}));
+    assert_eq!(minting.verify(token), Err(Rejection::Bound));
+    let (thief, _) = bound();
+    let refused = shown(&thief, token, &keys);
+    assert_eq!(refused, Err(Rejection::Proof(dpop::ProofError::Key)));
+    let free = mint();
+    let refused = shown(&holder, free.token(), &free.keys());
+    assert_eq!(refused, Err(Rejection::Unbound));
+    assert_eq!(free.verify(free.token()).unwrap().confirmation, None);
+    assert!(!free.minted.claims.as_object().unwrap().contains_key("cnf"));
+}
+
+#[test]
+fn t20_a_confirmation_that_is_not_understood_is_refused() {
+    let (_, minting) = bound();
+    let good = minting.minted.claims["cnf"]["jkt"].clone();
+    for wrong in [
+        json!(null),
+        json!("x"),
+        json!([]),
+        json!({}),
+        json!({"jkt": null}),
+        json!({"jkt": ""}),
+        json!({"jkt": "AAAA"}),
+        json!({"jkt": 1}),
+        json!({"jkt": [good]}),
+        json!({"x5t#S256": good}),
+        json!({"jkt": good, "x5t#S256": good}),
+        json!({"jkt": format!("{}=", good.as_str().unwrap())}),
+    ] {
+        assert_eq!(minting.with("cnf", wrong.clone()), Err(Rejection::Claim("cnf")), "{wrong}");
+    }
+    // Without it the token would be good for anybody, but it is not what was signed.
+    assert_eq!(minting.without("cnf").unwrap().confirmation, None);
+}
+
+#[test]
+fn t25_a_credential_permits_exactly_what_was_granted() {
+    let minting = mint();
+    let claims = minting.verify(minting.token()).unwrap();
+    let action = |kind, environment, target: &[(&'static str, &'static str)]| {
+        let target = target.iter().copied().collect();
+        Action { kind, environment, target }
+    };
+    let orders = &[("database", "orders")][..];
+    assert!(claims.permits(&action("database.session", "production", orders)));
+    for (kind, environment, target) in [
+        ("database.migrate", "production", orders),
+        ("database", "production", orders),
+        ("database.session", "staging", orders),
+        ("database.session", "Production", orders),
+        ("database.session", "production", &[("database", "payroll")]),
+        ("database.session", "production", &[("database", "orders2")]),
+        ("database.session", "production", &[("table", "orders")]),
+        ("database.session", "production", &[]),
+        ("database.session", "production", &[("database", "orders"), ("table", "x")]),
+    ] {
+        let action = action(kind, environment, target);
+        assert!(!claims.permits(&action), "{action:?}");
+    }
+    let detail = minting.minted.claims["authorization_details"][0].clone();
+    let with = |name: &str, value: Value| {
+        let mut detail = detail.clone();
+        detail[name] = value;
+        let claims = minting.with("authorization_details", json!([detail])).unwrap();
+        claims.permits(&action("database.session", "production", orders))
+    };
+    assert!(with("digest", detail["digest"].clone()));
+    for (name, value) in [
+        ("type", json!("another")),
+        ("actions", json!("database.session")),
+        ("actions", json!([])),
+        ("locations", json!(null)),
+        ("target", json!("orders")),
+        ("target", json!({"database": ["orders"]})),
+        ("digest", json!(Digest::of(b"other").to_string())),
+        ("only_on", json!("sundays")),
+    ] {
+        assert!(!with(name, value.clone()), "{name} {value}");
+    }
+    for details in [json!(null), json!({}), json!([]), json!([[]]), detail.clone()] {
+        let claims = minting.with("authorization_details", details.clone()).unwrap();
+        let permits = claims.permits(&action("database.session", "production", orders));
+        assert!(!permits, "{details}");
+    }
 }

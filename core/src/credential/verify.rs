@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::canonical;
 use crate::credential::Algorithm;
+use crate::credential::dpop::{ProofError, Thumbprint};
+use crate::credential::possession;
 use crate::id::{CredentialId, RequestId};
 use crate::time::{Span, Timestamp};
 use crate::token::PublicKey;
@@ -54,6 +56,15 @@ pub enum Rejection {
     /// From the future.
     #[error("it is not valid before {0}")]
     TooEarly(Timestamp),
+    /// It is bound to a key, and no proof of that key was asked for.
+    #[error("it is bound to a key: it is worth nothing without a proof of that key")]
+    Bound,
+    /// A proof came with it, but it is bound to no key.
+    #[error("it is bound to no key, so no proof belongs to it")]
+    Unbound,
+    /// It is bound to a key, and the proof of it is not good.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
 }
 
 /// What a good token says.
@@ -75,6 +86,8 @@ pub struct Claims {
     pub digest: String,
     /// Where the action may be done.
     pub environment: String,
+    /// The key that it is bound to (RFC 9449 section 6.1); `None` where whoever has it may use it.
+    pub confirmation: Option<Thumbprint>,
     /// Everything it says.
     pub all: Map<String, Value>,
 }
@@ -125,11 +138,24 @@ impl Verifier {
         Self { issuer: issuer.to_owned(), audience: None }
     }
 
-    /// Checks a token.
+    /// Checks a token that was presented by itself. One that is bound to a key is refused:
+    /// [`Verifier::verify_bound`] takes those.
     ///
     /// # Errors
     /// [`Rejection`]: on any doubt.
     pub fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Claims, Rejection> {
+        let claims = self.examine(token, keys, now)?;
+        match claims.confirmation {
+            None => Ok(claims),
+            Some(_) => Err(Rejection::Bound),
+        }
+    }
+
+    /// What a token says that is good, whoever has it: to tell about it, never to let somebody in.
+    ///
+    /// # Errors
+    /// [`Rejection`]: on any doubt.
+    pub fn examine(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Claims, Rejection> {
         let claims = Claims::read(signed_claims(token, &ACCESS_TOKEN, keys)?)?;
         self.check(&claims, now)?;
         Ok(claims)
@@ -267,6 +293,7 @@ impl Claims {
             expires_at: instant(&all, "exp")?,
             digest: text(&all, "digest")?,
             environment: text(&all, "environment")?,
+            confirmation: possession::confirmation(&all)?,
             all,
         })
     }

@@ -108,8 +108,15 @@ impl PublicKeys {
 impl PublicKey {
     /// Reads a JWK; with its id.
     pub(crate) fn read(jwk: &Value) -> Option<(String, Self)> {
+        let id = jwk.get("kid").and_then(Value::as_str);
+        let id = id.filter(|id| (1..=256).contains(&id.len()))?;
+        Some((id.to_owned(), Self::of_jwk(jwk)?))
+    }
+
+    /// A key by itself, whatever its id. `None` for one that is of no accepted kind, too weak, not
+    /// for signatures, or private.
+    pub(crate) fn of_jwk(jwk: &Value) -> Option<Self> {
         let text = |name| jwk.get(name).and_then(Value::as_str);
-        let id = text("kid").filter(|id| (1..=256).contains(&id.len()))?;
         let is_private = ["d", "p", "q", "k"].iter().any(|name| jwk.get(name).is_some());
         let signs = jwk.get("use").is_none_or(|purpose| purpose == "sig");
         let verifies = jwk.get("key_ops").is_none_or(|ops| {
@@ -129,7 +136,7 @@ impl PublicKey {
         };
         let fits = says.is_none_or(|said| said.is_some_and(|s| algorithm.names().contains(&s)));
         let key = fits.then(|| algorithm.parse(jwk))??;
-        Some((id.to_owned(), Self { algorithm, key }))
+        Some(Self { algorithm, key })
     }
 
     /// Whether it is for the algorithm of this name.

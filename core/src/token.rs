@@ -34,6 +34,8 @@ pub const MAX_TOKEN: usize = 16_384;
 pub const LEEWAY: Span = Span::seconds(60);
 /// The longest life of a token that is believed: a workload's token is for one job, one run.
 pub const MAX_LIFE: Span = Span::hours(24);
+/// The `typ` of what an authority says to another of itself: a type of its own (RFC 8725 section 3.11).
+pub(crate) const INTRODUCTION: &str = "assent-authority+jwt";
 /// The longest claim that names something.
 const MAX_TEXT: usize = 512;
 /// The most audiences that are read.
@@ -83,6 +85,8 @@ pub enum Typ {
     Jwt,
     /// `at+jwt` (RFC 9068 section 2.1): an access token, such as another Assent's credential.
     AccessToken,
+    /// Ours: what another authority says when it calls for itself.
+    Authority,
 }
 
 /// A token that was read and is not believed yet.
@@ -263,6 +267,11 @@ impl VerifiedToken {
         };
         value.as_str()
     }
+
+    /// The texts of a claim that is a list of them; `None` where there is none, or it is no such list.
+    pub fn claims(&self, name: &str) -> Option<Vec<&str>> {
+        self.claims.get(name)?.as_array()?.iter().map(Value::as_str).collect()
+    }
 }
 
 /// RFC 7515 section 4. `x5t` says which certificate the key has (GitHub Actions sends it); it steers
@@ -286,6 +295,7 @@ impl Header {
             // RFC 7519 section 5.1: a media type, whose letters' case does not matter.
             Some(Some(typ)) if typ.eq_ignore_ascii_case("jwt") => Typ::Jwt,
             Some(Some(typ)) if typ.eq_ignore_ascii_case("at+jwt") => Typ::AccessToken,
+            Some(Some(INTRODUCTION)) => Typ::Authority,
             Some(_) => return Err(TokenError::Header("typ is neither JWT nor at+jwt")),
         };
         let algorithm = of("alg").flatten().filter(|alg| Algorithm::is_known(alg));

@@ -90,6 +90,10 @@ id!(
     AccessId, "acc_", "access token"
 );
 id!(
+    /// Names a [`Signal`](crate::signal::Signal).
+    SignalId, "sig_", "signal"
+);
+id!(
     /// Names one evaluation that was denied and may be asked for.
     EvaluationId, "evl_", "evaluation"
 );

@@ -11,6 +11,7 @@ pub mod oauth;
 pub mod plan;
 mod request;
 mod rules;
+pub(crate) mod signal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,15 +22,19 @@ pub use entries::{
 };
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
-pub use known::{Known, Network, Opinion, SeenPlan};
+pub use known::{Concerns, Known, KnownError, Network, Opinion, SeenPlan};
 pub use request::{Afterwards, Brokered, CredentialStatus, Ending, Request, Review, StageStatus};
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
-    Signals, WrittenDocument,
+    WrittenDocument,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+pub use signal::{
+    NewSignal, SignalError, SignalSubject, Signals, ToldSignal, says, signal_entry,
+    signal_from_entry,
+};
 
 use crate::intent::{self, IntentFault, UnverifiedIntent};
 use crate::policy;

@@ -215,7 +215,8 @@ impl Request {
             | Fact::BrokerClosed { .. }
             | Fact::BrokerStuck { .. }
             | Fact::Completed
-            | Fact::Revoked { .. } => true,
+            | Fact::Revoked { .. }
+            | Fact::Stopped { .. } => true,
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::digest::Digest;
-use crate::id::{CredentialId, RequestId, ReviewId};
+use crate::id::{CredentialId, RequestId, ReviewId, SignalId};
 use crate::intent::Intent;
 use crate::membership::Approver;
 use crate::policy::ruling::{Reason, Ruling};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
+use crate::signal::{Concern, Subject};
 use crate::time::{Span, Timestamp};
 
 /// One fact.
@@ -135,6 +136,16 @@ pub enum Fact {
     Revoked {
         /// Why.
         reason: String,
+    },
+    /// It ended because of a signal: one that waits is canceled, a grant and every credential are
+    /// taken back.
+    Stopped {
+        /// The signal.
+        signal: SignalId,
+        /// What that is about.
+        about: Subject,
+        /// What it says of it.
+        concern: Concern,
     },
     /// A person looked at it after the grant.
     PostReviewed(Review),

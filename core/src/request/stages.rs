@@ -176,6 +176,7 @@ impl Request {
             | Fact::BrokerStuck { .. }
             | Fact::Completed
             | Fact::Revoked { .. }
+            | Fact::Stopped { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
             | Fact::PostReviewMissed { .. } => {}

@@ -116,6 +116,9 @@ pub enum ConsumeError {
         /// What the rules allow.
         allowed: String,
     },
+    /// The requester, or somebody it acts for, is suspended.
+    #[error("`{0}` is suspended")]
+    Suspended(PrincipalId),
     /// Somebody who counted may no longer count.
     #[error("those who approved no longer fill stage `{stage}`; file a new request")]
     NoLongerApproved {
@@ -424,6 +427,9 @@ impl Request {
         approved: &Approved,
         membership: &Membership,
     ) -> Result<(), ConsumeError> {
+        if let Some(who) = self.suspended_behind(membership) {
+            return Err(ConsumeError::Suspended(who.clone()));
+        }
         match self.no_longer_filled(&approved.counted, membership) {
             Some(stage) => Err(ConsumeError::NoLongerApproved { stage }),
             None => Ok(()),
@@ -530,7 +536,8 @@ impl Request {
             | State::Canceled(_)
             | State::Revoked(_) => return None,
         };
-        let holds = self.no_longer_filled(counted, membership).is_none();
+        let holds = self.suspended_behind(membership).is_none()
+            && self.no_longer_filled(counted, membership).is_none();
         holds.then(|| Grant::new(self, counted, issued))
     }
 

@@ -117,6 +117,11 @@ enum SentFact {
     Revoked {
         reason: String,
     },
+    Stopped {
+        signal: String,
+        about: super::SignalSubject,
+        state: String,
+    },
 }
 
 fn is_nothing(known: &Known) -> bool {
@@ -299,6 +304,11 @@ impl From<&Fact> for SentFact {
             }
             Fact::Completed => Self::Completed {},
             Fact::Revoked { reason } => Self::Revoked { reason: reason.clone() },
+            Fact::Stopped { signal, about, concern } => Self::Stopped {
+                signal: signal.to_string(),
+                about: about.into(),
+                state: concern.word().to_owned(),
+            },
         }
     }
 }
@@ -371,6 +381,11 @@ impl SentFact {
             }
             Self::Completed {} => Fact::Completed,
             Self::Revoked { reason } => Fact::Revoked { reason },
+            Self::Stopped { signal, about, state } => Fact::Stopped {
+                signal: signal.parse()?,
+                about: about.try_into()?,
+                concern: super::signal::read_concern(&state)?,
+            },
         })
     }
 }

@@ -23,7 +23,7 @@ const fn keys(
 
 /// Every table there is, so that a test can hold the schema against each.
 #[cfg(test)]
-pub(crate) const ALL: [&Keys; 25] = [
+pub(crate) const ALL: [&Keys; 29] = [
     &DOCUMENT,
     &METADATA,
     &DEFAULTS,
@@ -38,6 +38,10 @@ pub(crate) const ALL: [&Keys; 25] = [
     &TRUST,
     &ONE_OF,
     &MAY_ASK,
+    &SOURCE,
+    &TRANSMITTER,
+    &MEANING,
+    &REACTIONS,
     &FACTOR,
     &RULE,
     &DENY,
@@ -66,6 +70,8 @@ pub(crate) const DOCUMENT: Keys = keys(
         "owners",
         "calendars",
         "trusts",
+        "sources",
+        "transmitters",
         "risk",
         "rules",
         "tests",
@@ -90,6 +96,7 @@ pub(crate) const DEFAULTS: Keys = keys(
         "timezone",
         "on_change",
         "policy_changes",
+        "on_signal",
     ],
 );
 
@@ -136,6 +143,22 @@ pub(crate) const ONE_OF: Keys = keys("claim", &["in"], &["in"]);
 
 pub(crate) const MAY_ASK: Keys =
     keys("may_ask", &["kinds", "environments"], &["kinds", "environments"]);
+
+pub(crate) const SOURCE: Keys =
+    keys("source", &["states"], &["trust", "workload", "states", "environments", "issuers"]);
+
+pub(crate) const TRANSMITTER: Keys = keys(
+    "transmitter",
+    &["issuer", "audience", "events"],
+    &["issuer", "audience", "jwks", "jwks_uri", "issuers", "people", "events"],
+);
+
+/// What an event counts as, where how long is said too.
+pub(crate) const MEANING: Keys = keys("event", &["state"], &["state", "for"]);
+
+/// What follows from a signal.
+pub(crate) const REACTIONS: Keys =
+    keys("on_signal entry", &[], &["pending", "granted", "approved"]);
 
 pub(crate) const FACTOR: Keys =
     keys("risk factor", &["id", "weight", "when"], &["id", "description", "weight", "when"]);

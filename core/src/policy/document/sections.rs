@@ -33,6 +33,11 @@ impl Reader<'_> {
             owners: self.listed(&fields, "owners", Self::ownership),
             calendars: self.each(&fields, "calendars", Self::calendar),
             trusts: fields.get("trusts").map(|node| self.trusts(node)).unwrap_or_default(),
+            sources: fields.get("sources").map(|node| self.sources(node)).unwrap_or_default(),
+            transmitters: fields
+                .get("transmitters")
+                .map(|node| self.transmitters(node))
+                .unwrap_or_default(),
         };
         let (rules, risk) = (fields.get("rules"), fields.get("risk"));
         Half { rules: rules.map(|n| (*n).clone()), risk: risk.map(|n| (*n).clone()), sections }
@@ -97,6 +102,7 @@ impl Reader<'_> {
             policy_changes: fields
                 .get("policy_changes")
                 .and_then(|node| self.word(node, &policy_changes)),
+            on_signal: fields.get("on_signal").map(|node| self.on_signal(node)),
         }
     }
 

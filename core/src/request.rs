@@ -389,6 +389,12 @@ impl Request {
         self.credentials.iter().filter(move |issued| issued.closes_at().is_some_and(|at| now >= at))
     }
 
+    /// Until when a credential of it lives at the latest; `None` where none does any more, or ever did.
+    pub fn live_until(&self) -> Option<Timestamp> {
+        let open = self.credentials.iter().filter(|issued| issued.ended.is_none());
+        open.map(|issued| issued.expires_at).max()
+    }
+
     /// When something will have to be done without anybody asking: a deadline passes, others are to
     /// be asked, or a later review is missed.
     pub fn due_at(&self) -> Option<Timestamp> {

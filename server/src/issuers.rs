@@ -96,22 +96,36 @@ impl Issuers {
         key_id: &str,
         now: Timestamp,
     ) -> Result<Arc<PublicKeys>, IssuerError> {
-        let at = match trust.keys() {
+        self.keys_of(trust.issuer(), trust.keys(), key_id, now).await
+    }
+
+    /// The keys of this issuer, which are to be had there, with the one of this id if it is to be
+    /// had.
+    ///
+    /// # Errors
+    /// [`IssuerError`].
+    pub async fn keys_of(
+        &self,
+        issuer: &str,
+        source: &KeySource,
+        key_id: &str,
+        now: Timestamp,
+    ) -> Result<Arc<PublicKeys>, IssuerError> {
+        let at = match source {
             KeySource::Pinned(keys) => return Ok(Arc::new(keys.clone())),
             KeySource::Discovered => None,
             KeySource::At(address) => Some(address.clone()),
         };
-        let slot = self.slot((trust.issuer().to_owned(), at.clone()));
+        let slot = self.slot((issuer.to_owned(), at.clone()));
         let mut slot = slot.lock().await;
         if slot.wants(key_id, now) {
             slot.tried_at = Some(now);
-            match self.fetcher.keys(trust.issuer(), at.as_deref()).await {
+            match self.fetcher.keys(issuer, at.as_deref()).await {
                 Ok(keys) => {
                     slot.keys = Some((Arc::new(keys), now));
                     slot.failed = None;
                 }
                 Err(error) => {
-                    let issuer = trust.issuer();
                     tracing::warn!(issuer, %error, "an issuer's keys could not be fetched");
                     slot.failed = Some(error.to_string());
                 }

@@ -200,6 +200,7 @@ pub async fn run(
     let authority = Authority::new(parts).with_authzen(config.authzen.clone());
     let authority = Arc::new(authority.with_brokers(config.brokers.clone()));
     authority.learn_groups().await?;
+    authority.learn_signals().await?;
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;
     tracing::info!(url = authority.base(), "listening");

@@ -111,10 +111,11 @@ impl Board {
     }
 
     /// Whether a session that this principal opened then has been ended since.
-    pub fn ends_session(&self, who: &PrincipalId, opened_at: Timestamp) -> bool {
-        self.ending
-            .iter()
-            .any(|signal| signal.about.principal() == Some(who) && opened_at <= signal.at)
+    /// When, that is.
+    pub fn ends_session(&self, who: &PrincipalId, opened_at: Timestamp) -> Option<Timestamp> {
+        let theirs =
+            |signal: &&Signal| signal.about.principal() == Some(who) && opened_at <= signal.at;
+        self.ending.iter().find(theirs).map(|signal| signal.at)
     }
 }
 
@@ -193,9 +194,13 @@ mod tests {
         signal.until = Some(at(10));
         board.hear(signal, true);
         assert_eq!((words(&board, 9), words(&board, 10)), (vec!["risky"], vec![]));
-        assert!(board.ends_session(&bob(), at(1)) && !board.ends_session(&bob(), at(2)));
+        assert_eq!(board.ends_session(&bob(), at(1)), Some(at(1)));
+        assert_eq!(board.ends_session(&bob(), at(2)), None);
         board.forget(at(60));
-        assert!(board.ends_session(&bob(), at(1)), "sessions of before can be there still");
+        assert!(
+            board.ends_session(&bob(), at(1)).is_some(),
+            "sessions of before can be there still"
+        );
         board.forget(at(9 * 60));
         assert!(board.known().is_empty());
     }

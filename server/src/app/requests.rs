@@ -75,6 +75,7 @@ impl Authority {
         self.check_scope(caller, &intent)?;
         let plan = self.plan_named(caller, &intent).await?;
         for _ in 0..TRIES {
+            let heard = self.heard_so_far();
             // One revision for all of one try: what is known is what that revision looks at.
             let (policy, now) = (self.policy(), self.clock.now());
             let requester = &self.in_all_groups(caller.principal());
@@ -96,7 +97,14 @@ impl Authority {
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
             let unless_open = filing.reattach;
             let next = step.next().clone();
-            match self.ledger.commit(Write { step, call, unless_open }).await? {
+            let turn = self.before_the_next_signal().await;
+            // Whoever is told something now wants it ruled on: nothing is filed that it was not.
+            if heard != self.heard_so_far() {
+                continue;
+            }
+            let commit = self.ledger.commit(Write { step, call, unless_open }).await?;
+            drop(turn);
+            match commit {
                 Commit::Done(_) => {
                     self.written(&next);
                     let request = self.unless_superseded(next).await?;
@@ -208,6 +216,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::Consume`] where there is no grant; [`AppError::Begin`].
     pub async fn begin(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Request, AppError> {
+        let _turn = self.before_the_next_signal().await;
         let request = self.request(caller, id).await?;
         self.check_scope(caller, request.intent())?;
         let (by, at) = (&caller.principal().id, self.clock.now());
@@ -362,12 +371,18 @@ impl Authority {
         .await
     }
 
-    /// The request as it is, after what the passing of time alone has done to it.
+    /// The request as it is, after what the passing of time alone has done to it, and what was told.
     pub(super) async fn current(&self, id: RequestId) -> Result<Request, AppError> {
         for _ in 0..TRIES {
             let found = self.ledger.load(id, None).await?;
             let request = found.ok_or_else(|| not_found(&id.to_string()))?;
-            let Some(step) = request.lapse(self.clock.now()) else { return Ok(request) };
+            let step = match request.lapse(self.clock.now()) {
+                Some(step) => step,
+                None => match self.stop_of(&request).await? {
+                    Some(step) => step,
+                    None => return Ok(request),
+                },
+            };
             let next = step.next().clone();
             let events = step.events().to_vec();
             if let Commit::Done(_) = self.commit_alone(step).await? {
@@ -409,6 +424,7 @@ impl Authority {
             return self.again(call, wish).await;
         }
         for _ in 0..TRIES {
+            let _turn = self.before_the_next_signal().await;
             let request = self.request(caller, id).await?;
             self.check_scope(caller, request.intent())?;
             let step = decide(&request)?;

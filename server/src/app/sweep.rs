@@ -27,6 +27,9 @@ impl Authority {
                     tracing::warn!(%error, "old calls could not be forgotten");
                 }
                 self.forget_vouched(self.clock.now());
+                if let Err(error) = self.forget_told(before).await {
+                    tracing::warn!(%error, "old signals could not be forgotten");
+                }
                 if let Err(error) = self.ledger.forget_exchanges(self.clock.now()).await {
                     tracing::warn!(%error, "old exchanges could not be forgotten");
                 }
@@ -34,16 +37,19 @@ impl Authority {
             round += 1;
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
+                () = self.told_something() => {}
                 () = self.closing.cancelled() => return,
             }
         }
     }
 
-    /// Puts on record every deadline that has passed; says of how many requests.
+    /// Follows through what was told, and puts on record every deadline that has passed; says of how
+    /// many requests.
     ///
     /// # Errors
     /// [`AppError::Ledger`].
     pub async fn sweep(&self) -> Result<usize, AppError> {
+        self.follow_signals().await?;
         let due = self.ledger.due(self.clock.now(), AT_ONCE).await?;
         let mut done = 0;
         for id in due {

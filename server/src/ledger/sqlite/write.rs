@@ -5,6 +5,7 @@ use std::sync::mpsc::Receiver;
 use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
+use assent_core::id::SignalId;
 use assent_core::request::{Event, Fact, Receipt, Step, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
@@ -16,7 +17,7 @@ use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Spent, Write,
+    Beginning, Call, Commit, Hearing, Keeping, Kept, LedgerError, Met, NewCall, Spent, Write,
     awaits_later_review,
 };
 
@@ -30,6 +31,9 @@ pub(super) enum Job {
     Remember(Met, Done<()>),
     Keep(Box<Keeping>, Done<()>),
     Begin(Box<Beginning>, Done<bool>),
+    Hear(Box<Hearing>, Done<bool>),
+    Settle(Vec<SignalId>, Done<()>),
+    ForgetTold { before: Timestamp, but: Vec<SignalId>, now: Timestamp, done: Done<()> },
     Forget(Timestamp, Done<()>),
     ForgetExchanges(Timestamp, Done<()>),
 }
@@ -163,11 +167,15 @@ impl Job {
     fn unwritten(self) -> Acknowledge {
         match self {
             Self::Step(_, _, done) => acknowledge(done, None),
-            Self::Begin(_, done) | Self::Exchange(_, _, done) => acknowledge(done, None),
+            Self::Begin(_, done) | Self::Exchange(_, _, done) | Self::Hear(_, done) => {
+                acknowledge(done, None)
+            }
             Self::Access(_, done)
             | Self::Remember(_, done)
             | Self::Keep(_, done)
             | Self::Forget(_, done)
+            | Self::Settle(_, done)
+            | Self::ForgetTold { done, .. }
             | Self::ForgetExchanges(_, done) => acknowledge(done, None),
         }
     }
@@ -180,6 +188,11 @@ impl Job {
             Self::Remember(met, done) => settle(pen.remember_met(&met), done),
             Self::Keep(keeping, done) => settle(pen.keep(&keeping), done),
             Self::Begin(beginning, done) => settle(pen.begin_action(&beginning), done),
+            Self::Hear(hearing, done) => settle(pen.hear(&hearing), done),
+            Self::Settle(signals, done) => settle(pen.settle(&signals), done),
+            Self::ForgetTold { before, but, now, done } => {
+                settle(pen.forget_told(before, &but, now), done)
+            }
             Self::Forget(before, done) => settle(pen.forget(before), done),
             Self::ForgetExchanges(before, done) => settle(pen.forget_exchanges(before), done),
         }
@@ -287,9 +300,10 @@ impl Pen<'_> {
         let later = awaits_later_review(next).then_some(1);
         let closing = next.closing_due().map(Timestamp::as_millis);
         let sql = "UPDATE request SET version = ?2, state = ?3, head = ?4, due = ?5, later = ?6, \
-            closing = ?7 WHERE id = ?1";
+            closing = ?7, live_until = ?8 WHERE id = ?1";
         let (version, state) = (next.version().0, next.state().word());
-        self.execute(sql, &[&id, &version, &state, &head, &due, &later, &closing])?;
+        let live = next.live_until().map(Timestamp::as_millis);
+        self.execute(sql, &[&id, &version, &state, &head, &due, &later, &closing, &live])?;
         Ok(None)
     }
 
@@ -401,6 +415,46 @@ impl Pen<'_> {
             }
         }
         self.append(&Leaf::of(entry), None, *at).map(drop)
+    }
+
+    fn hear(&mut self, hearing: &Hearing) -> Result<bool, LedgerError> {
+        let Hearing { signal, asked, token, at, entry } = hearing;
+        let heard = token.map(|token| read::is_heard(self.db, token.mark)).transpose()?;
+        let told = signal.map(|id| read::is_told(self.db, id)).transpose()?;
+        if heard == Some(true) || told == Some(true) {
+            return Ok(false);
+        }
+        if let Some(Spent { mark, until }) = token {
+            let sql = "INSERT INTO event_token (mark, until) VALUES (?1, ?2)";
+            self.execute(sql, &[mark.as_bytes(), &until.as_millis()])?;
+        }
+        let seq = self.append(&Leaf::of(entry), None, *at)?;
+        if let Some(id) = signal {
+            let sql = "INSERT INTO told (id, seq, at, asked, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+            let asked = asked.as_ref().map(Digest::as_bytes);
+            let values: [&dyn ToSql; 5] =
+                [&id.to_bytes(), &seq, &at.as_millis(), &asked, &entry.to_string()];
+            self.execute(sql, &values)?;
+        }
+        Ok(true)
+    }
+
+    fn settle(&self, signals: &[SignalId]) -> Result<(), LedgerError> {
+        let sql = "UPDATE told SET settled = 1 WHERE id = ?1";
+        signals.iter().try_for_each(|id| self.execute(sql, &[&id.to_bytes()]).map(drop))
+    }
+
+    fn forget_told(
+        &self,
+        before: Timestamp,
+        but: &[SignalId],
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.execute("DELETE FROM event_token WHERE until < ?1", &[&now.as_millis()])?;
+        let sql = "DELETE FROM told WHERE id = ?1 AND settled = 1 AND at < ?2";
+        let kept = read::told(self.db)?.into_iter().map(|told| told.id);
+        let mut over = kept.filter(|id| !but.contains(id));
+        over.try_for_each(|id| self.execute(sql, &[&id.to_bytes(), &before.as_millis()]).map(drop))
     }
 
     /// Compare and set: what is no longer approved is not begun, of two beginnings the first counts,

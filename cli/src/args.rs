@@ -9,6 +9,7 @@ mod plan;
 mod policy;
 mod requests;
 mod serve;
+mod signal;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub(crate) use requests::{
     ShowArgs, WaitArgs, WatchArgs,
 };
 pub(crate) use serve::{IssuerArgs, ServeArgs};
+pub(crate) use signal::{AboutArgs, ClearArgs, SignalCommand, TellArgs};
 
 /// Approval of one exact action, just in time.
 ///
@@ -131,6 +133,9 @@ pub(crate) enum Command {
     /// Check policy files and explain what they say
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Tell what is the matter with a person, a workload or an environment
+    #[command(subcommand)]
+    Signal(SignalCommand),
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(AuditCommand),

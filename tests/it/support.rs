@@ -207,6 +207,7 @@ impl Server {
         };
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
         let authority = Arc::new(authority);
+        authority.learn_signals().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains: Remains { address, ..remains }, closing, serving }
     }

@@ -508,8 +508,15 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     let opinions =
         prop::collection::btree_map((0usize..6).prop_map(|id| format!("r{id}")), opinion, 3..7);
     let suspended = prop::collection::btree_set((0usize..6).prop_map(|id| format!("r{id}")), 0..2);
-    let known =
-        (prop::option::weighted(0.8, any_plan()), signals, ip, country, opinions, suspended, any::<u8>());
+    let known = (
+        prop::option::weighted(0.8, any_plan()),
+        signals,
+        ip,
+        country,
+        opinions,
+        suspended,
+        any::<u8>(),
+    );
     let rest = (claims, context, prop::option::of(any::<bool>()), prop::option::of(1u64..120));
     (what, when, who, known, rest).prop_map(|(what, now, who, known, rest)| {
         let (kind, environment, target) = what;

@@ -13,6 +13,7 @@ use crate::policy::explanation::Explanation;
 use crate::policy::opinion::Opinion;
 use crate::policy::ruling::{Requirement, Terms};
 use crate::policy::situation::{Concerns, KnownPlan, Network};
+use crate::signal::Concern;
 use crate::time::{Span, Timestamp};
 
 /// One line of a `when`: what is tested, and how.

@@ -23,7 +23,7 @@ pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyToke
 pub(crate) use digest::DigestArgs;
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
 pub(crate) use plan::{
-    ApplyArgs, PlanCommand, PlanDigestArgs, PlanScanArgs, PlanSendArgs, PlanShowArgs,
+    ApplyArgs, PlanCommand, PlanDigestArgs, PlanFetchArgs, PlanScanArgs, PlanSendArgs, PlanShowArgs,
 };
 pub(crate) use policy::{
     ApprovedArgs, CheckArgs, DiffArgs, ExplainArgs, FmtArgs, Kept, PolicyCommand, PolicyExportArgs,
@@ -142,12 +142,14 @@ pub(crate) enum Command {
     /// Administer the server
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Save a server and an access token, after checking them
+    /// Sign in by your browser, and save the login
     ///
-    /// The token is taken from --token, ASSENT_TOKEN or a line on stdin.
-    Login,
-    /// Forget the saved login
-    Logout,
+    /// Shows a code to type into a page of the server where you are signed in. A token that is there
+    /// already is saved instead, after checking it: from --token, ASSENT_TOKEN, or a line on a stdin
+    /// that is no terminal.
+    Login(LoginArgs),
+    /// End the saved login, and forget it
+    Logout(LogoutArgs),
     /// Show who the server takes you for
     Whoami(Printing),
     /// Print a completion script
@@ -156,6 +158,20 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// Open no browser; only say where to go
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogoutArgs {
+    /// Only forget it here, without asking the server to end its token
+    #[arg(long)]
+    pub(crate) local: bool,
 }
 
 /// Reads the command line.

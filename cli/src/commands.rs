@@ -66,8 +66,8 @@ pub(crate) async fn dispatch(
         Command::Signal(command) => signal::run(command, &client()?, output).await,
         Command::Audit(command) => audit::run(command, client, output).await,
         Command::Admin(command) => admin::run(command, &cli.server, environment, output).await,
-        Command::Login => login::run(&cli.server, environment, output).await,
-        Command::Logout => logout::run(environment, output),
+        Command::Login(args) => login::run(&args, &cli.server, environment, output).await,
+        Command::Logout(args) => logout::run(&args, &cli.server, environment, output).await,
         Command::Whoami(printing) => whoami::run(printing, &client()?, output).await,
         Command::Completions { shell } => completions::run(shell, output),
     }

@@ -23,7 +23,9 @@ pub use entries::{
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
 pub use known::{Concerns, Known, KnownError, Network, Opinion, SeenPlan};
-pub use request::{Afterwards, Brokered, CredentialStatus, Ending, Request, Review, StageStatus};
+pub use request::{
+    Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageStatus,
+};
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
     WrittenDocument,
@@ -388,6 +390,12 @@ pub struct Credentials {
     /// The role a credential has at its audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// Whether another attempt at the same run may use the grant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reuse_within_run: bool,
+    /// `required`: only bound to a key that its holder shows with each use (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<String>,
 }
 
 /// Why it is refused.
@@ -430,6 +438,8 @@ impl From<&Terms> for Credentials {
             grant_window: terms.grant_window.to_string(),
             broker: terms.broker.clone(),
             role: terms.role.clone(),
+            reuse_within_run: terms.reuse_within_run,
+            dpop: terms.dpop.map(|dpop| dpop.to_string()),
         }
     }
 }
@@ -692,6 +702,9 @@ pub struct Credential {
     pub id: String,
     /// The token.
     pub token: String,
+    /// How it is presented: `Bearer`, or `DPoP` where it is bound to a key (RFC 9449).
+    #[serde(default = "bearer")]
+    pub token_type: String,
     /// When it ends.
     pub expires_at: String,
     /// The token's claims, to read.
@@ -699,6 +712,10 @@ pub struct Credential {
     /// What a broker opened: `host`, `username`, `password` … by its kind. All of it is secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
 }
 
 impl std::fmt::Debug for Credential {
@@ -796,6 +813,9 @@ pub struct Access {
     /// The trust under which it was exchanged for another token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<String>,
+    /// The address of the program that it was given to by a browser, or `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// A fresh access token. It is shown once.

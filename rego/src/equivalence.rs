@@ -154,6 +154,8 @@ fn told_as_json(ruling: &Ruling) -> Value {
         "audiences": terms.audiences,
         "broker": terms.broker,
         "role": terms.role,
+        "reuse_within_run": terms.reuse_within_run,
+        "dpop": terms.dpop.map(|dpop| dpop.word()),
     }));
     told
 }

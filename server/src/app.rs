@@ -6,10 +6,13 @@ pub mod authzen;
 mod cached;
 mod closing;
 mod credentials;
+mod devices;
 mod error;
+mod exact;
 mod exchange;
 mod plans;
 mod policies;
+mod refusals;
 mod requests;
 mod signals;
 mod situation;
@@ -24,12 +27,15 @@ use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
-use assent_core::time::Timestamp;
+use assent_core::time::{Span, Timestamp};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
+pub use devices::{Asking, CodeError, DeviceError};
 pub use error::{AppError, BeginError};
+pub use exact::GivenPlan;
+pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
@@ -45,6 +51,8 @@ use crate::issuers::Issuers;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
+use crate::rates::{Buckets, Rates, Stranger};
+use crate::sealing::Sealer;
 use cached::Cached;
 use policies::Rules;
 use waiters::Waiters;
@@ -101,8 +109,15 @@ pub struct Authority {
     closing: CancellationToken,
     waiters: Waiters,
     doors: access::Doors,
+    devices: devices::Devices,
+    /// What strangers present at the token endpoint: of each, by the issuer they name if it is known.
+    tokens: Buckets<(Stranger, Option<String>)>,
     authzen: Authzen,
     brokers: Brokers,
+    sealer: Sealer,
+    plan_retention: Option<Span>,
+    /// A place for each plan that is being taken in.
+    taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
 }
 
@@ -219,8 +234,13 @@ impl Authority {
             closing,
             waiters: Waiters::default(),
             doors: access::Doors::default(),
+            devices: devices::Devices::new(Rates::default()),
+            tokens: Buckets::new(Rates::default().tokens),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            sealer: Sealer::default(),
+            plan_retention: None,
+            taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
         }
     }
@@ -229,6 +249,23 @@ impl Authority {
     #[must_use]
     pub fn with_brokers(self, brokers: Brokers) -> Self {
         Self { brokers, ..self }
+    }
+
+    /// The same, sealing with this. Without it, what is sealed opens until the authority ends.
+    #[must_use]
+    pub fn with_sealer(self, sealer: Sealer) -> Self {
+        Self { sealer, ..self }
+    }
+
+    /// What encrypts whatever must not lie readable on disk.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// The same, where strangers may do so much.
+    #[must_use]
+    pub fn with_rates(self, rates: Rates) -> Self {
+        Self { devices: devices::Devices::new(rates), tokens: Buckets::new(rates.tokens), ..self }
     }
 
     /// The base URL, without a slash at the end. Also the issuer of credentials.

@@ -17,6 +17,9 @@ pub mod ledger;
 mod listener;
 pub mod network;
 pub mod policy;
+mod private;
+pub mod rates;
+pub mod sealing;
 mod start;
 mod web;
 

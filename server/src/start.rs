@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use assent_core::credential::Secret;
 use assent_core::policy::document::Fault;
+use assent_core::time::Span;
 use assent_rego::{Launch, Limits, Pool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use crate::ledger::sqlite::OpenError;
 use crate::ledger::{Ledger, LedgerError, SqliteLedger};
 use crate::network::Proxies;
 use crate::policy::{Loaded, Reading, Source, SourceError, moment};
+use crate::sealing::{self, SealingSource};
 use crate::{dev, keys};
 
 /// How an authority is set up.
@@ -46,6 +48,13 @@ pub struct Config {
     pub authzen: Authzen,
     /// What its grants can open.
     pub brokers: Brokers,
+    /// Where the key comes from that seals what must not lie readable on disk.
+    pub sealing: SealingSource,
+    /// How long the bytes of exact plans are kept at most; as long as their requests, if nothing is
+    /// said.
+    pub plan_retention: Option<Span>,
+    /// The files of sealing keys that were used before, and open only.
+    pub earlier_sealing: Vec<PathBuf>,
 }
 
 /// What whoever started the server should be told. Nothing here is ever logged.
@@ -148,6 +157,9 @@ pub enum StartError {
     /// The signing key.
     #[error("the signing key cannot be used")]
     Key(#[source] std::io::Error),
+    /// The sealing key.
+    #[error(transparent)]
+    Sealing(#[from] sealing::SourceError),
     /// Seeding or bootstrap.
     #[error(transparent)]
     App(#[from] AppError),
@@ -185,6 +197,7 @@ pub async fn run(
     let chance = Chance::default();
     let key = config.data.join("signing-key.p8");
     let signer = keys::signer(&key, &base, &chance).map_err(StartError::Key)?;
+    let sealer = config.sealing.sealer(&config.data, &config.earlier_sealing, true)?;
     let clock = Clock::system();
     clock.has_been(ledger.head().await?.at);
     announce(Announcement::Policy {
@@ -197,7 +210,8 @@ pub async fn run(
     let issuers = Issuers::new(config.reach.clone());
     let parts =
         Parts { ledger, rules, source, engines, proxies, issuers, signer, clock, base, closing };
-    let authority = Authority::new(parts).with_authzen(config.authzen.clone());
+    let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
+    let authority = authority.with_plan_retention(config.plan_retention);
     let authority = Arc::new(authority.with_brokers(config.brokers.clone()));
     authority.learn_groups().await?;
     authority.learn_signals().await?;

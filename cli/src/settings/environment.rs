@@ -12,9 +12,11 @@ pub(crate) struct Environment {
     home: Option<PathBuf>,
     xdg_config: Option<PathBuf>,
     xdg_data: Option<PathBuf>,
+    credentials: Option<PathBuf>,
     no_color: bool,
     dumb_terminal: bool,
     terraform: Option<String>,
+    has_display: bool,
     /// The filter of the server's log.
     pub(crate) log: Option<String>,
     /// Whether the server's log shall be JSON in any case.
@@ -29,9 +31,11 @@ impl Environment {
             home: directory("HOME"),
             xdg_config: directory("XDG_CONFIG_HOME"),
             xdg_data: directory("XDG_DATA_HOME"),
+            credentials: directory("CREDENTIALS_DIRECTORY"),
             no_color: variable("NO_COLOR").is_some(),
             dumb_terminal: variable("TERM").is_some_and(|term| term == "dumb"),
             terraform: variable("TERRAFORM"),
+            has_display: ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| variable(name).is_some()),
             log: variable("ASSENT_LOG"),
             log_is_json: variable("ASSENT_LOG_FORMAT").is_some_and(|format| format == "json"),
         }
@@ -47,9 +51,19 @@ impl Environment {
         !self.dumb_terminal
     }
 
+    /// Whether a browser can show itself.
+    pub(crate) fn has_display(&self) -> bool {
+        self.has_display || cfg!(target_os = "macos")
+    }
+
     /// The program that shows saved plans.
     pub(crate) fn terraform(&self) -> &str {
         self.terraform.as_deref().unwrap_or("terraform")
+    }
+
+    /// A file that systemd hands over (systemd.exec(5), `LoadCredential=`), if it does.
+    pub(crate) fn systemd_credential(&self, name: &str) -> Option<PathBuf> {
+        Some(self.credentials.as_ref()?.join(name)).filter(|file| file.exists())
     }
 
     /// Where the login is saved.

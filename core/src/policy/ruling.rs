@@ -162,6 +162,33 @@ pub struct Terms {
     pub broker: Option<String>,
     /// The role the credential has at its audience, where rules name it.
     pub role: Option<String>,
+    /// Whether another attempt at the same run may use the grant.
+    pub reuse_within_run: bool,
+    /// Whether a credential must be bound to a key, where rules say so.
+    pub dpop: Option<Dpop>,
+}
+
+/// What rules say of binding credentials to a key (RFC 9449). There is no word for "not": one rule
+/// cannot take back what another demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dpop {
+    /// None is minted without.
+    Required,
+}
+
+impl Dpop {
+    /// As rules say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+        }
+    }
+}
+
+impl fmt::Display for Dpop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 impl Terms {
@@ -173,5 +200,7 @@ impl Terms {
         grant_window: Span::hours(1),
         broker: None,
         role: None,
+        reuse_within_run: false,
+        dpop: None,
     };
 }

@@ -216,7 +216,10 @@ impl Request {
             | Fact::BrokerStuck { .. }
             | Fact::Completed
             | Fact::Revoked { .. }
-            | Fact::Stopped { .. } => true,
+            | Fact::Stopped { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. }
+            | Fact::PlanRemoved { .. } => true,
         }
     }
 }

@@ -116,7 +116,13 @@ fn looks_later(
 
 fn spend(request: &Request, policy: &Policy, at: u64) -> Result<(), ConsumeError> {
     let credential = CredentialId::new(minute(at), [9; 10]);
-    let spend = Spend { credential, audience: "db".to_owned(), ttl: None, broker: None };
+    let spend = Spend {
+        credential,
+        audience: "db".to_owned(),
+        ttl: None,
+        broker: None,
+        confirmation: None,
+    };
     let now = minute(at);
     request.consume(&person("alice"), spend, &policy.membership(now), now).map(drop)
 }
@@ -469,6 +475,7 @@ fn t48_a_pending_request_keeps_the_rules_and_the_revision_it_was_filed_under() {
         audience: "db".to_owned(),
         ttl: None,
         broker: None,
+        confirmation: None,
     };
     assert!(two.consume(&person("alice"), spend.clone(), &emptied, minute(3)).is_ok());
     let nobody = Membership::default();

@@ -97,6 +97,7 @@ impl Request {
             afterwards: Vec::new(),
             state: State::Pending(Pending { expires_at }),
             credentials: Vec::new(),
+            plan: None,
             last_at: at,
         }
     }
@@ -112,12 +113,14 @@ impl Request {
         if !self.move_afterwards(&event.fact, event.at) {
             return Err(ReplayError::Foreign { version });
         }
+        self.check_plan(event, version)?;
         self.move_credentials(event, version)?;
         // Nothing below can fail: an event is taken whole or not at all.
         if let Some(next) = next {
             self.state = next;
         }
         self.move_stages(&event.fact, event.at);
+        self.move_plan(&event.fact, event.at);
         if let Fact::Reviewed(review) = &event.fact {
             self.reviews.push(review.clone());
         }
@@ -363,7 +366,10 @@ impl Request {
                 | Fact::Abandoned { .. }
                 | Fact::CredentialRevoked { .. }
                 | Fact::BrokerClosed { .. }
-                | Fact::BrokerStuck { .. },
+                | Fact::BrokerStuck { .. }
+                | Fact::PlanKept { .. }
+                | Fact::PlanFetched { .. }
+                | Fact::PlanRemoved { .. },
             ) => return Ok(None),
         };
         Ok(Some(next))
@@ -374,12 +380,16 @@ impl Request {
         let state = self.state.word();
         let stray = |fact| Err(ReplayError::OutOfOrder { version, state, fact });
         match &event.fact {
-            Fact::Consumed { credential, audience, expires_at, broker } => {
+            Fact::Consumed { credential, audience, expires_at, broker, confirmation } => {
                 if self.credential(*credential).is_some() {
                     return stray("consumed");
                 }
                 if self.check_broker(broker.as_deref()).is_err() {
                     let rule = "a broker that the ruling does not name";
+                    return Err(ReplayError::RuleBroken { version, rule });
+                }
+                if self.check_confirmation(*confirmation).is_err() {
+                    let rule = "a credential that the ruling wants bound to a key";
                     return Err(ReplayError::RuleBroken { version, rule });
                 }
                 self.credentials.push(Issued {
@@ -391,6 +401,7 @@ impl Request {
                     redeemed_at: None,
                     ended: None,
                     brokered: broker.clone().map(Brokered::new),
+                    confirmation: *confirmation,
                 });
             }
             Fact::Minted { credential, fingerprint } => {
@@ -444,7 +455,10 @@ impl Request {
             | Fact::Reminded { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
-            | Fact::PostReviewMissed { .. } => {}
+            | Fact::PostReviewMissed { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. }
+            | Fact::PlanRemoved { .. } => {}
         }
         Ok(())
     }

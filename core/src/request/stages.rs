@@ -179,7 +179,10 @@ impl Request {
             | Fact::Stopped { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
-            | Fact::PostReviewMissed { .. } => {}
+            | Fact::PostReviewMissed { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. }
+            | Fact::PlanRemoved { .. } => {}
         }
     }
 }

@@ -116,7 +116,13 @@ fn credential(n: u8) -> CredentialId {
 }
 
 fn spend(n: u8) -> Spend {
-    Spend { credential: credential(n), audience: "db".to_owned(), ttl: None, broker: None }
+    Spend {
+        credential: credential(n),
+        audience: "db".to_owned(),
+        ttl: None,
+        broker: None,
+        confirmation: None,
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test is the ledger")]

@@ -409,7 +409,8 @@ impl<'p> World<'p> {
         );
         let named = request.terms().and_then(|terms| terms.broker.clone());
         let broker = named.filter(|_| self.chance.one_in(2));
-        let spend = Spend { credential, audience: "db".to_owned(), ttl: None, broker };
+        let spend =
+            Spend { credential, audience: "db".to_owned(), ttl: None, broker, confirmation: None };
         let Ok(sealed) = request.consume(request.requester(), spend, members, self.now) else {
             return;
         };
@@ -461,7 +462,13 @@ impl<'p> World<'p> {
         assert!(!pending || review == ReviewError::TooLate { deadline }, "{review:?}");
         assert!(request.cancel(request.requester(), String::new(), self.now).is_err());
         let credential = CredentialId::new(self.now, [1; 10]);
-        let spend = Spend { credential, audience: "db".to_owned(), ttl: None, broker: None };
+        let spend = Spend {
+            credential,
+            audience: "db".to_owned(),
+            ttl: None,
+            broker: None,
+            confirmation: None,
+        };
         assert!(request.consume(request.requester(), spend, members, self.now).is_err());
         assert!(request.supersede(self.now).is_none());
     }

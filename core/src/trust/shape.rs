@@ -380,6 +380,7 @@ pub(super) fn telling(shape: Option<Shape>) -> &'static [&'static str] {
         Some(Shape::Kubernetes) => &[
             "/kubernetes.io/namespace",
             "/kubernetes.io/pod/name",
+            "/kubernetes.io/pod/uid",
             "/kubernetes.io/serviceaccount/name",
             UID,
         ],

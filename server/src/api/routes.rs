@@ -51,6 +51,9 @@ pub enum Method {
     /// To read, to put in its place and to take away: three handlers on one path, each safe to repeat
     /// by itself.
     Entry,
+    /// To put bytes in their place, and to be given them once: two handlers on one path. To be given
+    /// them needs an `Idempotency-Key`; to put them is safe to repeat by itself.
+    Bytes,
     /// To send a form (RFC 7662, RFC 7009).
     Form,
     /// To come in by a one-time code, without a token.
@@ -63,6 +66,13 @@ type Shape = fn(&mut SchemaGenerator) -> Schema;
 
 fn of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
+}
+
+/// What the token endpoint gives: by an exchange, or by a device code.
+fn token(generator: &mut SchemaGenerator) -> Schema {
+    let exchanged = generator.subschema_for::<wire::oauth::Exchanged>();
+    let granted = generator.subschema_for::<wire::oauth::Granted>();
+    schemars::json_schema!({"anyOf": [exchanged, granted]})
 }
 
 /// The three handlers of what is kept as an entry of its own.
@@ -109,6 +119,8 @@ pub const ROUTES: &[Route] = &[
         NONE, REQUEST, post(requests::complete)),
     route!(Change "/v1/requests/{id}/credentials" "Mint a credential",
         Some(of::<wire::MintRequest>), Some(of::<wire::Credential>), post(credentials::mint)),
+    route!(Bytes "/v1/requests/{id}/plan" "Hand over the exact plan's bytes; be given them, once",
+        NONE, REQUEST, get(plans::fetch).put(plans::send)),
     route!(Get "/v1/credentials/{id}" "What is known of a credential",
         NONE, Some(of::<wire::CredentialStatus>), get(credentials::show)),
     route!(Change "/v1/credentials/{id}/revoke" "Take one credential back",
@@ -166,8 +178,11 @@ pub const ROUTES: &[Route] = &[
         get(access::list).post(access::create)),
     route!(Change "/v1/access/{id}/revoke" "Take an access token back",
         NONE, Some(of::<wire::Access>), post(access::revoke)),
-    route!(Grant "/oauth/token" "Exchange a trusted issuer's token for an access token (RFC 8693)",
-        NONE, Some(of::<wire::oauth::Exchanged>), post(oauth::token)),
+    route!(Grant "/oauth/token"
+        "Exchange a trusted issuer's token for an access token (RFC 8693); poll by a device code (RFC 8628)",
+        NONE, Some(token), post(oauth::token)),
+    route!(Grant "/oauth/device_authorization" "Begin to sign a program in by a browser (RFC 8628)",
+        NONE, Some(of::<wire::oauth::DeviceAuthorization>), post(oauth::device)),
     route!(Form "/oauth/introspect" "Whether a credential is good now (RFC 7662)",
         NONE, Some(of::<wire::Introspection>), post(credentials::introspect)),
     route!(Form "/oauth/revoke" "Take a credential back by its token (RFC 7009)",
@@ -194,6 +209,8 @@ pub const ROUTES: &[Route] = &[
         NONE, NONE, get(wellknown::jwks)),
     route!(Public "/.well-known/openid-configuration" "The issuer's metadata",
         NONE, NONE, get(wellknown::discovery)),
+    route!(Public "/.well-known/oauth-authorization-server" "The same as OAuth has it (RFC 8414)",
+        NONE, NONE, get(wellknown::authorization_server)),
     route!(Public "/v1/openapi.json" "This description", NONE, NONE, get(wellknown::openapi)),
     route!(Public "/healthz" "Whether the process is alive", NONE, NONE, get(wellknown::alive)),
     route!(Public "/readyz" "Whether calls can be answered", NONE, NONE, get(wellknown::ready)),

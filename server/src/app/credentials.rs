@@ -4,10 +4,11 @@ use assent_core::credential::{Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
-use assent_core::request::{Issued, Request, Spend};
+use assent_core::request::{ConsumeError, Issued, Request, Spend};
 use assent_core::time::Span;
 use assent_core::wire;
 
+use crate::app::refusals::Attempt;
 use crate::app::requests::standing;
 use crate::app::{AppError, Authority, Caller, Wish};
 use crate::broker::{Fields, Opening};
@@ -27,6 +28,17 @@ impl Authority {
     /// # Errors
     /// [`AppError::Consume`] says why not.
     pub async fn mint(
+        &self,
+        caller: &Caller,
+        id: &str,
+        wanted: wire::MintRequest,
+        wish: Wish,
+    ) -> Result<wire::Credential, AppError> {
+        let minted = self.try_mint(caller, id, wanted, wish).await;
+        self.noted(caller, id, Attempt::Mint, minted).await
+    }
+
+    async fn try_mint(
         &self,
         caller: &Caller,
         id: &str,
@@ -104,6 +116,7 @@ impl Authority {
         }
         let request = self.current(call.request).await?;
         self.check_scope(caller, request.intent())?;
+        request.check_run(caller.principal()).map_err(ConsumeError::from)?;
         let now = self.clock.now();
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);

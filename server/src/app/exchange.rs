@@ -9,7 +9,9 @@ use std::sync::Arc;
 use assent_core::access::{Access, NewAccess, Origin, Purpose};
 use assent_core::credential::Secret;
 use assent_core::intent::Intent;
+use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
+use assent_core::time::Span;
 use assent_core::token::{UnverifiedToken, VerifiedToken};
 use assent_core::trust::Trust;
 use assent_core::wire::oauth::{ACCESS_TOKEN, Exchanged};
@@ -17,6 +19,7 @@ use assent_core::wire::oauth::{ACCESS_TOKEN, Exchanged};
 use crate::app::{AppError, Authority, Caller};
 use crate::issuers::IssuerError;
 use crate::ledger::Spent;
+use crate::rates::Stranger;
 
 /// Why a token was not exchanged.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,9 @@ pub enum ExchangeError {
     /// Its issuer's keys are not to be had, and those that were had are too old.
     #[error("the keys of the token's issuer are not to be had; try again")]
     IssuerAway,
+    /// Too often, from one place.
+    #[error("too many tokens from your address; try again later")]
+    TooMany(Span),
     /// As of any use case.
     #[error(transparent)]
     App(#[from] AppError),
@@ -44,9 +50,18 @@ impl Authority {
     ///
     /// # Errors
     /// [`ExchangeError`].
-    pub async fn exchange(&self, presented: &Secret) -> Result<Exchanged, ExchangeError> {
+    pub async fn exchange(
+        &self,
+        presented: &Secret,
+        network: &Network,
+    ) -> Result<Exchanged, ExchangeError> {
         let policy = self.policy();
         let read = UnverifiedToken::read(presented.expose());
+        // Only issuers that are known, or whoever makes names up would never run out of buckets.
+        let issuer = read.as_ref().ok().map(UnverifiedToken::unverified_issuer);
+        let issuer = issuer.filter(|issuer| policy.trusts().any(|t| t.issuer() == *issuer));
+        let key = (Stranger::at(network.ip), issuer.map(str::to_owned));
+        self.tokens.take(key, self.clock.now()).map_err(ExchangeError::TooMany)?;
         let token = read.map_err(|error| refused(&error.to_string(), ""))?;
         if token.unverified_issuer() == self.base {
             return Err(refused("this server issued it itself", token.unverified_issuer()));

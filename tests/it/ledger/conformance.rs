@@ -491,6 +491,7 @@ async fn a_receipt_opens_the_seal_of_its_own_step(ledger: Ledgers) {
         audience: "aws".to_owned(),
         ttl: None,
         broker: None,
+        confirmation: None,
     };
     let members = super::kit::rules().membership(at(0));
     let seal = |now| approved.consume(&person("alice"), spend(now), &members, now);

@@ -61,8 +61,13 @@ fn parts(ruling: &Ruling) -> BTreeMap<(u8, String), String> {
                 all.iter().cloned().collect::<Vec<_>>().join(", ")
             }),
         );
-        for (what, said) in [("broker", &terms.broker), ("role", &terms.role)] {
+        for (what, said) in
+            [("broker", &terms.broker), ("role", &terms.role), ("dpop", &terms.dpop)]
+        {
             said.iter().for_each(|said| put(5, what, said.clone()));
+        }
+        if terms.reuse_within_run {
+            put(5, "reuse_within_run", "true".to_owned());
         }
     }
     for review in &ruling.post_reviews {

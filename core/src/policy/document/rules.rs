@@ -311,6 +311,8 @@ impl Reader<'_> {
             grant_window: self.span(fields.get("grant_window")),
             broker: self.optional_text(fields.get("broker")),
             role: self.optional_text(fields.get("role")),
+            reuse_within_run: fields.get("reuse_within_run").and_then(|node| self.boolean(node)),
+            dpop: fields.get("dpop").and_then(|node| self.word(node, &keys::DPOP)),
         }
     }
 }

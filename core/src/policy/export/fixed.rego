@@ -332,6 +332,13 @@ audiences := intersection({{one | some one in list} | some list in said("audienc
 
 else := null
 
+default reuse_within_run := false
+
+reuse_within_run if {
+	said("reuse_within_run", stating) == {true}
+	said("reuse_within_run", everybody) == {true}
+}
+
 # ---- Who is asked ----
 
 owners contains owner if {
@@ -432,6 +439,8 @@ granted := {
 	"audiences": audiences,
 	"broker": agreed("broker"),
 	"role": agreed("role"),
+	"reuse_within_run": reuse_within_run,
+	"dpop": agreed("dpop"),
 }
 
 ruling := refusal(reasons) if count(reasons) > 0

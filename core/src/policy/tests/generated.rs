@@ -304,9 +304,13 @@ fn any_when() -> impl Strategy<Value = When> {
 fn any_limits() -> impl Strategy<Value = String> {
     let word = |of: &'static str| prop_oneof![6 => Just(String::new()), 1 => Just(format!(", {of}: one")), 1 => Just(format!(", {of}: two"))];
     let audiences = prop_oneof![Just(""), Just(", audiences: [p, q]"), Just(", audiences: [q]")];
-    let stated = (1u32..100, 1u32..9, audiences, word("role"), word("broker")).prop_map(
-        |(minutes, uses, audiences, role, broker)| {
-            format!("credential: {{max_ttl: {minutes}m, uses: {uses}, grant_window: {}m{audiences}{role}{broker}}}", minutes * 2)
+    let reuse = prop_oneof![
+        4 => Just(""), 2 => Just(", reuse_within_run: true"), 1 => Just(", reuse_within_run: false"),
+    ];
+    let dpop = prop_oneof![6 => Just(""), 1 => Just(", dpop: required")];
+    let stated = (1u32..100, 1u32..9, audiences, word("role"), word("broker"), reuse, dpop).prop_map(
+        |(minutes, uses, audiences, role, broker, reuse, dpop)| {
+            format!("credential: {{max_ttl: {minutes}m, uses: {uses}, grant_window: {}m{audiences}{role}{broker}{reuse}{dpop}}}", minutes * 2)
         },
     );
     prop_oneof![Just("credential: {}".to_owned()), stated]
@@ -592,6 +596,7 @@ fn narrower(less: &Terms, more: &Terms) -> bool {
         && less.grant_window <= more.grant_window
         && word(&less.role, &more.role)
         && word(&less.broker, &more.broker)
+        && (more.dpop.is_none() || less.dpop.is_some())
 }
 
 /// Whether this stage asks at least what the other does: as many of no other people, signed in as

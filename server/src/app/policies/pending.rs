@@ -62,7 +62,7 @@ impl Authority {
     }
 
     /// Whether policy rules otherwise on it now than it did.
-    pub(super) async fn is_ruled_otherwise(
+    pub(in crate::app) async fn is_ruled_otherwise(
         &self,
         policy: &Policy,
         request: &Request,

@@ -10,6 +10,7 @@ mod policy;
 mod requests;
 mod serve;
 mod signal;
+mod trust;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -19,7 +20,10 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use admin::{AdminCommand, InitArgs, TokenCommand, TokenCreateArgs};
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
-pub(crate) use credential::{CredentialCommand, InspectArgs, MintArgs, VerifyTokenArgs};
+pub(crate) use credential::{
+    CredentialCommand, CredentialListArgs, HeartbeatArgs, InspectArgs, MatchingArgs, MintArgs,
+    VerifyTokenArgs,
+};
 pub(crate) use digest::DigestArgs;
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
 pub(crate) use plan::{
@@ -35,6 +39,9 @@ pub(crate) use requests::{
 };
 pub(crate) use serve::{IssuerArgs, ServeArgs};
 pub(crate) use signal::{AboutArgs, ClearArgs, SignalCommand, TellArgs};
+pub(crate) use trust::{
+    TrustAddArgs, TrustCheckArgs, TrustCommand, TrustRemoveArgs, TrustShowArgs,
+};
 
 /// Approval of one exact action, just in time.
 ///
@@ -136,6 +143,9 @@ pub(crate) enum Command {
     /// Tell what is the matter with a person, a workload or an environment
     #[command(subcommand)]
     Signal(SignalCommand),
+    /// Whose tokens the server believes: CI jobs, Terraform runs, pods
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(AuditCommand),

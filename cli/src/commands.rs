@@ -22,6 +22,7 @@ mod run;
 mod serve;
 mod show;
 mod signal;
+mod trust;
 mod wait;
 mod watch;
 mod whoami;
@@ -64,6 +65,7 @@ pub(crate) async fn dispatch(
         Command::Digest(args) => digest::run(&args, output),
         Command::Policy(command) => policy::run(command, client, output).await,
         Command::Signal(command) => signal::run(command, &client()?, output).await,
+        Command::Trust(command) => trust::run(command, &client()?, output).await,
         Command::Audit(command) => audit::run(command, client, output).await,
         Command::Admin(command) => admin::run(command, &cli.server, environment, output).await,
         Command::Login(args) => login::run(&args, &cli.server, environment, output).await,

@@ -13,6 +13,7 @@ mod policy;
 mod requests;
 mod routes;
 mod signals;
+mod trusts;
 mod wellknown;
 
 use std::sync::Arc;

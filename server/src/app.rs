@@ -10,6 +10,8 @@ mod devices;
 mod error;
 mod exact;
 mod exchange;
+mod heartbeats;
+mod live;
 mod plans;
 mod policies;
 mod refusals;
@@ -17,6 +19,7 @@ mod requests;
 mod signals;
 mod situation;
 mod sweep;
+mod trusts;
 mod waiters;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -37,6 +40,7 @@ pub use error::{AppError, BeginError};
 pub use exact::GivenPlan;
 pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
+pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub use requests::{Filed, Listing};
@@ -119,6 +123,7 @@ pub struct Authority {
     /// A place for each plan that is being taken in.
     taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
+    hearing: heartbeats::Hearing,
 }
 
 /// Who calls, as their access token proved.
@@ -242,6 +247,7 @@ impl Authority {
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
+            hearing: heartbeats::Hearing::default(),
         }
     }
 

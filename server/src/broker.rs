@@ -15,9 +15,11 @@ use std::sync::Arc;
 use assent_core::credential::Secret;
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
+use assent_core::request::Issued;
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 
+pub use assent_core::request::Recall;
 pub use file::BrokersError;
 pub use turns::Turn;
 
@@ -30,17 +32,69 @@ pub trait Broker: Send + Sync + fmt::Debug {
     /// Why not, for the caller.
     fn check(&self, role: Option<&str>) -> Result<(), String>;
 
+    /// Whether closing ends what it opens. It is on record before anything is opened, and what
+    /// nobody can take back is kept short.
+    fn recall(&self) -> Recall;
+
     /// Opens. What is open under the name already gets a new secret and the same end.
     ///
     /// # Errors
     /// [`BrokerError`]; something may exist all the same.
     async fn open(&self, opening: &Opening) -> Result<Fields, BrokerError>;
 
-    /// Ends whatever exists under the name, and everybody's use of it.
+    /// Ends whatever exists under the name, and everybody's use of it; or says until when it works
+    /// because nobody can.
     ///
     /// # Errors
     /// [`BrokerError`]; it is to be tried again.
-    async fn close(&self, name: &Name) -> Result<(), BrokerError>;
+    async fn close(&self, closing: &Closing) -> Result<Closed, BrokerError>;
+}
+
+/// What became of what was to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Nothing of it exists any more.
+    Gone,
+    /// It cannot be taken back, and works until then. It is asked for again at that time.
+    Outlives(Timestamp),
+}
+
+/// What is to be closed, as far as it is on record: also for a credential of which nothing else is
+/// known, because the authority died before it had an answer.
+#[derive(Debug)]
+pub struct Closing {
+    name: Name,
+    opened_after: Timestamp,
+    expires_at: Timestamp,
+    now: Timestamp,
+}
+
+impl Closing {
+    /// What may be open for this credential, at this moment.
+    pub fn of(issued: &Issued, now: Timestamp) -> Self {
+        let name = Name::of(issued.id);
+        Self { name, opened_after: issued.at, expires_at: issued.expires_at, now }
+    }
+
+    /// Under which name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// It was not opened before then.
+    pub fn opened_after(&self) -> Timestamp {
+        self.opened_after
+    }
+
+    /// When the credential ends at the latest: [`Opening::until`].
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// What the time is.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
 }
 
 /// What was opened, field by field. All of it is secret.

@@ -4,8 +4,10 @@ mod closing;
 mod command_line;
 mod crash;
 pub(crate) mod database;
+mod example;
 mod opening;
 mod proxy;
+mod recall;
 
 use std::path::Path;
 
@@ -131,7 +133,11 @@ async fn file(who: &Caller, environment: &str) -> wire::Request {
 }
 
 fn wanted(broker: &str) -> MintRequest {
-    MintRequest { audience: "orders".to_owned(), ttl: None, broker: Some(broker.to_owned()) }
+    MintRequest {
+        audience: "orders".to_owned(),
+        broker: Some(broker.to_owned()),
+        ..Default::default()
+    }
 }
 
 /// Mints with the test's broker.

@@ -207,6 +207,7 @@ pub(crate) struct Limits {
     pub(crate) grant_window: Option<Span>,
     pub(crate) broker: Option<String>,
     pub(crate) role: Option<String>,
+    pub(crate) heartbeat: Option<Span>,
     pub(crate) reuse_within_run: Option<bool>,
     pub(crate) dpop: Option<crate::policy::ruling::Dpop>,
 }

@@ -162,6 +162,8 @@ pub struct Terms {
     pub broker: Option<String>,
     /// The role the credential has at its audience, where rules name it.
     pub role: Option<String>,
+    /// How long a holder may stay silent before a credential ends, where rules ask for signs of life.
+    pub heartbeat: Option<Span>,
     /// Whether another attempt at the same run may use the grant.
     pub reuse_within_run: bool,
     /// Whether a credential must be bound to a key, where rules say so.
@@ -191,6 +193,9 @@ impl fmt::Display for Dpop {
     }
 }
 
+/// How long a holder may stay silent at least: a shorter time would end credentials by chance.
+pub const SHORTEST_HEARTBEAT: Span = Span::seconds(3);
+
 impl Terms {
     /// What holds where no matching rule says otherwise.
     pub const DEFAULT: Self = Self {
@@ -200,6 +205,7 @@ impl Terms {
         grant_window: Span::hours(1),
         broker: None,
         role: None,
+        heartbeat: None,
         reuse_within_run: false,
         dpop: None,
     };

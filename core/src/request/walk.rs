@@ -25,7 +25,7 @@ use crate::request::walk::invariants::History;
 use crate::signal::{Concern, OnGranted, OnPending, Reactions, Says, Signal, Subject, Teller};
 use crate::time::{Span, Timestamp};
 
-const WALKS: u64 = 1_500;
+const WALKS: u64 = 2_400;
 const MOVES: u64 = 30;
 
 #[test]
@@ -47,7 +47,7 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
 }
 
-pub(super) const WORDS: [&str; 25] = [
+pub(super) const WORDS: [&str; 27] = [
     "filed",
     "reviewed",
     "approved",
@@ -59,7 +59,9 @@ pub(super) const WORDS: [&str; 25] = [
     "redeemed",
     "abandoned",
     "credential revoked",
+    "heartbeat lost",
     "broker closed",
+    "broker outlives",
     "broker stuck",
     "completed",
     "revoked",
@@ -88,7 +90,9 @@ pub(super) fn fact_word(fact: &Fact) -> &'static str {
         Fact::Redeemed { .. } => "redeemed",
         Fact::Abandoned { .. } => "abandoned",
         Fact::CredentialRevoked { .. } => "credential revoked",
+        Fact::HeartbeatLost { .. } => "heartbeat lost",
         Fact::BrokerClosed { .. } => "broker closed",
+        Fact::BrokerOutlives { .. } => "broker outlives",
         Fact::BrokerStuck { .. } => "broker stuck",
         Fact::Completed => "completed",
         Fact::Revoked { .. } => "revoked",
@@ -284,13 +288,18 @@ impl World {
     fn act(&mut self) {
         let request = self.log.request.clone();
         let (now, members) = (self.clock(), self.members());
+        let is_beating = |issued: &Issued| issued.heartbeat.is_some() && issued.is_live(now);
         // What is likely is what gets somewhere; now and then it is anything at all.
         let likely = match request.state() {
-            _ if self.chance.one_in(4) => self.chance.below(26),
-            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23]),
-            _ => *self
-                .chance
-                .pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 23, 24]),
+            _ if self.chance.one_in(4) => self.chance.below(27),
+            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23, 26]),
+            _ if self.chance.one_in(16) => 26,
+            _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
+            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(2) => 25,
+            _ => *self.chance.pick(&[
+                8, 8, 11, 11, 11, 13, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 22, 22, 23,
+                24, 24,
+            ]),
         };
         match likely {
             0..=6 => {
@@ -375,9 +384,11 @@ impl World {
                     true => self.any_credential(),
                     false => *self.chance.pick(&due),
                 };
-                let step = match self.chance.one_in(2) {
-                    true => request.broker_closed(credential, now),
-                    false => request.broker_stuck(credential, "away".to_owned(), now),
+                let until = self.now.plus(Span::minutes(self.chance.below(30)));
+                let step = match self.chance.below(6) {
+                    0 | 1 => request.broker_closed(credential, now),
+                    2 | 3 => request.broker_stuck(credential, "away".to_owned(), now),
+                    _ => request.broker_outlives(credential, until, now),
                 };
                 self.maybe(step);
             }
@@ -392,6 +403,16 @@ impl World {
                 self.maybe(step.ok().map(|(step, _)| step));
             }
             25 => {
+                self.now = self.now.plus(Span::minutes(self.chance.below(6)));
+                let now = self.now;
+                let found = request.credentials().iter().find(|c| is_beating(c));
+                let since = found.map_or(now, |issued| issued.at);
+                let credential = found.map_or_else(|| self.any_credential(), |issued| issued.id);
+                let last = since.plus(Span::seconds(self.chance.below(30)));
+                let due = last.plus(Span::minutes(self.chance.below(6)));
+                self.maybe(request.heartbeat_lost(credential, last, due, now));
+            }
+            26 => {
                 let signal = self.signal();
                 let effect = request.stopped_by(&signal, now);
                 if self.chance.one_in(3) {
@@ -478,7 +499,10 @@ impl World {
         let broker = broker.filter(|_| !self.chance.one_in(4));
         let key = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": "A"});
         let confirmation = Thumbprint::of_jwk(&key).filter(|_| !self.chance.one_in(3));
-        Spend { credential: self.new_credential(), audience, ttl, broker, confirmation }
+        let recall = if self.chance.one_in(3) { Recall::OnlyExpires } else { Recall::Ends };
+        let heartbeat = self.chance.one_in(2).then(|| Span::minutes(1 + self.chance.below(4)));
+        let credential = self.new_credential();
+        Spend { credential, audience, ttl, broker, recall, heartbeat, confirmation }
     }
 
     fn standing(&mut self) -> Standing {
@@ -558,12 +582,13 @@ fn intent(chance: &mut Chance) -> Intent {
 fn ruling(chance: &mut Chance) -> Ruling {
     let audiences = chance.one_in(2).then(|| ["db", "aws"].map(str::to_owned).into());
     let terms = Terms {
-        max_ttl: Span::minutes(1 + chance.below(40)),
+        max_ttl: Span::minutes(1 + chance.below(90)),
         uses: 1 + chance.below(3) as u32,
         audiences,
         grant_window: Span::minutes(1 + chance.below(60)),
         broker: (!chance.one_in(3)).then(|| "aws".to_owned()),
         role: chance.one_in(4).then(|| "readonly".to_owned()),
+        heartbeat: chance.one_in(3).then(|| Span::minutes(1 + chance.below(4))),
         reuse_within_run: chance.one_in(3),
         dpop: chance.one_in(4).then_some(Dpop::Required),
     };

@@ -14,7 +14,7 @@ use super::walk::invariants::{self, History};
 use super::walk::{Chance, Log, WORDS, fact_word, principal};
 use super::*;
 use crate::grant::SealedGrant;
-use crate::id::{CredentialId, RequestId, ReviewId};
+use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
 use crate::intent::UnverifiedIntent;
 use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
@@ -53,7 +53,7 @@ rules:
 R
       escalate: {after: 5h, to: [group:leads], then_expire_after: 20h}
       remind: 7h
-      credential: {max_ttl: 40m, uses: 2, broker: vault}
+      credential: {max_ttl: 40m, uses: 2, broker: vault, heartbeat: 5m}
   - id: at-night
     when: {intent.kind: terraform.apply, now: {within: night}}
     require:
@@ -229,6 +229,8 @@ impl<'p> World<'p> {
             environment: "prod".to_owned(),
             target: BTreeMap::from([("repository".to_owned(), repository.to_owned())]),
             reason: "because".to_owned(),
+            // Every other one is about an exact plan.
+            subject: self.logs.len().is_multiple_of(2).then(|| Digest::of(b"plan")),
             ..UnverifiedIntent::default()
         };
         let breaks = self.chance.one_in(3);
@@ -251,6 +253,26 @@ impl<'p> World<'p> {
         let (_, members) = self.members();
         self.logs.push(Log::filed(&step, members));
         self.check(self.logs.len() - 1);
+        self.send_plan(self.logs.len() - 1, members);
+    }
+
+    /// Whoever asks about an exact plan sends it, too.
+    fn send_plan(&mut self, at: usize, members: usize) {
+        let request = self.logs[at].request.clone();
+        let upload = UploadId::from_bytes(request.id().to_bytes());
+        let sent = Sent { upload, digest: Digest::of(b"plan"), size: 4 };
+        let step = request.keep_plan(request.requester(), sent, None, self.now);
+        if let Some(step) = step.ok().flatten() {
+            self.commit(at, &step, members);
+        }
+    }
+
+    /// Whoever spends a grant gets the plan first, where there is one.
+    fn fetch_plan(&mut self, at: usize, members: &Membership, by: usize) {
+        let request = self.logs[at].request.clone();
+        if let Ok((step, _)) = request.fetch_plan(request.requester(), members, self.now) {
+            self.commit(at, &step, by);
+        }
     }
 
     /// The rules whose later reviews are overdue, found from the events alone; what the requests
@@ -309,7 +331,22 @@ impl<'p> World<'p> {
             if let Some(step) = step {
                 self.commit(at, &step, members);
             }
+            self.listen(at, members);
             self.close(at, members);
+        }
+    }
+
+    /// Whoever has to be heard of is not, sometimes.
+    fn listen(&mut self, at: usize, members: usize) {
+        let request = self.logs[at].request.clone();
+        let live = request.credentials().iter().find(|issued| issued.is_live(self.now));
+        let Some(beats) = live.and_then(|issued| issued.heartbeat) else { return };
+        let Some(issued) = live.filter(|_| self.chance.one_in(2)) else { return };
+        let due = issued.at.plus(beats);
+        let step = request.heartbeat_lost(issued.id, issued.at, due, self.now);
+        assert_eq!(step.is_some(), due <= self.now, "seed {}: due {due}", self.seed);
+        if let Some(step) = step {
+            self.commit(at, &step, members);
         }
     }
 
@@ -321,9 +358,11 @@ impl<'p> World<'p> {
         assert_eq!(!to_close.is_empty(), due, "seed {}: {:?}", self.seed, request.closing_due());
         for credential in to_close {
             let request = self.logs[at].request.clone();
-            let step = match self.chance.one_in(3) {
-                true => request.broker_stuck(credential, "away".to_owned(), self.now),
-                false => request.broker_closed(credential, self.now),
+            let until = self.now.plus(Span::minutes(30));
+            let step = match self.chance.below(6) {
+                0 | 1 => request.broker_stuck(credential, "away".to_owned(), self.now),
+                2 => request.broker_outlives(credential, until, self.now),
+                _ => request.broker_closed(credential, self.now),
             };
             if let Some(step) = step {
                 self.commit(at, &step, members);
@@ -356,7 +395,7 @@ impl<'p> World<'p> {
             }
             State::Pending(_) => self.review(&request, &who, &members),
             State::Approved(_) if !self.chance.one_in(4) => {
-                return self.spend(at, &request, &members, by);
+                return self.spend(at, &members, by);
             }
             _ if self.chance.one_in(24) => request
                 .revoke(request.requester(), Standing::Own, "over".to_owned(), &members, self.now)
@@ -402,15 +441,18 @@ impl<'p> World<'p> {
         request.review_afterwards(id, who, said, members, self.now).ok()
     }
 
-    fn spend(&mut self, at: usize, request: &Request, members: &Membership, by: usize) {
+    fn spend(&mut self, at: usize, members: &Membership, by: usize) {
+        self.fetch_plan(at, members, by);
+        let request = self.logs[at].request.clone();
         let credential = CredentialId::new(
             self.now,
             self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap(),
         );
         let named = request.terms().and_then(|terms| terms.broker.clone());
         let broker = named.filter(|_| self.chance.one_in(2));
-        let spend =
-            Spend { credential, audience: "db".to_owned(), ttl: None, broker, confirmation: None };
+        let recall = if self.chance.one_in(2) { Recall::OnlyExpires } else { Recall::Ends };
+        let heartbeat = self.chance.one_in(2).then_some(Span::minutes(5));
+        let spend = Spend { broker, recall, heartbeat, ..Spend::on(credential, "db") };
         let Ok(sealed) = request.consume(request.requester(), spend, members, self.now) else {
             return;
         };
@@ -422,6 +464,10 @@ impl<'p> World<'p> {
         let step = request.minted(credential, fingerprint, self.now).filter(|_| minted);
         if let Some(step) = step {
             self.commit(at, &step, by);
+        }
+        if self.chance.one_in(3) {
+            self.now = self.now.plus(Span::minutes(6));
+            self.listen(at, by);
         }
         let request = self.logs[at].request.clone();
         let step = self.use_credential(&request).filter(|_| self.chance.one_in(2));
@@ -462,13 +508,7 @@ impl<'p> World<'p> {
         assert!(!pending || review == ReviewError::TooLate { deadline }, "{review:?}");
         assert!(request.cancel(request.requester(), String::new(), self.now).is_err());
         let credential = CredentialId::new(self.now, [1; 10]);
-        let spend = Spend {
-            credential,
-            audience: "db".to_owned(),
-            ttl: None,
-            broker: None,
-            confirmation: None,
-        };
+        let spend = Spend::on(credential, "db");
         assert!(request.consume(request.requester(), spend, members, self.now).is_err());
         assert!(request.supersede(self.now).is_none());
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::canonical;
 use crate::policy::risk::Score;
 use crate::policy::ruling;
-use crate::request::{self, Denial, Event, Fact};
+use crate::request::{self, Denial, Event, Fact, Recall};
 use crate::time::Span;
 use crate::wire::{
     Credentials, Intent, Known, PostReview, Principal, PrincipalId, RefusalReason, Ruling, Said,
@@ -93,6 +93,10 @@ enum SentFact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         broker: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        recall: Option<SentRecall>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heartbeat: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         confirmation: Option<String>,
     },
     Minted {
@@ -108,8 +112,17 @@ enum SentFact {
     CredentialRevoked {
         credential: String,
     },
+    HeartbeatLost {
+        credential: String,
+        last: String,
+        due: String,
+    },
     BrokerClosed {
         credential: String,
+    },
+    BrokerOutlives {
+        credential: String,
+        until: String,
     },
     BrokerStuck {
         credential: String,
@@ -138,6 +151,13 @@ enum SentFact {
         about: super::SignalSubject,
         state: String,
     },
+}
+
+/// Told where it is not as one would think.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SentRecall {
+    OnlyExpires,
 }
 
 fn is_nothing(known: &Known) -> bool {
@@ -295,15 +315,26 @@ impl From<&Fact> for SentFact {
             },
             Fact::Expired { deadline } => Self::Expired { deadline: deadline.to_string() },
             Fact::Canceled { reason } => Self::Canceled { reason: reason.clone() },
-            Fact::Consumed { credential, audience, expires_at, broker, confirmation } => {
-                Self::Consumed {
-                    credential: credential.to_string(),
-                    audience: audience.clone(),
-                    expires_at: expires_at.to_string(),
-                    broker: broker.clone(),
-                    confirmation: confirmation.map(|key| key.to_string()),
-                }
-            }
+            Fact::Consumed {
+                credential,
+                audience,
+                expires_at,
+                broker,
+                recall,
+                heartbeat,
+                confirmation,
+            } => Self::Consumed {
+                credential: credential.to_string(),
+                audience: audience.clone(),
+                expires_at: expires_at.to_string(),
+                broker: broker.clone(),
+                recall: match recall {
+                    Recall::Ends => None,
+                    Recall::OnlyExpires => Some(SentRecall::OnlyExpires),
+                },
+                heartbeat: heartbeat.map(|heartbeat| heartbeat.to_string()),
+                confirmation: confirmation.map(|key| key.to_string()),
+            },
             Fact::Minted { credential, fingerprint } => Self::Minted {
                 credential: credential.to_string(),
                 fingerprint: fingerprint.to_string(),
@@ -315,6 +346,15 @@ impl From<&Fact> for SentFact {
             Fact::CredentialRevoked { credential } => {
                 Self::CredentialRevoked { credential: credential.to_string() }
             }
+            Fact::HeartbeatLost { credential, last, due } => Self::HeartbeatLost {
+                credential: credential.to_string(),
+                last: last.to_string(),
+                due: due.to_string(),
+            },
+            Fact::BrokerOutlives { credential, until } => Self::BrokerOutlives {
+                credential: credential.to_string(),
+                until: until.to_string(),
+            },
             Fact::BrokerClosed { credential } => {
                 Self::BrokerClosed { credential: credential.to_string() }
             }
@@ -389,15 +429,26 @@ impl SentFact {
             }),
             Self::Expired { deadline } => Fact::Expired { deadline: deadline.parse()? },
             Self::Canceled { reason } => Fact::Canceled { reason },
-            Self::Consumed { credential, audience, expires_at, broker, confirmation } => {
-                Fact::Consumed {
-                    credential: credential.parse()?,
-                    audience,
-                    expires_at: expires_at.parse()?,
-                    broker,
-                    confirmation: confirmation.map(|key| key.parse()).transpose()?,
-                }
-            }
+            Self::Consumed {
+                credential,
+                audience,
+                expires_at,
+                broker,
+                recall,
+                heartbeat,
+                confirmation,
+            } => Fact::Consumed {
+                credential: credential.parse()?,
+                audience,
+                expires_at: expires_at.parse()?,
+                broker,
+                recall: match recall {
+                    None => Recall::Ends,
+                    Some(SentRecall::OnlyExpires) => Recall::OnlyExpires,
+                },
+                heartbeat: heartbeat.map(|heartbeat| heartbeat.parse()).transpose()?,
+                confirmation: confirmation.map(|key| key.parse()).transpose()?,
+            },
             Self::Minted { credential, fingerprint } => {
                 Fact::Minted { credential: credential.parse()?, fingerprint: fingerprint.parse()? }
             }
@@ -405,6 +456,14 @@ impl SentFact {
             Self::Abandoned { credential } => Fact::Abandoned { credential: credential.parse()? },
             Self::CredentialRevoked { credential } => {
                 Fact::CredentialRevoked { credential: credential.parse()? }
+            }
+            Self::HeartbeatLost { credential, last, due } => Fact::HeartbeatLost {
+                credential: credential.parse()?,
+                last: last.parse()?,
+                due: due.parse()?,
+            },
+            Self::BrokerOutlives { credential, until } => {
+                Fact::BrokerOutlives { credential: credential.parse()?, until: until.parse()? }
             }
             Self::BrokerClosed { credential } => {
                 Fact::BrokerClosed { credential: credential.parse()? }
@@ -486,6 +545,7 @@ fn read_terms(sent: &Credentials) -> Result<ruling::Terms, Unreadable> {
         grant_window: sent.grant_window.parse::<Span>()?,
         broker: sent.broker.clone(),
         role: sent.role.clone(),
+        heartbeat: sent.heartbeat.as_ref().map(|span| span.parse()).transpose()?,
         reuse_within_run: sent.reuse_within_run,
         dpop: sent.dpop.as_deref().map(read_dpop).transpose()?,
     })

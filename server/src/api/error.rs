@@ -254,6 +254,7 @@ fn consume(error: &ConsumeError, text: String) -> ApiError {
         ConsumeError::NotRequester(_) => (S::FORBIDDEN, "not_requester"),
         ConsumeError::OtherRun(_) => (S::FORBIDDEN, "other_run"),
         ConsumeError::Audience { .. } => (S::FORBIDDEN, "audience_not_allowed"),
+        ConsumeError::Unbound => (S::FORBIDDEN, "dpop_required"),
         ConsumeError::Broker { .. } => (S::FORBIDDEN, "broker_not_allowed"),
         ConsumeError::Suspended(_) => (S::FORBIDDEN, "suspended"),
         ConsumeError::NoLongerApproved { .. } => (S::CONFLICT, "no_longer_approved"),

@@ -10,7 +10,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    access, audit, authzen, credentials, oauth, plans, policy, requests, signals, wellknown,
+    access, audit, authzen, credentials, oauth, plans, policy, requests, signals, trusts, wellknown,
 };
 use crate::app::{Authority, Entry};
 
@@ -119,6 +119,12 @@ pub const ROUTES: &[Route] = &[
         NONE, REQUEST, post(requests::complete)),
     route!(Change "/v1/requests/{id}/credentials" "Mint a credential",
         Some(of::<wire::MintRequest>), Some(of::<wire::Credential>), post(credentials::mint)),
+    route!(Get "/v1/credentials" "List credentials; with `state=live` those that are good, or open",
+        NONE, Some(of::<wire::CredentialList>), get(credentials::list)),
+    route!(Change "/v1/revocations" "End every grant and credential that fits, in an incident",
+        Some(of::<wire::Revocation>), Some(of::<wire::Revoked>), post(credentials::revoke_all)),
+    route!(Change "/v1/credentials/{id}/heartbeat" "A sign of life of whoever holds a credential",
+        NONE, Some(of::<wire::Heartbeat>), post(credentials::heartbeat)),
     route!(Bytes "/v1/requests/{id}/plan" "Hand over the exact plan's bytes; be given them, once",
         NONE, REQUEST, get(plans::fetch).put(plans::send)),
     route!(Get "/v1/credentials/{id}" "What is known of a credential",
@@ -155,6 +161,10 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::Trusts>), get(policy::entries::<wire::NewTrust>)),
     route!(Entry "/v1/policy/trusts/{name}" "One trust; write it",
         Some(of::<wire::NewTrust>), Some(of::<wire::Trust>), entry::<wire::NewTrust>()),
+    route!(Get "/v1/trusts" "Every trust that rules, of files and of the API",
+        NONE, Some(of::<wire::RulingTrusts>), get(trusts::list)),
+    route!(Post "/v1/trusts/check" "What would become of a token; it is neither spent nor kept",
+        Some(of::<wire::TokenTrial>), Some(of::<wire::TokenTried>), post(trusts::try_token)),
     route!(Post "/v1/policy/check" "What changes of policy would do; nothing is changed",
         Some(of::<wire::PolicyCheck>), Some(of::<wire::PolicyChecked>),
         post(policy::check).layer(DefaultBodyLimit::max(policy::LARGEST_CHECK))),

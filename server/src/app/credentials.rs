@@ -4,6 +4,7 @@ use assent_core::credential::{Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
+use assent_core::policy::ruling::SHORTEST_HEARTBEAT;
 use assent_core::request::{ConsumeError, Issued, Request, Spend};
 use assent_core::time::Span;
 use assent_core::wire;
@@ -11,7 +12,7 @@ use assent_core::wire;
 use crate::app::refusals::Attempt;
 use crate::app::requests::standing;
 use crate::app::{AppError, Authority, Caller, Wish};
-use crate::broker::{Fields, Opening};
+use crate::broker::{Fields, Opening, Recall};
 use crate::ledger::{Commit, NewCall, Write};
 
 /// How often a step is decided anew because the request has moved on meanwhile.
@@ -78,7 +79,7 @@ impl Authority {
 
     fn spend(&self, wanted: wire::MintRequest) -> Result<Spend, AppError> {
         let field = |field, problem: &str| AppError::Field { field, problem: problem.to_owned() };
-        let wire::MintRequest { audience, ttl, broker } = wanted;
+        let wire::MintRequest { audience, ttl, broker, heartbeat } = wanted;
         if audience.is_empty() || audience.len() > 255 || audience.chars().any(char::is_control) {
             return Err(field(
                 "audience",
@@ -90,8 +91,17 @@ impl Authority {
             Ok(ttl) => ttl,
             Err(problem) => return Err(field("ttl", &problem.to_string())),
         };
+        let heartbeat = heartbeat.map(|text| text.parse::<Span>()).transpose();
+        let heartbeat = heartbeat.map_err(|problem| field("heartbeat", &problem.to_string()))?;
+        if heartbeat.is_some_and(|heartbeat| heartbeat < SHORTEST_HEARTBEAT) {
+            let least = format!("ask for at least {SHORTEST_HEARTBEAT}");
+            return Err(field("heartbeat", &least));
+        }
+        let opens = broker.as_deref().and_then(|name| self.brokers.get(name));
+        let recall = opens.map_or(Recall::Ends, |broker| broker.recall());
         let credential = self.chance.credential_id(self.clock.now())?;
-        Ok(Spend { credential, audience, ttl, broker })
+        let confirmation = None;
+        Ok(Spend { credential, audience, ttl, broker, recall, heartbeat, confirmation })
     }
 
     /// What the broker could not open is refused before the use is spent.
@@ -162,8 +172,13 @@ impl Authority {
             let (id, fingerprint) = (minted.credential, minted.fingerprint);
             let step = request.minted(id, fingerprint, self.clock.now());
             let step = step.ok_or(AppError::CredentialOver)?;
+            let beats = step.next().credential(id).and_then(|issued| issued.heartbeat);
+            let heard = step.events().last().map(|event| event.at);
             if let Commit::Done(_) = self.commit_alone(step).await? {
-                return Ok(handed_out(minted, &fields));
+                let due = heard.zip(beats).map(|(heard, beats)| heard.plus(beats).to_string());
+                let heartbeat = beats.map(|beats| beats.to_string());
+                let credential = handed_out(minted, &fields);
+                return Ok(wire::Credential { heartbeat, heartbeat_due: due, ..credential });
             }
         }
         Err(AppError::Busy)
@@ -177,6 +192,10 @@ impl Authority {
         let inactive = wire::Introspection { active: false, claims: serde_json::Map::new() };
         let Some((claims, request)) = self.recognize(token, None).await? else {
             return Ok(inactive);
+        };
+        let request = match self.silence(&request).await? {
+            Some(_) => self.current(request.id()).await?,
+            None => request,
         };
         let now = self.clock.now();
         let is_good = |issued: &Issued| {
@@ -246,7 +265,14 @@ impl Authority {
         let shown = self.show(&request);
         let mut all = shown.credentials.into_iter();
         let found = all.find(|status| status.id == credential.to_string());
-        found.ok_or_else(|| not_found(id))
+        let found = found.ok_or_else(|| not_found(id))?;
+        let beats = match found.heartbeat {
+            Some(_) => self.ledger.heartbeats(request.id()).await?,
+            None => Vec::new(),
+        };
+        let beat = beats.iter().find(|beat| beat.credential == credential);
+        let heartbeat_due = beat.map(|beat| beat.due.to_string());
+        Ok(wire::CredentialStatus { heartbeat_due, ..found })
     }
 
     /// Takes one credential back, by its id. Done before is done.
@@ -285,7 +311,7 @@ impl Authority {
         wire::Request::show(request, &self.membership(), self.clock.now(), &self.base)
     }
 
-    async fn request_of(
+    pub(super) async fn request_of(
         &self,
         caller: &Caller,
         id: &str,
@@ -321,9 +347,12 @@ fn handed_out(minted: Minted, fields: &Fields) -> wire::Credential {
     wire::Credential {
         id: minted.credential.to_string(),
         token: minted.token.expose().to_owned(),
+        token_type: "Bearer".to_owned(),
         expires_at: minted.expires_at.to_string(),
         claims: minted.claims,
         fields: fields.iter().map(exposed).collect(),
+        heartbeat: None,
+        heartbeat_due: None,
     }
 }
 

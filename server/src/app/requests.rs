@@ -383,17 +383,22 @@ impl Authority {
             let found = self.ledger.load(id, None).await?;
             let request = found.ok_or_else(|| not_found(&id.to_string()))?;
             let step = match request.lapse(self.clock.now()) {
-                Some(step) => step,
+                Some(step) => Some(step),
                 None => match self.stop_of(&request).await? {
-                    Some(step) => step,
-                    None => return Ok(request),
+                    Some(step) => Some(step),
+                    None => self.silence(&request).await?,
                 },
             };
-            let next = step.next().clone();
+            let Some(step) = step else { return Ok(request) };
             let events = step.events().to_vec();
-            if let Commit::Done(_) = self.commit_alone(step).await? {
+            if let Some(next) = self.lapsed(step).await? {
                 events.iter().for_each(warn_of_missed);
-                return Ok(next);
+                // Of several that are silent one is ended at a time; and what time did not end, a
+                // signal may.
+                let goes_on = self.stop_of(&next).await?.is_none();
+                if goes_on && self.silence(&next).await?.is_none() {
+                    return Ok(next);
+                }
             }
         }
         Err(AppError::Busy)
@@ -488,7 +493,7 @@ pub(super) fn said(caller: &Caller, review: wire::NewReview) -> Result<Said, App
     Ok(Said { verdict, digest, comment, signed_in_at })
 }
 
-fn checked(reason: wire::Reason) -> Result<String, AppError> {
+pub(super) fn checked(reason: wire::Reason) -> Result<String, AppError> {
     let reason = reason.reason.trim().to_owned();
     if reason.len() > 2_000 {
         let problem = "at most 2000 bytes".to_owned();

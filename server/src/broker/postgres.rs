@@ -19,7 +19,7 @@ mod settings;
 
 use async_trait::async_trait;
 
-use super::{Broker, BrokerError, Fields, Name, Opening};
+use super::{Broker, BrokerError, Closed, Closing, Fields, Opening, Recall};
 use crate::chance::Chance;
 
 pub use settings::{PostgresFault, PostgresSettings};
@@ -66,8 +66,13 @@ impl Broker for Postgres {
         Ok(self.target.fields(opening.name(), &password))
     }
 
-    async fn close(&self, name: &Name) -> Result<(), BrokerError> {
-        close::close(&self.target, name).await
+    fn recall(&self) -> Recall {
+        Recall::Ends
+    }
+
+    async fn close(&self, closing: &Closing) -> Result<Closed, BrokerError> {
+        close::close(&self.target, closing.name()).await?;
+        Ok(Closed::Gone)
     }
 }
 

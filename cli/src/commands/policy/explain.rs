@@ -235,7 +235,12 @@ fn terms_text(terms: &wire::Credentials) -> String {
         "{} for {audiences}, at most {} each, the first within {}",
         terms.uses, terms.max_ttl, terms.grant_window
     );
-    for (what, said) in [("role", &terms.role), ("broker", &terms.broker), ("dpop", &terms.dpop)] {
+    for (what, said) in [
+        ("role", &terms.role),
+        ("broker", &terms.broker),
+        ("dpop", &terms.dpop),
+        ("heartbeat", &terms.heartbeat),
+    ] {
         said.iter().for_each(|said| text.push_str(&format!(", {what} {}", clean(said))));
     }
     if terms.reuse_within_run {

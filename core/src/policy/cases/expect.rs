@@ -27,6 +27,7 @@ pub(super) const EXPECT: Keys = Keys {
         "grant_window",
         "role",
         "broker",
+        "heartbeat",
         "reuse_within_run",
         "dpop",
         "expires_after",
@@ -54,6 +55,7 @@ pub(super) struct Expect {
     grant_window: Option<Span>,
     role: Option<String>,
     broker: Option<String>,
+    heartbeat: Option<Span>,
     reuse_within_run: Option<bool>,
     dpop: Option<Dpop>,
     expires_after: Option<Span>,
@@ -92,6 +94,7 @@ impl Expect {
             grant_window: reader.span(fields.get("grant_window")),
             role,
             broker,
+            heartbeat: reader.span(fields.get("heartbeat")),
             reuse_within_run: fields.get("reuse_within_run").and_then(|node| reader.boolean(node)),
             dpop: fields.get("dpop").and_then(|node| reader.word(node, &keys::DPOP)),
             expires_after: reader.span(fields.get("expires_after")),
@@ -122,6 +125,8 @@ impl Expect {
         compared.one("grant_window", self.grant_window.as_ref(), terms.map(|t| &t.grant_window));
         compared.one("role", self.role.as_ref(), terms.and_then(|t| t.role.as_ref()));
         compared.one("broker", self.broker.as_ref(), terms.and_then(|t| t.broker.as_ref()));
+        let heartbeat = terms.and_then(|terms| terms.heartbeat);
+        compared.one("heartbeat", self.heartbeat.as_ref(), heartbeat.as_ref());
         let reuse = terms.map(|terms| &terms.reuse_within_run);
         compared.one("reuse_within_run", self.reuse_within_run.as_ref(), reuse);
         compared.one("dpop", self.dpop.as_ref(), terms.and_then(|t| t.dpop.as_ref()));

@@ -217,7 +217,17 @@ pub(crate) const ASK: Keys = keys(
 pub(crate) const CREDENTIAL: Keys = keys(
     "credential",
     &[],
-    &["max_ttl", "uses", "audiences", "grant_window", "broker", "role", "dpop", "reuse_within_run"],
+    &[
+        "max_ttl",
+        "uses",
+        "audiences",
+        "grant_window",
+        "broker",
+        "role",
+        "heartbeat",
+        "dpop",
+        "reuse_within_run",
+    ],
 );
 
 /// What `dpop` may say.

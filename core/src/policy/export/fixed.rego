@@ -322,6 +322,10 @@ else := policy.defaults[limit]
 
 least(limit) := min(said(limit, everybody - stating) | {stated(limit)})
 
+shortest(limit) := min(said(limit, everybody)) if count(said(limit, everybody)) > 0
+
+else := null
+
 agreed(word) := min(said(word, everybody)) if count(said(word, everybody)) > 0
 
 else := null
@@ -439,6 +443,7 @@ granted := {
 	"audiences": audiences,
 	"broker": agreed("broker"),
 	"role": agreed("role"),
+	"heartbeat": shortest("heartbeat"),
 	"reuse_within_run": reuse_within_run,
 	"dpop": agreed("dpop"),
 }

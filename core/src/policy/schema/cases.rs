@@ -147,6 +147,7 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("grant_window", reference("span")),
                 ("role", text("The role")),
                 ("broker", text("The broker")),
+                ("heartbeat", reference("span")),
                 ("reuse_within_run", json!({"type": "boolean"})),
                 (
                     "dpop",

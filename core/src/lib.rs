@@ -16,6 +16,7 @@ pub mod plan;
 pub mod policy;
 pub mod principal;
 pub mod request;
+pub mod signal;
 pub mod time;
 pub mod token;
 pub mod trust;

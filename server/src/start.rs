@@ -225,6 +225,7 @@ pub async fn run(
     let authority = authority.with_plan_retention(config.plan_retention);
     let authority = Arc::new(authority.with_brokers(config.brokers.clone()));
     authority.learn_groups().await?;
+    authority.learn_signals().await?;
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;
     tracing::info!(url = authority.base(), "listening");

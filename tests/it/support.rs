@@ -284,6 +284,7 @@ impl Server {
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
         let authority = authority.with_sealer(remains.sealer.clone());
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
+        authority.learn_signals().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         let remains = Remains { address, ..remains };
         Self { authority, remains, closing, serving, ledger: kept }

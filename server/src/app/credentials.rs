@@ -58,6 +58,7 @@ impl Authority {
             self.check_partners(&asked).await?;
         }
         for _ in 0..TRIES {
+            let turn = self.before_the_next_signal().await;
             let request = self.request(caller, id).await?;
             self.check_scope(caller, request.intent())?;
             let now = self.clock.now();
@@ -67,7 +68,10 @@ impl Authority {
             let credential = Some(spend.credential);
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential });
             let step = sealed.step().clone();
-            match self.ledger.commit(Write { step, call, unless_open: false }).await? {
+            let commit = self.ledger.commit(Write { step, call, unless_open: false }).await?;
+            // Opening and signing take their own turns.
+            drop(turn);
+            match commit {
                 Commit::Done(receipt) => {
                     self.written(&request);
                     let grant = sealed.release(&receipt).ok_or(AppError::CredentialOver)?;
@@ -171,6 +175,7 @@ impl Authority {
     ) -> Result<wire::Credential, AppError> {
         let minted = self.signer(grant.audience())?.mint(grant, self.chance.source())?;
         for _ in 0..TRIES {
+            let _turn = self.before_the_next_signal().await;
             let request = self.current(request.id()).await?;
             let (id, fingerprint) = (minted.credential, minted.fingerprint);
             let step = request.minted(id, fingerprint, self.clock.now());
@@ -206,7 +211,9 @@ impl Authority {
                 && issued.redeemed_at.is_none()
                 && issued.fingerprint == Some(Digest::of(token.expose().as_bytes()))
         };
-        match request.credential(claims.id).is_some_and(is_good) {
+        // From the moment on that a signal was acknowledged, whether or not it was followed through.
+        let is_cut = self.is_cut(&request, now);
+        match !is_cut && request.credential(claims.id).is_some_and(is_good) {
             true => Ok(wire::Introspection { active: true, claims: claims.all }),
             false => Ok(inactive),
         }

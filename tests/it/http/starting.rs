@@ -25,6 +25,7 @@ fn config(folder: &Path) -> Config {
         brokers: Default::default(),
         sealing: Default::default(),
         earlier_sealing: Vec::new(),
+        plan_retention: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod plan;
 mod policy;
 mod requests;
 mod serve;
+mod trust;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -36,6 +37,9 @@ pub(crate) use requests::{
     ShowArgs, WaitArgs, WatchArgs,
 };
 pub(crate) use serve::{IssuerArgs, ServeArgs};
+pub(crate) use trust::{
+    TrustAddArgs, TrustCheckArgs, TrustCommand, TrustRemoveArgs, TrustShowArgs,
+};
 
 /// Approval of one exact action, just in time.
 ///
@@ -134,6 +138,9 @@ pub(crate) enum Command {
     /// Check policy files and explain what they say
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Whose tokens the server believes: CI jobs, Terraform runs, pods
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -11,6 +11,7 @@ pub mod oauth;
 pub mod plan;
 mod request;
 mod rules;
+mod trusts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,7 @@ pub use rules::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+pub use trusts::{RulingTrust, RulingTrusts, TokenTrial, TokenTried, TrustVerdict};
 
 use crate::intent::{self, IntentFault, UnverifiedIntent};
 use crate::policy;

@@ -19,6 +19,7 @@ mod requests;
 mod signals;
 mod situation;
 mod sweep;
+mod trusts;
 mod waiters;
 
 use std::sync::{Arc, Mutex, RwLock};

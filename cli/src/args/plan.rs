@@ -78,7 +78,7 @@ pub(crate) struct PlanFetchArgs {
     #[arg(long, value_name = "REQUEST")]
     pub(crate) request: RequestId,
     /// The file to write; what is there is replaced
-    #[arg(short, long = "out", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) printing: Printing,

@@ -24,7 +24,7 @@ use crate::request::transition::POLICY_CHANGED;
 use crate::request::walk::invariants::History;
 use crate::time::{Span, Timestamp};
 
-const WALKS: u64 = 1_800;
+const WALKS: u64 = 2_400;
 const MOVES: u64 = 30;
 
 #[test]
@@ -290,9 +290,10 @@ impl World {
             State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23]),
             _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
             _ if request.credentials().iter().any(is_beating) && self.chance.one_in(2) => 25,
-            _ => *self
-                .chance
-                .pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 23, 24]),
+            _ => *self.chance.pick(&[
+                8, 8, 11, 11, 11, 13, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 22, 22, 23,
+                24, 24,
+            ]),
         };
         match likely {
             0..=6 => {

@@ -101,6 +101,11 @@ impl Shape {
         ("assent", Self::Assent),
     ];
 
+    /// The issuer that everybody knows of this kind, if there is one.
+    pub fn known_issuer(self) -> Option<&'static str> {
+        KNOWN.iter().find(|(_, shape)| *shape == self).map(|(issuer, _)| *issuer)
+    }
+
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {

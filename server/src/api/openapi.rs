@@ -67,7 +67,7 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
     if route.method == Method::Bytes {
         let given = json!({"description": "the bytes", "content": bytes()});
         let found = json!({"200": given, "default": fault(problem)});
-        let told = "Be given them; once, but for the same call again";
+        let told = route.summary;
         let get = json!({"summary": told, "responses": found, "parameters": [idempotency_key()]});
         operations.insert("get".to_owned(), get);
     }

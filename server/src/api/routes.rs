@@ -9,7 +9,9 @@ use axum::routing::{MethodRouter, get, post};
 use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use crate::api::{access, audit, authzen, credentials, oauth, plans, policy, requests, wellknown};
+use crate::api::{
+    access, audit, authzen, credentials, oauth, plans, policy, requests, trusts, wellknown,
+};
 use crate::app::{Authority, Entry};
 
 /// One route.
@@ -159,6 +161,10 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::Trusts>), get(policy::entries::<wire::NewTrust>)),
     route!(Entry "/v1/policy/trusts/{name}" "One trust; write it",
         Some(of::<wire::NewTrust>), Some(of::<wire::Trust>), entry::<wire::NewTrust>()),
+    route!(Get "/v1/trusts" "Every trust that rules, of files and of the API",
+        NONE, Some(of::<wire::RulingTrusts>), get(trusts::list)),
+    route!(Post "/v1/trusts/check" "What would become of a token; it is neither spent nor kept",
+        Some(of::<wire::TokenTrial>), Some(of::<wire::TokenTried>), post(trusts::try_token)),
     route!(Post "/v1/policy/check" "What changes of policy would do; nothing is changed",
         Some(of::<wire::PolicyCheck>), Some(of::<wire::PolicyChecked>),
         post(policy::check).layer(DefaultBodyLimit::max(policy::LARGEST_CHECK))),

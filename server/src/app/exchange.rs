@@ -39,10 +39,17 @@ pub enum ExchangeError {
 }
 
 /// A token that a trust takes, and who that is.
-struct Admitted<'a> {
+pub(super) struct Admitted<'a> {
     trust: &'a Trust,
     token: VerifiedToken,
-    principal: Principal,
+    pub(super) principal: Principal,
+}
+
+/// Why a trust does not take a token.
+pub(super) struct Objection {
+    pub(super) reason: String,
+    /// Whether that is for lack of keys.
+    is_away: bool,
 }
 
 impl Authority {
@@ -85,22 +92,12 @@ impl Authority {
     ) -> Result<Admitted<'a>, ExchangeError> {
         let (mut taken, mut away, mut reasons) = (Vec::new(), false, Vec::new());
         for trust in trusts {
-            let now = self.clock.now();
-            let keys = self.issuers.keys(trust, token.unverified_key_id(), now).await;
-            let verified = match keys {
-                Ok(keys) => token.verify(&keys, now).map_err(|error| error.to_string()),
-                Err(error) => {
-                    away |= matches!(error, IssuerError::Away(_));
-                    Err(error.to_string())
-                }
-            };
-            let admitted = verified.and_then(|token| {
-                let principal = trust.admit(&token).map_err(|error| error.to_string())?;
-                Ok(Admitted { trust, token, principal })
-            });
-            match admitted {
+            match self.judged(token, trust).await {
                 Ok(admitted) => taken.push(admitted),
-                Err(reason) => reasons.push(format!("{}: {reason}", trust.name())),
+                Err(Objection { reason, is_away }) => {
+                    away |= is_away;
+                    reasons.push(format!("{}: {reason}", trust.name()));
+                }
             }
         }
         let issuer = token.unverified_issuer();
@@ -120,6 +117,24 @@ impl Authority {
             }
             (None, _) => Err(refused(&reasons.join("; "), issuer)),
         }
+    }
+
+    /// What one trust makes of the token.
+    pub(super) async fn judged<'a>(
+        &self,
+        token: &UnverifiedToken,
+        trust: &'a Trust,
+    ) -> Result<Admitted<'a>, Objection> {
+        let now = self.clock.now();
+        let object = |reason: String| Objection { reason, is_away: false };
+        let keys = self.issuers.keys(trust, token.unverified_key_id(), now).await;
+        let keys = keys.map_err(|error| {
+            let is_away = matches!(error, IssuerError::Away(_));
+            Objection { is_away, ..object(error.to_string()) }
+        })?;
+        let token = token.verify(&keys, now).map_err(|error| object(error.to_string()))?;
+        let principal = trust.admit(&token).map_err(|error| object(error.to_string()))?;
+        Ok(Admitted { trust, token, principal })
     }
 
     async fn issue_for(

@@ -61,9 +61,11 @@ fn the_open_routes_are_these() {
     let known = [
         "/v1/bootstrap",
         "/oauth/token",
+        "/oauth/device_authorization",
         "/.well-known/authzen-configuration",
         "/.well-known/jwks.json",
         "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
         "/v1/openapi.json",
         "/healthz",
         "/readyz",

@@ -296,7 +296,10 @@ impl World {
             State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23, 26]),
             _ if self.chance.one_in(16) => 26,
             _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
-            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(2) => 25,
+            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(3) => 25,
+            _ if request.credentials().iter().any(|c| c.is_live(now)) && self.chance.one_in(3) => {
+                13
+            }
             _ => *self.chance.pick(&[
                 8, 8, 11, 11, 11, 13, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 22, 22, 23,
                 24, 24,

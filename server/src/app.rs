@@ -44,6 +44,7 @@ use crate::issuers::Issuers;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
+use crate::sealing::Sealer;
 use cached::Cached;
 use policies::Rules;
 use waiters::Waiters;
@@ -101,6 +102,7 @@ pub struct Authority {
     doors: access::Doors,
     authzen: Authzen,
     brokers: Brokers,
+    sealer: Sealer,
     closings: closing::Closings,
 }
 
@@ -209,6 +211,7 @@ impl Authority {
             doors: access::Doors::default(),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            sealer: Sealer::default(),
             closings: closing::Closings::default(),
         }
     }
@@ -217,6 +220,17 @@ impl Authority {
     #[must_use]
     pub fn with_brokers(self, brokers: Brokers) -> Self {
         Self { brokers, ..self }
+    }
+
+    /// The same, sealing with this. Without it, what is sealed opens until the authority ends.
+    #[must_use]
+    pub fn with_sealer(self, sealer: Sealer) -> Self {
+        Self { sealer, ..self }
+    }
+
+    /// What encrypts whatever must not lie readable on disk.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
     }
 
     /// The base URL, without a slash at the end. Also the issuer of credentials.

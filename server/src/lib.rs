@@ -17,6 +17,8 @@ pub mod ledger;
 mod listener;
 pub mod network;
 pub mod policy;
+mod private;
+pub mod sealing;
 mod start;
 mod web;
 

@@ -22,6 +22,7 @@ use crate::ledger::sqlite::OpenError;
 use crate::ledger::{Ledger, LedgerError, SqliteLedger};
 use crate::network::Proxies;
 use crate::policy::{Loaded, Reading, Source, SourceError, moment};
+use crate::sealing::{self, SealingSource};
 use crate::{dev, keys};
 
 /// How an authority is set up.
@@ -46,6 +47,10 @@ pub struct Config {
     pub authzen: Authzen,
     /// What its grants can open.
     pub brokers: Brokers,
+    /// Where the key comes from that seals what must not lie readable on disk.
+    pub sealing: SealingSource,
+    /// The files of sealing keys that were used before, and open only.
+    pub earlier_sealing: Vec<PathBuf>,
 }
 
 /// What whoever started the server should be told. Nothing here is ever logged.
@@ -148,6 +153,9 @@ pub enum StartError {
     /// The signing key.
     #[error("the signing key cannot be used")]
     Key(#[source] std::io::Error),
+    /// The sealing key.
+    #[error(transparent)]
+    Sealing(#[from] sealing::SourceError),
     /// Seeding or bootstrap.
     #[error(transparent)]
     App(#[from] AppError),
@@ -185,6 +193,7 @@ pub async fn run(
     let chance = Chance::default();
     let key = config.data.join("signing-key.p8");
     let signer = keys::signer(&key, &base, &chance).map_err(StartError::Key)?;
+    let sealer = config.sealing.sealer(&config.data, &config.earlier_sealing, true)?;
     let clock = Clock::system();
     clock.has_been(ledger.head().await?.at);
     announce(Announcement::Policy {
@@ -197,7 +206,7 @@ pub async fn run(
     let issuers = Issuers::new(config.reach.clone());
     let parts =
         Parts { ledger, rules, source, engines, proxies, issuers, signer, clock, base, closing };
-    let authority = Authority::new(parts).with_authzen(config.authzen.clone());
+    let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
     let authority = Arc::new(authority.with_brokers(config.brokers.clone()));
     authority.learn_groups().await?;
     authority.reconsider_pending().await?;

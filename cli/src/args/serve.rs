@@ -57,11 +57,27 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) dev: bool,
     #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    #[command(flatten)]
     pub(crate) authzen: AuthzenArgs,
     #[command(flatten)]
     pub(crate) issuers: IssuerArgs,
     #[command(flatten)]
     pub(crate) printing: Printing,
+}
+
+/// What keeps keys secret on disk
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Keys")]
+pub(crate) struct KeyArgs {
+    /// The file of the sealing key: 32 bytes, base64, that encrypt what must not lie readable on
+    /// disk; else ASSENT_SEALING_KEY, systemd's credential assent-sealing-key, or a file that is
+    /// made in the data directory
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sealing_key: Option<PathBuf>,
+    /// The file of a sealing key that was used before; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) earlier_sealing_key: Vec<PathBuf>,
 }
 
 /// What may be reached for the keys of the issuers that trusts name

@@ -10,6 +10,7 @@ use assent_server::broker::Brokers;
 use assent_server::issuers::Reach;
 use assent_server::network::Proxies;
 use assent_server::policy::{Checkout, Source};
+use assent_server::sealing::SealingSource;
 use assent_server::{Config, StartError};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let (documents, source) = (args.policy.clone(), source(&args));
-    let ServeArgs { listen, data, public_url, dev, authzen, issuers, printing, .. } = args;
+    let ServeArgs { listen, data, public_url, dev, keys, authzen, issuers, printing, .. } = args;
     let data = match data {
         Some(data) => data,
         // The people of `--dev` never get into a ledger that is meant.
@@ -41,7 +42,20 @@ pub(crate) async fn run(
     };
     let brokers = brokers(args.brokers.as_deref())?;
     let (policy, reach) = (source, reach(issuers, dev)?);
-    let config = Config { listen, public_url, data, policy, proxies, reach, dev, authzen, brokers };
+    let sealing = sealing(keys.sealing_key, environment)?;
+    let config = Config {
+        listen,
+        public_url,
+        data,
+        policy,
+        proxies,
+        reach,
+        dev,
+        authzen,
+        brokers,
+        sealing,
+        earlier_sealing: keys.earlier_sealing_key,
+    };
     let shutdown = stopped_by_signals()?;
     let mut silent = false;
     let mut announce = |announcement| {
@@ -66,6 +80,19 @@ fn brokers(file: Option<&Path>) -> Result<Brokers, Failure> {
     let Some(file) = file else { return Ok(Brokers::default()) };
     let read = Brokers::read(file, &|name| secret_variable(name));
     read.map_err(|error| Failure::usage("the brokers cannot be used").because(with_causes(&error)))
+}
+
+/// The sealing key: what is typed goes before what is set, and that before what systemd hands over.
+fn sealing(file: Option<PathBuf>, environment: &Environment) -> Result<SealingSource, Failure> {
+    if let Some(file) = file {
+        return Ok(SealingSource::File(file));
+    }
+    if let Some(text) = secret_variable("ASSENT_SEALING_KEY") {
+        let refused = |problem| Failure::usage("ASSENT_SEALING_KEY is no key").because(problem);
+        return Ok(SealingSource::Given(text.expose().parse().map_err(refused)?));
+    }
+    let credential = environment.systemd_credential("assent-sealing-key");
+    Ok(credential.map_or(SealingSource::Kept, SealingSource::Credential))
 }
 
 /// What may be reached for the keys of issuers.
@@ -127,6 +154,7 @@ fn exit(error: &StartError) -> Exit {
         | StartError::Read(_)
         | StartError::Listen { .. }
         | StartError::Key(_)
+        | StartError::Sealing(_)
         | StartError::App(_) => Exit::Unknown,
     }
 }

@@ -12,6 +12,7 @@ pub(crate) struct Environment {
     home: Option<PathBuf>,
     xdg_config: Option<PathBuf>,
     xdg_data: Option<PathBuf>,
+    credentials: Option<PathBuf>,
     no_color: bool,
     dumb_terminal: bool,
     terraform: Option<String>,
@@ -29,6 +30,7 @@ impl Environment {
             home: directory("HOME"),
             xdg_config: directory("XDG_CONFIG_HOME"),
             xdg_data: directory("XDG_DATA_HOME"),
+            credentials: directory("CREDENTIALS_DIRECTORY"),
             no_color: variable("NO_COLOR").is_some(),
             dumb_terminal: variable("TERM").is_some_and(|term| term == "dumb"),
             terraform: variable("TERRAFORM"),
@@ -50,6 +52,11 @@ impl Environment {
     /// The program that shows saved plans.
     pub(crate) fn terraform(&self) -> &str {
         self.terraform.as_deref().unwrap_or("terraform")
+    }
+
+    /// A file that systemd hands over (systemd.exec(5), `LoadCredential=`), if it does.
+    pub(crate) fn systemd_credential(&self, name: &str) -> Option<PathBuf> {
+        Some(self.credentials.as_ref()?.join(name)).filter(|file| file.exists())
     }
 
     /// Where the login is saved.

@@ -23,6 +23,8 @@ fn config(folder: &Path) -> Config {
         dev: false,
         authzen: Default::default(),
         brokers: Default::default(),
+        sealing: Default::default(),
+        earlier_sealing: Vec::new(),
     }
 }
 

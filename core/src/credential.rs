@@ -4,12 +4,14 @@
 //! missing or of another type is refused, never passed over. The token never stays: only its
 //! SHA-256 does.
 
+mod assertion;
 pub mod denial;
 mod sign;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+pub use assertion::Assertion;
 pub use sign::{KeyError, Minted, Signer};
 pub use verify::{Claims, KeySet, Rejection, Verifier, unverified_key_id};
 

@@ -1,11 +1,13 @@
 //! Brokers against the real thing they open: a PostgreSQL server of the test's own.
 
+mod aws;
 mod closing;
 mod command_line;
 mod crash;
 pub(crate) mod database;
 mod opening;
 mod proxy;
+mod sts;
 
 use std::path::Path;
 

@@ -4,6 +4,7 @@ mod answer;
 mod binary;
 mod caller;
 mod issuer;
+mod stand_in;
 mod story;
 mod time;
 pub mod tools;
@@ -37,6 +38,7 @@ pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
 pub(crate) use issuer::{Issuer, Manner};
+pub(crate) use stand_in::{Asked, Reply, StandIn, Ways};
 pub(crate) use story::{approve, deny, filing, intent, mint, until};
 pub(crate) use time::Time;
 

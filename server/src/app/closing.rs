@@ -14,7 +14,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 
 use crate::app::{AppError, Authority};
-use crate::broker::{BrokerError, Name};
+use crate::broker::{BrokerError, Closing, Name};
 use crate::ledger::Commit;
 
 /// How often it is looked whether something's time has come; what somebody ends is closed at once.
@@ -152,7 +152,15 @@ impl Authority {
     ) -> Result<(), Unclosed> {
         let _turn = self.brokers.turn(credential).await;
         let closed = match self.brokers.get(broker) {
-            Some(broker) => broker.close(&Name::of(credential)).await,
+            Some(broker) => {
+                let now = self.clock.now();
+                let current = self.current(request).await?;
+                let Some(issued) = current.to_close(now).find(|issued| issued.id == credential)
+                else {
+                    return Ok(());
+                };
+                broker.close(&Closing::of(issued, now, self.brokers.kept())).await.map(drop)
+            }
             None => Err(BrokerError::Refused(format!(
                 "the authority is not set up with a broker `{broker}` any more: set it up again, \
                  or end `{}` there by hand",

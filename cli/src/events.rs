@@ -1,7 +1,7 @@
 //! An entry of the audit log in one line.
 
 use assent_client::wire::{Entry, event_from_json};
-use assent_core::request::{Denial, Event, Fact, Verdict};
+use assent_core::request::{Denial, Event, Fact, Recall, Verdict};
 use serde_json::Value;
 
 use crate::output::clean;
@@ -58,15 +58,28 @@ fn fact(fact: &Fact) -> (&'static str, String) {
         Fact::Denied(Denial::Reviewed { comment, .. }) => ("denied", comment.clone()),
         Fact::Expired { deadline } => ("expired", format!("its time was up at {deadline}")),
         Fact::Canceled { reason } => ("canceled", reason.clone()),
-        Fact::Consumed { credential, audience, expires_at, broker } => {
+        Fact::Consumed { credential, audience, expires_at, broker, recall, heartbeat } => {
+            let mut used = format!("{credential} for {audience} until {expires_at}");
             let opens = broker.as_ref().map(|broker| format!(", {broker} opens"));
-            let opens = opens.unwrap_or_default();
-            ("grant used", format!("{credential} for {audience} until {expires_at}{opens}"))
+            used.push_str(&opens.unwrap_or_default());
+            if *recall == Recall::OnlyExpires {
+                used.push_str(" what cannot be taken back");
+            }
+            let silent =
+                heartbeat.map(|silent| format!(", its holder silent for {silent} at most"));
+            used.push_str(&silent.unwrap_or_default());
+            ("grant used", used)
         }
         Fact::Minted { credential, .. } => ("minted", credential.to_string()),
         Fact::Redeemed { credential } => ("redeemed", credential.to_string()),
         Fact::Abandoned { credential } => ("never minted", credential.to_string()),
         Fact::CredentialRevoked { credential } => ("credential revoked", credential.to_string()),
+        Fact::HeartbeatLost { credential, last, due } => {
+            ("heartbeat lost", format!("{credential}: last at {last}, due {due}"))
+        }
+        Fact::BrokerOutlives { credential, until } => {
+            ("not to be taken back", format!("{credential}: what is open works until {until}"))
+        }
         Fact::BrokerClosed { credential } => ("broker closed", credential.to_string()),
         Fact::BrokerStuck { credential, problem } => {
             ("broker stuck", format!("{credential}: {problem}"))

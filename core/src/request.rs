@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use afterwards::{Afterwards, PostReviewError};
-pub use event::{Denial, Event, Fact, Review, Verdict};
+pub use event::{Denial, Event, Fact, Recall, Review, Verdict};
 pub use replay::ReplayError;
 pub use stages::StageLife;
 pub use transition::{
@@ -39,7 +39,7 @@ use crate::policy::quorum::Progress;
 use crate::policy::ruling::{Outcome, Requirement, Ruling, Terms};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// How many events a request has; it only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,6 +197,8 @@ pub struct Issued {
     pub ended: Option<Ended>,
     /// What a broker opened for it, or may have.
     pub brokered: Option<Brokered>,
+    /// How long its holder may stay silent before it ends.
+    pub heartbeat: Option<Span>,
 }
 
 /// What a broker opened for a credential, or may have: it is told before, not after.
@@ -204,6 +206,10 @@ pub struct Issued {
 pub struct Brokered {
     /// The broker's name.
     pub broker: String,
+    /// Whether it can be taken back.
+    pub recall: Recall,
+    /// Until when it works although the credential has ended, because nobody can take it back.
+    pub outlives: Option<Timestamp>,
     /// Since when nothing of it exists any more.
     pub closed_at: Option<Timestamp>,
     /// What stood in the way of closing it at the first try.
@@ -228,6 +234,8 @@ pub enum EndedHow {
     Revoked,
     /// The use was spent, but no token was ever handed out.
     Abandoned,
+    /// Its holder was not heard of for too long.
+    Silent,
 }
 
 impl Issued {
@@ -238,8 +246,16 @@ impl Issued {
 
     /// From when on nothing that a broker opened for it may exist; `None` where nothing does.
     pub fn closes_at(&self) -> Option<Timestamp> {
-        self.brokered.as_ref().filter(|brokered| brokered.closed_at.is_none())?;
-        Some(self.ended.as_ref().map_or(self.expires_at, |ended| ended.at.min(self.expires_at)))
+        let open = self.brokered.as_ref().filter(|brokered| brokered.closed_at.is_none())?;
+        let over = self.ended.as_ref().map_or(self.expires_at, |e| e.at.min(self.expires_at));
+        Some(open.outlives.unwrap_or(over))
+    }
+
+    /// Whether its holder, last heard of then, has been silent for longer than it may: until `due`,
+    /// which is never earlier than what is asked.
+    fn is_silent(&self, last: Timestamp, due: Timestamp, now: Timestamp) -> bool {
+        let asked = self.heartbeat.is_some_and(|heartbeat| due >= last.plus(heartbeat));
+        asked && last >= self.at && now >= due
     }
 
     /// Whether a token may be handed out for it at this moment, for the first time or again.
@@ -399,7 +415,10 @@ impl Request {
 }
 
 /// How long after a use was spent a token must be on record; later it counts as never handed out.
-pub const ABANDON_AFTER: crate::time::Span = crate::time::Span::minutes(1);
+pub const ABANDON_AFTER: Span = Span::minutes(1);
+
+/// How long a credential lasts at most if what a broker opens for it cannot be taken back.
+pub const UNRECALLABLE_FOR: Span = Span::minutes(60);
 
 /// One move of a request, ready to be committed. Only the lifecycle makes one.
 #[derive(Clone, Debug, PartialEq)]

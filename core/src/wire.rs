@@ -383,6 +383,9 @@ pub struct Credentials {
     /// The role a credential has at its audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// How long its holder may be silent before a credential ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
 }
 
 /// Why it is refused.
@@ -425,6 +428,7 @@ impl From<&Terms> for Credentials {
             grant_window: terms.grant_window.to_string(),
             broker: terms.broker.clone(),
             role: terms.role.clone(),
+            heartbeat: terms.heartbeat.map(|span| span.to_string()),
         }
     }
 }
@@ -678,6 +682,9 @@ pub struct MintRequest {
     /// What the grant shall open beside the token: the name of one of the authority's brokers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<String>,
+    /// How long the holder wants to be silent at most before it ends: `2m`. Rules may ask for less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
 }
 
 /// A minted credential. The token and the fields are given once and kept nowhere.
@@ -694,6 +701,13 @@ pub struct Credential {
     /// What a broker opened: `host`, `username`, `password` … by its kind. All of it is secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// How long its holder may be silent before it ends, where it must show signs of life: a good
+    /// client sends three in that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
+    /// When the next one is due, by the authority's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_due: Option<String>,
 }
 
 impl std::fmt::Debug for Credential {

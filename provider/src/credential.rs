@@ -184,7 +184,7 @@ async fn mint(session: &Session, server: Client, config: Value) -> Result<Opened
     let ttl =
         ttl.map_err(|error| Diagnostic::error("Invalid `ttl`", sentence(&error.to_string())))?;
     let audience = text("audience").unwrap_or_default();
-    let asked = wire::MintRequest { audience, ttl, broker: text("broker") };
+    let asked = wire::MintRequest { audience, ttl, broker: text("broker"), ..Default::default() };
     let open = session.credentials.clone();
     let is_fresh = session.was_granted_here(&approval);
     let minted = session
@@ -313,6 +313,8 @@ mod tests {
             expires_at: "2026-11-20T21:31:26.000Z".into(),
             claims: serde_json::json!({"aud": "postgres://orders", "iat": 1_795_209_986}),
             fields: [("password".to_owned(), "hunter2".to_owned())].into(),
+            heartbeat: None,
+            heartbeat_due: None,
         };
         let opened = handed_out(config("5m"), minted);
         assert_eq!(noted(opened.private.as_deref()).as_deref(), Some("crd_1"));

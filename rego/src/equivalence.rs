@@ -154,6 +154,7 @@ fn told_as_json(ruling: &Ruling) -> Value {
         "audiences": terms.audiences,
         "broker": terms.broker,
         "role": terms.role,
+        "heartbeat": terms.heartbeat.map(Span::as_seconds),
     }));
     told
 }

@@ -24,6 +24,7 @@ use assent_core::request::Issued;
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 
+pub use assent_core::request::Recall;
 pub use file::BrokersError;
 pub use kept::{Kept, KeptError};
 pub use turns::Turn;
@@ -120,15 +121,6 @@ impl<'a> Opening<'a> {
     pub fn assert(&self, assertion: &Assertion<'_>) -> Result<Secret, BrokerError> {
         self.asserts.assert(self.grant, assertion)
     }
-}
-
-/// INTERIM
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recall {
-    /// a
-    Ends,
-    /// b
-    OnlyExpires,
 }
 
 /// What became of what was to be closed.

@@ -166,7 +166,12 @@ async fn mint(
     broker: Option<String>,
     client: &Client,
 ) -> Result<Credential, Failure> {
-    let wanted = MintRequest { audience, ttl: request.intent.duration.clone(), broker };
+    let wanted = MintRequest {
+        audience,
+        ttl: request.intent.duration.clone(),
+        broker,
+        ..MintRequest::default()
+    };
     Ok(client.mint(&request.id, &wanted, &IdempotencyKey::fresh()).await?)
 }
 

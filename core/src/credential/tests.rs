@@ -98,7 +98,7 @@ fn mint() -> Minting {
     let reviewed = request.review(review, &person("bob"), said, &nobody, start()).unwrap();
     let credential = CredentialId::new(start(), [3; 10]);
     let (audience, ttl) = (AUDIENCE.to_owned(), Some(Span::minutes(5)));
-    let spend = Spend { credential, audience, ttl, broker: None };
+    let spend = Spend { ttl, ..Spend::on(credential, audience) };
     let sealed = reviewed.next().consume(&person("alice"), spend, &nobody, start()).unwrap();
     let receipt = committed(sealed.step());
     let minted = signer.mint(sealed.release(&receipt).unwrap(), &random).unwrap();

@@ -204,6 +204,7 @@ impl<'a> Said<'a> {
             audiences: audiences.chain(base.audiences).reduce(|all, more| &all & &more),
             broker: agreed("broker", all().filter_map(|limits| limits.broker.as_ref()))?,
             role: agreed("role", all().filter_map(|limits| limits.role.as_ref()))?,
+            heartbeat: all().filter_map(|limits| limits.heartbeat).min(),
         })
     }
 

@@ -204,6 +204,7 @@ pub(crate) struct Limits {
     pub(crate) grant_window: Option<Span>,
     pub(crate) broker: Option<String>,
     pub(crate) role: Option<String>,
+    pub(crate) heartbeat: Option<Span>,
 }
 
 /// What becomes of pending requests when policy changes.

@@ -162,7 +162,12 @@ pub struct Terms {
     pub broker: Option<String>,
     /// The role the credential has at its audience, where rules name it.
     pub role: Option<String>,
+    /// How long a holder may stay silent before a credential ends, where rules ask for signs of life.
+    pub heartbeat: Option<Span>,
 }
+
+/// How long a holder may stay silent at least: a shorter time would end credentials by chance.
+pub const SHORTEST_HEARTBEAT: Span = Span::seconds(3);
 
 impl Terms {
     /// What holds where no matching rule says otherwise.
@@ -173,5 +178,6 @@ impl Terms {
         grant_window: Span::hours(1),
         broker: None,
         role: None,
+        heartbeat: None,
     };
 }

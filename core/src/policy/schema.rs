@@ -591,6 +591,7 @@ fn effects() -> Vec<Definition> {
                 ),
                 ("broker", text("What exchanges the grant for something else")),
                 ("role", text("The role the credential has")),
+                ("heartbeat", of("span", "How long its holder may be silent before it ends")),
             ],
         ),
     ]

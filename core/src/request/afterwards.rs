@@ -214,6 +214,8 @@ impl Request {
             | Fact::CredentialRevoked { .. }
             | Fact::BrokerClosed { .. }
             | Fact::BrokerStuck { .. }
+            | Fact::BrokerOutlives { .. }
+            | Fact::HeartbeatLost { .. }
             | Fact::Completed
             | Fact::Revoked { .. } => true,
         }

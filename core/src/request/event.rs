@@ -94,6 +94,10 @@ pub enum Fact {
         /// The broker that opens something for it. From here on something may exist outside, under
         /// a name that follows from the credential's id, until it is on record as closed.
         broker: Option<String>,
+        /// Whether what that broker opens can be taken back.
+        recall: Recall,
+        /// How long its holder may stay silent before it ends.
+        heartbeat: Option<Span>,
     },
     /// The token was made.
     Minted {
@@ -117,10 +121,26 @@ pub enum Fact {
         /// The credential.
         credential: CredentialId,
     },
+    /// The holder of a credential was not heard of for too long, and it ended.
+    HeartbeatLost {
+        /// The credential.
+        credential: CredentialId,
+        /// When the holder was last heard of.
+        last: Timestamp,
+        /// When the next sign of life was due.
+        due: Timestamp,
+    },
     /// Nothing that a broker may have opened for a credential exists any more.
     BrokerClosed {
         /// The credential.
         credential: CredentialId,
+    },
+    /// What a broker opened cannot be taken back: whoever has it can use it until it ends by itself.
+    BrokerOutlives {
+        /// The credential.
+        credential: CredentialId,
+        /// When that is.
+        until: Timestamp,
     },
     /// What a broker may have opened could not be closed at the first try; others follow.
     BrokerStuck {
@@ -150,6 +170,16 @@ pub enum Fact {
         /// The rule that does not match from now on.
         suspended: Option<String>,
     },
+}
+
+/// Whether what a broker opens can be taken back before its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recall {
+    /// Closing ends it.
+    #[default]
+    Ends,
+    /// Nobody can: it works until it ends by itself.
+    OnlyExpires,
 }
 
 /// One person's verdict, bound to a digest.

@@ -116,7 +116,7 @@ fn looks_later(
 
 fn spend(request: &Request, policy: &Policy, at: u64) -> Result<(), ConsumeError> {
     let credential = CredentialId::new(minute(at), [9; 10]);
-    let spend = Spend { credential, audience: "db".to_owned(), ttl: None, broker: None };
+    let spend = Spend::on(credential, "db");
     let now = minute(at);
     request.consume(&person("alice"), spend, &policy.membership(now), now).map(drop)
 }
@@ -464,12 +464,7 @@ fn t48_a_pending_request_keeps_the_rules_and_the_revision_it_was_filed_under() {
     assert_eq!((two.state().word(), two.ruling().policy), ("approved", revision));
     // Its people are those of today all the same.
     let emptied = policy("").membership(minute(3));
-    let spend = Spend {
-        credential: CredentialId::new(minute(3), [9; 10]),
-        audience: "db".to_owned(),
-        ttl: None,
-        broker: None,
-    };
+    let spend = Spend::on(CredentialId::new(minute(3), [9; 10]), "db");
     assert!(two.consume(&person("alice"), spend.clone(), &emptied, minute(3)).is_ok());
     let nobody = Membership::default();
     assert!(two.consume(&person("alice"), spend, &nobody, minute(3)).is_err());

@@ -7,10 +7,10 @@ use crate::intent::Intent;
 use crate::policy::ruling::{Outcome, Ruling, Stage, Terms};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
-use crate::request::event::{Event, Fact, Review, Verdict};
+use crate::request::event::{Event, Fact, Recall, Review, Verdict};
 use crate::request::{
     Approved, Brokered, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued, Pending,
-    Request, Revoked, State, Version, stages,
+    Request, Revoked, State, UNRECALLABLE_FOR, Version, stages,
 };
 use crate::time::Timestamp;
 
@@ -346,7 +346,9 @@ impl Request {
                 | Fact::Redeemed { .. }
                 | Fact::Abandoned { .. }
                 | Fact::CredentialRevoked { .. }
+                | Fact::HeartbeatLost { .. }
                 | Fact::BrokerClosed { .. }
+                | Fact::BrokerOutlives { .. }
                 | Fact::BrokerStuck { .. },
             ) => return Ok(None),
         };
@@ -358,13 +360,22 @@ impl Request {
         let state = self.state.word();
         let stray = |fact| Err(ReplayError::OutOfOrder { version, state, fact });
         match &event.fact {
-            Fact::Consumed { credential, audience, expires_at, broker } => {
+            Fact::Consumed { credential, audience, expires_at, broker, recall, heartbeat } => {
                 if self.credential(*credential).is_some() {
                     return stray("consumed");
                 }
+                let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
                 if self.check_broker(broker.as_deref()).is_err() {
-                    let rule = "a broker that the ruling does not name";
-                    return Err(ReplayError::RuleBroken { version, rule });
+                    return broken("a broker that the ruling does not name");
+                }
+                if *recall == Recall::OnlyExpires
+                    && (broker.is_none() || *expires_at > at.plus(UNRECALLABLE_FOR))
+                {
+                    return broken("what cannot be taken back, for too long");
+                }
+                let ruled = self.terms().and_then(|terms| terms.heartbeat);
+                if ruled.is_some_and(|ruled| heartbeat.is_none_or(|heartbeat| heartbeat > ruled)) {
+                    return broken("a holder that may be silent for longer than was ruled");
                 }
                 self.credentials.push(Issued {
                     id: *credential,
@@ -374,7 +385,8 @@ impl Request {
                     fingerprint: None,
                     redeemed_at: None,
                     ended: None,
-                    brokered: broker.clone().map(Brokered::new),
+                    brokered: broker.clone().map(|broker| Brokered::new(broker, *recall)),
+                    heartbeat: *heartbeat,
                 });
             }
             Fact::Minted { credential, fingerprint } => {
@@ -404,6 +416,28 @@ impl Request {
                     return stray("credential_revoked");
                 }
                 issued.end(at, EndedHow::Revoked);
+            }
+            Fact::HeartbeatLost { credential, last, due } => {
+                let issued = self.issued(*credential, version)?;
+                if !issued.is_live(at) {
+                    return stray("heartbeat_lost");
+                }
+                if !issued.is_silent(*last, *due, at) {
+                    let rule = "a heartbeat that was not lost";
+                    return Err(ReplayError::RuleBroken { version, rule });
+                }
+                issued.end(at, EndedHow::Silent);
+            }
+            Fact::BrokerOutlives { credential, until } => {
+                let brokered = self.closing(*credential, at, version)?;
+                if brokered.outlives.is_some() {
+                    return stray("broker_outlives");
+                }
+                if *until <= at {
+                    let rule = "a broker's work that outlives its credential, and is over";
+                    return Err(ReplayError::RuleBroken { version, rule });
+                }
+                brokered.outlives = Some(*until);
             }
             Fact::BrokerClosed { credential } => {
                 self.closing(*credential, at, version)?.closed_at = Some(at);
@@ -466,8 +500,8 @@ impl Request {
 
 impl Brokered {
     /// By this broker, and open from now on.
-    pub(super) fn new(broker: String) -> Self {
-        Self { broker, closed_at: None, problem: None }
+    pub(super) fn new(broker: String, recall: Recall) -> Self {
+        Self { broker, recall, outlives: None, closed_at: None, problem: None }
     }
 }
 

@@ -116,7 +116,7 @@ fn credential(n: u8) -> CredentialId {
 }
 
 fn spend(n: u8) -> Spend {
-    Spend { credential: credential(n), audience: "db".to_owned(), ttl: None, broker: None }
+    Spend::on(credential(n), "db")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test is the ledger")]

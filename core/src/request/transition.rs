@@ -12,8 +12,10 @@ use crate::policy::quorum::{Approval, Progress, is_asked};
 use crate::policy::ruling::{Outcome, Reason, Ruling, Stage};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId, PrincipalKind, is_visible};
-use crate::request::event::{Denial, Event, Fact, Review, Verdict};
-use crate::request::{ABANDON_AFTER, Approved, Brokered, Issued, Request, State, Step};
+use crate::request::event::{Denial, Event, Fact, Recall, Review, Verdict};
+use crate::request::{
+    ABANDON_AFTER, Approved, Brokered, Issued, Request, State, Step, UNRECALLABLE_FOR,
+};
 use crate::time::{Span, Timestamp};
 
 /// The name under which a pending request is refused because policy has changed.
@@ -194,6 +196,19 @@ pub struct Spend {
     pub ttl: Option<Span>,
     /// The broker that shall open something for it.
     pub broker: Option<String>,
+    /// Whether what that broker opens can be taken back.
+    pub recall: Recall,
+    /// How long its holder wants to be silent at most; the ruling's limit caps it.
+    pub heartbeat: Option<Span>,
+}
+
+impl Spend {
+    /// On a token, and nothing beside it, for as long as the rules allow.
+    pub fn on(credential: CredentialId, audience: impl Into<String>) -> Self {
+        let audience = audience.into();
+        let recall = Recall::Ends;
+        Self { credential, audience, ttl: None, broker: None, recall, heartbeat: None }
+    }
 }
 
 /// In what standing somebody revokes.
@@ -363,8 +378,15 @@ impl Request {
     ) -> Result<SealedGrant, ConsumeError> {
         let now = self.no_earlier(now);
         let approved = self.check_consume(by, &spend, membership, now)?;
-        let Spend { credential, audience, ttl, broker } = spend;
-        let limit = self.terms().map_or(Span::ZERO, |terms| terms.max_ttl);
+        let Spend { credential, audience, ttl, broker, recall, heartbeat } = spend;
+        let recall = broker.as_ref().map_or(Recall::Ends, |_| recall);
+        let ruled = self.terms().map_or(Span::ZERO, |terms| terms.max_ttl);
+        let limit = match recall {
+            Recall::Ends => ruled,
+            Recall::OnlyExpires => ruled.min(UNRECALLABLE_FOR),
+        };
+        let asked = self.terms().and_then(|terms| terms.heartbeat);
+        let heartbeat = asked.into_iter().chain(heartbeat).min();
         let wanted = ttl.into_iter().chain(self.intent.duration()).min().unwrap_or(limit);
         let expires_at = now.plus(wanted.min(limit));
         let issued = Issued {
@@ -375,10 +397,11 @@ impl Request {
             fingerprint: None,
             redeemed_at: None,
             ended: None,
-            brokered: broker.clone().map(Brokered::new),
+            brokered: broker.clone().map(|broker| Brokered::new(broker, recall)),
+            heartbeat,
         };
         let grant = Grant::new(self, &approved.counted, &issued);
-        let fact = Fact::Consumed { credential, audience, expires_at, broker };
+        let fact = Fact::Consumed { credential, audience, expires_at, broker, recall, heartbeat };
         Ok(SealedGrant::new(self.step(now, Some(by.id.clone()), fact), grant))
     }
 
@@ -659,6 +682,35 @@ impl Request {
         let now = self.no_earlier(now);
         self.to_close(now).find(|issued| issued.id == credential)?;
         Some(self.step(now, None, Fact::BrokerClosed { credential }))
+    }
+
+    /// Records that nobody can take back what a broker opened, and until when it works. `None` where
+    /// that is on record, where there is nothing to close, and for a time that has come.
+    pub fn broker_outlives(
+        &self,
+        credential: CredentialId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Option<Step> {
+        let now = self.no_earlier(now);
+        let issued = self.to_close(now).find(|issued| issued.id == credential)?;
+        issued.brokered.as_ref().filter(|brokered| brokered.outlives.is_none())?;
+        (until > now).then(|| self.step(now, None, Fact::BrokerOutlives { credential, until }))
+    }
+
+    /// Ends a credential whose holder was last heard of then, and had to be heard of by `due`.
+    /// `None` where none is asked of the holder, where it is not late, and where it has ended.
+    pub fn heartbeat_lost(
+        &self,
+        credential: CredentialId,
+        last: Timestamp,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Option<Step> {
+        let now = self.no_earlier(now);
+        let issued = self.credential(credential)?;
+        let late = issued.is_live(now) && issued.is_silent(last, due, now);
+        late.then(|| self.step(now, None, Fact::HeartbeatLost { credential, last, due }))
     }
 
     /// Records why it could not be closed; once, however often it is tried. `None` where it is on

@@ -23,7 +23,7 @@ use crate::request::transition::POLICY_CHANGED;
 use crate::request::walk::invariants::History;
 use crate::time::{Span, Timestamp};
 
-const WALKS: u64 = 1_500;
+const WALKS: u64 = 1_800;
 const MOVES: u64 = 30;
 
 #[test]
@@ -45,7 +45,7 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
 }
 
-pub(super) const WORDS: [&str; 21] = [
+pub(super) const WORDS: [&str; 23] = [
     "filed",
     "reviewed",
     "approved",
@@ -57,7 +57,9 @@ pub(super) const WORDS: [&str; 21] = [
     "redeemed",
     "abandoned",
     "credential revoked",
+    "heartbeat lost",
     "broker closed",
+    "broker outlives",
     "broker stuck",
     "completed",
     "revoked",
@@ -82,7 +84,9 @@ pub(super) fn fact_word(fact: &Fact) -> &'static str {
         Fact::Redeemed { .. } => "redeemed",
         Fact::Abandoned { .. } => "abandoned",
         Fact::CredentialRevoked { .. } => "credential revoked",
+        Fact::HeartbeatLost { .. } => "heartbeat lost",
         Fact::BrokerClosed { .. } => "broker closed",
+        Fact::BrokerOutlives { .. } => "broker outlives",
         Fact::BrokerStuck { .. } => "broker stuck",
         Fact::Completed => "completed",
         Fact::Revoked { .. } => "revoked",
@@ -258,10 +262,13 @@ impl World {
     fn act(&mut self) {
         let request = self.log.request.clone();
         let (now, members) = (self.clock(), self.members());
+        let is_beating = |issued: &Issued| issued.heartbeat.is_some() && issued.is_live(now);
         // What is likely is what gets somewhere; now and then it is anything at all.
         let likely = match request.state() {
-            _ if self.chance.one_in(4) => self.chance.below(23),
+            _ if self.chance.one_in(4) => self.chance.below(24),
             State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19]),
+            _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
+            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(2) => 23,
             _ => *self
                 .chance
                 .pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22]),
@@ -349,11 +356,23 @@ impl World {
                     true => self.any_credential(),
                     false => *self.chance.pick(&due),
                 };
-                let step = match self.chance.one_in(2) {
-                    true => request.broker_closed(credential, now),
-                    false => request.broker_stuck(credential, "away".to_owned(), now),
+                let until = self.now.plus(Span::minutes(self.chance.below(30)));
+                let step = match self.chance.below(6) {
+                    0 | 1 => request.broker_closed(credential, now),
+                    2 | 3 => request.broker_stuck(credential, "away".to_owned(), now),
+                    _ => request.broker_outlives(credential, until, now),
                 };
                 self.maybe(step);
+            }
+            23 => {
+                self.now = self.now.plus(Span::minutes(self.chance.below(6)));
+                let now = self.now;
+                let found = request.credentials().iter().find(|c| is_beating(c));
+                let since = found.map_or(now, |issued| issued.at);
+                let credential = found.map_or_else(|| self.any_credential(), |issued| issued.id);
+                let last = since.plus(Span::seconds(self.chance.below(30)));
+                let due = last.plus(Span::minutes(self.chance.below(6)));
+                self.maybe(request.heartbeat_lost(credential, last, due, now));
             }
             21 => {
                 if self.chance.one_in(8) {
@@ -390,7 +409,9 @@ impl World {
         let named = self.log.request.terms().and_then(|terms| terms.broker.clone());
         let broker = if self.chance.one_in(12) { Some("gcp".to_owned()) } else { named };
         let broker = broker.filter(|_| !self.chance.one_in(4));
-        Spend { credential: self.new_credential(), audience, ttl, broker }
+        let recall = if self.chance.one_in(3) { Recall::OnlyExpires } else { Recall::Ends };
+        let heartbeat = self.chance.one_in(2).then(|| Span::minutes(1 + self.chance.below(4)));
+        Spend { credential: self.new_credential(), audience, ttl, broker, recall, heartbeat }
     }
 
     fn standing(&mut self) -> Standing {
@@ -470,12 +491,13 @@ fn intent(chance: &mut Chance) -> Intent {
 fn ruling(chance: &mut Chance) -> Ruling {
     let audiences = chance.one_in(2).then(|| ["db", "aws"].map(str::to_owned).into());
     let terms = Terms {
-        max_ttl: Span::minutes(1 + chance.below(40)),
+        max_ttl: Span::minutes(1 + chance.below(90)),
         uses: 1 + chance.below(3) as u32,
         audiences,
         grant_window: Span::minutes(1 + chance.below(60)),
         broker: (!chance.one_in(3)).then(|| "aws".to_owned()),
         role: chance.one_in(4).then(|| "readonly".to_owned()),
+        heartbeat: chance.one_in(3).then(|| Span::minutes(1 + chance.below(4))),
     };
     let outcome = match chance.below(12) {
         0 => Outcome::Permit(terms),

@@ -53,7 +53,7 @@ rules:
 R
       escalate: {after: 5h, to: [group:leads], then_expire_after: 20h}
       remind: 7h
-      credential: {max_ttl: 40m, uses: 2, broker: vault}
+      credential: {max_ttl: 40m, uses: 2, broker: vault, heartbeat: 5m}
   - id: at-night
     when: {intent.kind: terraform.apply, now: {within: night}}
     require:
@@ -309,7 +309,22 @@ impl<'p> World<'p> {
             if let Some(step) = step {
                 self.commit(at, &step, members);
             }
+            self.listen(at, members);
             self.close(at, members);
+        }
+    }
+
+    /// Whoever has to be heard of is not, sometimes.
+    fn listen(&mut self, at: usize, members: usize) {
+        let request = self.logs[at].request.clone();
+        let live = request.credentials().iter().find(|issued| issued.is_live(self.now));
+        let Some(beats) = live.and_then(|issued| issued.heartbeat) else { return };
+        let Some(issued) = live.filter(|_| self.chance.one_in(2)) else { return };
+        let due = issued.at.plus(beats);
+        let step = request.heartbeat_lost(issued.id, issued.at, due, self.now);
+        assert_eq!(step.is_some(), due <= self.now, "seed {}: due {due}", self.seed);
+        if let Some(step) = step {
+            self.commit(at, &step, members);
         }
     }
 
@@ -321,9 +336,11 @@ impl<'p> World<'p> {
         assert_eq!(!to_close.is_empty(), due, "seed {}: {:?}", self.seed, request.closing_due());
         for credential in to_close {
             let request = self.logs[at].request.clone();
-            let step = match self.chance.one_in(3) {
-                true => request.broker_stuck(credential, "away".to_owned(), self.now),
-                false => request.broker_closed(credential, self.now),
+            let until = self.now.plus(Span::minutes(30));
+            let step = match self.chance.below(6) {
+                0 | 1 => request.broker_stuck(credential, "away".to_owned(), self.now),
+                2 => request.broker_outlives(credential, until, self.now),
+                _ => request.broker_closed(credential, self.now),
             };
             if let Some(step) = step {
                 self.commit(at, &step, members);
@@ -409,7 +426,9 @@ impl<'p> World<'p> {
         );
         let named = request.terms().and_then(|terms| terms.broker.clone());
         let broker = named.filter(|_| self.chance.one_in(2));
-        let spend = Spend { credential, audience: "db".to_owned(), ttl: None, broker };
+        let recall = if self.chance.one_in(2) { Recall::OnlyExpires } else { Recall::Ends };
+        let heartbeat = self.chance.one_in(2).then_some(Span::minutes(5));
+        let spend = Spend { broker, recall, heartbeat, ..Spend::on(credential, "db") };
         let Ok(sealed) = request.consume(request.requester(), spend, members, self.now) else {
             return;
         };
@@ -421,6 +440,10 @@ impl<'p> World<'p> {
         let step = request.minted(credential, fingerprint, self.now).filter(|_| minted);
         if let Some(step) = step {
             self.commit(at, &step, by);
+        }
+        if self.chance.one_in(3) {
+            self.now = self.now.plus(Span::minutes(6));
+            self.listen(at, by);
         }
         let request = self.logs[at].request.clone();
         let step = self.use_credential(&request).filter(|_| self.chance.one_in(2));
@@ -461,7 +484,7 @@ impl<'p> World<'p> {
         assert!(!pending || review == ReviewError::TooLate { deadline }, "{review:?}");
         assert!(request.cancel(request.requester(), String::new(), self.now).is_err());
         let credential = CredentialId::new(self.now, [1; 10]);
-        let spend = Spend { credential, audience: "db".to_owned(), ttl: None, broker: None };
+        let spend = Spend::on(credential, "db");
         assert!(request.consume(request.requester(), spend, members, self.now).is_err());
         assert!(request.supersede(self.now).is_none());
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::canonical;
 use crate::policy::risk::Score;
 use crate::policy::ruling;
-use crate::request::{self, Denial, Event, Fact};
+use crate::request::{self, Denial, Event, Fact, Recall};
 use crate::time::Span;
 use crate::wire::{
     Credentials, Intent, Known, PostReview, Principal, PrincipalId, RefusalReason, Ruling, Said,
@@ -92,6 +92,10 @@ enum SentFact {
         expires_at: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         broker: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recall: Option<SentRecall>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heartbeat: Option<String>,
     },
     Minted {
         credential: String,
@@ -106,8 +110,17 @@ enum SentFact {
     CredentialRevoked {
         credential: String,
     },
+    HeartbeatLost {
+        credential: String,
+        last: String,
+        due: String,
+    },
     BrokerClosed {
         credential: String,
+    },
+    BrokerOutlives {
+        credential: String,
+        until: String,
     },
     BrokerStuck {
         credential: String,
@@ -117,6 +130,13 @@ enum SentFact {
     Revoked {
         reason: String,
     },
+}
+
+/// Told where it is not as one would think.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SentRecall {
+    OnlyExpires,
 }
 
 fn is_nothing(known: &Known) -> bool {
@@ -274,12 +294,19 @@ impl From<&Fact> for SentFact {
             },
             Fact::Expired { deadline } => Self::Expired { deadline: deadline.to_string() },
             Fact::Canceled { reason } => Self::Canceled { reason: reason.clone() },
-            Fact::Consumed { credential, audience, expires_at, broker } => Self::Consumed {
-                credential: credential.to_string(),
-                audience: audience.clone(),
-                expires_at: expires_at.to_string(),
-                broker: broker.clone(),
-            },
+            Fact::Consumed { credential, audience, expires_at, broker, recall, heartbeat } => {
+                Self::Consumed {
+                    credential: credential.to_string(),
+                    audience: audience.clone(),
+                    expires_at: expires_at.to_string(),
+                    broker: broker.clone(),
+                    recall: match recall {
+                        Recall::Ends => None,
+                        Recall::OnlyExpires => Some(SentRecall::OnlyExpires),
+                    },
+                    heartbeat: heartbeat.map(|heartbeat| heartbeat.to_string()),
+                }
+            }
             Fact::Minted { credential, fingerprint } => Self::Minted {
                 credential: credential.to_string(),
                 fingerprint: fingerprint.to_string(),
@@ -291,6 +318,15 @@ impl From<&Fact> for SentFact {
             Fact::CredentialRevoked { credential } => {
                 Self::CredentialRevoked { credential: credential.to_string() }
             }
+            Fact::HeartbeatLost { credential, last, due } => Self::HeartbeatLost {
+                credential: credential.to_string(),
+                last: last.to_string(),
+                due: due.to_string(),
+            },
+            Fact::BrokerOutlives { credential, until } => Self::BrokerOutlives {
+                credential: credential.to_string(),
+                until: until.to_string(),
+            },
             Fact::BrokerClosed { credential } => {
                 Self::BrokerClosed { credential: credential.to_string() }
             }
@@ -349,12 +385,19 @@ impl SentFact {
             }),
             Self::Expired { deadline } => Fact::Expired { deadline: deadline.parse()? },
             Self::Canceled { reason } => Fact::Canceled { reason },
-            Self::Consumed { credential, audience, expires_at, broker } => Fact::Consumed {
-                credential: credential.parse()?,
-                audience,
-                expires_at: expires_at.parse()?,
-                broker,
-            },
+            Self::Consumed { credential, audience, expires_at, broker, recall, heartbeat } => {
+                Fact::Consumed {
+                    credential: credential.parse()?,
+                    audience,
+                    expires_at: expires_at.parse()?,
+                    broker,
+                    recall: match recall {
+                        None => Recall::Ends,
+                        Some(SentRecall::OnlyExpires) => Recall::OnlyExpires,
+                    },
+                    heartbeat: heartbeat.map(|heartbeat| heartbeat.parse()).transpose()?,
+                }
+            }
             Self::Minted { credential, fingerprint } => {
                 Fact::Minted { credential: credential.parse()?, fingerprint: fingerprint.parse()? }
             }
@@ -362,6 +405,14 @@ impl SentFact {
             Self::Abandoned { credential } => Fact::Abandoned { credential: credential.parse()? },
             Self::CredentialRevoked { credential } => {
                 Fact::CredentialRevoked { credential: credential.parse()? }
+            }
+            Self::HeartbeatLost { credential, last, due } => Fact::HeartbeatLost {
+                credential: credential.parse()?,
+                last: last.parse()?,
+                due: due.parse()?,
+            },
+            Self::BrokerOutlives { credential, until } => {
+                Fact::BrokerOutlives { credential: credential.parse()?, until: until.parse()? }
             }
             Self::BrokerClosed { credential } => {
                 Fact::BrokerClosed { credential: credential.parse()? }
@@ -427,6 +478,7 @@ fn read_terms(sent: &Credentials) -> Result<ruling::Terms, Unreadable> {
         grant_window: sent.grant_window.parse::<Span>()?,
         broker: sent.broker.clone(),
         role: sent.role.clone(),
+        heartbeat: sent.heartbeat.as_ref().map(|span| span.parse()).transpose()?,
     })
 }
 

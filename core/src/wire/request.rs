@@ -151,7 +151,7 @@ pub struct CredentialStatus {
     pub at: String,
     /// When it ends at the latest.
     pub expires_at: String,
-    /// `live`, `expired`, `completed`, `revoked`, `abandoned` or `unminted`.
+    /// `live`, `expired`, `completed`, `revoked`, `silent`, `abandoned` or `unminted`.
     pub status: String,
     /// SHA-256 of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,6 +162,9 @@ pub struct CredentialStatus {
     /// What a broker opened for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brokered: Option<Brokered>,
+    /// How long its holder may be silent before it ends, where signs of life are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
 }
 
 /// What a broker opened for a credential, or may have; never what it gave.
@@ -169,8 +172,15 @@ pub struct CredentialStatus {
 pub struct Brokered {
     /// The broker.
     pub broker: String,
-    /// `open`; `closing` as long as it is over and not closed; `closed`.
+    /// `open`; `closing` as long as it is over and not closed; `outlives` as long as it works although
+    /// the credential is over, because nobody can take it back; `closed`.
     pub status: String,
+    /// Whether it works until it ends by itself, whoever wants it closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_expires: bool,
+    /// Until when it works although the credential is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlives: Option<String>,
     /// Since when nothing of it exists any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<String>,
@@ -278,6 +288,7 @@ fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
             EndedHow::Completed => "completed",
             EndedHow::Revoked => "revoked",
             EndedHow::Abandoned => "abandoned",
+            EndedHow::Silent => "silent",
         },
         None if now >= issued.expires_at => "expired",
         None if issued.fingerprint.is_none() => "unminted",
@@ -293,15 +304,19 @@ fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
         redeemed_at: issued.redeemed_at.map(|at| at.to_string()),
         brokered: issued.brokered.as_ref().map(|brokered| Brokered {
             broker: brokered.broker.clone(),
-            status: match (brokered.closed_at, issued.closes_at()) {
-                (Some(_), _) => "closed",
-                (None, Some(due)) if now >= due => "closing",
-                (None, _) => "open",
+            status: match (brokered.closed_at, brokered.outlives, issued.closes_at()) {
+                (Some(_), ..) => "closed",
+                (None, _, Some(due)) if now >= due => "closing",
+                (None, Some(_), _) => "outlives",
+                (None, None, _) => "open",
             }
             .to_owned(),
+            only_expires: brokered.recall == request::Recall::OnlyExpires,
+            outlives: brokered.outlives.map(|until| until.to_string()),
             closed_at: brokered.closed_at.map(|at| at.to_string()),
             problem: brokered.problem.clone(),
         }),
+        heartbeat: issued.heartbeat.map(|heartbeat| heartbeat.to_string()),
     }
 }
 

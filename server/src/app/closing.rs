@@ -7,14 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use assent_core::id::{CredentialId, RequestId};
-use assent_core::request::Step;
+use assent_core::request::{Issued, Step};
 use assent_core::time::{Span, Timestamp};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 
 use crate::app::{AppError, Authority};
-use crate::broker::{BrokerError, Closing, Name};
+use crate::broker::{BrokerError, Closed, Closing, Name};
 use crate::ledger::Commit;
 
 /// How often it is looked whether something's time has come; what somebody ends is closed at once.
@@ -151,15 +151,16 @@ impl Authority {
         credential: CredentialId,
     ) -> Result<(), Unclosed> {
         let _turn = self.brokers.turn(credential).await;
+        let now = || self.clock.now();
+        let current = self.current(request).await?;
+        // It is closed already.
+        let Some(issued) = current.to_close(now()).find(|issued| issued.id == credential) else {
+            return Ok(());
+        };
         let closed = match self.brokers.get(broker) {
             Some(broker) => {
-                let now = self.clock.now();
-                let current = self.current(request).await?;
-                let Some(issued) = current.to_close(now).find(|issued| issued.id == credential)
-                else {
-                    return Ok(());
-                };
-                broker.close(&Closing::of(issued, now, self.brokers.kept())).await.map(drop)
+                let closing = Closing::of(issued, now(), self.brokers.kept());
+                sensible(broker.close(&closing).await, issued, now())
             }
             None => Err(BrokerError::Refused(format!(
                 "the authority is not set up with a broker `{broker}` any more: set it up again, \
@@ -167,13 +168,12 @@ impl Authority {
                 Name::of(credential)
             ))),
         };
-        let now = || self.clock.now();
-        let problem = closed.err();
         for _ in 0..TRIES {
             let current = self.current(request).await?;
-            let step: Option<Step> = match &problem {
-                None => current.broker_closed(credential, now()),
-                Some(problem) => current.broker_stuck(credential, problem.to_string(), now()),
+            let step: Option<Step> = match &closed {
+                Ok(Closed::Gone) => current.broker_closed(credential, now()),
+                Ok(Closed::Outlives(until)) => current.broker_outlives(credential, *until, now()),
+                Err(problem) => current.broker_stuck(credential, problem.to_string(), now()),
             };
             // It is on record already.
             let Some(step) = step else { break };
@@ -181,8 +181,22 @@ impl Authority {
                 break;
             }
         }
-        problem.map_or(Ok(()), |problem| Err(problem.into()))
+        Ok(closed.map(drop)?)
     }
+}
+
+/// What works for longer says so once, and of a time to come; what says it again is not closed.
+fn sensible(
+    closed: Result<Closed, BrokerError>,
+    issued: &Issued,
+    now: Timestamp,
+) -> Result<Closed, BrokerError> {
+    let Ok(Closed::Outlives(until)) = closed else { return closed };
+    let told = issued.brokered.as_ref().is_some_and(|brokered| brokered.outlives.is_some());
+    if told || until <= now {
+        return Err(BrokerError::Refused(format!("it says that this works until {until}")));
+    }
+    closed
 }
 
 /// Why something is open still.

@@ -4,13 +4,14 @@ use assent_core::credential::{Assertion, Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
+use assent_core::policy::ruling::SHORTEST_HEARTBEAT;
 use assent_core::request::{Issued, Request, Spend};
 use assent_core::time::Span;
 use assent_core::wire;
 
 use crate::app::requests::standing;
 use crate::app::{AppError, Authority, Caller, Wish};
-use crate::broker::{Asserts, BrokerError, Fields, Opening, Sought};
+use crate::broker::{Asserts, BrokerError, Fields, Opening, Recall, Sought};
 use crate::ledger::{Commit, NewCall, Write};
 
 /// How often a step is decided anew because the request has moved on meanwhile.
@@ -62,7 +63,7 @@ impl Authority {
 
     fn spend(&self, wanted: wire::MintRequest) -> Result<Spend, AppError> {
         let field = |field, problem: &str| AppError::Field { field, problem: problem.to_owned() };
-        let wire::MintRequest { audience, ttl, broker } = wanted;
+        let wire::MintRequest { audience, ttl, broker, heartbeat } = wanted;
         if audience.is_empty() || audience.len() > 255 || audience.chars().any(char::is_control) {
             return Err(field(
                 "audience",
@@ -74,8 +75,16 @@ impl Authority {
             Ok(ttl) => ttl,
             Err(problem) => return Err(field("ttl", &problem.to_string())),
         };
+        let heartbeat = heartbeat.map(|text| text.parse::<Span>()).transpose();
+        let heartbeat = heartbeat.map_err(|problem| field("heartbeat", &problem.to_string()))?;
+        if heartbeat.is_some_and(|heartbeat| heartbeat < SHORTEST_HEARTBEAT) {
+            let least = format!("ask for at least {SHORTEST_HEARTBEAT}");
+            return Err(field("heartbeat", &least));
+        }
+        let opens = broker.as_deref().and_then(|name| self.brokers.get(name));
+        let recall = opens.map_or(Recall::Ends, |broker| broker.recall());
         let credential = self.chance.credential_id(self.clock.now())?;
-        Ok(Spend { credential, audience, ttl, broker })
+        Ok(Spend { credential, audience, ttl, broker, recall, heartbeat })
     }
 
     /// What the broker could not open is refused before the use is spent.
@@ -148,8 +157,13 @@ impl Authority {
             let (id, fingerprint) = (minted.credential, minted.fingerprint);
             let step = request.minted(id, fingerprint, self.clock.now());
             let step = step.ok_or(AppError::CredentialOver)?;
+            let beats = step.next().credential(id).and_then(|issued| issued.heartbeat);
+            let heard = step.events().last().map(|event| event.at);
             if let Commit::Done(_) = self.commit_alone(step).await? {
-                return Ok(handed_out(minted, &fields));
+                let due = heard.zip(beats).map(|(heard, beats)| heard.plus(beats).to_string());
+                let heartbeat = beats.map(|beats| beats.to_string());
+                let credential = handed_out(minted, &fields);
+                return Ok(wire::Credential { heartbeat, heartbeat_due: due, ..credential });
             }
         }
         Err(AppError::Busy)
@@ -315,6 +329,8 @@ fn handed_out(minted: Minted, fields: &Fields) -> wire::Credential {
         expires_at: minted.expires_at.to_string(),
         claims: minted.claims,
         fields: fields.iter().map(exposed).collect(),
+        heartbeat: None,
+        heartbeat_due: None,
     }
 }
 

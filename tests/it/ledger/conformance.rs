@@ -486,12 +486,7 @@ async fn every_version_of_a_document_is_kept(ledger: Ledgers) {
 
 async fn a_receipt_opens_the_seal_of_its_own_step(ledger: Ledgers) {
     let (approved, filed) = done(&ledger, file("staging", "r", at(0))).await;
-    let spend = |now| assent_core::request::Spend {
-        credential: credential(now),
-        audience: "aws".to_owned(),
-        ttl: None,
-        broker: None,
-    };
+    let spend = |now| assent_core::request::Spend::on(credential(now), "aws");
     let members = super::kit::rules().membership(at(0));
     let seal = |now| approved.consume(&person("alice"), spend(now), &members, now);
     let (mine, theirs, stale) = (seal(at(1)).unwrap(), seal(at(2)).unwrap(), seal(at(3)).unwrap());

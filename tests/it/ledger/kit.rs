@@ -100,7 +100,7 @@ pub(super) fn opening(
     now: Timestamp,
 ) -> Step {
     let broker = Some(broker.to_owned());
-    let spend = Spend { credential, audience: "aws".to_owned(), ttl: None, broker };
+    let spend = Spend { broker, ..Spend::on(credential, "aws") };
     let sealed = request.consume(&person("alice"), spend, &rules().membership(now), now).unwrap();
     sealed.step().clone()
 }
@@ -129,7 +129,7 @@ pub(super) fn approval(request: &Request, who: &str, now: Timestamp) -> Step {
 
 /// A use of the grant, spent on this credential.
 pub(super) fn spending(request: &Request, credential: CredentialId, now: Timestamp) -> Step {
-    let spend = Spend { credential, audience: "aws".to_owned(), ttl: None, broker: None };
+    let spend = Spend::on(credential, "aws");
     let sealed = request.consume(&person("alice"), spend, &rules().membership(now), now).unwrap();
     sealed.step().clone()
 }

@@ -61,7 +61,9 @@ fn parts(ruling: &Ruling) -> BTreeMap<(u8, String), String> {
                 all.iter().cloned().collect::<Vec<_>>().join(", ")
             }),
         );
-        for (what, said) in [("broker", &terms.broker), ("role", &terms.role)] {
+        for (what, said) in
+            [("broker", &terms.broker), ("role", &terms.role), ("heartbeat", &terms.heartbeat)]
+        {
             said.iter().for_each(|said| put(5, what, said.clone()));
         }
     }

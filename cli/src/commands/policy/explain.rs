@@ -235,7 +235,9 @@ fn terms_text(terms: &wire::Credentials) -> String {
         "{} for {audiences}, at most {} each, the first within {}",
         terms.uses, terms.max_ttl, terms.grant_window
     );
-    for (what, said) in [("role", &terms.role), ("broker", &terms.broker)] {
+    for (what, said) in
+        [("role", &terms.role), ("broker", &terms.broker), ("heartbeat", &terms.heartbeat)]
+    {
         said.iter().for_each(|said| text.push_str(&format!(", {what} {}", clean(said))));
     }
     text

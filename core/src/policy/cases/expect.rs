@@ -27,6 +27,7 @@ pub(super) const EXPECT: Keys = Keys {
         "grant_window",
         "role",
         "broker",
+        "heartbeat",
         "expires_after",
         "notify",
         "post_review",
@@ -52,6 +53,7 @@ pub(super) struct Expect {
     grant_window: Option<Span>,
     role: Option<String>,
     broker: Option<String>,
+    heartbeat: Option<Span>,
     expires_after: Option<Span>,
     notify: Option<BTreeSet<Addressee>>,
     post_review: Option<BTreeSet<String>>,
@@ -88,6 +90,7 @@ impl Expect {
             grant_window: reader.span(fields.get("grant_window")),
             role,
             broker,
+            heartbeat: reader.span(fields.get("heartbeat")),
             expires_after: reader.span(fields.get("expires_after")),
             notify,
             post_review,
@@ -116,6 +119,8 @@ impl Expect {
         compared.one("grant_window", self.grant_window.as_ref(), terms.map(|t| &t.grant_window));
         compared.one("role", self.role.as_ref(), terms.and_then(|t| t.role.as_ref()));
         compared.one("broker", self.broker.as_ref(), terms.and_then(|t| t.broker.as_ref()));
+        let heartbeat = terms.and_then(|terms| terms.heartbeat);
+        compared.one("heartbeat", self.heartbeat.as_ref(), heartbeat.as_ref());
         let audiences = terms.and_then(|terms| terms.audiences.as_ref());
         let audiences = audiences.map(Listed);
         compared.one("audiences", self.audiences.as_ref().map(Listed).as_ref(), audiences.as_ref());

@@ -189,5 +189,8 @@ pub(crate) const ASK: Keys = keys(
     ],
 );
 
-pub(crate) const CREDENTIAL: Keys =
-    keys("credential", &[], &["max_ttl", "uses", "audiences", "grant_window", "broker", "role"]);
+pub(crate) const CREDENTIAL: Keys = keys(
+    "credential",
+    &[],
+    &["max_ttl", "uses", "audiences", "grant_window", "broker", "role", "heartbeat"],
+);

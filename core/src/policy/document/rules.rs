@@ -12,7 +12,7 @@ use crate::policy::document::{
     RequireText, Rule, ShapeText, StageText,
 };
 use crate::policy::risk::Factor;
-use crate::policy::ruling::Escalation;
+use crate::policy::ruling::{Escalation, SHORTEST_HEARTBEAT};
 use crate::policy::yaml::Node;
 use crate::time::Span;
 
@@ -296,6 +296,15 @@ impl Reader<'_> {
         self.limit_fields(&fields)
     }
 
+    fn heartbeat(&mut self, node: Option<&&Node>) -> Option<Span> {
+        let heartbeat = self.span(node);
+        if let (Some(node), Some(_)) = (node, heartbeat.filter(|span| *span < SHORTEST_HEARTBEAT)) {
+            let message = format_args!("a holder may be silent for at least {SHORTEST_HEARTBEAT}");
+            self.fault(&node.place, message);
+        }
+        heartbeat
+    }
+
     pub(super) fn limit_fields(&mut self, fields: &Fields<'_>) -> Limits {
         let audiences = fields.get("audiences").map(|node| {
             self.texts(node, "audiences").into_iter().map(|(_, audience)| audience).collect()
@@ -311,6 +320,7 @@ impl Reader<'_> {
             grant_window: self.span(fields.get("grant_window")),
             broker: self.optional_text(fields.get("broker")),
             role: self.optional_text(fields.get("role")),
+            heartbeat: self.heartbeat(fields.get("heartbeat")),
         }
     }
 }

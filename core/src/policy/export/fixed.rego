@@ -318,6 +318,10 @@ else := policy.defaults[limit]
 
 least(limit) := min(said(limit, everybody - stating) | {stated(limit)})
 
+shortest(limit) := min(said(limit, everybody)) if count(said(limit, everybody)) > 0
+
+else := null
+
 agreed(word) := min(said(word, everybody)) if count(said(word, everybody)) > 0
 
 else := null
@@ -428,6 +432,7 @@ granted := {
 	"audiences": audiences,
 	"broker": agreed("broker"),
 	"role": agreed("role"),
+	"heartbeat": shortest("heartbeat"),
 }
 
 ruling := refusal(reasons) if count(reasons) > 0

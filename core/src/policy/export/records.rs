@@ -114,6 +114,7 @@ fn limits(limits: &Limits, expires_after: Option<Span>) -> Value {
         ("audiences", json!(limits.audiences)),
         ("broker", json!(limits.broker)),
         ("role", json!(limits.role)),
+        ("heartbeat", seconds(limits.heartbeat)),
     ])
 }
 

@@ -135,6 +135,7 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("grant_window", reference("span")),
                 ("role", text("The role")),
                 ("broker", text("The broker")),
+                ("heartbeat", reference("span")),
                 ("expires_after", reference("span")),
                 ("notify", texts("Who is told")),
                 ("post_review", texts("The rules that want a later review")),

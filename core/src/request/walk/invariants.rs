@@ -310,7 +310,9 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
             | Fact::Redeemed { .. }
             | Fact::Abandoned { .. }
             | Fact::CredentialRevoked { .. }
+            | Fact::HeartbeatLost { .. }
             | Fact::BrokerClosed { .. }
+            | Fact::BrokerOutlives { .. }
             | Fact::BrokerStuck { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
@@ -491,6 +493,7 @@ struct Life {
     minted: bool,
     redeemed: bool,
     ended: bool,
+    heartbeat: Option<Span>,
 }
 
 type Lives = BTreeMap<CredentialId, (Timestamp, Timestamp, Life)>;
@@ -507,8 +510,12 @@ fn invariant_a_credential_has_its_record(history: &History<'_>) -> Kept {
     for event in history.events {
         let at = event.at;
         match &event.fact {
-            Fact::Consumed { credential, expires_at, .. } => {
-                lives.insert(*credential, (at, *expires_at, Life::default()));
+            Fact::Consumed { credential, expires_at, heartbeat, .. } => {
+                let ruled = history.terms().and_then(|terms| terms.heartbeat);
+                let kept = ruled.is_none_or(|ruled| heartbeat.is_some_and(|own| own <= ruled));
+                keep!(kept, "may be silent for {heartbeat:?}, but ruled is {ruled:?}");
+                let life = Life { heartbeat: *heartbeat, ..Life::default() };
+                lives.insert(*credential, (at, *expires_at, life));
             }
             Fact::Minted { credential, .. } => {
                 let (since, until, life) = life(&mut lives, credential)?;
@@ -533,6 +540,14 @@ fn invariant_a_credential_has_its_record(history: &History<'_>) -> Kept {
                 keep!(!life.ended && at < *until, "ended twice");
                 life.ended = true;
             }
+            Fact::HeartbeatLost { credential, last, due } => {
+                let (since, until, life) = life(&mut lives, credential)?;
+                keep!(life.minted && !life.ended && at < *until, "silent when not live");
+                let asked = life.heartbeat.ok_or("silent, but nobody asks for signs of life")?;
+                keep!(last >= since && *due >= last.plus(asked), "{due} is too early after {last}");
+                keep!(at >= *due, "silent at {at}, but due {due}");
+                life.ended = true;
+            }
             Fact::Completed | Fact::Revoked { .. } => {
                 lives.values_mut().for_each(|(_, _, life)| life.ended = true);
             }
@@ -546,24 +561,40 @@ fn invariant_a_credential_has_its_record(history: &History<'_>) -> Kept {
 }
 
 /// Something may exist outside from the moment it is on record, and only where the ruling names who
-/// opens it; it is closed once, never while the credential is good; and until it is closed, the
-/// request knows when it is due.
+/// opens it; it is closed once, never while the credential is good or while it works all the same,
+/// which is short where nobody can take it back; and until it is closed, the request knows when it
+/// is due.
 fn invariant_what_a_broker_opened_is_closed_after_its_end(history: &History<'_>) -> Kept {
     let named = history.request.terms().and_then(|terms| terms.broker.as_deref());
     let mut open: BTreeMap<CredentialId, Timestamp> = BTreeMap::new();
-    let mut stuck = BTreeSet::new();
+    let (mut stuck, mut outlives) = (BTreeSet::new(), BTreeSet::new());
     for event in history.events {
         let at = event.at;
         match &event.fact {
-            Fact::Consumed { credential, expires_at, broker: Some(broker), .. } => {
+            Fact::Consumed { credential, expires_at, broker: Some(broker), recall, .. } => {
                 keep!(named == Some(broker), "{broker} opens, but {named:?} is named");
+                let short = *expires_at <= at.plus(UNRECALLABLE_FOR);
+                keep!(*recall == Recall::Ends || short, "until {expires_at}, and beyond recall");
                 open.insert(*credential, *expires_at);
             }
-            Fact::Abandoned { credential } | Fact::CredentialRevoked { credential } => {
-                open.entry(*credential).and_modify(|due| *due = at.min(*due));
+            Fact::Consumed { recall, .. } => {
+                keep!(*recall == Recall::Ends, "nothing is opened, and beyond recall");
+            }
+            Fact::Abandoned { credential }
+            | Fact::CredentialRevoked { credential }
+            | Fact::HeartbeatLost { credential, .. } => {
+                let ended = open.get_mut(credential).filter(|_| !outlives.contains(credential));
+                ended.into_iter().for_each(|due| *due = at.min(*due));
             }
             Fact::Completed | Fact::Revoked { .. } => {
-                open.values_mut().for_each(|due| *due = at.min(*due));
+                let ended = open.iter_mut().filter(|(id, _)| !outlives.contains(*id));
+                ended.for_each(|(_, due)| *due = at.min(*due));
+            }
+            Fact::BrokerOutlives { credential, until } => {
+                let due = open.get_mut(credential).ok_or("what is not open outlives")?;
+                keep!(at >= *due, "outlives at {at}, but it ends at {due}");
+                keep!(*until > at && outlives.insert(credential), "outlives twice, or is over");
+                *due = *until;
             }
             Fact::BrokerClosed { credential } => {
                 let due = open.remove(credential).ok_or("closed what was not open")?;
@@ -606,7 +637,9 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
             Fact::Redeemed { .. } => keep!(by.is_some(), "redeemed by nobody"),
             Fact::Expired { .. }
             | Fact::Abandoned { .. }
+            | Fact::HeartbeatLost { .. }
             | Fact::BrokerClosed { .. }
+            | Fact::BrokerOutlives { .. }
             | Fact::BrokerStuck { .. }
             | Fact::Advanced { .. }
             | Fact::Escalated { .. }

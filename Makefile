@@ -3,11 +3,16 @@
 CARGO ?= cargo
 BENCH ?= all
 
-.PHONY: demo test build package mirror bench lint docs
+.PHONY: demo demo-postgres test build package mirror bench lint docs
 
 # A Terraform apply that waits for two people. APPROVE=auto approves, DENY=1 denies by itself.
 demo:
 	@APPROVE='$(APPROVE)' DENY='$(DENY)' examples/quickstart/demo.sh
+
+# A login to a PostgreSQL of its own, for as long as an approved session lasts. Needs cargo and
+# PostgreSQL's server and client.
+demo-postgres:
+	@APPROVE='$(APPROVE)' examples/postgres/demo.sh
 
 # Sets up what the tests need and runs all of them.
 test:

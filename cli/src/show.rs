@@ -36,6 +36,22 @@ pub(crate) fn target(request: &Request) -> String {
     request.intent.target.iter().map(pair).collect::<Vec<_>>().join(", ")
 }
 
+/// What a broker has open for a credential, in a few words.
+pub(crate) fn brokered(brokered: Option<&assent_client::wire::Brokered>) -> String {
+    let Some(brokered) = brokered else { return String::new() };
+    let mut text = match (brokered.status.as_str(), &brokered.outlives) {
+        ("outlives", Some(until)) => format!("works until {}", clean(until)),
+        (status, _) => clean(status),
+    };
+    if brokered.only_expires && brokered.status != "closed" {
+        text.push_str(", cannot be taken back");
+    }
+    if let (Some(problem), "closing") = (&brokered.problem, brokered.status.as_str()) {
+        text.push_str(&format!(": {}", clean(problem)));
+    }
+    text
+}
+
 /// A name as the server's own texts have it: `bob` for our own, `issuer#subject` for others.
 pub(crate) fn principal(iss: &str, sub: &str) -> String {
     match iss == assent_core::principal::LOCAL_ISSUER {

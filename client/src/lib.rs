@@ -5,6 +5,7 @@
 
 mod error;
 mod exchange;
+mod heartbeat;
 mod policy;
 mod settings;
 mod token;
@@ -271,6 +272,39 @@ impl Client {
     ) -> Result<wire::Credential, ClientError> {
         let path = path("/v1/requests/{}/credentials", id);
         self.transport.send(Call::change(&path, wanted, key)).await
+    }
+
+    /// Lists credentials: `state`, `environment`, `kind`, `requester`, `cursor` and `limit`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn credentials(
+        &self,
+        query: &[(&str, &str)],
+    ) -> Result<wire::CredentialList, ClientError> {
+        self.transport.send(Call::get("/v1/credentials").with_query(query)).await
+    }
+
+    /// Ends every grant and credential that fits.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn revoke_all(
+        &self,
+        wanted: &wire::Revocation,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Revoked, ClientError> {
+        let call = Call::change("/v1/revocations", wanted, key);
+        self.transport.send(call.patient(Duration::from_secs(120))).await
+    }
+
+    /// Sends a sign of life for a credential.
+    ///
+    /// # Errors
+    /// [`ClientError`]; code `credential_over` where there is nothing left to hold.
+    pub async fn heartbeat(&self, credential: &str) -> Result<wire::Heartbeat, ClientError> {
+        let path = path("/v1/credentials/{}/heartbeat", credential);
+        self.transport.send(Call::change(&path, &json!({}), &IdempotencyKey::fresh())).await
     }
 
     /// Takes one credential back, by its id.

@@ -403,6 +403,24 @@ impl Request {
         self.credentials.iter().filter(move |issued| issued.closes_at().is_some_and(|at| now >= at))
     }
 
+    /// Until when something of it may be good: the grant, a credential, or what a broker opened for
+    /// one. `None` where nothing is.
+    pub fn live_until(&self) -> Option<Timestamp> {
+        let grant = match &self.state {
+            State::Approved(approved) => Some(approved.consume_by),
+            State::Pending(_)
+            | State::Denied(_)
+            | State::Expired(_)
+            | State::Canceled(_)
+            | State::Consumed(_)
+            | State::Revoked(_) => None,
+        };
+        let live = self.credentials.iter().filter(|issued| issued.ended.is_none());
+        let live = live.map(|issued| issued.expires_at);
+        let open = self.credentials.iter().filter_map(Issued::closes_at);
+        grant.into_iter().chain(live).chain(open).max()
+    }
+
     /// When something will have to be done without anybody asking: a deadline passes, others are to
     /// be asked, or a later review is missed.
     pub fn due_at(&self) -> Option<Timestamp> {

@@ -124,7 +124,8 @@ impl Span {
         self.0 / 1000
     }
 
-    fn as_millis(self) -> i64 {
+    /// In milliseconds.
+    pub fn as_millis(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX)
     }
 }

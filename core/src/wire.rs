@@ -716,6 +716,103 @@ impl std::fmt::Debug for Credential {
     }
 }
 
+/// What follows from a sign of life; nothing where none is asked of the holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Heartbeat {
+    /// How long the holder may be silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
+    /// When the next one is due, by the authority's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_due: Option<String>,
+}
+
+/// A credential, and what it is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CredentialEntry {
+    /// Its request.
+    pub request: String,
+    /// Who asked.
+    pub requester: Principal,
+    /// For what kind of action.
+    pub kind: String,
+    /// In which environment.
+    pub environment: String,
+    /// Why.
+    pub reason: String,
+    /// What is known of it.
+    pub credential: CredentialStatus,
+}
+
+/// Some credentials.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CredentialList {
+    /// By request, newest first.
+    pub credentials: Vec<CredentialEntry>,
+    /// Where the next page begins, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Ends everything that fits: every grant and every credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// In this environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Of this requester.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<String>,
+    /// Said so that nobody ends everything by leaving something out: `true`.
+    pub all: bool,
+    /// Why, for the record.
+    pub reason: String,
+    /// Only count what would end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// What ended, or would.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Revoked {
+    /// Whether it was only counted.
+    pub dry_run: bool,
+    /// Of how many requests something was good.
+    pub requests: usize,
+    /// How many grants.
+    pub grants: usize,
+    /// How many credentials.
+    pub credentials: usize,
+    /// What brokers have opened and not closed.
+    pub open_outside: Vec<OpenOutside>,
+    /// What could not be taken back: ask again.
+    pub failed: Vec<NotRevoked>,
+}
+
+/// Something that a broker has opened and not closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OpenOutside {
+    /// The request.
+    pub request: String,
+    /// The credential.
+    pub credential: String,
+    /// What is open.
+    pub brokered: Brokered,
+}
+
+/// A request that could not be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotRevoked {
+    /// Which.
+    pub request: String,
+    /// Why not.
+    pub problem: String,
+}
+
 /// What the authority says of a presented credential: RFC 7662, or what redeeming it gave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Introspection {

@@ -190,7 +190,7 @@ async fn mint(session: &Session, server: Client, config: Value) -> Result<Opened
     let minted = session
         .see_through(|_| async move {
             let minted = server.mint(&approval, &asked, &IdempotencyKey::fresh()).await;
-            minted.inspect(|credential| open.note(&credential.id, &server))
+            minted.inspect(|credential| open.note(credential, &server))
         })
         .await
         .ok_or_else(|| failure::ours("minting a credential"))?;

@@ -8,6 +8,8 @@ mod closing;
 mod credentials;
 mod error;
 mod exchange;
+mod heartbeats;
+mod live;
 mod plans;
 mod policies;
 mod requests;
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use afterwards::LaterReview;
 pub use error::{AppError, BeginError};
 pub use exchange::ExchangeError;
+pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub use requests::{Filed, Listing};
@@ -104,6 +107,7 @@ pub struct Authority {
     brokers: Brokers,
     sealer: Sealer,
     closings: closing::Closings,
+    hearing: heartbeats::Hearing,
 }
 
 /// Who calls, as their access token proved.
@@ -213,6 +217,7 @@ impl Authority {
             brokers: Brokers::default(),
             sealer: Sealer::default(),
             closings: closing::Closings::default(),
+            hearing: heartbeats::Hearing::default(),
         }
     }
 

@@ -50,8 +50,8 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
         spent: Option<Spent>,
     ) -> Result<bool, LedgerError>;
 
-    /// Forgets what is over: records of exchanged tokens that have ended, and foreign tokens that
-    /// nobody would believe any more. The audit log keeps all of them.
+    /// Forgets what is over: records of exchanged tokens that have ended, foreign tokens that nobody
+    /// would believe any more, and whom to listen for. The audit log keeps what matters of them.
     async fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError>;
 
     /// What a call with this key did before.
@@ -80,6 +80,27 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 
     /// Requests of which something that a broker opened is to be closed, longest due first.
     async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
+
+    /// Requests of which something may be good at this moment, or is open outside, newest first: at
+    /// least those.
+    async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
+
+    /// Notes that the holder of a credential was heard of. `false` where nobody listens for it.
+    async fn heard(
+        &self,
+        credential: CredentialId,
+        last: Timestamp,
+        due: Timestamp,
+    ) -> Result<bool, LedgerError>;
+
+    /// When the holders of a request's credentials were heard of, where anybody listens.
+    async fn heartbeats(&self, request: RequestId) -> Result<Vec<Heartbeat>, LedgerError>;
+
+    /// Those who should have been heard of by now, longest due first.
+    async fn silent(&self, now: Timestamp, limit: usize) -> Result<Vec<Heartbeat>, LedgerError>;
+
+    /// Nobody could be heard for a while: everybody has their whole time from now on.
+    async fn excuse(&self, now: Timestamp) -> Result<(), LedgerError>;
 
     /// Requests, newest first, older than `before`.
     async fn list(
@@ -193,6 +214,8 @@ pub enum Kept {
         /// What it says; `None` where it is taken back.
         value: Option<Value>,
     },
+    /// Nothing: the entry tells it all.
+    Nothing,
     /// The next version of a policy document.
     Document {
         /// Its name.
@@ -200,6 +223,19 @@ pub enum Kept {
         /// The text; `None` where it is removed.
         text: Option<String>,
     },
+}
+
+/// When a credential's holder was heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The credential's request.
+    pub request: RequestId,
+    /// The credential.
+    pub credential: CredentialId,
+    /// When last.
+    pub last: Timestamp,
+    /// By when it must be again.
+    pub due: Timestamp,
 }
 
 /// What is kept of a plan's bytes.

@@ -5,8 +5,13 @@ mod closing;
 mod command_line;
 mod crash;
 pub(crate) mod database;
+mod emulators;
+mod example;
+mod github;
+mod installations;
 mod opening;
 mod proxy;
+mod recall;
 mod sts;
 
 use std::path::Path;
@@ -133,7 +138,11 @@ async fn file(who: &Caller, environment: &str) -> wire::Request {
 }
 
 fn wanted(broker: &str) -> MintRequest {
-    MintRequest { audience: "orders".to_owned(), ttl: None, broker: Some(broker.to_owned()) }
+    MintRequest {
+        audience: "orders".to_owned(),
+        broker: Some(broker.to_owned()),
+        ..Default::default()
+    }
 }
 
 /// Mints with the test's broker.

@@ -3,6 +3,8 @@
 //!
 //! 20 cycles by default; `ASSENT_CRASH_CYCLES=100` runs more.
 
+mod minting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

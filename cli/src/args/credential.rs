@@ -1,7 +1,7 @@
 //! Credentials, as they are asked for and presented on the command line.
 
 use assent_client::Secret;
-use assent_core::id::RequestId;
+use assent_core::id::{CredentialId, RequestId};
 use assent_core::time::Span;
 use clap::{Args, Subcommand};
 
@@ -9,12 +9,57 @@ use crate::args::{Printing, secret};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialCommand {
+    /// List credentials: all, or those that are good at this moment
+    List(CredentialListArgs),
+    /// Send a sign of life for a credential that ends when its holder is silent
+    Heartbeat(HeartbeatArgs),
     /// Mint a credential of a granted request and print its token
     Mint(MintArgs),
     /// Print what a token says, without checking it
     Inspect(InspectArgs),
     /// Check a token: its signature, its claims and whether it was taken back
     Verify(VerifyTokenArgs),
+}
+
+/// Which credentials are meant: those that fit everything that is said.
+#[derive(Debug, Args)]
+pub(crate) struct MatchingArgs {
+    /// Only those for this environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Only those for this kind of action
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Only those of this requester
+    #[arg(long, value_name = "NAME")]
+    pub(crate) requester: Option<String>,
+}
+
+impl MatchingArgs {
+    /// Whether anything is said.
+    pub(crate) fn says_anything(&self) -> bool {
+        self.environment.is_some() || self.kind.is_some() || self.requester.is_some()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialListArgs {
+    /// Only those that are good, or of which a broker has something open
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) matching: MatchingArgs,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HeartbeatArgs {
+    /// The credential's id
+    pub(crate) id: CredentialId,
 }
 
 #[derive(Debug, Args)]
@@ -31,6 +76,9 @@ pub(crate) struct MintArgs {
     /// Have this broker of the authority open something; what it gave is printed with the token
     #[arg(long, value_name = "NAME")]
     pub(crate) broker: Option<String>,
+    /// End it when its holder has not been heard of for so long: 2m; see `assent credential heartbeat`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) heartbeat: Option<Span>,
     #[command(flatten)]
     pub(crate) printing: Printing,
 }

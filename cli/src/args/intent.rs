@@ -122,6 +122,10 @@ pub(crate) struct RunArgs {
     /// ASSENT_FIELD_HOST, ASSENT_FIELD_PASSWORD …, and in PGHOST, PGPASSWORD … where it is PostgreSQL
     #[arg(long, value_name = "NAME")]
     pub(crate) broker: Option<String>,
+    /// End the credential when this program has not been heard of for so long: 2m. Policy may ask
+    /// for less; the signs of life are sent by themselves
+    #[arg(long, value_name = "TIME")]
+    pub(crate) heartbeat: Option<Span>,
     /// How long to wait for the decision; the request is canceled when it is over
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<Span>,

@@ -4,7 +4,7 @@ use assent_core::id::RequestId;
 use assent_core::time::Span;
 use clap::{ArgGroup, Args, ValueEnum};
 
-use crate::args::Printing;
+use crate::args::{MatchingArgs, Printing};
 
 /// The states, in the words they have everywhere, and those that are not over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -147,7 +147,16 @@ pub(crate) struct CancelArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RevokeArgs {
     /// The request's id
-    pub(crate) id: RequestId,
+    #[arg(required_unless_present = "all")]
+    pub(crate) id: Option<RequestId>,
+    /// Every grant and every credential that fits, in an incident; for administrators
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) matching: MatchingArgs,
+    /// With --all: do it, after showing what would end
+    #[arg(long, requires = "all")]
+    pub(crate) yes: bool,
     /// Why, for the record
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) reason: String,

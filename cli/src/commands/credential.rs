@@ -1,6 +1,8 @@
 //! `assent credential`
 
+mod heartbeat;
 mod inspect;
+mod list;
 mod mint;
 mod verify;
 
@@ -15,13 +17,15 @@ use crate::output::Output;
 /// Longer than any token.
 const MAX_STDIN: u64 = 65_536;
 
-/// Mints, inspects or verifies.
+/// Lists, mints, keeps, inspects or verifies.
 pub(crate) async fn run(
     command: CredentialCommand,
     client: impl FnOnce() -> Result<Client, Failure>,
     output: &Output,
 ) -> Result<Exit, Failure> {
     match command {
+        CredentialCommand::List(args) => list::run(args, &client()?, output).await,
+        CredentialCommand::Heartbeat(args) => heartbeat::run(args, &client()?, output).await,
         CredentialCommand::Mint(args) => mint::run(args, &client()?, output).await,
         CredentialCommand::Inspect(args) => inspect::run(args, output),
         CredentialCommand::Verify(args) => verify::run(args, &client()?, output).await,

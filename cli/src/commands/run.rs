@@ -32,7 +32,7 @@ pub(crate) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let RunArgs { intent, reason, audience, broker, timeout, command } = args;
+    let RunArgs { intent, reason, audience, broker, heartbeat, timeout, command } = args;
     let reason = reason.unwrap_or_else(|| default_reason(&command));
     let plan = match &intent.plan {
         None => None,
@@ -53,7 +53,7 @@ pub(crate) async fn run(
         Decided::Granted(request) => *request,
         Decided::Over(exit) => return Ok(exit),
     };
-    let credential = match mint(&request, audience, broker, client).await {
+    let credential = match mint(&request, audience, Opened { broker, heartbeat }, client).await {
         Ok(credential) => credential,
         Err(failure) => {
             end(&request, "no credential could be minted", client, output).await;
@@ -65,7 +65,10 @@ pub(crate) async fn run(
         return Ok(ask.exit());
     }
     let environment = child::Environment { request: &request, credential: &credential, client };
-    let ended = child::run(&command, &environment, &mut signals).await;
+    let ended = tokio::select! {
+        ended = child::run(&command, &environment, &mut signals) => ended,
+        never = client.keep_alive(&credential.id, credential.heartbeat.as_deref()) => match never {},
+    };
     match ended.failed {
         None => complete(&request, client, output).await,
         Some(reason) => end(&request, &reason, client, output).await,
@@ -160,17 +163,24 @@ async fn unless_asked_to_end<T>(
     }
 }
 
+/// What is wanted of the credential beside its token.
+struct Opened {
+    broker: Option<String>,
+    heartbeat: Option<Span>,
+}
+
 async fn mint(
     request: &Request,
     audience: String,
-    broker: Option<String>,
+    opened: Opened,
     client: &Client,
 ) -> Result<Credential, Failure> {
+    let Opened { broker, heartbeat } = opened;
     let wanted = MintRequest {
         audience,
         ttl: request.intent.duration.clone(),
         broker,
-        ..MintRequest::default()
+        heartbeat: heartbeat.map(|span| span.to_string()),
     };
     Ok(client.mint(&request.id, &wanted, &IdempotencyKey::fresh()).await?)
 }

@@ -165,6 +165,9 @@ pub struct CredentialStatus {
     /// How long its holder may be silent before it ends, where signs of life are asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<String>,
+    /// When its holder must be heard of again; told of one credential alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_due: Option<String>,
 }
 
 /// What a broker opened for a credential, or may have; never what it gave.
@@ -317,6 +320,7 @@ fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
             problem: brokered.problem.clone(),
         }),
         heartbeat: issued.heartbeat.map(|heartbeat| heartbeat.to_string()),
+        heartbeat_due: None,
     }
 }
 

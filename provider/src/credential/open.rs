@@ -6,6 +6,7 @@
 //! Only ids are kept: the token is handed to Terraform and nowhere kept.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assent_client::{Client, ClientError, IdempotencyKey, wire};
@@ -16,12 +17,25 @@ use crate::log::{Level, log};
 
 /// Open credentials by id, each with the way to the server that minted it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OpenCredentials(Arc<Mutex<BTreeMap<String, Client>>>);
+pub(crate) struct OpenCredentials(Arc<Mutex<BTreeMap<String, Held>>>);
+
+/// One that is open. Its signs of life end with it.
+#[derive(Debug)]
+struct Held {
+    client: Client,
+    _beats: JoinSet<Infallible>,
+}
 
 impl OpenCredentials {
-    /// Notes an open credential.
-    pub(super) fn note(&self, id: &str, client: &Client) {
-        self.entries().insert(id.to_owned(), client.clone());
+    /// Notes an open credential, and sends signs of life for it where they are asked for.
+    pub(super) fn note(&self, credential: &wire::Credential, client: &Client) {
+        let mut beats = JoinSet::new();
+        if let Some(heartbeat) = credential.heartbeat.clone() {
+            let (id, client) = (credential.id.clone(), client.clone());
+            beats.spawn(async move { client.keep_alive(&id, Some(&heartbeat)).await });
+        }
+        let held = Held { client: client.clone(), _beats: beats };
+        self.entries().insert(credential.id.clone(), held);
     }
 
     /// Looks whether one is still good. What this process did not open is not looked at.
@@ -32,7 +46,7 @@ impl OpenCredentials {
         &self,
         id: &str,
     ) -> Result<Option<wire::CredentialStatus>, ClientError> {
-        let client = self.entries().get(id).cloned();
+        let client = self.client_of(id);
         match client {
             Some(client) => client.credential(id).await.map(Some),
             None => Ok(None),
@@ -44,7 +58,7 @@ impl OpenCredentials {
     /// # Errors
     /// The server could not be told; the credential stays noted.
     pub(super) async fn revoke(&self, id: &str) -> Result<(), ClientError> {
-        let client = self.entries().get(id).cloned();
+        let client = self.client_of(id);
         let Some(client) = client else { return Ok(()) };
         match client.revoke_credential(id, &IdempotencyKey::fresh()).await {
             Ok(()) => {}
@@ -75,7 +89,11 @@ impl OpenCredentials {
         while revocations.join_next().await.is_some() {}
     }
 
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Client>> {
+    fn client_of(&self, id: &str) -> Option<Client> {
+        self.entries().get(id).map(|held| held.client.clone())
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Held>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,9 +11,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Change, Form, Known, Path};
+use crate::api::extract::{Change, Form, Known, Path, Query};
 use crate::api::requests::Nothing;
-use crate::app::Authority;
+use crate::app::{AppError, Authority, Matching};
+use crate::ledger::States;
 
 pub(super) async fn mint(
     State(authority): State<Arc<Authority>>,
@@ -22,6 +23,52 @@ pub(super) async fn mint(
 ) -> Result<(StatusCode, Answer<wire::Credential>), ApiError> {
     let minted = authority.mint(&change.caller, &id, change.body, change.wish).await?;
     Ok((StatusCode::CREATED, Answer(minted)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    state: Option<String>,
+    environment: Option<String>,
+    kind: Option<String>,
+    requester: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    State(authority): State<Arc<Authority>>,
+    Known(caller): Known,
+    query: Query<ListQuery>,
+) -> Result<Answer<wire::CredentialList>, ApiError> {
+    let Query(ListQuery { state, environment, kind, requester, cursor, limit }) = query;
+    let states = match state.as_deref() {
+        None | Some("any") => States::Any,
+        Some("live") => States::Open,
+        Some(_) => {
+            let problem = "expected live or any".to_owned();
+            return Err(AppError::Field { field: "state", problem }.into());
+        }
+    };
+    let before = cursor.map(|cursor| cursor.parse()).transpose().map_err(AppError::Id)?;
+    let matching = Matching { environment, kind, requester };
+    let limit = limit.unwrap_or(50).clamp(1, 200);
+    Ok(Answer(authority.credentials(&caller, states, &matching, before, limit).await?))
+}
+
+pub(super) async fn revoke_all(
+    State(authority): State<Arc<Authority>>,
+    change: Change<wire::Revocation>,
+) -> Result<Answer<wire::Revoked>, ApiError> {
+    Ok(Answer(authority.revoke_all(&change.caller, change.body).await?))
+}
+
+pub(super) async fn heartbeat(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path,
+    change: Change<Nothing>,
+) -> Result<Answer<wire::Heartbeat>, ApiError> {
+    Ok(Answer(authority.heartbeat(&change.caller, &id).await?))
 }
 
 pub(super) async fn show(

@@ -178,6 +178,10 @@ impl Authority {
         let Some((claims, request)) = self.recognize(token, None).await? else {
             return Ok(inactive);
         };
+        let request = match self.silence(&request).await? {
+            Some(_) => self.current(request.id()).await?,
+            None => request,
+        };
         let now = self.clock.now();
         let is_good = |issued: &Issued| {
             issued.is_live(now)
@@ -244,7 +248,14 @@ impl Authority {
         let shown = self.show(&request);
         let mut all = shown.credentials.into_iter();
         let found = all.find(|status| status.id == credential.to_string());
-        found.ok_or_else(|| not_found(id))
+        let found = found.ok_or_else(|| not_found(id))?;
+        let beats = match found.heartbeat {
+            Some(_) => self.ledger.heartbeats(request.id()).await?,
+            None => Vec::new(),
+        };
+        let beat = beats.iter().find(|beat| beat.credential == credential);
+        let heartbeat_due = beat.map(|beat| beat.due.to_string());
+        Ok(wire::CredentialStatus { heartbeat_due, ..found })
     }
 
     /// Takes one credential back, by its id. Done before is done.
@@ -283,7 +294,7 @@ impl Authority {
         wire::Request::show(request, &self.membership(), self.clock.now(), &self.base)
     }
 
-    async fn request_of(
+    pub(super) async fn request_of(
         &self,
         caller: &Caller,
         id: &str,

@@ -367,12 +367,18 @@ impl Authority {
         for _ in 0..TRIES {
             let found = self.ledger.load(id, None).await?;
             let request = found.ok_or_else(|| not_found(&id.to_string()))?;
-            let Some(step) = request.lapse(self.clock.now()) else { return Ok(request) };
-            let next = step.next().clone();
+            let step = match request.lapse(self.clock.now()) {
+                Some(step) => Some(step),
+                None => self.silence(&request).await?,
+            };
+            let Some(step) = step else { return Ok(request) };
             let events = step.events().to_vec();
-            if let Commit::Done(_) = self.commit_alone(step).await? {
+            if let Some(next) = self.lapsed(step).await? {
                 events.iter().for_each(warn_of_missed);
-                return Ok(next);
+                // Of several that are silent one is ended at a time.
+                if self.silence(&next).await?.is_none() {
+                    return Ok(next);
+                }
             }
         }
         Err(AppError::Busy)
@@ -466,7 +472,7 @@ pub(super) fn said(caller: &Caller, review: wire::NewReview) -> Result<Said, App
     Ok(Said { verdict, digest, comment, signed_in_at })
 }
 
-fn checked(reason: wire::Reason) -> Result<String, AppError> {
+pub(super) fn checked(reason: wire::Reason) -> Result<String, AppError> {
     let reason = reason.reason.trim().to_owned();
     if reason.len() > 2_000 {
         let problem = "at most 2000 bytes".to_owned();

@@ -7,6 +7,8 @@ use crate::ledger::CALLS_ARE_KEPT;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
+/// A longer time between two rounds means that this process stood still, or the whole machine.
+const PAUSED: assent_core::time::Span = assent_core::time::Span::seconds(10);
 /// How many at a time.
 const AT_ONCE: usize = 256;
 
@@ -14,8 +16,15 @@ impl Authority {
     /// Sweeps until the server stops.
     pub async fn sweep_until_closing(&self) {
         let mut round: u64 = 0;
+        let mut last = self.clock.now();
         loop {
+            // Whoever called while this process stood still was not heard.
+            if last.until(self.clock.now()) > PAUSED {
+                self.hearing.was_lost();
+            }
+            last = self.clock.now();
             if let Err(error) = self.sweep().await {
+                self.hearing.was_lost();
                 tracing::warn!(%error, "the sweep will be tried again");
             }
             if round.is_multiple_of(3600) {
@@ -39,7 +48,8 @@ impl Authority {
         }
     }
 
-    /// Puts on record every deadline that has passed; says of how many requests.
+    /// Puts on record every deadline that has passed and every silence that was too long; says how
+    /// many.
     ///
     /// # Errors
     /// [`AppError::Ledger`].
@@ -53,6 +63,6 @@ impl Authority {
                 Err(error) => tracing::warn!(%id, %error, "a deadline could not be put on record"),
             }
         }
-        Ok(done)
+        Ok(done + self.end_silent().await?)
     }
 }

@@ -285,7 +285,7 @@ brokers:
             ("app: Iv23liAbCdEf", "app: ''", "`app`"),
             ("app: Iv23liAbCdEf", "app: 'a b'", "`app`"),
             ("installation: 7", "installation: 0", "`installation`"),
-            ("installation: 7", "installation: -1", "installation"),
+            ("installation: 7", "installation: -1", "integer `-1`"),
             (key.as_str(), "", "`private_key_file`: say where"),
             (key.as_str(), readable.as_str(), "chmod 600"),
             (key.as_str(), "private_key_file: /not/there.pem", "/not/there.pem"),

@@ -8,15 +8,15 @@ use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId};
 use assent_core::principal::PrincipalId;
-use assent_core::request::{Event, Request, Step, Version};
+use assent_core::request::{Event, Fact, Issued, Request, Step, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
 use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Keeping, Kept, KeptDocument, KeptSignal, Ledger, LedgerError,
-    Met, NewCall, PlanText, Spent, States, Write, awaits_later_review,
+    Beginning, Call, Commit, Head, Heartbeat, Keeping, Kept, KeptDocument, KeptSignal, Ledger,
+    LedgerError, Met, NewCall, PlanText, Spent, States, Write, awaits_later_review,
 };
 
 /// Requests in memory.
@@ -34,6 +34,7 @@ struct Inside {
     saved: HashMap<(Digest, PrincipalId), Digest>,
     signals: BTreeMap<String, KeptSignal>,
     documents: BTreeMap<String, Vec<KeptDocument>>,
+    heartbeats: BTreeMap<CredentialId, Heartbeat>,
     entries: Vec<Value>,
     frontier: Frontier,
     last: Option<Timestamp>,
@@ -103,6 +104,7 @@ impl Inside {
                 let told = KeptSignal { name: name.clone(), value, by: by.to_string(), at };
                 self.signals.insert(name, told);
             }
+            Kept::Nothing => {}
             Kept::Document { name, text } => {
                 let versions = self.documents.entry(name.clone()).or_default();
                 let (version, by) = (versions.len() as u64 + 1, by.to_string());
@@ -127,9 +129,32 @@ impl Inside {
             };
             self.calls.insert(new.key, (call, at));
         }
+        self.listen(step);
         let slot = self.requests.entry(next.id()).or_insert_with(|| (next.clone(), Vec::new()));
         slot.0 = next.clone();
         slot.1.extend(step.events().iter().cloned());
+    }
+}
+
+impl Inside {
+    fn listen(&mut self, step: &Step) {
+        let next = step.next();
+        for event in step.events() {
+            let Fact::Minted { credential, .. } = &event.fact else { continue };
+            let every = next.credential(*credential).and_then(|issued| issued.heartbeat);
+            let Some(every) = every else { continue };
+            let (request, credential) = (next.id(), *credential);
+            let (last, due) = (event.at, event.at.plus(every));
+            self.heartbeats.insert(credential, Heartbeat { request, credential, last, due });
+        }
+        for issued in next.credentials().iter().filter(|issued| issued.ended.is_some()) {
+            self.heartbeats.remove(&issued.id);
+        }
+    }
+
+    fn issued(&self, beat: &Heartbeat) -> Option<&Issued> {
+        let (request, _) = self.requests.get(&beat.request)?;
+        request.credential(beat.credential)
     }
 }
 
@@ -248,6 +273,58 @@ impl Ledger for MemoryLedger {
         let mut due: Vec<_> = due.collect();
         due.sort();
         Ok(due.into_iter().map(|(_, id)| id).collect())
+    }
+
+    async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().rev().map(|(request, _)| request);
+        let is_live = |request: &&Request| {
+            let is_closing = request.closing_due().is_some_and(|at| at <= now);
+            request.live_until().is_some_and(|until| until > now) || is_closing
+        };
+        Ok(requests.filter(is_live).map(Request::id).collect())
+    }
+
+    async fn heard(
+        &self,
+        credential: CredentialId,
+        last: Timestamp,
+        due: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        let mut inside = self.inside();
+        let Some(beat) = inside.heartbeats.get_mut(&credential) else { return Ok(false) };
+        (beat.last, beat.due) = (beat.last.max(last), beat.due.max(due));
+        Ok(true)
+    }
+
+    async fn heartbeats(&self, request: RequestId) -> Result<Vec<Heartbeat>, LedgerError> {
+        let inside = self.inside();
+        let of = inside.heartbeats.values().filter(|beat| beat.request == request);
+        Ok(of.copied().collect())
+    }
+
+    async fn silent(&self, now: Timestamp, limit: usize) -> Result<Vec<Heartbeat>, LedgerError> {
+        let inside = self.inside();
+        let is_good = |beat: &&Heartbeat| inside.issued(beat).is_some_and(|i| i.expires_at > now);
+        let silent = inside.heartbeats.values().filter(|beat| beat.due <= now).filter(is_good);
+        let mut silent: Vec<_> = silent.copied().collect();
+        silent.sort_by_key(|beat| beat.due);
+        silent.truncate(limit);
+        Ok(silent)
+    }
+
+    async fn excuse(&self, now: Timestamp) -> Result<(), LedgerError> {
+        let mut inside = self.inside();
+        let due = |beat: &Heartbeat| {
+            let every = inside.issued(beat).and_then(|issued| issued.heartbeat);
+            Heartbeat {
+                due: every.map_or(beat.due, |every| beat.due.max(now.plus(every))),
+                ..*beat
+            }
+        };
+        let excused = inside.heartbeats.values().map(|beat| (beat.credential, due(beat)));
+        inside.heartbeats = excused.collect();
+        Ok(())
     }
 
     async fn list(

@@ -27,8 +27,8 @@ pub use open::OpenError;
 pub use write::Grouping;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met,
-    PlanText, Spent, States, Write,
+    Beginning, Call, Commit, Head, Heartbeat, Keeping, KeptDocument, KeptSignal, Ledger,
+    LedgerError, Met, PlanText, Spent, States, Write,
 };
 
 /// Requests in a SQLite file.
@@ -191,6 +191,31 @@ impl Ledger for SqliteLedger {
 
     async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
         self.read(move |db| read::closings(db, now)).await
+    }
+
+    async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
+        self.read(move |db| read::live(db, now)).await
+    }
+
+    async fn heard(
+        &self,
+        credential: CredentialId,
+        last: Timestamp,
+        due: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        self.write(|done| write::Job::Heard { credential, last, due, done }).await
+    }
+
+    async fn heartbeats(&self, request: RequestId) -> Result<Vec<Heartbeat>, LedgerError> {
+        self.read(move |db| read::heartbeats(db, request)).await
+    }
+
+    async fn silent(&self, now: Timestamp, limit: usize) -> Result<Vec<Heartbeat>, LedgerError> {
+        self.read(move |db| read::silent(db, now, limit)).await
+    }
+
+    async fn excuse(&self, now: Timestamp) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Excuse(now, done)).await
     }
 
     async fn list(

@@ -175,7 +175,7 @@ async fn a_role_is_asked_for_approved_used_and_worth_nothing_after_its_end() {
     assert_eq!(outlives.len(), 1);
     assert!(outlives[0].to_string().contains(&credential.expires_at), "{outlives:?}");
     assert!(world.on_record("broker_closed").await.is_empty());
-    assert_eq!(world.brokered(&request).await.status, "closing");
+    assert_eq!(world.brokered(&request).await.status, "outlives");
     world.server.time().pass(Span::minutes(10));
     assert_eq!(world.close().await, 1);
     assert_eq!(world.brokered(&request).await.status, "closed");

@@ -391,7 +391,7 @@ async fn t24_a_token_of_this_server_itself_is_not_exchanged_here() {
     let server = Server::start().await;
     let alice = server.person("alice").await;
     let request = alice.client.file(&filing("staging", "r"), &fresh_key()).await.unwrap();
-    let wanted = wire::MintRequest { audience: AUDIENCE.to_owned(), ttl: None, broker: None };
+    let wanted = wire::MintRequest { audience: AUDIENCE.to_owned(), ..Default::default() };
     let credential = alice.client.mint(&request.id, &wanted, &fresh_key()).await.unwrap();
     let keys = server.authority.jwks();
     let own = format!(

@@ -64,7 +64,7 @@ async fn a_credential_ends_by_the_shortest_of_all_limits() {
         filing.intent.duration = stated.map(str::to_owned);
         let request = alice.client.file(&filing, &fresh_key()).await.unwrap();
         let ttl = asked.map(str::to_owned);
-        let wanted = MintRequest { audience: "aws".to_owned(), ttl, broker: None };
+        let wanted = MintRequest { audience: "aws".to_owned(), ttl, ..Default::default() };
         let minted = alice.client.mint(&request.id, &wanted, &fresh_key()).await.unwrap();
         let life = minted.claims["exp"].as_i64().unwrap() - minted.claims["iat"].as_i64().unwrap();
         assert_eq!(life, minutes * 60, "{asked:?} {stated:?}");

@@ -46,7 +46,7 @@ async fn t56_a_mint_sent_again_gives_the_same_credential() {
     let alice = server.person("alice").await;
     let request = alice.client.file(&filing("staging", "r"), &fresh_key()).await.unwrap();
     let key = fresh_key();
-    let wanted = MintRequest { audience: "aws".to_owned(), ttl: None, broker: None };
+    let wanted = MintRequest { audience: "aws".to_owned(), ..Default::default() };
     let first = alice.client.mint(&request.id, &wanted, &key).await.unwrap();
     let again = alice.client.mint(&request.id, &wanted, &key).await.unwrap();
     assert_eq!((&first.id, &first.expires_at), (&again.id, &again.expires_at));
@@ -55,7 +55,7 @@ async fn t56_a_mint_sent_again_gives_the_same_credential() {
     assert!(latest.active, "whoever asked again holds what they were last given");
     let shown = alice.client.request(&request.id).await.unwrap();
     assert_eq!(shown.credentials.len(), 1, "one use was spent");
-    let other = MintRequest { audience: "gcp".to_owned(), ttl: None, broker: None };
+    let other = MintRequest { audience: "gcp".to_owned(), ..Default::default() };
     let reused = alice.client.mint(&request.id, &other, &key).await.unwrap_err();
     assert_eq!(reused.code(), Some("key_reused"));
     alice.client.complete(&request.id, &fresh_key()).await.unwrap();

@@ -53,7 +53,7 @@ pub(crate) async fn mint(
     who: &Caller,
     request: &wire::Request,
 ) -> Result<wire::Credential, ClientError> {
-    let wanted = wire::MintRequest { audience: "aws".to_owned(), ttl: None, broker: None };
+    let wanted = wire::MintRequest { audience: "aws".to_owned(), ..Default::default() };
     who.client.mint(&request.id, &wanted, &fresh_key()).await
 }
 

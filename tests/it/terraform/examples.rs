@@ -18,7 +18,7 @@ const ADDRESS: &str = "https://assent.example.com";
 /// What is below `examples`: those that are walked here, and those that other tests run.
 const WALKED: [&str; 6] =
     ["data-sources", "ephemeral-resources", "functions", "guides", "provider", "resources"];
-const ELSEWHERE: [&str; 2] = ["policies", "quickstart"];
+const ELSEWHERE: [&str; 3] = ["policies", "postgres", "quickstart"];
 
 #[tokio::test]
 async fn every_example_of_a_data_source_runs() {

@@ -9,12 +9,12 @@ use crate::output::{Output, clean};
 
 /// Mints a credential and prints its token alone; with what a broker opened, each under its name.
 pub(crate) async fn run(args: MintArgs, client: &Client, output: &Output) -> Result<Exit, Failure> {
-    let MintArgs { request, audience, ttl, broker, printing } = args;
+    let MintArgs { request, audience, ttl, broker, heartbeat, printing } = args;
     let wanted = MintRequest {
         audience,
         ttl: ttl.map(|span| span.to_string()),
         broker,
-        ..MintRequest::default()
+        heartbeat: heartbeat.map(|span| span.to_string()),
     };
     let key = IdempotencyKey::fresh();
     let credential = client.mint(&request.to_string(), &wanted, &key).await?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::row::{StoredAccess, corrupt, digest, id_bytes};
 use super::unavailable;
-use crate::ledger::{Call, KeptDocument, KeptSignal, LedgerError, PlanText, States};
+use crate::ledger::{Call, Heartbeat, KeptDocument, KeptSignal, LedgerError, PlanText, States};
 
 type Answer<T> = Result<T, LedgerError>;
 
@@ -170,6 +170,40 @@ pub(super) fn closings(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>
     let sql = "SELECT id FROM request WHERE closing <= ?1 ORDER BY closing, id";
     let ids = many(db, sql, &[&now.as_millis()], |row| row.get::<_, Vec<u8>>(0))?;
     ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+}
+
+pub(super) fn live(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>> {
+    let sql = "SELECT id FROM request WHERE live > ?1 \
+        UNION SELECT id FROM request WHERE closing <= ?1 ORDER BY id DESC";
+    let ids = many(db, sql, &[&now.as_millis()], |row| row.get::<_, Vec<u8>>(0))?;
+    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+}
+
+pub(super) fn heartbeats(db: &Connection, request: RequestId) -> Answer<Vec<Heartbeat>> {
+    let sql = "SELECT request, credential, last, due FROM heartbeat WHERE request = ?1";
+    beats(db, sql, &[&request.to_bytes()])
+}
+
+pub(super) fn silent(db: &Connection, now: Timestamp, limit: usize) -> Answer<Vec<Heartbeat>> {
+    let sql = "SELECT request, credential, last, due FROM heartbeat \
+        WHERE due <= ?1 AND until > ?1 ORDER BY due LIMIT ?2";
+    beats(db, sql, &[&now.as_millis(), &limit])
+}
+
+fn beats(db: &Connection, sql: &str, parameters: &[&dyn ToSql]) -> Answer<Vec<Heartbeat>> {
+    let rows = many(db, sql, parameters, |row| {
+        let (request, credential): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        Ok((request, credential, row.get(2)?, row.get(3)?))
+    })?;
+    let read = |(request, credential, last, due): (Vec<u8>, Vec<u8>, i64, i64)| {
+        Ok(Heartbeat {
+            request: RequestId::from_bytes(id_bytes(&request)?),
+            credential: CredentialId::from_bytes(id_bytes(&credential)?),
+            last: Timestamp::from_millis(last),
+            due: Timestamp::from_millis(due),
+        })
+    };
+    rows.into_iter().map(read).collect()
 }
 
 pub(super) fn list(

@@ -5,6 +5,7 @@ use std::sync::mpsc::Receiver;
 use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
+use assent_core::id::CredentialId;
 use assent_core::request::{Event, Fact, Receipt, Step, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
@@ -30,6 +31,8 @@ pub(super) enum Job {
     Remember(Met, Done<()>),
     Keep(Box<Keeping>, Done<()>),
     Begin(Box<Beginning>, Done<bool>),
+    Heard { credential: CredentialId, last: Timestamp, due: Timestamp, done: Done<bool> },
+    Excuse(Timestamp, Done<()>),
     Forget(Timestamp, Done<()>),
     ForgetExchanges(Timestamp, Done<()>),
 }
@@ -163,10 +166,13 @@ impl Job {
     fn unwritten(self) -> Acknowledge {
         match self {
             Self::Step(_, _, done) => acknowledge(done, None),
-            Self::Begin(_, done) | Self::Exchange(_, _, done) => acknowledge(done, None),
+            Self::Begin(_, done) | Self::Exchange(_, _, done) | Self::Heard { done, .. } => {
+                acknowledge(done, None)
+            }
             Self::Access(_, done)
             | Self::Remember(_, done)
             | Self::Keep(_, done)
+            | Self::Excuse(_, done)
             | Self::Forget(_, done)
             | Self::ForgetExchanges(_, done) => acknowledge(done, None),
         }
@@ -180,6 +186,10 @@ impl Job {
             Self::Remember(met, done) => settle(pen.remember_met(&met), done),
             Self::Keep(keeping, done) => settle(pen.keep(&keeping), done),
             Self::Begin(beginning, done) => settle(pen.begin_action(&beginning), done),
+            Self::Heard { credential, last, due, done } => {
+                settle(pen.heard(credential, last, due), done)
+            }
+            Self::Excuse(now, done) => settle(pen.excuse(now), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
             Self::ForgetExchanges(before, done) => settle(pen.forget_exchanges(before), done),
         }
@@ -256,10 +266,12 @@ impl Pen<'_> {
         let head = self.events(&write.step, leaves, None)?;
         let due = next.due_at().map(Timestamp::as_millis);
         let later = awaits_later_review(next).then_some(1);
+        let live = next.live_until().map(Timestamp::as_millis);
         // Nothing is opened for a request that is just being filed.
-        let sql = "INSERT INTO request (id, version, state, head, due, later) \
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.execute(sql, &[&id, &next.version().0, &next.state().word(), &head, &due, &later])?;
+        let sql = "INSERT INTO request (id, version, state, head, due, later, live) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let (version, state) = (next.version().0, next.state().word());
+        self.execute(sql, &[&id, &version, &state, &head, &due, &later, &live])?;
         let stated = Some(next.intent().stated().digest()).filter(|d| *d != next.digest());
         let stated = stated.as_ref().map(Digest::as_bytes);
         let sql = "INSERT INTO filing (intent, request, requester, stated) VALUES (?1, ?2, ?3, ?4)";
@@ -286,10 +298,12 @@ impl Pen<'_> {
         let due = next.due_at().map(Timestamp::as_millis);
         let later = awaits_later_review(next).then_some(1);
         let closing = next.closing_due().map(Timestamp::as_millis);
+        let live = next.live_until().map(Timestamp::as_millis);
         let sql = "UPDATE request SET version = ?2, state = ?3, head = ?4, due = ?5, later = ?6, \
-            closing = ?7 WHERE id = ?1";
+            closing = ?7, live = ?8 WHERE id = ?1";
         let (version, state) = (next.version().0, next.state().word());
-        self.execute(sql, &[&id, &version, &state, &head, &due, &later, &closing])?;
+        self.execute(sql, &[&id, &version, &state, &head, &due, &later, &closing, &live])?;
+        self.listen(step)?;
         Ok(None)
     }
 
@@ -313,6 +327,46 @@ impl Pen<'_> {
             self.execute(sql, &[&credential.to_bytes(), &event.request.to_bytes()])?;
         }
         Ok(())
+    }
+
+    /// From the moment a token is handed out its holder is listened for, and not when it has ended.
+    fn listen(&self, step: &Step) -> Result<(), LedgerError> {
+        let next = step.next();
+        for event in step.events() {
+            let Fact::Minted { credential, .. } = &event.fact else { continue };
+            let Some(issued) = next.credential(*credential) else { continue };
+            let Some(every) = issued.heartbeat else { continue };
+            let sql = "INSERT OR REPLACE INTO heartbeat \
+                (credential, request, every, last, due, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let (id, request) = (credential.to_bytes(), next.id().to_bytes());
+            let (last, due) = (event.at.as_millis(), event.at.plus(every).as_millis());
+            let (every, until) = (every.as_millis(), issued.expires_at.as_millis());
+            self.execute(sql, &[&id, &request, &every, &last, &due, &until])?;
+        }
+        let listened = next.credentials().iter().filter(|issued| issued.heartbeat.is_some());
+        for issued in listened.filter(|issued| issued.ended.is_some()) {
+            let sql = "DELETE FROM heartbeat WHERE credential = ?1";
+            self.execute(sql, &[&issued.id.to_bytes()])?;
+        }
+        Ok(())
+    }
+
+    /// Of two that arrive in another order than they were sent, the later counts.
+    fn heard(
+        &self,
+        credential: CredentialId,
+        last: Timestamp,
+        due: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        let sql = "UPDATE heartbeat SET last = max(last, ?2), due = max(due, ?3) \
+            WHERE credential = ?1";
+        let (last, due) = (last.as_millis(), due.as_millis());
+        Ok(self.execute(sql, &[&credential.to_bytes(), &last, &due])? == 1)
+    }
+
+    fn excuse(&self, now: Timestamp) -> Result<(), LedgerError> {
+        let sql = "UPDATE heartbeat SET due = max(due, ?1 + every)";
+        self.execute(sql, &[&now.as_millis()]).map(drop)
     }
 
     fn append(
@@ -394,6 +448,7 @@ impl Pen<'_> {
                     at = excluded.at";
                 self.execute(sql, &[name, &value.to_string(), &who, &millis])?;
             }
+            Kept::Nothing => {}
             Kept::Document { name, text } => {
                 let sql = "INSERT INTO policy_document (name, version, text, who, at) SELECT ?1, \
                     coalesce(max(version), 0) + 1, ?2, ?3, ?4 FROM policy_document WHERE name = ?1";
@@ -425,6 +480,7 @@ impl Pen<'_> {
     fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError> {
         let millis = before.as_millis();
         self.execute("DELETE FROM subject_token WHERE until < ?1", &[&millis])?;
+        self.execute("DELETE FROM heartbeat WHERE until < ?1", &[&millis])?;
         // The times of records are RFC 3339 in UTC, all with the same digits: their order is time's.
         let sql = "DELETE FROM access WHERE body ->> 'origin' IS NOT NULL \
             AND body ->> 'expires_at' < ?1";

@@ -20,6 +20,8 @@ use assent_core::time::{Span, Timestamp};
 use async_trait::async_trait;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
 use serde_json::{Map, Value, json};
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
 
 use super::outside::word;
 use super::{Broker, BrokerError, Closed, Closing, Fields, Opening, Recall, Sought};
@@ -89,7 +91,9 @@ impl Broker for Aws {
             .set_policy_arns(role.policy_arns())
             .policy(policy)
             .duration_seconds(whole_seconds(lasts));
-        let answer = call.send().await.map_err(|error| call::told(&error))?;
+        // The SDK's own log holds what it sends and is sent, where somebody listens closely enough.
+        let answer = call.send().with_subscriber(NoSubscriber::default()).await;
+        let answer = answer.map_err(|error| call::told(&error))?;
         let latest = now.plus(lasts).plus(LEEWAY);
         let session = Session::of(&answer, role, opening, now, latest);
         let session = session.map_err(|problem| {

@@ -243,7 +243,7 @@ brokers:
             ("role/deploy}", "role/deploy, policy_file: /not/there}", "/not/there"),
             ("role/deploy}", "role/deploy, chaining: maybe}", "maybe"),
             ("{{target.bucket}}", "{{target}}", "`roles.bucket.policy`: nothing fills"),
-            ("policy: {", "policy_file: /x, policy: {", "say it once"),
+            ("policy: {", "policy_file: /x\n        policy: {", "say it once"),
         ] {
             assert!(AWS.contains(from), "{from}");
             let told = read(&AWS.replace(from, to)).unwrap_err();

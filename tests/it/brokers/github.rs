@@ -209,8 +209,9 @@ async fn what_github_answers_is_taken_only_if_it_was_asked_for() {
         Reply::new(201, whole.to_string())
     };
     let request = world.file("free").await;
-    let (key, wanted) = (fresh_key(), wanted());
-    let mint = || world.alice.client.mint(&request.id, &wanted, &key);
+    let path = format!("/v1/requests/{}/credentials", request.id);
+    let body = json!({"audience": "orders", "broker": "github-orders"});
+    let mint = || world.alice.post_again(KEY, &path, &body);
     let redirect =
         Reply { headers: vec![("location", "/app".to_owned())], ..Reply::new(307, "{}") };
     for reply in [
@@ -238,19 +239,18 @@ async fn what_github_answers_is_taken_only_if_it_was_asked_for() {
         redirect,
     ] {
         world.github.stand_in.behave(Ways::Saying(reply.clone()));
-        let refused = mint().await.unwrap_err();
-        assert_eq!(refused.code(), Some("not_opened"), "{reply:?}");
-        assert!(refused.message.chars().all(|c| !c.is_control()), "{refused}");
-        assert!(!refused.message.contains("canary"), "{refused}");
-        assert!(!refused.message.contains(&"A".repeat(40)), "{refused}");
+        let told = mint().await.refuses(502, "not_opened");
+        assert!(told.chars().all(|c| !c.is_control()), "{reply:?} {told}");
+        assert!(!told.contains("canary"), "{told}");
+        assert!(!told.contains(&"A".repeat(40)), "{told}");
     }
     for ways in [Ways::Flooding, Ways::HangingUp] {
         world.github.stand_in.behave(ways);
-        assert_eq!(mint().await.unwrap_err().code(), Some("not_opened"));
+        mint().await.refuses(502, "not_opened");
     }
     world.github.stand_in.behave(Ways::Honest);
-    let credential = mint().await.unwrap();
-    assert_eq!(world.github.good(), [credential.fields["token"].clone()]);
+    let credential = mint().await.is(201).json();
+    assert_eq!(json!(world.github.good()), json!([credential["fields"]["token"]]));
     // What was asked for and never came may exist: nobody has it, and it is told until when.
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
     world.close().await;

@@ -56,8 +56,6 @@ pub(crate) enum Ways {
     Lying(Reply),
     /// With more than anybody wants.
     Flooding,
-    /// With the beginning of an answer, and then nothing.
-    Stalling,
     /// It hangs up at once.
     HangingUp,
     /// It does nothing, and never answers.
@@ -142,10 +140,6 @@ impl Inside {
                 reply
             }
             Ways::Flooding => Reply::new(200, " ".repeat(4 << 20)),
-            Ways::Stalling => {
-                stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 1000\r\n\r\n<a>").await?;
-                return self.stop(stream).await;
-            }
             Ways::StoppingBefore => return self.stop(stream).await,
             Ways::StoppingAfter => {
                 (self.service)(asked).await;

@@ -57,7 +57,7 @@ struct RoleSettings {
 
 /// In which repositories.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`repositories`: the ids of repositories, or `all`")]
 enum Repositories {
     /// Those of these ids.
     Of(BTreeSet<u64>),

@@ -121,7 +121,7 @@ async fn a_token_is_narrowed_to_its_role_and_revoked_at_its_end() {
         assert_eq!(fields["installation"], "7");
         // GitHub's tokens live for an hour; this one goes with its credential.
         assert_eq!(fields["expires_at"], credential.expires_at);
-        assert_eq!(world.github.good(), [made.text.clone()]);
+        assert_eq!(world.github.good(), std::slice::from_ref(&made.text));
         assert_eq!(world.close().await, 0, "nothing is over yet");
         world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
         assert_eq!(world.close().await, 1);

@@ -1,4 +1,4 @@
-//! Measures what `docs/benchmarks.md` reports: `bench filings|wake|policy|terraform|all`.
+//! Measures what `docs/benchmarks.md` reports: `bench filings|wake|policy|terraform|tokens|all`.
 
 mod echo;
 mod filings;
@@ -7,6 +7,7 @@ mod host;
 mod policy;
 mod report;
 mod terraform;
+mod tokens;
 mod wake;
 
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "bench filings|wake|policy|terraform|all [--quick]";
+const USAGE: &str = "bench filings|wake|policy|terraform|tokens|all [--quick]";
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug)]
@@ -62,13 +63,16 @@ fn main() -> Result<ExitCode> {
         [what, "--quick"] => (*what, QUICK),
         _ => bail!("usage: {USAGE}"),
     };
-    if !["filings", "wake", "policy", "terraform", "all"].contains(&what) {
+    if !["filings", "wake", "policy", "terraform", "tokens", "all"].contains(&what) {
         bail!("there is no `{what}`; usage: {USAGE}");
     }
     report::machine()?;
     let wanted = |name: &str| what == name || what == "all";
     if wanted("policy") {
         policy::run(effort)?;
+    }
+    if wanted("tokens") {
+        tokens::run(effort)?;
     }
     if wanted("filings") {
         filings::run(effort)?;

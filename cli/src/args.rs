@@ -9,6 +9,7 @@ mod plan;
 mod policy;
 mod requests;
 mod serve;
+mod trust;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ pub(crate) use credential::{
 pub(crate) use digest::DigestArgs;
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
 pub(crate) use plan::{
-    ApplyArgs, PlanCommand, PlanDigestArgs, PlanScanArgs, PlanSendArgs, PlanShowArgs,
+    ApplyArgs, PlanCommand, PlanDigestArgs, PlanFetchArgs, PlanScanArgs, PlanSendArgs, PlanShowArgs,
 };
 pub(crate) use policy::{
     ApprovedArgs, CheckArgs, DiffArgs, ExplainArgs, FmtArgs, Kept, PolicyCommand, PolicyExportArgs,
@@ -36,6 +37,9 @@ pub(crate) use requests::{
     ShowArgs, WaitArgs, WatchArgs,
 };
 pub(crate) use serve::{IssuerArgs, ServeArgs};
+pub(crate) use trust::{
+    TrustAddArgs, TrustCheckArgs, TrustCommand, TrustRemoveArgs, TrustShowArgs,
+};
 
 /// Approval of one exact action, just in time.
 ///
@@ -134,18 +138,23 @@ pub(crate) enum Command {
     /// Check policy files and explain what they say
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Whose tokens the server believes: CI jobs, Terraform runs, pods
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Administer the server
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Save a server and an access token, after checking them
+    /// Sign in by your browser, and save the login
     ///
-    /// The token is taken from --token, ASSENT_TOKEN or a line on stdin.
-    Login,
-    /// Forget the saved login
-    Logout,
+    /// Shows a code to type into a page of the server where you are signed in. A token that is there
+    /// already is saved instead, after checking it: from --token, ASSENT_TOKEN, or a line on a stdin
+    /// that is no terminal.
+    Login(LoginArgs),
+    /// End the saved login, and forget it
+    Logout(LogoutArgs),
     /// Show who the server takes you for
     Whoami(Printing),
     /// Print a completion script
@@ -154,6 +163,20 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// Open no browser; only say where to go
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogoutArgs {
+    /// Only forget it here, without asking the server to end its token
+    #[arg(long)]
+    pub(crate) local: bool,
 }
 
 /// Reads the command line.

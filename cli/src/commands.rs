@@ -21,6 +21,7 @@ mod revoke;
 mod run;
 mod serve;
 mod show;
+mod trust;
 mod wait;
 mod watch;
 mod whoami;
@@ -62,10 +63,11 @@ pub(crate) async fn dispatch(
         Command::Plan(command) => plan::run(command, client, environment, output).await,
         Command::Digest(args) => digest::run(&args, output),
         Command::Policy(command) => policy::run(command, client, output).await,
+        Command::Trust(command) => trust::run(command, &client()?, output).await,
         Command::Audit(command) => audit::run(command, client, output).await,
         Command::Admin(command) => admin::run(command, &cli.server, environment, output).await,
-        Command::Login => login::run(&cli.server, environment, output).await,
-        Command::Logout => logout::run(environment, output),
+        Command::Login(args) => login::run(&args, &cli.server, environment, output).await,
+        Command::Logout(args) => logout::run(&args, &cli.server, environment, output).await,
         Command::Whoami(printing) => whoami::run(printing, &client()?, output).await,
         Command::Completions { shell } => completions::run(shell, output),
     }

@@ -58,7 +58,15 @@ fn fact(fact: &Fact) -> (&'static str, String) {
         Fact::Denied(Denial::Reviewed { comment, .. }) => ("denied", comment.clone()),
         Fact::Expired { deadline } => ("expired", format!("its time was up at {deadline}")),
         Fact::Canceled { reason } => ("canceled", reason.clone()),
-        Fact::Consumed { credential, audience, expires_at, broker, recall, heartbeat } => {
+        Fact::Consumed {
+            credential,
+            audience,
+            expires_at,
+            broker,
+            recall,
+            heartbeat,
+            confirmation,
+        } => {
             let mut used = format!("{credential} for {audience} until {expires_at}");
             let opens = broker.as_ref().map(|broker| format!(", {broker} opens"));
             used.push_str(&opens.unwrap_or_default());
@@ -68,6 +76,8 @@ fn fact(fact: &Fact) -> (&'static str, String) {
             let silent =
                 heartbeat.map(|silent| format!(", its holder silent for {silent} at most"));
             used.push_str(&silent.unwrap_or_default());
+            let bound = confirmation.map(|key| format!(", bound to the key {key}"));
+            used.push_str(&bound.unwrap_or_default());
             ("grant used", used)
         }
         Fact::Minted { credential, .. } => ("minted", credential.to_string()),
@@ -84,6 +94,9 @@ fn fact(fact: &Fact) -> (&'static str, String) {
         Fact::BrokerStuck { credential, problem } => {
             ("broker stuck", format!("{credential}: {problem}"))
         }
+        Fact::PlanKept { size, until, .. } => ("plan kept", format!("{size} bytes until {until}")),
+        Fact::PlanFetched { .. } => ("plan fetched", String::new()),
+        Fact::PlanRemoved { .. } => ("plan removed", String::new()),
         Fact::Completed => ("completed", String::new()),
         Fact::Revoked { reason } => ("revoked", reason.clone()),
     }
@@ -96,6 +109,10 @@ fn of_server(event: &Value) -> String {
     let by = by.map(|by| format!(" by {}", clean(by))).unwrap_or_default();
     let at = text("at").unwrap_or_else(|| "at no stated time".to_owned());
     let what = text("type").unwrap_or_else(|| "an event of no stated type".to_owned());
+    if let (Some(request), Some(attempt)) = (text("refused"), text("attempt")) {
+        let code = text("code").unwrap_or_default();
+        return format!("{at} {request} {attempt} refused{by}: {code}");
+    }
     match text("request") {
         Some(request) => format!("{at} {request} {what}{by}"),
         None => format!("{at} {what}{by}"),
@@ -121,6 +138,16 @@ mod tests {
         let wanted = "2026-11-20T21:00:00.000Z req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z canceled by alice: \
                       not needed";
         assert_eq!(line(&Entry { index: 0, event }), wanted);
+    }
+
+    #[test]
+    fn what_was_refused_says_of_which_request_and_why() {
+        let event = json!({
+            "at": "T", "type": "refused", "by": {"iss": "i", "sub": "ci"},
+            "refused": "req_1", "attempt": "mint", "code": "other_run", "reason": "…",
+        });
+        let told = line(&Entry { index: 0, event });
+        assert_eq!(told, "T req_1 mint refused by ci: other_run");
     }
 
     #[test]

@@ -107,7 +107,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let environment = Environment::in_home(home.path());
         if let Some((url, token)) = login {
-            let login = Login { url: url.parse().unwrap(), token: Secret::new(token.to_owned()) };
+            let (url, token) = (url.parse().unwrap(), Secret::new(token.to_owned()));
+            let login = Login { url, token, is_own: false };
             login.save(&environment.login_file().unwrap()).unwrap();
         }
         Server::settle(args, &environment)

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
 
+use assent_client::Secret;
 use rustix::process::getpgrp;
 use rustix::termios::{
     LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
@@ -38,6 +39,19 @@ pub(crate) fn secret_line(what: &str, output: &Output) -> Result<String, Failure
         "" => Err(Failure::usage(format!("stdin holds no {what}"))),
         line => Ok(line.to_owned()),
     }
+}
+
+/// A secret line of a stdin that is no terminal, if there is one.
+pub(crate) fn piped_secret() -> Result<Option<Secret>, Failure> {
+    if io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let mut line = String::new();
+    io::stdin()
+        .read_line(&mut line)
+        .map_err(|e| Failure::usage("stdin cannot be read").because(e))?;
+    let line = line.trim();
+    Ok((!line.is_empty()).then(|| Secret::new(line.to_owned())))
 }
 
 /// A terminal that does not echo, until this is dropped.

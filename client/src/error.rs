@@ -47,6 +47,9 @@ pub enum ErrorKind {
     Protocol,
 }
 
+/// What the token endpoint says of what was presented (RFC 6749 section 5.2, RFC 8628 section 3.5).
+const REFUSALS: [&str; 3] = ["invalid_grant", "access_denied", "expired_token"];
+
 impl ClientError {
     /// The authority's stable code, where it gave one.
     pub fn code(&self) -> Option<&str> {
@@ -132,7 +135,7 @@ impl ClientError {
     pub(crate) fn answered(status: u16, problem: Problem) -> Self {
         let kind = match status {
             // RFC 6749 section 5.2 answers so what is not believed, not only what is malformed.
-            400 if problem.code == "invalid_grant" => ErrorKind::Unauthorized,
+            400 if REFUSALS.contains(&problem.code.as_str()) => ErrorKind::Unauthorized,
             401 | 403 => ErrorKind::Unauthorized,
             404 => ErrorKind::NotFound,
             409 | 410 => ErrorKind::Conflict,

@@ -44,12 +44,19 @@ impl Transport {
                 ("subject_token_type", oauth::JWT),
             ],
         );
-        let given: oauth::Exchanged = self.present(&call, None).await.map_err(|f| f.error)?;
+        let given: oauth::Granted = self.present(&call, None).await.map_err(|f| f.error)?;
+        FreshToken::bearer(self.base(), given)
+    }
+}
+
+impl FreshToken {
+    /// What the token endpoint gave, if it is of the one type that is understood.
+    pub(crate) fn bearer(base: &str, given: oauth::Granted) -> Result<Self, ClientError> {
         if !given.token_type.eq_ignore_ascii_case("bearer") {
             let what = format!("it gave a token of type `{}`", given.token_type);
-            return Err(ClientError::protocol(self.base(), &what));
+            return Err(ClientError::protocol(base, &what));
         }
         let expires_in = Duration::from_secs(given.expires_in.min(LONGEST_LIFE));
-        Ok(FreshToken { token: Secret::new(given.access_token), expires_in })
+        Ok(Self { token: Secret::new(given.access_token), expires_in })
     }
 }

@@ -3,6 +3,7 @@
 //! Only this crate knows URLs and retry. It never decides anything about approval, never stores a
 //! token, and never retries a call that changes something without its idempotency key.
 
+mod device;
 mod error;
 mod exchange;
 mod heartbeat;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use assent_core::credential::Secret as CoreSecret;
 pub use assent_core::wire;
+pub use device::DeviceLogin;
 pub use error::{ClientError, ErrorKind};
 pub use exchange::FreshToken;
 use serde_json::{Value, json};
@@ -25,6 +27,11 @@ pub use token::{Identity, IdentitySource, TokenSource};
 use transport::{Call, Transport};
 pub use url::Url;
 pub use wait::Progress;
+
+/// How long a large body may take, either way: a little less than the authority gives a call.
+const LARGE: Duration = Duration::from_secs(85);
+/// The largest plan that an authority keeps.
+const LARGEST_PLAN: usize = 32 * 1024 * 1024;
 
 /// A secret text that cannot print itself.
 pub type Secret = CoreSecret;
@@ -239,7 +246,7 @@ impl Client {
     ) -> Result<wire::plan::Plan, ClientError> {
         let saved: Vec<_> = saved.into_iter().map(|saved| ("saved", saved)).collect();
         let call = Call::raw("/v1/plans", json).with_query(&saved);
-        self.transport.send(call.patient(Duration::from_secs(85))).await
+        self.transport.send(call.patient(LARGE)).await
     }
 
     /// The digest of the plan that was handed in for this saved plan file; `None` if none was.
@@ -258,6 +265,25 @@ impl Client {
     /// [`ClientError`].
     pub async fn plan(&self, digest: &str) -> Result<wire::plan::Plan, ClientError> {
         self.transport.send(Call::get(&path("/v1/plans/{}", digest))).await
+    }
+
+    /// Hands over the bytes of the exact plan that a request names. Safe to repeat: they are kept once.
+    ///
+    /// # Errors
+    /// [`ClientError`]; code `digest_mismatch` where they are not those that the request names.
+    pub async fn send_plan(&self, id: &str, bytes: Vec<u8>) -> Result<wire::Request, ClientError> {
+        let call = Call::put_bytes(&path("/v1/requests/{}/plan", id), bytes);
+        self.transport.send(call.patient(LARGE)).await
+    }
+
+    /// The bytes of the exact plan that a request names, which are given once; repeated with its key,
+    /// the call gives them again. Whoever uses them holds them against the digest of the intent.
+    ///
+    /// # Errors
+    /// [`ClientError`]; code `plan_fetched` the second time, `other_run` from another run.
+    pub async fn fetch_plan(&self, id: &str, key: &IdempotencyKey) -> Result<Vec<u8>, ClientError> {
+        let call = Call::once(&path("/v1/requests/{}/plan", id), key, LARGEST_PLAN);
+        self.transport.send_for_bytes(call.patient(LARGE)).await
     }
 
     /// Mints a credential. Repeated with its key, it gives the same credential again.

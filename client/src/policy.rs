@@ -7,7 +7,7 @@
 use assent_core::wire;
 
 use crate::transport::Call;
-use crate::{Client, ClientError, path};
+use crate::{Client, ClientError, Secret, path};
 
 impl Client {
     /// By what the authority rules, and why not by the newest.
@@ -200,5 +200,23 @@ impl Client {
     ) -> Result<(), ClientError> {
         let call = Call::delete(&path("/v1/policy/trusts/{}", name));
         self.transport.send(call.approved_by(approval)).await
+    }
+
+    /// Every trust that rules, wherever it was written.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn trusts(&self) -> Result<wire::RulingTrusts, ClientError> {
+        self.transport.send(Call::get("/v1/trusts")).await
+    }
+
+    /// What would become of a token of somebody else's. It is neither spent nor kept. Only for
+    /// administrators.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn try_token(&self, token: &Secret) -> Result<wire::TokenTried, ClientError> {
+        let trial = wire::TokenTrial { token: token.expose().to_owned() };
+        self.transport.send(Call::ask("/v1/trusts/check", &trial)).await
     }
 }

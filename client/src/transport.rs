@@ -48,13 +48,19 @@ pub(crate) struct Call {
     approval: Option<String>,
     /// How long it takes at least until it is given up.
     patience: Duration,
+    /// The largest answer that is read.
+    most: usize,
 }
 
 enum Body {
     None,
     Json(Vec<u8>),
+    Bytes(Vec<u8>),
     Form(String),
 }
+
+/// What is made of an answer that succeeded.
+type Reads<T> = fn(&Transport, StatusCode, &[u8]) -> Result<T, ClientError>;
 
 impl Call {
     pub(crate) fn get(path: &str) -> Self {
@@ -66,6 +72,7 @@ impl Call {
             key: None,
             approval: None,
             patience: Duration::ZERO,
+            most: MAX_ANSWER,
         }
     }
 
@@ -95,6 +102,16 @@ impl Call {
         Self { method: Method::PUT, ..Self::ask(path, body) }
     }
 
+    /// Puts bytes in their place; safe to repeat by itself.
+    pub(crate) fn put_bytes(path: &str, bytes: Vec<u8>) -> Self {
+        Self { method: Method::PUT, body: Body::Bytes(bytes), ..Self::get(path) }
+    }
+
+    /// Asks to be given something once.
+    pub(crate) fn once(path: &str, key: &IdempotencyKey, most: usize) -> Self {
+        Self { key: Some(key.as_str().to_owned()), most, ..Self::get(path) }
+    }
+
     /// Takes something away.
     pub(crate) fn delete(path: &str) -> Self {
         Self { method: Method::DELETE, ..Self::get(path) }
@@ -119,7 +136,8 @@ impl Call {
     /// Whether it may be sent again even if it was perhaps carried out. What has no key and changes
     /// something may not.
     fn is_repeatable(&self) -> bool {
-        self.key.is_some() || self.method == Method::GET || self.method == Method::POST
+        let reads = self.method == Method::GET || self.method == Method::POST;
+        self.key.is_some() || reads || matches!(self.body, Body::Bytes(_))
     }
 }
 
@@ -159,9 +177,18 @@ impl Transport {
 
     /// Sends a call, again where the failure says that it may be.
     pub(crate) async fn send<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
+        self.send_reading(call, Self::understand).await
+    }
+
+    /// The same, for an answer that is taken as its bytes.
+    pub(crate) async fn send_for_bytes(&self, call: Call) -> Result<Vec<u8>, ClientError> {
+        self.send_reading(call, |_, _, body| Ok(body.to_vec())).await
+    }
+
+    async fn send_reading<T>(&self, call: Call, read: Reads<T>) -> Result<T, ClientError> {
         let mut attempts = 0;
         loop {
-            let failure = match self.try_once(&call).await {
+            let failure = match self.try_once(&call, read).await {
                 Err(failure) if failure.error.retryable => failure,
                 settled => return settled.map_err(|failure| failure.error),
             };
@@ -179,20 +206,20 @@ impl Transport {
         &self,
         call: Call,
     ) -> Result<T, ClientError> {
-        self.try_once(&call).await.map_err(|failure| failure.error)
+        self.try_once(&call, Self::understand).await.map_err(|failure| failure.error)
     }
 
     /// Sends a call with a token that is good, as far as is known. If the authority knows better,
     /// another token is got, once: what was rejected was not carried out.
-    async fn try_once<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
+    async fn try_once<T>(&self, call: &Call, read: Reads<T>) -> Result<T, Failure> {
         let token = self.token().await.map_err(Failure::unheard)?;
-        let rejected = match self.present(call, token.as_ref()).await {
+        let rejected = match self.present_reading(call, token.as_ref(), read).await {
             Err(failure) if failure.error.is_rejected_token() => failure,
             settled => return settled,
         };
         let Some(token) = token else { return Err(rejected) };
         match self.token_instead_of(&token).await.map_err(Failure::unheard)? {
-            Some(other) => self.present(call, Some(&other)).await,
+            Some(other) => self.present_reading(call, Some(&other), read).await,
             None => Err(rejected),
         }
     }
@@ -226,6 +253,15 @@ impl Transport {
         call: &Call,
         token: Option<&Secret>,
     ) -> Result<T, Failure> {
+        self.present_reading(call, token, Self::understand).await
+    }
+
+    async fn present_reading<T>(
+        &self,
+        call: &Call,
+        token: Option<&Secret>,
+        understand: Reads<T>,
+    ) -> Result<T, Failure> {
         let url = format!("{}{}", self.base, call.path);
         let timeout = self.timeout.max(call.patience);
         let mut request =
@@ -244,6 +280,9 @@ impl Transport {
             Body::Json(json) => {
                 request.header("content-type", "application/json").body(json.clone())
             }
+            Body::Bytes(bytes) => {
+                request.header("content-type", "application/octet-stream").body(bytes.clone())
+            }
             Body::Form(form) => request
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(form.clone()),
@@ -253,9 +292,10 @@ impl Transport {
             error: ClientError::lost(&self.server(), &error),
         })?;
         let wait = retry_after(&response);
-        let (status, body) = read(&self.server(), response).await.map_err(Failure::heard)?;
+        let answer = read(&self.server(), response, call.most).await;
+        let (status, body) = answer.map_err(Failure::heard)?;
         if status.is_success() {
-            return self.understand(status, &body).map_err(Failure::heard);
+            return understand(self, status, &body).map_err(Failure::heard);
         }
         let error = self.refused(call, status, &body);
         Err(Failure::heard(ClientError { wait, ..error }))
@@ -279,7 +319,7 @@ impl Transport {
         let request = http.get(url).bearer_auth(bearer.expose()).timeout(self.timeout);
         let response = request.send().await.map_err(|error| ClientError::lost(&from, &error))?;
         let wait = retry_after(&response);
-        let (status, body) = read(&from, response).await?;
+        let (status, body) = read(&from, response, MAX_ANSWER).await?;
         if !status.is_success() {
             return Err(ClientError { wait, ..ClientError::answered_elsewhere(&from, status) });
         }
@@ -348,11 +388,15 @@ impl Failure {
 }
 
 /// Reads a whole answer.
-async fn read(from: &str, mut response: Response) -> Result<(StatusCode, Vec<u8>), ClientError> {
+async fn read(
+    from: &str,
+    mut response: Response,
+    most: usize,
+) -> Result<(StatusCode, Vec<u8>), ClientError> {
     let mut body = Vec::new();
     let lost = |error: reqwest::Error| ClientError::lost(from, &error);
     while let Some(chunk) = response.chunk().await.map_err(lost)? {
-        if body.len() + chunk.len() > MAX_ANSWER {
+        if body.len() + chunk.len() > most {
             return Err(ClientError::protocol(from, "the answer is too large"));
         }
         body.extend_from_slice(&chunk);

@@ -5,6 +5,7 @@
 //! proves nothing.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
@@ -62,6 +63,18 @@ pub struct Access {
     pub revoked_at: Option<Timestamp>,
     /// What it was exchanged for, where nobody here made it.
     pub origin: Option<Origin>,
+    /// How it came about, where a person gave it to a program by their browser.
+    pub device: Option<Device>,
+}
+
+/// Who gave a token to a program, and where that ran. Such a token signs no browser in: it would be
+/// a fresh sign-in of somebody who did nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Where the program asked from.
+    pub asked_from: Option<IpAddr>,
+    /// Where the person's browser was.
+    pub approved_from: Option<IpAddr>,
 }
 
 /// The foreign token that an access token was exchanged for.
@@ -173,6 +186,7 @@ impl Access {
             expires_at: now.plus(new.life.min(MAX_LIFE)),
             revoked_at: None,
             origin: None,
+            device: None,
         };
         let event = next.event("access_issued", by, now);
         (AccessStep { next, event }, Secret::new(token))
@@ -188,6 +202,20 @@ impl Access {
         let by = new.principal.id.clone();
         let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
         let next = Self { origin: Some(origin), ..next };
+        let event = next.event("access_issued", &by, now);
+        (AccessStep { next, event }, token)
+    }
+
+    /// Makes a token for a program that its person has let in by their browser.
+    pub fn give(
+        new: NewAccess,
+        device: Device,
+        secret: &Secret,
+        now: Timestamp,
+    ) -> (AccessStep, Secret) {
+        let by = new.principal.id.clone();
+        let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
+        let next = Self { device: Some(device), ..next };
         let event = next.event("access_issued", &by, now);
         (AccessStep { next, event }, token)
     }
@@ -272,6 +300,14 @@ impl Access {
                 "token": origin.mark.to_string(),
             });
             event.insert("exchanged".to_owned(), exchanged);
+        }
+        if let (Some(device), Some(event)) = (&self.device, event.as_object_mut()) {
+            let text = |ip: Option<IpAddr>| ip.map(|ip| ip.to_string());
+            let from = json!({
+                "asked_from": text(device.asked_from),
+                "approved_from": text(device.approved_from),
+            });
+            event.insert("device".to_owned(), from);
         }
         event
     }

@@ -1,18 +1,25 @@
 //! Credentials: JWTs of RFC 9068's shape, signed and checked here, strictly.
 //!
-//! Signatures are ES256 (RFC 7518 section 3.4). Claims are read by our own parser: a claim that is
+//! Signatures are ES256, RS256 or EdDSA, and the key decides which ([`Algorithm`]). Claims are read by our own parser: a claim that is
 //! missing or of another type is refused, never passed over. The token never stays: only its
 //! SHA-256 does.
 
 mod assertion;
 pub mod denial;
+pub mod dpop;
+mod key;
+mod permits;
+mod possession;
+pub mod ring;
 mod sign;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use assertion::Assertion;
-pub use sign::{KeyError, Minted, Signer};
+pub use key::{Algorithm, KeyError, KeyId, NotAKeyId, NotAnAlgorithm, SigningKey};
+pub use permits::Action;
+pub use sign::{Minted, Signer};
 pub use verify::{Claims, KeySet, Rejection, Verifier, unverified_key_id};
 
 use std::fmt;

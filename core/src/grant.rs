@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId};
 use crate::principal::PrincipalId;
@@ -67,6 +68,7 @@ pub struct Grant {
     pub(crate) expires_at: Timestamp,
     pub(crate) broker: Option<String>,
     pub(crate) role: Option<String>,
+    pub(crate) confirmation: Option<Thumbprint>,
 }
 
 impl Grant {
@@ -88,6 +90,7 @@ impl Grant {
             expires_at: issued.expires_at,
             broker: issued.brokered.as_ref().map(|brokered| brokered.broker.clone()),
             role: request.terms().and_then(|terms| terms.role.clone()),
+            confirmation: issued.confirmation,
         }
     }
 

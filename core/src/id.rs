@@ -90,6 +90,10 @@ id!(
     AccessId, "acc_", "access token"
 );
 id!(
+    /// Names the bytes of an exact plan, as they were sent once.
+    UploadId, "upl_", "upload"
+);
+id!(
     /// Names one evaluation that was denied and may be asked for.
     EvaluationId, "evl_", "evaluation"
 );

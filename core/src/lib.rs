@@ -2,8 +2,10 @@
 
 pub mod access;
 pub mod audit;
+pub mod binding;
 pub mod canonical;
 pub mod credential;
+pub mod device;
 pub mod digest;
 pub mod grant;
 pub mod id;

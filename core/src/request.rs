@@ -7,6 +7,7 @@
 mod afterwards;
 mod approval;
 pub mod event;
+mod exact;
 #[cfg(test)]
 mod lifecycle;
 mod replay;
@@ -24,6 +25,7 @@ use std::fmt;
 
 pub use afterwards::{Afterwards, PostReviewError};
 pub use event::{Denial, Event, Fact, Recall, Review, Verdict};
+pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
 pub use replay::ReplayError;
 pub use stages::StageLife;
 pub use transition::{
@@ -31,6 +33,8 @@ pub use transition::{
     RevokeError, Said, Spend, Standing,
 };
 
+use crate::binding::{Binding, OtherRun, Reuse};
+use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId};
 use crate::intent::Intent;
@@ -67,6 +71,7 @@ pub struct Request {
     afterwards: Vec<Afterwards>,
     state: State,
     credentials: Vec<Issued>,
+    plan: Option<KeptPlan>,
     last_at: Timestamp,
 }
 
@@ -199,6 +204,8 @@ pub struct Issued {
     pub brokered: Option<Brokered>,
     /// How long its holder may stay silent before it ends.
     pub heartbeat: Option<Span>,
+    /// The key that it is bound to.
+    pub confirmation: Option<Thumbprint>,
 }
 
 /// What a broker opened for a credential, or may have: it is told before, not after.
@@ -322,6 +329,36 @@ impl Request {
         &self.credentials
     }
 
+    /// The exact plan's bytes, where they were sent.
+    pub fn kept_plan(&self) -> Option<&KeptPlan> {
+        self.plan.as_ref()
+    }
+
+    /// The run it belongs to, by what its requester's issuer said when it was filed.
+    pub fn binding(&self) -> Binding {
+        Binding::of(&self.requester)
+    }
+
+    /// By what that run is known again, as far as the rules tell runs apart.
+    pub fn run(&self) -> Option<Digest> {
+        self.binding().mark(self.reuse())
+    }
+
+    /// That this caller belongs to the run it was filed from.
+    ///
+    /// # Errors
+    /// [`OtherRun`].
+    pub fn check_run(&self, by: &Principal) -> Result<(), OtherRun> {
+        self.binding().check(&Binding::of(by), self.reuse())
+    }
+
+    fn reuse(&self) -> Reuse {
+        match self.terms() {
+            Some(terms) if terms.reuse_within_run => Reuse::WithinRun,
+            Some(_) | None => Reuse::WithinAttempt,
+        }
+    }
+
     /// The credential of this id.
     pub fn credential(&self, id: CredentialId) -> Option<&Issued> {
         self.credentials.iter().find(|issued| issued.id == id)
@@ -428,7 +465,7 @@ impl Request {
         let abandoned = unminted.filter(|c| c.ended.is_none()).map(|c| c.at.plus(ABANDON_AFTER));
         let stages = self.stage_due();
         let dues = self.deadline().into_iter().chain(stages).chain(self.afterwards_due());
-        dues.chain(abandoned).min()
+        dues.chain(abandoned).chain(self.plan_due()).min()
     }
 }
 

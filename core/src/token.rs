@@ -23,6 +23,7 @@ use crate::canonical;
 use crate::digest::Digest;
 use crate::time::{Span, Timestamp};
 
+pub(crate) use keys::PublicKey;
 pub use keys::{Algorithm, PublicKeys};
 
 /// The longest token that is looked at.

@@ -112,6 +112,16 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// The kinds.
+    pub fn kinds(&self) -> &BTreeSet<Glob> {
+        &self.kinds
+    }
+
+    /// The environments.
+    pub fn environments(&self) -> &BTreeSet<Glob> {
+        &self.environments
+    }
+
     /// Whether this is within it.
     pub fn holds(&self, kind: &str, environment: &str) -> bool {
         let any = |globs: &BTreeSet<Glob>, text| globs.iter().any(|glob| glob.matches(text));
@@ -285,6 +295,16 @@ impl Trust {
     /// The exact audience.
     pub fn audience(&self) -> &str {
         &self.audience
+    }
+
+    /// What kind of issuer it is, where it is a known one.
+    pub fn shape(&self) -> Option<Shape> {
+        self.shape
+    }
+
+    /// The claims that must be there, each with the values that it may have.
+    pub fn claims(&self) -> &BTreeMap<String, BTreeSet<String>> {
+        &self.claims
     }
 
     /// Where the issuer's keys come from.

@@ -11,6 +11,7 @@ pub mod oauth;
 pub mod plan;
 mod request;
 mod rules;
+mod trusts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,9 @@ pub use entries::{
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
 pub use known::{Known, Network, Opinion, SeenPlan};
-pub use request::{Afterwards, Brokered, CredentialStatus, Ending, Request, Review, StageStatus};
+pub use request::{
+    Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageStatus,
+};
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
     Signals, WrittenDocument,
@@ -30,6 +33,7 @@ pub use rules::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+pub use trusts::{RulingTrust, RulingTrusts, TokenTrial, TokenTried, TrustVerdict};
 
 use crate::intent::{self, IntentFault, UnverifiedIntent};
 use crate::policy;
@@ -386,6 +390,12 @@ pub struct Credentials {
     /// How long its holder may be silent before a credential ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<String>,
+    /// Whether another attempt at the same run may use the grant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reuse_within_run: bool,
+    /// `required`: only bound to a key that its holder shows with each use (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<String>,
 }
 
 /// Why it is refused.
@@ -429,6 +439,8 @@ impl From<&Terms> for Credentials {
             broker: terms.broker.clone(),
             role: terms.role.clone(),
             heartbeat: terms.heartbeat.map(|span| span.to_string()),
+            reuse_within_run: terms.reuse_within_run,
+            dpop: terms.dpop.map(|dpop| dpop.to_string()),
         }
     }
 }
@@ -694,6 +706,9 @@ pub struct Credential {
     pub id: String,
     /// The token.
     pub token: String,
+    /// How it is presented: `Bearer`, or `DPoP` where it is bound to a key (RFC 9449).
+    #[serde(default = "bearer")]
+    pub token_type: String,
     /// When it ends.
     pub expires_at: String,
     /// The token's claims, to read.
@@ -708,6 +723,10 @@ pub struct Credential {
     /// When the next one is due, by the authority's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_due: Option<String>,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
 }
 
 impl std::fmt::Debug for Credential {
@@ -902,6 +921,9 @@ pub struct Access {
     /// The trust under which it was exchanged for another token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<String>,
+    /// The address of the program that it was given to by a browser, or `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// A fresh access token. It is shown once.

@@ -310,6 +310,7 @@ mod tests {
         let minted = wire::Credential {
             id: "crd_1".into(),
             token: "secret".into(),
+            token_type: "Bearer".into(),
             expires_at: "2026-11-20T21:31:26.000Z".into(),
             claims: serde_json::json!({"aud": "postgres://orders", "iat": 1_795_209_986}),
             fields: [("password".to_owned(), "hunter2".to_owned())].into(),

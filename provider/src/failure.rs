@@ -58,6 +58,10 @@ fn advice(error: &ClientError) -> &'static str {
             "The trust that let this run in does not let it ask for this: have `may_ask` of the \
              trust changed, or ask for something else."
         }
+        (_, Some("other_run")) => {
+            "An approval is good in the run that asked for it; plan and apply anew in this one, or have \
+             the rule say `reuse_within_run` where a job is only tried again."
+        }
         (ErrorKind::Usage, _) => "Correct the provider block.",
         (ErrorKind::Unreachable, _) => {
             "Check `url` in the provider block, or ASSENT_URL, and that the server is up."
@@ -88,11 +92,13 @@ fn advice(error: &ClientError) -> &'static str {
     }
 }
 
-/// Whether what was to be ended is over anyway: ended already, or not there.
+/// Whether what was to be ended is over anyway: ended already, not there, or of another run, which
+/// this one could not use if it wanted to.
 ///
 /// An answer that may change when the call is sent again says no such thing.
 pub(crate) fn is_over(error: &ClientError) -> bool {
-    error.kind == ErrorKind::NotFound && !error.retryable || has_ended(error)
+    let gone = error.kind == ErrorKind::NotFound && !error.retryable;
+    gone || error.code() == Some("other_run") || has_ended(error)
 }
 
 /// Whether the server knows what the call was about, and it has ended.
@@ -138,6 +144,8 @@ mod tests {
     fn what_ended_or_is_gone_is_over() {
         assert!(is_over(&error(ErrorKind::NotFound, false)));
         assert!(is_over(&error(ErrorKind::Conflict, false)));
+        assert!(is_over(&answered(ErrorKind::Unauthorized, 403, "other_run", &[])));
+        assert!(!is_over(&answered(ErrorKind::Unauthorized, 403, "not_requester", &[])));
         assert!(!is_over(&error(ErrorKind::Conflict, true)));
         assert!(has_ended(&error(ErrorKind::Conflict, false)));
         assert!(!has_ended(&error(ErrorKind::NotFound, false)));
@@ -166,6 +174,7 @@ mod tests {
             (answered(ErrorKind::Unauthorized, 401, "invalid_token", &[]), "expired or revoked"),
             (answered(ErrorKind::Unauthorized, 403, "not_requester", &[]), "may not do that"),
             (answered(ErrorKind::Unauthorized, 403, "outside_trust", &[]), "`may_ask`"),
+            (answered(ErrorKind::Unauthorized, 403, "other_run", &[]), "`reuse_within_run`"),
             (answered(ErrorKind::Unauthorized, 400, "invalid_grant", &[]), "has a trust for"),
             (answered(ErrorKind::Invalid, 400, "invalid_target", &[]), "`oidc.audience`"),
             (answered(ErrorKind::Protocol, 404, "no_such_path", &[]), "Update the server"),

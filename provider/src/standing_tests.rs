@@ -29,6 +29,8 @@ pub(crate) fn request(state: &str) -> wire::Request {
         afterwards: Vec::new(),
         ending: None,
         credentials: Vec::new(),
+        run: Default::default(),
+        plan_bytes: None,
     }
 }
 

@@ -155,6 +155,8 @@ fn told_as_json(ruling: &Ruling) -> Value {
         "broker": terms.broker,
         "role": terms.role,
         "heartbeat": terms.heartbeat.map(Span::as_seconds),
+        "reuse_within_run": terms.reuse_within_run,
+        "dpop": terms.dpop.map(|dpop| dpop.word()),
     }));
     told
 }

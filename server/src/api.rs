@@ -12,6 +12,7 @@ mod plans;
 mod policy;
 mod requests;
 mod routes;
+mod trusts;
 mod wellknown;
 
 use std::sync::Arc;

@@ -6,16 +6,20 @@ pub mod authzen;
 mod cached;
 mod closing;
 mod credentials;
+mod devices;
 mod error;
+mod exact;
 mod exchange;
 mod heartbeats;
 mod live;
 mod plans;
 mod policies;
+mod refusals;
 mod requests;
 mod signals;
 mod situation;
 mod sweep;
+mod trusts;
 mod waiters;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -26,12 +30,15 @@ use assent_core::digest::Digest;
 use assent_core::id::AccessId;
 use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
-use assent_core::time::Timestamp;
+use assent_core::time::{Span, Timestamp};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
+pub use devices::{Asking, CodeError, DeviceError};
 pub use error::{AppError, BeginError};
+pub use exact::GivenPlan;
+pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
 pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
@@ -47,6 +54,7 @@ use crate::issuers::Issuers;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
+use crate::rates::{Buckets, Rates, Stranger};
 use crate::sealing::Sealer;
 use cached::Cached;
 use policies::Rules;
@@ -103,9 +111,15 @@ pub struct Authority {
     closing: CancellationToken,
     waiters: Waiters,
     doors: access::Doors,
+    devices: devices::Devices,
+    /// What strangers present at the token endpoint: of each, by the issuer they name if it is known.
+    tokens: Buckets<(Stranger, Option<String>)>,
     authzen: Authzen,
     brokers: Brokers,
     sealer: Sealer,
+    plan_retention: Option<Span>,
+    /// A place for each plan that is being taken in.
+    taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
     hearing: heartbeats::Hearing,
 }
@@ -213,9 +227,13 @@ impl Authority {
             closing,
             waiters: Waiters::default(),
             doors: access::Doors::default(),
+            devices: devices::Devices::new(Rates::default()),
+            tokens: Buckets::new(Rates::default().tokens),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             sealer: Sealer::default(),
+            plan_retention: None,
+            taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
             hearing: heartbeats::Hearing::default(),
         }
@@ -236,6 +254,12 @@ impl Authority {
     /// What encrypts whatever must not lie readable on disk.
     pub fn sealer(&self) -> &Sealer {
         &self.sealer
+    }
+
+    /// The same, where strangers may do so much.
+    #[must_use]
+    pub fn with_rates(self, rates: Rates) -> Self {
+        Self { devices: devices::Devices::new(rates), tokens: Buckets::new(rates.tokens), ..self }
     }
 
     /// The base URL, without a slash at the end. Also the issuer of credentials.

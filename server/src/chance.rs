@@ -1,7 +1,8 @@
 //! The only place that makes chance: ids, secrets, signatures.
 
 use assent_core::credential::Secret;
-use assent_core::id::{AccessId, CredentialId, EvaluationId, RequestId, ReviewId};
+use assent_core::device::UserCode;
+use assent_core::id::{AccessId, CredentialId, EvaluationId, RequestId, ReviewId, UploadId};
 use assent_core::time::Timestamp;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine as _;
@@ -68,12 +69,28 @@ impl Chance {
         Ok(EvaluationId::new(now, self.bytes()?))
     }
 
+    /// The id of what is sent of an exact plan.
+    ///
+    /// # Errors
+    /// [`NoChance`].
+    pub fn upload_id(&self, now: Timestamp) -> Result<UploadId, NoChance> {
+        Ok(UploadId::new(now, self.bytes()?))
+    }
+
     /// A secret of 256 bits.
     ///
     /// # Errors
     /// [`NoChance`].
     pub fn secret(&self) -> Result<Secret, NoChance> {
         Ok(Secret::new(URL_SAFE_NO_PAD.encode(self.bytes::<32>()?)))
+    }
+
+    /// A code that a person types; `None` where chance gave none, which it hardly ever does.
+    ///
+    /// # Errors
+    /// [`NoChance`].
+    pub fn user_code(&self) -> Result<Option<UserCode>, NoChance> {
+        Ok(UserCode::of_chance(&self.bytes()?))
     }
 
     /// A salt of 128 bits.

@@ -5,6 +5,7 @@
 //! have grown old or do not hold the key that a token names, but no more than once a minute for
 //! each issuer; while the issuer is away, those that are there are used for an hour at most.
 
+mod discovery;
 mod fetch;
 mod guard;
 #[cfg(test)]
@@ -19,8 +20,10 @@ use assent_core::time::{Span, Timestamp};
 use assent_core::token::PublicKeys;
 use assent_core::trust::{KeySource, Trust};
 
+pub use discovery::DiscoveryError;
 pub use fetch::FetchError;
 use fetch::Fetcher;
+pub use guard::Names;
 
 /// For how long keys are used before they are fetched again.
 const FRESH: Span = Span::minutes(5);
@@ -42,12 +45,14 @@ pub struct Reach {
     pub authorities: Vec<Vec<u8>>,
     /// How long one fetch may take, from the name's resolution to the last byte.
     pub patience: Duration,
+    /// How names become addresses.
+    pub names: Names,
 }
 
 impl Default for Reach {
     fn default() -> Self {
-        let (networks, authorities) = (Vec::new(), Vec::new());
-        Self { networks, loopback: false, authorities, patience: Duration::from_secs(5) }
+        let (networks, authorities, names) = Default::default();
+        Self { networks, loopback: false, authorities, patience: Duration::from_secs(5), names }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use assent_core::access::{Access, AccessStep};
 use assent_core::audit::Frontier;
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Receipt, Request, Step, Version};
 use assent_core::time::Timestamp;
@@ -151,6 +151,22 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Every version of one of them, oldest first.
     async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError>;
 
+    /// Writes one sealed piece of an exact plan. It is nobody's until a step says that it is kept.
+    async fn write_piece(&self, piece: Piece) -> Result<(), LedgerError>;
+
+    /// One sealed piece of an exact plan.
+    async fn piece(&self, upload: UploadId, number: u32) -> Result<Option<Vec<u8>>, LedgerError>;
+
+    /// How many bytes of exact plans this requester has kept.
+    async fn kept_bytes(&self, who: &PrincipalId) -> Result<u64, LedgerError>;
+
+    /// Forgets the pieces that no step keeps and that were written before this.
+    async fn forget_pieces(&self, before: Timestamp) -> Result<(), LedgerError>;
+
+    /// Puts on record that something was refused; once, however often it is tried, and not without
+    /// end ([`REFUSALS_OF_ONE`], [`REFUSALS`]). Whether it was written.
+    async fn note_refusal(&self, refusal: Refusal) -> Result<bool, LedgerError>;
+
     /// Forgets calls older than this. Their effects stay.
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError>;
 }
@@ -237,6 +253,45 @@ pub struct Heartbeat {
     /// By when it must be again.
     pub due: Timestamp,
 }
+
+/// One sealed piece of an exact plan.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Of which upload.
+    pub upload: UploadId,
+    /// Its place, from 0.
+    pub number: u32,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+impl std::fmt::Debug for Piece {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Piece({} {}, {} bytes)", self.upload, self.number, self.sealed.len())
+    }
+}
+
+/// That something about a request was refused.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The request.
+    pub request: RequestId,
+    /// To whom.
+    pub by: PrincipalId,
+    /// By what the same refusal is known again.
+    pub mark: Digest,
+    /// When.
+    pub at: Timestamp,
+    /// What the audit log says of it.
+    pub entry: Value,
+}
+
+/// How many different refusals to one caller are put on record for one request.
+pub const REFUSALS_OF_ONE: usize = 8;
+/// How many different refusals are put on record for one request.
+pub const REFUSALS: usize = 64;
 
 /// What is kept of a plan's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

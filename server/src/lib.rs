@@ -18,6 +18,7 @@ mod listener;
 pub mod network;
 pub mod policy;
 mod private;
+pub mod rates;
 pub mod sealing;
 mod start;
 mod web;

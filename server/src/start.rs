@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use assent_core::credential::Secret;
 use assent_core::policy::document::Fault;
+use assent_core::time::Span;
 use assent_rego::{Launch, Limits, Pool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,9 @@ pub struct Config {
     pub brokers: Brokers,
     /// Where the key comes from that seals what must not lie readable on disk.
     pub sealing: SealingSource,
+    /// How long the bytes of exact plans are kept at most; as long as their requests, if nothing is
+    /// said.
+    pub plan_retention: Option<Span>,
     /// The files of sealing keys that were used before, and open only.
     pub earlier_sealing: Vec<PathBuf>,
 }
@@ -209,6 +213,7 @@ pub async fn run(
     let kept = Kept::in_directory(&config.data.join("opened"), sealer.clone());
     let brokers = config.brokers.clone().keeping(kept.map_err(unusable)?);
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
+    let authority = authority.with_plan_retention(config.plan_retention);
     let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
     authority.reconsider_pending().await?;

@@ -4,6 +4,7 @@
 //! form carries a token that only its own session knows.
 
 mod csrf;
+mod device;
 mod pages;
 mod plan;
 mod session;
@@ -36,6 +37,8 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/requests/{id}/review", post(pages::review))
         .route("/requests/{id}/post-review", post(pages::review_afterwards))
         .route("/intents/{digest}", get(pages::intent))
+        .route("/device", get(device::page).post(device::look))
+        .route("/device/answer", post(device::answer))
         .route("/login", get(session::login_page).post(session::login))
         .route("/login/{code}", get(session::door_page).post(session::enter))
         .route("/bootstrap/{code}", get(session::bootstrap_page).post(session::bootstrap))

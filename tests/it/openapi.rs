@@ -31,6 +31,7 @@ async fn the_document_lists_exactly_the_routes() {
                 &["post"]
             }
             Method::GetAndPost => &["get", "post"],
+            Method::Bytes => &["get", "put"],
             Method::Entry => &["get", "put", "delete"],
         };
         routed.extend(verbs.iter().map(|verb| (route.path.to_owned(), (*verb).to_owned())));
@@ -77,12 +78,24 @@ async fn every_reference_leads_somewhere_and_every_id_is_declared() {
 async fn every_changing_call_is_described_with_its_key_and_body() {
     let document = document().await;
     for route in ROUTES {
-        let keyed = matches!(route.method, Method::Change | Method::GetAndPost);
-        let verb = if route.method == Method::Entry { "put" } else { "post" };
-        let post = &document["paths"][route.path][verb];
-        let said = post["parameters"][0]["name"] == "Idempotency-Key";
+        let keyed = matches!(route.method, Method::Change | Method::GetAndPost | Method::Bytes);
+        let (changes, takes) = match route.method {
+            Method::Entry => ("put", "put"),
+            // What is given once is asked for with a key; what is put in its place needs none.
+            Method::Bytes => ("get", "put"),
+            Method::Get
+            | Method::Public
+            | Method::GetAndPost
+            | Method::Post
+            | Method::Change
+            | Method::Form
+            | Method::Door
+            | Method::Grant => ("post", "post"),
+        };
+        let path = &document["paths"][route.path];
+        let said = path[changes]["parameters"][0]["name"] == "Idempotency-Key";
         assert_eq!(said, keyed, "{route:?}");
-        let takes = !matches!(route.method, Method::Get | Method::Public);
-        assert_eq!(post["requestBody"].is_object(), takes, "{route:?}");
+        let reads = matches!(route.method, Method::Get | Method::Public);
+        assert_eq!(path[takes]["requestBody"].is_object(), !reads, "{route:?}");
     }
 }

@@ -7,15 +7,15 @@ use serde_json::json;
 use crate::support::{Answer, Caller, Server, Setup, filing, fresh_key, sent};
 
 /// A browser: a cookie and the pages of one server.
-struct Browser {
-    caller: Caller,
-    base: String,
-    cookie: String,
+pub(crate) struct Browser {
+    pub(crate) caller: Caller,
+    pub(crate) base: String,
+    pub(crate) cookie: String,
 }
 
 impl Browser {
     /// Signs in as this person by a link, as `--dev` prints it.
-    async fn of(server: &Server, name: &str) -> Self {
+    pub(crate) async fn of(server: &Server, name: &str) -> Self {
         let (_, code) = server.authority.seed_person(name).await.unwrap();
         let caller = server.stranger();
         let path = format!("/login/{}", code.expose());
@@ -29,7 +29,7 @@ impl Browser {
         Self { caller, base: server.base().to_owned(), cookie }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         sent(self.caller.call("GET", path).header("cookie", &self.cookie)).await
     }
 
@@ -94,7 +94,7 @@ impl Browser {
 }
 
 /// The value of a hidden field.
-fn field(page: &str, name: &str) -> String {
+pub(crate) fn field(page: &str, name: &str) -> String {
     let mark = format!("name=\"{name}\" value=\"");
     let forms: Vec<&str> = page.split(&mark).collect();
     let value = forms.last().unwrap().split('"').next().unwrap();

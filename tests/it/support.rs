@@ -4,10 +4,11 @@ mod answer;
 mod binary;
 mod caller;
 mod issuer;
+mod provider;
 mod stand_in;
 mod story;
 mod time;
-pub mod tools;
+pub(crate) mod tools;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -30,6 +31,8 @@ use assent_server::issuers::{Issuers, Reach};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
+use assent_server::rates::Rates;
+use assent_server::sealing::Sealer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +41,7 @@ pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
 pub(crate) use issuer::{Issuer, Manner};
+pub(crate) use provider::Provider;
 pub(crate) use stand_in::{Asked, Reply, StandIn, Ways};
 pub(crate) use story::{approve, deny, filing, intent, mint, until};
 pub(crate) use time::Time;
@@ -91,6 +95,8 @@ pub(crate) struct Setup {
     pub(crate) reach: Reach,
     pub(crate) authzen: Authzen,
     pub(crate) brokers: Brokers,
+    pub(crate) plan_retention: Option<Span>,
+    pub(crate) rates: Rates,
 }
 
 impl Default for Setup {
@@ -102,6 +108,8 @@ impl Default for Setup {
             reach: Reach::default(),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            plan_retention: None,
+            rates: Rates::default(),
         }
     }
 }
@@ -111,6 +119,7 @@ impl Default for Setup {
 pub(crate) struct Remains {
     pub(crate) address: SocketAddr,
     pub(crate) time: Time,
+    sealer: Sealer,
     key: Arc<[u8]>,
 }
 
@@ -118,7 +127,13 @@ impl Remains {
     pub(crate) fn fresh() -> Self {
         let key = Signer::generate(Chance::default().source()).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { address, time: Time::default(), key: key.into() }
+        let sealer = Sealer::default();
+        Self { address, time: Time::default(), sealer, key: key.into() }
+    }
+
+    /// The same, with another sealing key.
+    pub(crate) fn sealing_anew(self) -> Self {
+        Self { sealer: Sealer::default(), ..self }
     }
 }
 
@@ -189,7 +204,8 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, reach, authzen, brokers } = setup;
+        let Setup { source, engines, proxies, reach, authzen, brokers, plan_retention, rates } =
+            setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -208,7 +224,8 @@ impl Server {
             closing: closing.clone(),
         };
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
-        let authority = Arc::new(authority);
+        let authority = authority.with_sealer(remains.sealer.clone());
+        let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains: Remains { address, ..remains }, closing, serving }
     }

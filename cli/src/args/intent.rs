@@ -77,6 +77,8 @@ fn context(text: &str) -> Result<Map<String, Value>, String> {
   assent request --kind database.session --environment staging \\
       --reason 'Look into OPS-1' --duration 1h --output json
 
+A saved plan of --plan is kept by the server, encrypted, for `assent plan fetch`.
+
 Without --wait it exits 0 when the request is filed, also while it is pending, and 1 when policy
 refuses it at once.")]
 pub(crate) struct RequestArgs {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use assent_core::id::RequestId;
 use assent_core::time::Timestamp;
 use clap::{Args, Subcommand};
 
@@ -27,7 +28,15 @@ pub(crate) enum PlanCommand {
     ///
     /// Of a saved plan file the server also learns the SHA-256: whatever is asked for under that is
     /// shown with this plan.
+    ///
+    /// With --request, the saved plan itself is handed over, so that whoever applies it gets exactly
+    /// what was approved: the server keeps it encrypted until it is fetched or the request ends.
     Send(PlanSendArgs),
+    /// Get the saved plan that a request was approved for, once
+    ///
+    /// Only whoever asked gets it, in the run that asked, and only once. It is written when its bytes
+    /// have the digest that was approved.
+    Fetch(PlanFetchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +65,21 @@ pub(crate) struct PlanSendArgs {
     /// The plan as JSON, or a saved plan file; `-` reads JSON from stdin
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// The request whose exact plan this is: its bytes are handed over, not its JSON
+    #[arg(long, value_name = "REQUEST")]
+    pub(crate) request: Option<RequestId>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanFetchArgs {
+    /// The request
+    #[arg(long, value_name = "REQUEST")]
+    pub(crate) request: RequestId,
+    /// The file to write; what is there is replaced
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) printing: Printing,
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use assent_core::policy::cidr::Cidr;
+use assent_core::time::Span;
 use assent_server::network::HeaderName;
 use assent_server::policy::Reference;
 use clap::Args;
@@ -50,6 +51,9 @@ pub(crate) struct ServeArgs {
     /// The file of what grants can open beside tokens, such as logins to databases
     #[arg(long, value_name = "FILE")]
     pub(crate) brokers: Option<PathBuf>,
+    /// How long saved plans are kept at most: 2h; as long as their requests, if it is left out
+    #[arg(long, value_name = "TIME")]
+    pub(crate) plan_retention: Option<Span>,
     /// The URL under which others reach this server
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<Url>,

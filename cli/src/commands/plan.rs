@@ -1,6 +1,8 @@
 //! `assent plan`
 
 mod digest;
+mod exact;
+mod fetch;
 mod saved;
 mod scan;
 mod send;
@@ -20,6 +22,8 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 use crate::settings::Environment;
 
+pub(crate) use exact::hand_over;
+
 /// Shows, scans, digests or sends. Only to send one a server is asked.
 pub(crate) async fn run(
     command: PlanCommand,
@@ -29,6 +33,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     match command {
         PlanCommand::Send(args) => send::run(&args, &client()?, environment, output).await,
+        PlanCommand::Fetch(args) => fetch::run(&args, &client()?, output).await,
         PlanCommand::Show(args) => show::run(&args, environment, output).await,
         PlanCommand::Scan(args) => scan::run(&args, environment, output).await,
         PlanCommand::Digest(args) => digest::run(&args, output),
@@ -41,6 +46,8 @@ pub(crate) struct HandedIn {
     pub(crate) plan: Digest,
     /// The digest of the file's bytes: what will be applied.
     pub(crate) file: Digest,
+    /// Whether the file is a saved plan, which can be applied.
+    pub(crate) is_saved: bool,
 }
 
 /// Hands a plan in; a saved plan file is shown by Terraform first.
@@ -54,12 +61,14 @@ pub(crate) async fn hand_in(
     match read(path)? {
         Given::Json(json) => {
             let file = Digest::of(&json);
-            Ok(HandedIn { plan: send(path, json, None, client, output).await?, file })
+            let plan = send(path, json, None, client, output).await?;
+            Ok(HandedIn { plan, file, is_saved: false })
         }
         Given::Saved(bytes) => {
             let file = Digest::of(&bytes);
             let json = shown_of(path, file, environment, &limits).await?;
-            Ok(HandedIn { plan: send(path, json, Some(file), client, output).await?, file })
+            let plan = send(path, json, Some(file), client, output).await?;
+            Ok(HandedIn { plan, file, is_saved: true })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `assent policy`
 
-mod approved;
+pub(super) mod approved;
 mod change;
 mod check;
 mod diff;

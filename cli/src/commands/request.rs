@@ -18,12 +18,16 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let RequestArgs { intent, reason, reattach, wait, printing } = args;
-    let plan = match &intent.plan {
+    let file = intent.plan.clone();
+    let handed_in = match &file {
         None => None,
         Some(file) => Some(plan::hand_in(file, client, environment, output).await?),
     };
-    let filing = settings::filing(intent, plan, reason, reattach)?;
+    let filing = settings::filing(intent, handed_in.as_ref(), reason, reattach)?;
     let mut request = client.file(&filing, &IdempotencyKey::fresh()).await?;
+    if let (Some(file), Some(handed_in)) = (&file, &handed_in) {
+        plan::hand_over(file, handed_in, &request, client, output).await?;
+    }
     if Standing::of(&request)? == Standing::Pending
         && let Some(limit) = wait
     {

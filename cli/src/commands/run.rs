@@ -38,7 +38,7 @@ pub(crate) async fn run(
         None => None,
         Some(file) => Some(plan::hand_in(file, client, environment, output).await?),
     };
-    let filing = settings::filing(intent, plan, reason, false)?;
+    let filing = settings::filing(intent, plan.as_ref(), reason, false)?;
     let mut signals = Signals::catch()?;
     // Whom the credential is for must be clear before anybody is asked to approve.
     let audience = match audience {

@@ -53,6 +53,7 @@ pub(crate) async fn run(
         dev,
         authzen,
         brokers,
+        plan_retention: args.plan_retention,
         sealing,
         earlier_sealing: keys.earlier_sealing_key,
     };

@@ -11,12 +11,12 @@ use crate::failure::Failure;
 /// What is filed. Everything that can be seen to be wrong here is refused before anybody is asked.
 pub(crate) fn filing(
     args: IntentArgs,
-    plan: Option<HandedIn>,
+    plan: Option<&HandedIn>,
     reason: String,
     reattach: bool,
 ) -> Result<Filing, Failure> {
     let IntentArgs { kind, environment, target, digest, context, duration, .. } = args;
-    let digest = digest.or(plan.as_ref().map(|plan| plan.file));
+    let digest = digest.or(plan.map(|plan| plan.file));
     let intent = Intent {
         kind,
         environment,
@@ -74,11 +74,11 @@ mod tests {
     #[test]
     fn the_plan_file_is_the_exact_thing_unless_another_is_named() {
         let (plan, file) = (Digest::of(b"json"), Digest::of(b"file"));
-        let handed_in = || Some(HandedIn { plan, file });
-        let intent = filing(args(&[]), handed_in(), "why".to_owned(), false).unwrap().intent;
+        let handed_in = HandedIn { plan, file, is_saved: true };
+        let intent = filing(args(&[]), Some(&handed_in), "why".to_owned(), false).unwrap().intent;
         assert_eq!((intent.plan, intent.digest), (Some(plan.to_string()), Some(file.to_string())));
         let other = IntentArgs { digest: Some(Digest::of(b"x")), ..args(&[]) };
-        let intent = filing(other, handed_in(), "why".to_owned(), false).unwrap().intent;
+        let intent = filing(other, Some(&handed_in), "why".to_owned(), false).unwrap().intent;
         assert_eq!(intent.digest, Some(Digest::of(b"x").to_string()));
     }
 

@@ -16,6 +16,8 @@ use crate::failure::Failure;
 pub(crate) struct Login {
     pub(crate) url: Url,
     pub(crate) token: Secret,
+    /// Whether the token was made for this login alone, and so ends with it.
+    pub(crate) is_own: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -23,6 +25,8 @@ pub(crate) struct Login {
 struct Kept {
     url: String,
     token: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own: bool,
 }
 
 impl Login {
@@ -48,12 +52,14 @@ impl Login {
         };
         let kept: Kept = serde_json::from_str(&text).map_err(|_| unreadable())?;
         let url = kept.url.parse().map_err(|_| unreadable())?;
-        Ok(Some(Self { url, token: Secret::new(kept.token) }))
+        Ok(Some(Self { url, token: Secret::new(kept.token), is_own: kept.own }))
     }
 
     /// Saves it, in one step: a reader sees the old file or the new one.
     pub(crate) fn save(&self, path: &Path) -> Result<(), Failure> {
-        let kept = Kept { url: self.url.to_string(), token: self.token.expose().to_owned() };
+        let Self { url, token, is_own } = self;
+        let (url, token) = (url.to_string(), token.expose().to_owned());
+        let kept = Kept { url, token, own: *is_own };
         let text = serde_json::to_string_pretty(&kept).unwrap_or_default();
         write_private(path, &text).map_err(|error| Failure::file(path, &error))
     }
@@ -89,7 +95,7 @@ mod tests {
 
     fn login() -> Login {
         let url = "https://assent.example.com".parse().unwrap();
-        Login { url, token: Secret::new("secret".to_owned()) }
+        Login { url, token: Secret::new("secret".to_owned()), is_own: false }
     }
 
     #[test]
@@ -103,6 +109,17 @@ mod tests {
         assert_eq!(Login::load(&path).unwrap().unwrap().token.expose(), "secret");
         assert!(Login::forget(&path).unwrap());
         assert!(!Login::forget(&path).unwrap());
+    }
+
+    #[test]
+    fn a_login_says_whether_its_token_is_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("login.json");
+        for is_own in [true, false] {
+            Login { is_own, ..login() }.save(&path).unwrap();
+            assert_eq!(Login::load(&path).unwrap().unwrap().is_own, is_own);
+        }
+        assert!(!fs::read_to_string(&path).unwrap().contains("own"), "as it was always written");
     }
 
     #[test]

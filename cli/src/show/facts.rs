@@ -57,7 +57,26 @@ pub(crate) fn full(request: &Request, now: Timestamp, paint: Paint) -> String {
     put("later review", afterwards(request, now));
     put("ended", ended(request));
     put("credentials", credentials(request));
+    put("run", run(request));
+    put("plan", plan_bytes(request, now));
     facts(&lines, paint)
+}
+
+/// The run that the request belongs to.
+fn run(request: &Request) -> String {
+    let claims =
+        request.run.iter().map(|(name, value)| format!("{} {}", clean(name), clean(value)));
+    claims.collect::<Vec<_>>().join(", ")
+}
+
+fn plan_bytes(request: &Request, now: Timestamp) -> String {
+    let Some(plan) = &request.plan_bytes else { return String::new() };
+    let fetched = plan.fetched_at.as_ref().map(|at| format!(", fetched at {}", clean(at)));
+    let until = match plan.status.as_str() {
+        "kept" => format!("kept until {}", due(&plan.until, now)),
+        other => clean(other),
+    };
+    format!("{} bytes {until}{}", plan.size, fetched.unwrap_or_default())
 }
 
 fn context(request: &Request) -> String {

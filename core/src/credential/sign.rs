@@ -1,40 +1,27 @@
 //! Minting: a grant in, a signed token out. The grant is gone afterwards.
 
 use aws_lc_rs::rand::SecureRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::canonical;
-use crate::credential::Secret;
+use crate::credential::{Algorithm, KeyError, KeyId, Secret, SigningKey};
 use crate::digest::Digest;
 use crate::grant::Grant;
 use crate::id::CredentialId;
 use crate::time::Timestamp;
 
-/// The authority's signing key.
+/// The authority, signing with one of its keys.
 pub struct Signer {
     issuer: String,
-    key_id: String,
-    pair: EcdsaKeyPair,
+    key: SigningKey,
 }
 
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Signer").field("key_id", &self.key_id).finish_non_exhaustive()
+        f.debug_struct("Signer").field("key", &self.key).finish_non_exhaustive()
     }
-}
-
-/// The bytes are no ES256 key, or there was no chance to be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// Not PKCS #8 of a P-256 key.
-    #[error("not a PKCS #8 private key on P-256")]
-    NotAKey,
-    /// The random source failed.
-    #[error("no randomness")]
-    NoRandomness,
 }
 
 /// A token just made.
@@ -53,13 +40,12 @@ pub struct Minted {
 }
 
 impl Signer {
-    /// A new private key, PKCS #8.
+    /// A new private key for ES256, PKCS #8.
     ///
     /// # Errors
     /// [`KeyError::NoRandomness`].
     pub fn generate(random: &dyn SecureRandom) -> Result<Vec<u8>, KeyError> {
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, random);
-        document.map(|key| key.as_ref().to_vec()).map_err(|_| KeyError::NoRandomness)
+        SigningKey::generate(Algorithm::Es256, random).map(|key| key.to_vec())
     }
 
     /// Signs for this issuer with this PKCS #8 key.
@@ -67,19 +53,22 @@ impl Signer {
     /// # Errors
     /// [`KeyError::NotAKey`].
     pub fn new(issuer: &str, pkcs8: &[u8]) -> Result<Self, KeyError> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8);
-        let pair = pair.map_err(|_| KeyError::NotAKey)?;
-        let key_id = thumbprint(pair.public_key().as_ref()).ok_or(KeyError::NotAKey)?;
-        Ok(Self { issuer: issuer.to_owned(), key_id, pair })
+        Ok(Self { issuer: issuer.to_owned(), key: SigningKey::read(pkcs8)? })
+    }
+
+    /// What it signs with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.key.algorithm()
+    }
+
+    /// Which key.
+    pub fn key_id(&self) -> &KeyId {
+        self.key.id()
     }
 
     /// The public key as a JWK (RFC 7517), its id the RFC 7638 thumbprint.
     pub fn jwk(&self) -> Value {
-        let (x, y) = coordinates(self.pair.public_key().as_ref()).unwrap_or_default();
-        json!({
-            "kty": "EC", "crv": "P-256", "x": x, "y": y,
-            "use": "sig", "alg": "ES256", "kid": self.key_id,
-        })
+        self.key.jwk().clone()
     }
 
     /// Spends a grant on a token.
@@ -106,12 +95,12 @@ impl Signer {
         claims: &Value,
         random: &dyn SecureRandom,
     ) -> Result<String, KeyError> {
-        let header = json!({"alg": "ES256", "typ": typ, "kid": self.key_id});
+        let (algorithm, key) = (self.key.algorithm().name(), self.key.id().as_str());
+        let header = json!({"alg": algorithm, "typ": typ, "kid": key});
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(canonical::bytes(value));
         let input = format!("{}.{}", encode(&header), encode(claims));
-        let signature = self.pair.sign(random, input.as_bytes());
-        let signature = signature.map_err(|_| KeyError::NoRandomness)?;
-        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())))
+        let signature = self.key.sign(input.as_bytes(), random)?;
+        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
     /// Whose signature it is.
@@ -126,13 +115,13 @@ impl Signer {
             "type": "assent_intent",
             "actions": [grant.kind],
             "locations": [grant.environment],
-            "identifier": grant.target,
+            "target": grant.target,
             "digest": grant.digest.to_string(),
         });
         if let (Some(subject), Some(detail)) = (grant.subject, detail.as_object_mut()) {
             detail.insert("subject_digest".to_owned(), json!(subject.to_string()));
         }
-        json!({
+        let mut claims = json!({
             "iss": self.issuer,
             "sub": grant.subject_claim(),
             "aud": grant.audience,
@@ -147,23 +136,11 @@ impl Signer {
             "policy": grant.policy.to_string(),
             "approved_by": approved_by,
             "authorization_details": [detail],
-        })
+        });
+        if let (Some(key), Some(claims)) = (grant.confirmation, claims.as_object_mut()) {
+            // RFC 9449 section 6.1.
+            claims.insert("cnf".to_owned(), json!({"jkt": key.to_string()}));
+        }
+        claims
     }
-}
-
-/// The coordinates of an uncompressed point (SEC 1 section 2.3.3), base64url.
-fn coordinates(point: &[u8]) -> Option<(String, String)> {
-    let (form, point) = point.split_first()?;
-    if *form != 4 || point.len() != 64 {
-        return None;
-    }
-    let (x, y) = point.split_at(32);
-    Some((URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y)))
-}
-
-/// RFC 7638 section 3: the digest of the required members in lexicographic order.
-fn thumbprint(point: &[u8]) -> Option<String> {
-    let (x, y) = coordinates(point)?;
-    let members = json!({"crv": "P-256", "kty": "EC", "x": x, "y": y});
-    Some(URL_SAFE_NO_PAD.encode(canonical::digest(&members).as_bytes()))
 }

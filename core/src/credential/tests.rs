@@ -53,6 +53,10 @@ struct Minting {
 }
 
 fn mint() -> Minting {
+    mint_bound(None)
+}
+
+fn mint_bound(confirmation: Option<dpop::Thumbprint>) -> Minting {
     let random = SystemRandom::new();
     let pkcs8 = Signer::generate(&random).unwrap();
     let signer = Signer::new(ISSUER, &pkcs8).unwrap();
@@ -98,7 +102,7 @@ fn mint() -> Minting {
     let reviewed = request.review(review, &person("bob"), said, &nobody, start()).unwrap();
     let credential = CredentialId::new(start(), [3; 10]);
     let (audience, ttl) = (AUDIENCE.to_owned(), Some(Span::minutes(5)));
-    let spend = Spend { ttl, ..Spend::on(credential, audience) };
+    let spend = Spend { ttl, confirmation, ..Spend::on(credential, audience) };
     let sealed = reviewed.next().consume(&person("alice"), spend, &nobody, start()).unwrap();
     let receipt = committed(sealed.step());
     let minted = signer.mint(sealed.release(&receipt).unwrap(), &random).unwrap();
@@ -175,7 +179,7 @@ fn what_is_minted_verifies_and_says_what_was_granted() {
         claims.all["authorization_details"],
         json!([{
             "type": "assent_intent", "actions": ["database.session"], "locations": ["production"],
-            "identifier": {"database": "orders"}, "digest": claims.digest,
+            "target": {"database": "orders"}, "digest": claims.digest,
             "subject_digest": Digest::of(b"plan").to_string(),
         }])
     );
@@ -316,11 +320,14 @@ fn t21_the_algorithm_is_ours_and_not_the_tokens() {
     let minting = mint();
     let point = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &minting.pkcs8).unwrap();
     let point = point.public_key().as_ref().to_vec();
-    for algorithm in
-        ["none", "None", "NONE", "HS256", "RS256", "ES384", "EdDSA", "es256", "", "ES256 "]
-    {
+    for algorithm in [
+        "none", "None", "NONE", "HS256", "ES384", "PS256", "Ed25519", "es256", "", "ES256 ",
+        "RS256", "EdDSA",
+    ] {
         let header = json!({"alg": algorithm, "typ": "at+jwt", "kid": minting.kid()});
-        let refused = Err(Rejection::Header("alg is not ES256"));
+        let is_ours = matches!(algorithm, "RS256" | "EdDSA");
+        let refused = if is_ours { "alg is not its key's" } else { "alg is none of ours" };
+        let refused = Err(Rejection::Header(refused));
         assert_eq!(minting.with_header(&header), refused, "{algorithm}");
         // Keyed by what everybody knows (row 21), or not signed at all.
         let input = format!(
@@ -465,7 +472,7 @@ fn t22_of_two_keys_with_one_id_neither_counts() {
 }
 
 #[test]
-fn a_key_set_holds_es256_signature_keys_and_no_others() {
+fn a_key_set_holds_signature_keys_of_ours_and_no_others() {
     let minting = mint();
     let own = minting.signer.jwk();
     let with = |name: &str, value: Value| {
@@ -483,6 +490,10 @@ fn a_key_set_holds_es256_signature_keys_and_no_others() {
         with("crv", json!(["P-256"])),
         with("alg", json!("RS256")),
         with("alg", json!("none")),
+        with("alg", json!("ES384")),
+        with("d", json!("AAAA")),
+        // Not on the curve.
+        with("y", json!(URL_SAFE_NO_PAD.encode([7; 32]))),
         with("use", json!("enc")),
         with("x", json!(short)),
         with("x", json!("")),
@@ -502,11 +513,6 @@ fn a_key_set_holds_es256_signature_keys_and_no_others() {
             Verifier::new(ISSUER, AUDIENCE).verify(minting.token(), &keys, after(10)).err();
         assert_eq!(refused, Some(Rejection::UnknownKey), "{key}");
     }
-    // A point that is not on the curve verifies nothing.
-    let off = with("y", json!(URL_SAFE_NO_PAD.encode([7; 32])));
-    let keys = KeySet::read(&json!({"keys": [off]}));
-    let refused = Verifier::new(ISSUER, AUDIENCE).verify(minting.token(), &keys, after(10)).err();
-    assert_eq!(refused, Some(Rejection::Signature));
     for set in [
         json!(null),
         json!([]),
@@ -620,4 +626,114 @@ fn a_key_is_read_or_refused() {
     assert_eq!(again.jwk(), minting.signer.jwk());
     let names: Vec<_> = again.jwk().as_object().unwrap().keys().cloned().collect();
     assert!(!names.contains(&"d".to_owned()), "a public key has no private part");
+}
+
+/// Somebody's key, and a token that is bound to it.
+fn bound() -> (dpop::Holder, Minting) {
+    let holder = dpop::Holder::new(&Signer::generate(&SystemRandom::new()).unwrap()).unwrap();
+    let minting = mint_bound(Some(holder.thumbprint().unwrap()));
+    (holder, minting)
+}
+
+const CALL: (&str, &str) = ("POST", "https://orders.example.com/deploy");
+
+fn shown(holder: &dpop::Holder, token: &str, keys: &KeySet) -> Result<Claims, Rejection> {
+    let random = SystemRandom::new();
+    let proof = holder.proof(CALL, Some(token), None, after(10), &random).unwrap();
+    let sent = dpop::Sent { proof: &proof, method: CALL.0, uri: CALL.1 };
+    let proofs = dpop::Proofs::new(dpop::Replays::with_room(10));
+    Verifier::new(ISSUER, AUDIENCE).verify_bound((token, &sent), keys, &proofs, after(10))
+}
+
+#[test]
+fn t31_a_bound_token_is_worth_nothing_without_its_key() {
+    let (holder, minting) = bound();
+    let (token, keys) = (minting.token(), minting.keys());
+    let claims = shown(&holder, token, &keys).unwrap();
+    assert_eq!(claims.confirmation, Some(holder.thumbprint().unwrap()));
+    assert_eq!(claims.all["cnf"], json!({"jkt": holder.thumbprint().unwrap().to_string()}));
+    assert_eq!(minting.verify(token), Err(Rejection::Bound));
+    let (thief, _) = bound();
+    let refused = shown(&thief, token, &keys);
+    assert_eq!(refused, Err(Rejection::Proof(dpop::ProofError::Key)));
+    let free = mint();
+    let refused = shown(&holder, free.token(), &free.keys());
+    assert_eq!(refused, Err(Rejection::Unbound));
+    assert_eq!(free.verify(free.token()).unwrap().confirmation, None);
+    assert!(!free.minted.claims.as_object().unwrap().contains_key("cnf"));
+}
+
+#[test]
+fn t20_a_confirmation_that_is_not_understood_is_refused() {
+    let (_, minting) = bound();
+    let good = minting.minted.claims["cnf"]["jkt"].clone();
+    for wrong in [
+        json!(null),
+        json!("x"),
+        json!([]),
+        json!({}),
+        json!({"jkt": null}),
+        json!({"jkt": ""}),
+        json!({"jkt": "AAAA"}),
+        json!({"jkt": 1}),
+        json!({"jkt": [good]}),
+        json!({"x5t#S256": good}),
+        json!({"jkt": good, "x5t#S256": good}),
+        json!({"jkt": format!("{}=", good.as_str().unwrap())}),
+    ] {
+        assert_eq!(minting.with("cnf", wrong.clone()), Err(Rejection::Claim("cnf")), "{wrong}");
+    }
+    // Without it the token would be good for anybody, but it is not what was signed.
+    assert_eq!(minting.without("cnf").unwrap().confirmation, None);
+}
+
+#[test]
+fn t25_a_credential_permits_exactly_what_was_granted() {
+    let minting = mint();
+    let claims = minting.verify(minting.token()).unwrap();
+    let action = |kind, environment, target: &[(&'static str, &'static str)]| {
+        let target = target.iter().copied().collect();
+        Action { kind, environment, target }
+    };
+    let orders = &[("database", "orders")][..];
+    assert!(claims.permits(&action("database.session", "production", orders)));
+    for (kind, environment, target) in [
+        ("database.migrate", "production", orders),
+        ("database", "production", orders),
+        ("database.session", "staging", orders),
+        ("database.session", "Production", orders),
+        ("database.session", "production", &[("database", "payroll")]),
+        ("database.session", "production", &[("database", "orders2")]),
+        ("database.session", "production", &[("table", "orders")]),
+        ("database.session", "production", &[]),
+        ("database.session", "production", &[("database", "orders"), ("table", "x")]),
+    ] {
+        let action = action(kind, environment, target);
+        assert!(!claims.permits(&action), "{action:?}");
+    }
+    let detail = minting.minted.claims["authorization_details"][0].clone();
+    let with = |name: &str, value: Value| {
+        let mut detail = detail.clone();
+        detail[name] = value;
+        let claims = minting.with("authorization_details", json!([detail])).unwrap();
+        claims.permits(&action("database.session", "production", orders))
+    };
+    assert!(with("digest", detail["digest"].clone()));
+    for (name, value) in [
+        ("type", json!("another")),
+        ("actions", json!("database.session")),
+        ("actions", json!([])),
+        ("locations", json!(null)),
+        ("target", json!("orders")),
+        ("target", json!({"database": ["orders"]})),
+        ("digest", json!(Digest::of(b"other").to_string())),
+        ("only_on", json!("sundays")),
+    ] {
+        assert!(!with(name, value.clone()), "{name} {value}");
+    }
+    for details in [json!(null), json!({}), json!([]), json!([[]]), detail.clone()] {
+        let claims = minting.with("authorization_details", details.clone()).unwrap();
+        let permits = claims.permits(&action("database.session", "production", orders));
+        assert!(!permits, "{details}");
+    }
 }

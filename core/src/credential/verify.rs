@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::canonical;
+use crate::credential::Algorithm;
+use crate::credential::dpop::{ProofError, Thumbprint};
+use crate::credential::possession;
 use crate::id::{CredentialId, RequestId};
 use crate::time::{Span, Timestamp};
+use crate::token::PublicKey;
 
 /// The longest token that is looked at.
 const MAX_TOKEN: usize = 16_384;
@@ -19,9 +22,9 @@ const LEEWAY: Span = Span::seconds(60);
 /// The longest life a credential of ours has.
 const MAX_LIFE: Span = crate::intent::MAX_DURATION;
 
-/// Public keys by their id.
+/// Public keys by their id. A key is for one algorithm, and a token has no say in it.
 #[derive(Clone, Debug, Default)]
-pub struct KeySet(BTreeMap<String, Vec<u8>>);
+pub struct KeySet(BTreeMap<String, PublicKey>);
 
 /// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +56,15 @@ pub enum Rejection {
     /// From the future.
     #[error("it is not valid before {0}")]
     TooEarly(Timestamp),
+    /// It is bound to a key, and no proof of that key was asked for.
+    #[error("it is bound to a key: it is worth nothing without a proof of that key")]
+    Bound,
+    /// A proof came with it, but it is bound to no key.
+    #[error("it is bound to no key, so no proof belongs to it")]
+    Unbound,
+    /// It is bound to a key, and the proof of it is not good.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
 }
 
 /// What a good token says.
@@ -74,37 +86,38 @@ pub struct Claims {
     pub digest: String,
     /// Where the action may be done.
     pub environment: String,
+    /// The key that it is bound to (RFC 9449 section 6.1); `None` where whoever has it may use it.
+    pub confirmation: Option<Thumbprint>,
     /// Everything it says.
     pub all: Map<String, Value>,
 }
 
 impl KeySet {
-    /// Reads a JWK set (RFC 7517 section 5). Keys that are not ES256 signature keys are left out;
-    /// of two with one id, neither counts.
+    /// Reads a JWK set (RFC 7517 section 5). Keys that sign with nothing of ours, are too weak, not
+    /// for signatures or private are left out; of two with one id, neither counts.
     pub fn read(set: &Value) -> Self {
         let mut keys = BTreeMap::new();
         let mut twice = Vec::new();
         for key in set.get("keys").and_then(Value::as_array).into_iter().flatten() {
-            let Some((id, point)) = es256_key(key) else { continue };
-            if keys.insert(id.clone(), point).is_some() {
+            let Some((id, key)) = PublicKey::read(key).filter(|(_, key)| is_ours(key)) else {
+                continue;
+            };
+            if keys.insert(id.clone(), key).is_some() {
                 twice.push(id);
             }
         }
         keys.retain(|id, _| !twice.contains(id));
         Self(keys)
     }
+
+    /// Whether there is a key of this id.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.contains_key(id)
+    }
 }
 
-fn es256_key(key: &Value) -> Option<(String, Vec<u8>)> {
-    let text = |name| key.get(name).and_then(Value::as_str);
-    let fits = text("kty") == Some("EC")
-        && text("crv") == Some("P-256")
-        && text("alg").is_none_or(|alg| alg == "ES256")
-        && text("use").is_none_or(|purpose| purpose == "sig");
-    let decode = |name| URL_SAFE_NO_PAD.decode(text(name)?).ok().filter(|b| b.len() == 32);
-    let id = text("kid").filter(|id| (1..=256).contains(&id.len()))?;
-    let point = [vec![4], decode("x")?, decode("y")?].concat();
-    fits.then(|| (id.to_owned(), point))
+fn is_ours(key: &PublicKey) -> bool {
+    Algorithm::ALL.iter().any(|algorithm| key.is_for(algorithm.name()))
 }
 
 /// Who checks: for which authority, for which audience.
@@ -125,11 +138,24 @@ impl Verifier {
         Self { issuer: issuer.to_owned(), audience: None }
     }
 
-    /// Checks a token.
+    /// Checks a token that was presented by itself. One that is bound to a key is refused:
+    /// [`Verifier::verify_bound`] takes those.
     ///
     /// # Errors
     /// [`Rejection`]: on any doubt.
     pub fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Claims, Rejection> {
+        let claims = self.examine(token, keys, now)?;
+        match claims.confirmation {
+            None => Ok(claims),
+            Some(_) => Err(Rejection::Bound),
+        }
+    }
+
+    /// What a token says that is good, whoever has it: to tell about it, never to let somebody in.
+    ///
+    /// # Errors
+    /// [`Rejection`]: on any doubt.
+    pub fn examine(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Claims, Rejection> {
         let claims = Claims::read(signed_claims(token, &ACCESS_TOKEN, keys)?)?;
         self.check(&claims, now)?;
         Ok(claims)
@@ -167,7 +193,7 @@ impl Verifier {
 /// # Errors
 /// [`Rejection`] when the header would be refused in any case.
 pub fn unverified_key_id(token: &str) -> Result<String, Rejection> {
-    Parts::split(token)?.key_id(&ACCESS_TOKEN)
+    Ok(Parts::split(token)?.header(&ACCESS_TOKEN)?.key_id)
 }
 
 /// One kind of token, by the `typ` of its header, and what is said of any other.
@@ -186,9 +212,12 @@ pub(super) fn signed_claims(
     keys: &KeySet,
 ) -> Result<Map<String, Value>, Rejection> {
     let parts = Parts::split(token)?;
-    let key = keys.0.get(&parts.key_id(form)?).ok_or(Rejection::UnknownKey)?;
-    let signed = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key);
-    let verified = signed.verify(parts.input.as_bytes(), &parts.signature);
+    let Header { algorithm, key_id } = parts.header(form)?;
+    let key = keys.0.get(&key_id).ok_or(Rejection::UnknownKey)?;
+    if !key.is_for(algorithm.name()) {
+        return Err(Rejection::Header("alg is not its key's"));
+    }
+    let verified = key.verify(algorithm.name(), parts.input.as_bytes(), &parts.signature);
     verified.map_err(|_| Rejection::Signature)?;
     json_object(parts.claims)
 }
@@ -198,6 +227,11 @@ struct Parts<'a> {
     claims: &'a str,
     input: &'a str,
     signature: Vec<u8>,
+}
+
+struct Header {
+    algorithm: Algorithm,
+    key_id: String,
 }
 
 impl<'a> Parts<'a> {
@@ -215,24 +249,22 @@ impl<'a> Parts<'a> {
         Ok(Self { header, claims, input, signature })
     }
 
-    /// RFC 9068 section 4 and RFC 8725: one algorithm, one type, and no header that would let the
-    /// token choose its own key or its own rules.
-    fn key_id(&self, form: &Form) -> Result<String, Rejection> {
+    /// RFC 9068 section 4 and RFC 8725: algorithms of ours, one type, and no header that would let
+    /// the token choose its own key or its own rules.
+    fn header(&self, form: &Form) -> Result<Header, Rejection> {
         let header = json_object(self.header)?;
-        let is =
-            |name: &str, wanted: &str| header.get(name).and_then(Value::as_str) == Some(wanted);
-        if !is("alg", "ES256") {
-            return Err(Rejection::Header("alg is not ES256"));
-        }
-        if !is("typ", form.typ) {
+        let text = |name: &str| header.get(name).and_then(Value::as_str);
+        let algorithm = text("alg").and_then(|name| name.parse().ok());
+        let algorithm = algorithm.ok_or(Rejection::Header("alg is none of ours"))?;
+        if text("typ") != Some(form.typ) {
             return Err(Rejection::Header(form.fault));
         }
         if header.keys().any(|name| !matches!(name.as_str(), "alg" | "typ" | "kid")) {
             return Err(Rejection::Header("only alg, typ and kid are known"));
         }
-        let id = header.get("kid").and_then(Value::as_str);
-        let id = id.filter(|id| (1..=256).contains(&id.len()));
-        Ok(id.ok_or(Rejection::Header("kid is not 1 to 256 bytes of text"))?.to_owned())
+        let id = text("kid").filter(|id| (1..=256).contains(&id.len()));
+        let id = id.ok_or(Rejection::Header("kid is not 1 to 256 bytes of text"))?;
+        Ok(Header { algorithm, key_id: id.to_owned() })
     }
 }
 
@@ -261,6 +293,7 @@ impl Claims {
             expires_at: instant(&all, "exp")?,
             digest: text(&all, "digest")?,
             environment: text(&all, "environment")?,
+            confirmation: possession::confirmation(&all)?,
             all,
         })
     }

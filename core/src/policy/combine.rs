@@ -205,6 +205,8 @@ impl<'a> Said<'a> {
             broker: agreed("broker", all().filter_map(|limits| limits.broker.as_ref()))?,
             role: agreed("role", all().filter_map(|limits| limits.role.as_ref()))?,
             heartbeat: all().filter_map(|limits| limits.heartbeat).min(),
+            reuse_within_run: reuses(&stated, &hints),
+            dpop: all().find_map(|limits| limits.dpop),
         })
     }
 
@@ -296,6 +298,13 @@ fn least<T: Ord + Copy>(
 ) -> Option<T> {
     let stated = stated.iter().filter_map(|limits| pick(limits)).min().or(pick(defaults));
     hints.iter().filter_map(|limits| pick(limits)).chain(stated).min()
+}
+
+/// Whether another attempt may use the grant: a settled rule says so, and none says no.
+fn reuses(stated: &[&Limits], hints: &[&Limits]) -> bool {
+    let mut says = stated.iter().filter_map(|limits| limits.reuse_within_run).peekable();
+    let objects = |limits: &&Limits| limits.reuse_within_run == Some(false);
+    says.peek().is_some() && says.all(|yes| yes) && !hints.iter().any(objects)
 }
 
 /// A stage with its owners found, and what its rule says of whom it asks.

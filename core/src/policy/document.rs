@@ -205,6 +205,8 @@ pub(crate) struct Limits {
     pub(crate) broker: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) heartbeat: Option<Span>,
+    pub(crate) reuse_within_run: Option<bool>,
+    pub(crate) dpop: Option<crate::policy::ruling::Dpop>,
 }
 
 /// What becomes of pending requests when policy changes.

@@ -164,6 +164,33 @@ pub struct Terms {
     pub role: Option<String>,
     /// How long a holder may stay silent before a credential ends, where rules ask for signs of life.
     pub heartbeat: Option<Span>,
+    /// Whether another attempt at the same run may use the grant.
+    pub reuse_within_run: bool,
+    /// Whether a credential must be bound to a key, where rules say so.
+    pub dpop: Option<Dpop>,
+}
+
+/// What rules say of binding credentials to a key (RFC 9449). There is no word for "not": one rule
+/// cannot take back what another demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dpop {
+    /// None is minted without.
+    Required,
+}
+
+impl Dpop {
+    /// As rules say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+        }
+    }
+}
+
+impl fmt::Display for Dpop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 /// How long a holder may stay silent at least: a shorter time would end credentials by chance.
@@ -179,5 +206,7 @@ impl Terms {
         broker: None,
         role: None,
         heartbeat: None,
+        reuse_within_run: false,
+        dpop: None,
     };
 }

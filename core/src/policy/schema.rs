@@ -592,6 +592,14 @@ fn effects() -> Vec<Definition> {
                 ("broker", text("What exchanges the grant for something else")),
                 ("role", text("The role the credential has")),
                 ("heartbeat", of("span", "How long its holder may be silent before it ends")),
+                (
+                    "reuse_within_run",
+                    boolean("Whether another attempt at the same run may use the grant", false),
+                ),
+                (
+                    "dpop",
+                    json!({"const": "required", "description": "Only bound to a key that its holder shows with each use (RFC 9449)"}),
+                ),
             ],
         ),
     ]

@@ -217,7 +217,10 @@ impl Request {
             | Fact::BrokerOutlives { .. }
             | Fact::HeartbeatLost { .. }
             | Fact::Completed
-            | Fact::Revoked { .. } => true,
+            | Fact::Revoked { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. }
+            | Fact::PlanRemoved { .. } => true,
         }
     }
 }

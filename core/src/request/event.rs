@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
-use crate::id::{CredentialId, RequestId, ReviewId};
+use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
 use crate::intent::Intent;
 use crate::membership::Approver;
 use crate::policy::ruling::{Reason, Ruling};
@@ -98,6 +99,8 @@ pub enum Fact {
         recall: Recall,
         /// How long its holder may stay silent before it ends.
         heartbeat: Option<Span>,
+        /// The key that it is bound to, whose holder asked (RFC 9449).
+        confirmation: Option<Thumbprint>,
     },
     /// The token was made.
     Minted {
@@ -148,6 +151,29 @@ pub enum Fact {
         credential: CredentialId,
         /// What stood in the way.
         problem: String,
+    },
+    /// The exact plan's bytes are kept, sealed.
+    PlanKept {
+        /// Under which name.
+        upload: UploadId,
+        /// SHA-256 of the bytes: that of the exact thing that the intent names.
+        digest: Digest,
+        /// How many bytes.
+        size: u64,
+        /// Until when at the latest.
+        until: Timestamp,
+    },
+    /// The exact plan's bytes were given to the run that asked, once.
+    PlanFetched {
+        /// Which.
+        upload: UploadId,
+        /// By what that run is known; `None` where nothing tells the requester's runs apart.
+        run: Option<Digest>,
+    },
+    /// The exact plan's bytes are not kept any more.
+    PlanRemoved {
+        /// Which.
+        upload: UploadId,
     },
     /// The requester says that the action is over; every credential ends.
     Completed,

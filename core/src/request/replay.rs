@@ -97,6 +97,7 @@ impl Request {
             afterwards: Vec::new(),
             state: State::Pending(Pending { expires_at }),
             credentials: Vec::new(),
+            plan: None,
             last_at: at,
         }
     }
@@ -112,12 +113,14 @@ impl Request {
         if !self.move_afterwards(&event.fact, event.at) {
             return Err(ReplayError::Foreign { version });
         }
+        self.check_plan(event, version)?;
         self.move_credentials(event, version)?;
         // Nothing below can fail: an event is taken whole or not at all.
         if let Some(next) = next {
             self.state = next;
         }
         self.move_stages(&event.fact, event.at);
+        self.move_plan(&event.fact, event.at);
         if let Fact::Reviewed(review) = &event.fact {
             self.reviews.push(review.clone());
         }
@@ -349,7 +352,10 @@ impl Request {
                 | Fact::HeartbeatLost { .. }
                 | Fact::BrokerClosed { .. }
                 | Fact::BrokerOutlives { .. }
-                | Fact::BrokerStuck { .. },
+                | Fact::BrokerStuck { .. }
+                | Fact::PlanKept { .. }
+                | Fact::PlanFetched { .. }
+                | Fact::PlanRemoved { .. },
             ) => return Ok(None),
         };
         Ok(Some(next))
@@ -360,7 +366,15 @@ impl Request {
         let state = self.state.word();
         let stray = |fact| Err(ReplayError::OutOfOrder { version, state, fact });
         match &event.fact {
-            Fact::Consumed { credential, audience, expires_at, broker, recall, heartbeat } => {
+            Fact::Consumed {
+                credential,
+                audience,
+                expires_at,
+                broker,
+                recall,
+                heartbeat,
+                confirmation,
+            } => {
                 if self.credential(*credential).is_some() {
                     return stray("consumed");
                 }
@@ -377,6 +391,10 @@ impl Request {
                 if ruled.is_some_and(|ruled| heartbeat.is_none_or(|heartbeat| heartbeat > ruled)) {
                     return broken("a holder that may be silent for longer than was ruled");
                 }
+                if self.check_confirmation(*confirmation).is_err() {
+                    let rule = "a credential that the ruling wants bound to a key";
+                    return Err(ReplayError::RuleBroken { version, rule });
+                }
                 self.credentials.push(Issued {
                     id: *credential,
                     audience: audience.clone(),
@@ -387,6 +405,7 @@ impl Request {
                     ended: None,
                     brokered: broker.clone().map(|broker| Brokered::new(broker, *recall)),
                     heartbeat: *heartbeat,
+                    confirmation: *confirmation,
                 });
             }
             Fact::Minted { credential, fingerprint } => {
@@ -462,7 +481,10 @@ impl Request {
             | Fact::Reminded { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
-            | Fact::PostReviewMissed { .. } => {}
+            | Fact::PostReviewMissed { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. }
+            | Fact::PlanRemoved { .. } => {}
         }
         Ok(())
     }

@@ -180,7 +180,10 @@ impl Request {
             | Fact::Revoked { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
-            | Fact::PostReviewMissed { .. } => {}
+            | Fact::PostReviewMissed { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. }
+            | Fact::PlanRemoved { .. } => {}
         }
     }
 }

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::binding::OtherRun;
+use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId};
 use crate::intent::Intent;
 use crate::membership::Membership;
 use crate::policy::quorum::{Approval, Progress, is_asked};
-use crate::policy::ruling::{Outcome, Reason, Ruling, Stage};
+use crate::policy::ruling::{Dpop, Outcome, Reason, Ruling, Stage};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId, PrincipalKind, is_visible};
 use crate::request::event::{Denial, Event, Fact, Recall, Review, Verdict};
@@ -102,6 +104,9 @@ pub enum ConsumeError {
     /// Only the requester spends its grant.
     #[error("the grant belongs to `{0}`")]
     NotRequester(PrincipalId),
+    /// The caller is the requester, but in another run.
+    #[error(transparent)]
+    OtherRun(#[from] OtherRun),
     /// The rule names other audiences.
     #[error("`{audience}` is not an audience this grant allows; allowed are {allowed}")]
     Audience {
@@ -118,6 +123,12 @@ pub enum ConsumeError {
         /// What the rules allow.
         allowed: String,
     },
+    /// The rules want it bound to a key, and none was shown.
+    #[error(
+        "the rules want this credential bound to a key: mint it with a `DPoP` proof (RFC 9449), \
+         or with `--dpop-key`"
+    )]
+    Unbound,
     /// Somebody who counted may no longer count.
     #[error("those who approved no longer fill stage `{stage}`; file a new request")]
     NoLongerApproved {
@@ -152,6 +163,9 @@ pub enum CompleteError {
     /// Only the requester completes.
     #[error("only the requester completes a request")]
     NotRequester,
+    /// The caller is the requester, but in another run.
+    #[error(transparent)]
+    OtherRun(#[from] OtherRun),
 }
 
 /// Why it could not be revoked.
@@ -200,14 +214,22 @@ pub struct Spend {
     pub recall: Recall,
     /// How long its holder wants to be silent at most; the ruling's limit caps it.
     pub heartbeat: Option<Span>,
+    /// The key that it shall be bound to, which whoever asks has shown to hold.
+    pub confirmation: Option<Thumbprint>,
 }
 
 impl Spend {
     /// On a token, and nothing beside it, for as long as the rules allow.
     pub fn on(credential: CredentialId, audience: impl Into<String>) -> Self {
-        let audience = audience.into();
-        let recall = Recall::Ends;
-        Self { credential, audience, ttl: None, broker: None, recall, heartbeat: None }
+        Self {
+            credential,
+            audience: audience.into(),
+            ttl: None,
+            broker: None,
+            recall: Recall::Ends,
+            heartbeat: None,
+            confirmation: None,
+        }
     }
 }
 
@@ -378,7 +400,7 @@ impl Request {
     ) -> Result<SealedGrant, ConsumeError> {
         let now = self.no_earlier(now);
         let approved = self.check_consume(by, &spend, membership, now)?;
-        let Spend { credential, audience, ttl, broker, recall, heartbeat } = spend;
+        let Spend { credential, audience, ttl, broker, recall, heartbeat, confirmation } = spend;
         let recall = broker.as_ref().map_or(Recall::Ends, |_| recall);
         let ruled = self.terms().map_or(Span::ZERO, |terms| terms.max_ttl);
         let limit = match recall {
@@ -399,9 +421,18 @@ impl Request {
             ended: None,
             brokered: broker.clone().map(|broker| Brokered::new(broker, recall)),
             heartbeat,
+            confirmation,
         };
         let grant = Grant::new(self, &approved.counted, &issued);
-        let fact = Fact::Consumed { credential, audience, expires_at, broker, recall, heartbeat };
+        let fact = Fact::Consumed {
+            credential,
+            audience,
+            expires_at,
+            broker,
+            recall,
+            heartbeat,
+            confirmation,
+        };
         Ok(SealedGrant::new(self.step(now, Some(by.id.clone()), fact), grant))
     }
 
@@ -424,6 +455,7 @@ impl Request {
             return Err(ConsumeError::Audience { audience: audience.to_owned(), allowed });
         }
         self.check_broker(spend.broker.as_deref())?;
+        self.check_confirmation(spend.confirmation)?;
         self.check_still_filled(approved, membership)?;
         Ok(approved)
     }
@@ -433,6 +465,7 @@ impl Request {
         if by.id != self.requester.id {
             return Err(ConsumeError::NotRequester(self.requester.id.clone()));
         }
+        self.check_run(by)?;
         let State::Approved(approved) = &self.state else {
             return Err(ConsumeError::NotApproved { state: self.state.word() });
         };
@@ -440,6 +473,14 @@ impl Request {
             return Err(ConsumeError::TooLate { deadline: approved.consume_by });
         }
         Ok(approved)
+    }
+
+    /// What the rules want bound to a key is bound to one.
+    pub(super) fn check_confirmation(&self, key: Option<Thumbprint>) -> Result<(), ConsumeError> {
+        match (self.terms().and_then(|terms| terms.dpop), key) {
+            (Some(Dpop::Required), None) => Err(ConsumeError::Unbound),
+            (Some(Dpop::Required), Some(_)) | (None, _) => Ok(()),
+        }
     }
 
     fn check_still_filled(
@@ -531,7 +572,7 @@ impl Request {
 
     /// The grant of a use that was spent before, for a caller whose answer was lost: the same
     /// credential with the same end. `None` once it has ended, expired or been redeemed, and for
-    /// anybody but the requester.
+    /// anybody but the requester in the same run.
     pub fn grant_again(
         &self,
         by: &Principal,
@@ -541,7 +582,8 @@ impl Request {
     ) -> Option<Grant> {
         let now = self.no_earlier(now);
         let issued = self.credential(credential)?;
-        if !issued.awaits_token(now) || by.id != self.requester.id {
+        let theirs = by.id == self.requester.id && self.check_run(by).is_ok();
+        if !issued.awaits_token(now) || !theirs {
             return None;
         }
         let counted = match &self.state {
@@ -616,6 +658,7 @@ impl Request {
         if by.id != self.requester.id {
             return Err(CompleteError::NotRequester);
         }
+        self.check_run(by)?;
         if !self.was_granted() {
             return Err(CompleteError::NotGranted { state: self.state.word() });
         }
@@ -758,8 +801,9 @@ impl Request {
         let abandoned = unminted.map(|issued| Fact::Abandoned { credential: issued.id });
         // A request that expires asks nobody else any more.
         let stages = if expired.is_some() { Vec::new() } else { self.stage_facts(now) };
-        let mut facts =
-            expired.into_iter().chain(stages).chain(abandoned).chain(self.afterwards_facts(now));
+        let removed = self.plan_facts(now, expired.is_some());
+        let facts = expired.into_iter().chain(stages).chain(abandoned);
+        let mut facts = facts.chain(self.afterwards_facts(now)).chain(removed);
         let mut step = self.step(now, None, facts.next()?);
         for fact in facts {
             step.push(now, fact);
@@ -789,6 +833,11 @@ impl Step {
     /// One more fact, that follows from the others by the authority's own rules.
     pub(super) fn push(&mut self, at: Timestamp, fact: Fact) {
         self.record(Event { request: self.next.id, at, by: None, fact });
+    }
+
+    /// One more fact, by the same caller.
+    pub(super) fn push_by(&mut self, at: Timestamp, by: PrincipalId, fact: Fact) {
+        self.record(Event { request: self.next.id, at, by: Some(by), fact });
     }
 
     fn record(&mut self, event: Event) {

@@ -12,18 +12,19 @@ pub(super) mod invariants;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
-use crate::id::{CredentialId, RequestId, ReviewId};
+use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
 use crate::intent::UnverifiedIntent;
 use crate::membership::Approver;
-use crate::policy::ruling::{Escalation, PostReview, Reason, Stage};
+use crate::policy::ruling::{Dpop, Escalation, PostReview, Reason, Stage};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::transition::POLICY_CHANGED;
 use crate::request::walk::invariants::History;
 use crate::time::{Span, Timestamp};
 
-const WALKS: u64 = 1_800;
+const WALKS: u64 = 2_400;
 const MOVES: u64 = 30;
 
 #[test]
@@ -45,7 +46,7 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
 }
 
-pub(super) const WORDS: [&str; 23] = [
+pub(super) const WORDS: [&str; 26] = [
     "filed",
     "reviewed",
     "approved",
@@ -69,6 +70,9 @@ pub(super) const WORDS: [&str; 23] = [
     "later review",
     "later review done",
     "later review missed",
+    "plan kept",
+    "plan fetched",
+    "plan removed",
 ];
 
 pub(super) fn fact_word(fact: &Fact) -> &'static str {
@@ -96,6 +100,9 @@ pub(super) fn fact_word(fact: &Fact) -> &'static str {
         Fact::PostReviewed(_) => "later review",
         Fact::PostReviewDone { .. } => "later review done",
         Fact::PostReviewMissed { .. } => "later review missed",
+        Fact::PlanKept { .. } => "plan kept",
+        Fact::PlanFetched { .. } => "plan fetched",
+        Fact::PlanRemoved { .. } => "plan removed",
     }
 }
 
@@ -220,12 +227,26 @@ impl World {
         self.chance.pick(&self.people).clone()
     }
 
-    /// Mostly the requester, so that walks get somewhere.
+    /// Mostly the requester, so that walks get somewhere; now and then in another run of theirs.
     fn somebody(&mut self) -> Principal {
-        match self.chance.one_in(4) {
-            true => self.anybody(),
-            false => self.log.request.requester().clone(),
+        if self.chance.one_in(4) {
+            return self.anybody();
         }
+        let mut requester = self.log.request.requester().clone();
+        for claim in ["run_id", "run_attempt"] {
+            if self.chance.one_in(10) && requester.kind == PrincipalKind::Workload {
+                requester.claims.insert(claim.to_owned(), "2".into());
+            }
+        }
+        requester
+    }
+
+    fn sent(&mut self) -> Sent {
+        let chance = self.chance.below(u64::MAX).to_be_bytes().repeat(2);
+        let upload = UploadId::new(self.now, chance[..10].try_into().unwrap());
+        let wrong = self.chance.one_in(8);
+        let digest = Digest::of(if wrong { b"another" } else { b"plan" });
+        Sent { upload, digest, size: self.chance.below(1_000) }
     }
 
     fn any_credential(&mut self) -> CredentialId {
@@ -265,13 +286,14 @@ impl World {
         let is_beating = |issued: &Issued| issued.heartbeat.is_some() && issued.is_live(now);
         // What is likely is what gets somewhere; now and then it is anything at all.
         let likely = match request.state() {
-            _ if self.chance.one_in(4) => self.chance.below(24),
-            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19]),
+            _ if self.chance.one_in(4) => self.chance.below(26),
+            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23]),
             _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
-            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(2) => 23,
-            _ => *self
-                .chance
-                .pick(&[8, 8, 11, 11, 11, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22]),
+            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(2) => 25,
+            _ => *self.chance.pick(&[
+                8, 8, 11, 11, 11, 13, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 22, 22, 23,
+                24, 24,
+            ]),
         };
         match likely {
             0..=6 => {
@@ -365,6 +387,16 @@ impl World {
                 self.maybe(step);
             }
             23 => {
+                let (by, sent) = (self.somebody(), self.sent());
+                let retention = self.chance.one_in(3).then(|| Span::minutes(self.chance.below(20)));
+                self.maybe(request.keep_plan(&by, sent, retention, now).ok().flatten());
+            }
+            24 => {
+                let by = self.somebody();
+                let step = request.fetch_plan(&by, &members, now);
+                self.maybe(step.ok().map(|(step, _)| step));
+            }
+            25 => {
                 self.now = self.now.plus(Span::minutes(self.chance.below(6)));
                 let now = self.now;
                 let found = request.credentials().iter().find(|c| is_beating(c));
@@ -409,9 +441,12 @@ impl World {
         let named = self.log.request.terms().and_then(|terms| terms.broker.clone());
         let broker = if self.chance.one_in(12) { Some("gcp".to_owned()) } else { named };
         let broker = broker.filter(|_| !self.chance.one_in(4));
+        let key = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": "A"});
+        let confirmation = Thumbprint::of_jwk(&key).filter(|_| !self.chance.one_in(3));
         let recall = if self.chance.one_in(3) { Recall::OnlyExpires } else { Recall::Ends };
         let heartbeat = self.chance.one_in(2).then(|| Span::minutes(1 + self.chance.below(4)));
-        Spend { credential: self.new_credential(), audience, ttl, broker, recall, heartbeat }
+        let credential = self.new_credential();
+        Spend { credential, audience, ttl, broker, recall, heartbeat, confirmation }
     }
 
     fn standing(&mut self) -> Standing {
@@ -498,6 +533,8 @@ fn ruling(chance: &mut Chance) -> Ruling {
         broker: (!chance.one_in(3)).then(|| "aws".to_owned()),
         role: chance.one_in(4).then(|| "readonly".to_owned()),
         heartbeat: chance.one_in(3).then(|| Span::minutes(1 + chance.below(4))),
+        reuse_within_run: chance.one_in(3),
+        dpop: chance.one_in(4).then_some(Dpop::Required),
     };
     let outcome = match chance.below(12) {
         0 => Outcome::Permit(terms),

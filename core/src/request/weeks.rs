@@ -14,7 +14,7 @@ use super::walk::invariants::{self, History};
 use super::walk::{Chance, Log, WORDS, fact_word, principal};
 use super::*;
 use crate::grant::SealedGrant;
-use crate::id::{CredentialId, RequestId, ReviewId};
+use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
 use crate::intent::UnverifiedIntent;
 use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
@@ -229,6 +229,8 @@ impl<'p> World<'p> {
             environment: "prod".to_owned(),
             target: BTreeMap::from([("repository".to_owned(), repository.to_owned())]),
             reason: "because".to_owned(),
+            // Every other one is about an exact plan.
+            subject: self.logs.len().is_multiple_of(2).then(|| Digest::of(b"plan")),
             ..UnverifiedIntent::default()
         };
         let breaks = self.chance.one_in(3);
@@ -251,6 +253,26 @@ impl<'p> World<'p> {
         let (_, members) = self.members();
         self.logs.push(Log::filed(&step, members));
         self.check(self.logs.len() - 1);
+        self.send_plan(self.logs.len() - 1, members);
+    }
+
+    /// Whoever asks about an exact plan sends it, too.
+    fn send_plan(&mut self, at: usize, members: usize) {
+        let request = self.logs[at].request.clone();
+        let upload = UploadId::from_bytes(request.id().to_bytes());
+        let sent = Sent { upload, digest: Digest::of(b"plan"), size: 4 };
+        let step = request.keep_plan(request.requester(), sent, None, self.now);
+        if let Some(step) = step.ok().flatten() {
+            self.commit(at, &step, members);
+        }
+    }
+
+    /// Whoever spends a grant gets the plan first, where there is one.
+    fn fetch_plan(&mut self, at: usize, members: &Membership, by: usize) {
+        let request = self.logs[at].request.clone();
+        if let Ok((step, _)) = request.fetch_plan(request.requester(), members, self.now) {
+            self.commit(at, &step, by);
+        }
     }
 
     /// The rules whose later reviews are overdue, found from the events alone; what the requests
@@ -373,7 +395,7 @@ impl<'p> World<'p> {
             }
             State::Pending(_) => self.review(&request, &who, &members),
             State::Approved(_) if !self.chance.one_in(4) => {
-                return self.spend(at, &request, &members, by);
+                return self.spend(at, &members, by);
             }
             _ if self.chance.one_in(24) => request
                 .revoke(request.requester(), Standing::Own, "over".to_owned(), &members, self.now)
@@ -419,7 +441,9 @@ impl<'p> World<'p> {
         request.review_afterwards(id, who, said, members, self.now).ok()
     }
 
-    fn spend(&mut self, at: usize, request: &Request, members: &Membership, by: usize) {
+    fn spend(&mut self, at: usize, members: &Membership, by: usize) {
+        self.fetch_plan(at, members, by);
+        let request = self.logs[at].request.clone();
         let credential = CredentialId::new(
             self.now,
             self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap(),

@@ -119,6 +119,65 @@ fn claims(corpus: &mut Corpus) {
     }
 }
 
+/// Times just beyond what is allowed, audiences with others beside ours, and types of token that are
+/// made for something else, well signed.
+fn edges(corpus: &mut Corpus) {
+    let life = i64::try_from(MAX_LIFE.as_seconds()).unwrap();
+    let apart = i64::try_from(LEEWAY.as_seconds()).unwrap();
+    let mut wrong = Vec::new();
+    for seconds in [0, 1, 60, 3_600, 86_400, 31_536_000, 1 << 39] {
+        wrong.push(json!({"exp": NOW - apart - seconds}));
+        wrong.push(json!({"iat": NOW + apart + 1 + seconds, "exp": NOW + life + seconds}));
+        wrong.push(json!({"nbf": NOW + apart + 1 + seconds}));
+        wrong.push(json!({"iat": NOW, "exp": NOW + life + 1 + seconds}));
+    }
+    for text in ["1800000000", "2026-11-21T00:00:00Z", "Infinity", "1e10", "0x7fffffff"] {
+        for claim in ["exp", "iat", "nbf"] {
+            wrong.push(json!({claim: text}));
+            wrong.push(json!({claim: [NOW + 100]}));
+            wrong.push(json!({claim: {"$date": NOW + 100}}));
+        }
+    }
+    let ours = good_claims()["aud"].as_str().unwrap().to_owned();
+    for other in ["", "*", "https://evil.example", "https://assent.example.com/", " ", "\u{0}"] {
+        wrong.push(json!({"aud": [ours, other]}));
+        wrong.push(json!({"aud": [other, ours]}));
+        wrong.push(json!({"aud": format!("{ours} {other}")}));
+        wrong.push(json!({"aud": format!("{ours},{other}x")}));
+        wrong.push(json!({"aud": {(ours.as_str()): other}}));
+    }
+    wrong.push(json!({"aud": vec![ours.clone(); 17]}));
+    wrong.push(json!({"aud": [[ours]]}));
+    for algorithm in ALGORITHMS {
+        for claims in &wrong {
+            let token = KEYS.good(algorithm, json!({}), claims.clone());
+            corpus.refuses(&token, format_args!("{algorithm} {claims}"));
+        }
+        for typ in [
+            "at+jwt",
+            "AT+JWT",
+            "dpop+jwt",
+            "secevent+jwt",
+            "logout+jwt",
+            "token-introspection+jwt",
+            "kb+jwt",
+            "application/jwt",
+            "JWE",
+            "JOSE",
+            "JOSE+JSON",
+            "jwt ",
+            "JW\u{0422}",
+        ] {
+            let token = KEYS.good(algorithm, json!({"typ": typ}), json!({}));
+            corpus.refuses(&token, format_args!("{algorithm} {typ}"));
+        }
+        for more in ["x".repeat(12_000), "\u{1F600}".repeat(3_000), "[".repeat(11_000)] {
+            let token = KEYS.good(algorithm, json!({}), json!({"more": more}));
+            corpus.refuses(&format!("{token}{more}"), format_args!("{algorithm} huge"));
+        }
+    }
+}
+
 /// Each header that steers, each algorithm and type that is not the key's.
 fn headers(corpus: &mut Corpus) {
     let names = [
@@ -312,6 +371,7 @@ fn flips(corpus: &mut Corpus) {
 fn t20_t21_t22_t23_of_thousands_of_hostile_tokens_none_is_taken() {
     let mut corpus = Corpus::default();
     claims(&mut corpus);
+    edges(&mut corpus);
     headers(&mut corpus);
     confusions(&mut corpus);
     texts(&mut corpus);

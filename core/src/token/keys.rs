@@ -60,8 +60,9 @@ impl fmt::Display for Algorithm {
 #[derive(Clone, Debug, Default)]
 pub struct PublicKeys(BTreeMap<String, PublicKey>);
 
+/// One public key, for one algorithm.
 #[derive(Clone)]
-pub(super) struct PublicKey {
+pub(crate) struct PublicKey {
     algorithm: Algorithm,
     key: ParsedPublicKey,
 }
@@ -105,9 +106,17 @@ impl PublicKeys {
 }
 
 impl PublicKey {
-    fn read(jwk: &Value) -> Option<(String, Self)> {
+    /// Reads a JWK; with its id.
+    pub(crate) fn read(jwk: &Value) -> Option<(String, Self)> {
+        let id = jwk.get("kid").and_then(Value::as_str);
+        let id = id.filter(|id| (1..=256).contains(&id.len()))?;
+        Some((id.to_owned(), Self::of_jwk(jwk)?))
+    }
+
+    /// A key by itself, whatever its id. `None` for one that is of no accepted kind, too weak, not
+    /// for signatures, or private.
+    pub(crate) fn of_jwk(jwk: &Value) -> Option<Self> {
         let text = |name| jwk.get(name).and_then(Value::as_str);
-        let id = text("kid").filter(|id| (1..=256).contains(&id.len()))?;
         let is_private = ["d", "p", "q", "k"].iter().any(|name| jwk.get(name).is_some());
         let signs = jwk.get("use").is_none_or(|purpose| purpose == "sig");
         let verifies = jwk.get("key_ops").is_none_or(|ops| {
@@ -127,10 +136,19 @@ impl PublicKey {
         };
         let fits = says.is_none_or(|said| said.is_some_and(|s| algorithm.names().contains(&s)));
         let key = fits.then(|| algorithm.parse(jwk))??;
-        Some((id.to_owned(), Self { algorithm, key }))
+        Some(Self { algorithm, key })
     }
 
-    pub(super) fn verify(
+    /// Whether it is for the algorithm of this name.
+    pub(crate) fn is_for(&self, name: &str) -> bool {
+        self.algorithm.names().contains(&name)
+    }
+
+    /// Whether it signed this, by the algorithm that the token says and the key has.
+    ///
+    /// # Errors
+    /// [`TokenError::Algorithm`], [`TokenError::Signature`].
+    pub(crate) fn verify(
         &self,
         said: &str,
         input: &[u8],

@@ -101,6 +101,11 @@ impl Shape {
         ("assent", Self::Assent),
     ];
 
+    /// The issuer that everybody knows of this kind, if there is one.
+    pub fn known_issuer(self) -> Option<&'static str> {
+        KNOWN.iter().find(|(_, shape)| *shape == self).map(|(issuer, _)| *issuer)
+    }
+
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -380,6 +385,7 @@ pub(super) fn telling(shape: Option<Shape>) -> &'static [&'static str] {
         Some(Shape::Kubernetes) => &[
             "/kubernetes.io/namespace",
             "/kubernetes.io/pod/name",
+            "/kubernetes.io/pod/uid",
             "/kubernetes.io/serviceaccount/name",
             UID,
         ],

@@ -96,6 +96,8 @@ enum SentFact {
         recall: Option<SentRecall>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         heartbeat: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirmation: Option<String>,
     },
     Minted {
         credential: String,
@@ -125,6 +127,20 @@ enum SentFact {
     BrokerStuck {
         credential: String,
         problem: String,
+    },
+    PlanKept {
+        upload: String,
+        digest: String,
+        size: u64,
+        until: String,
+    },
+    PlanFetched {
+        upload: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+    },
+    PlanRemoved {
+        upload: String,
     },
     Completed {},
     Revoked {
@@ -294,19 +310,26 @@ impl From<&Fact> for SentFact {
             },
             Fact::Expired { deadline } => Self::Expired { deadline: deadline.to_string() },
             Fact::Canceled { reason } => Self::Canceled { reason: reason.clone() },
-            Fact::Consumed { credential, audience, expires_at, broker, recall, heartbeat } => {
-                Self::Consumed {
-                    credential: credential.to_string(),
-                    audience: audience.clone(),
-                    expires_at: expires_at.to_string(),
-                    broker: broker.clone(),
-                    recall: match recall {
-                        Recall::Ends => None,
-                        Recall::OnlyExpires => Some(SentRecall::OnlyExpires),
-                    },
-                    heartbeat: heartbeat.map(|heartbeat| heartbeat.to_string()),
-                }
-            }
+            Fact::Consumed {
+                credential,
+                audience,
+                expires_at,
+                broker,
+                recall,
+                heartbeat,
+                confirmation,
+            } => Self::Consumed {
+                credential: credential.to_string(),
+                audience: audience.clone(),
+                expires_at: expires_at.to_string(),
+                broker: broker.clone(),
+                recall: match recall {
+                    Recall::Ends => None,
+                    Recall::OnlyExpires => Some(SentRecall::OnlyExpires),
+                },
+                heartbeat: heartbeat.map(|heartbeat| heartbeat.to_string()),
+                confirmation: confirmation.map(|key| key.to_string()),
+            },
             Fact::Minted { credential, fingerprint } => Self::Minted {
                 credential: credential.to_string(),
                 fingerprint: fingerprint.to_string(),
@@ -333,6 +356,17 @@ impl From<&Fact> for SentFact {
             Fact::BrokerStuck { credential, problem } => {
                 Self::BrokerStuck { credential: credential.to_string(), problem: problem.clone() }
             }
+            Fact::PlanKept { upload, digest, size, until } => Self::PlanKept {
+                upload: upload.to_string(),
+                digest: digest.to_string(),
+                size: *size,
+                until: until.to_string(),
+            },
+            Fact::PlanFetched { upload, run } => Self::PlanFetched {
+                upload: upload.to_string(),
+                run: run.map(|run| run.to_string()),
+            },
+            Fact::PlanRemoved { upload } => Self::PlanRemoved { upload: upload.to_string() },
             Fact::Completed => Self::Completed {},
             Fact::Revoked { reason } => Self::Revoked { reason: reason.clone() },
         }
@@ -385,19 +419,26 @@ impl SentFact {
             }),
             Self::Expired { deadline } => Fact::Expired { deadline: deadline.parse()? },
             Self::Canceled { reason } => Fact::Canceled { reason },
-            Self::Consumed { credential, audience, expires_at, broker, recall, heartbeat } => {
-                Fact::Consumed {
-                    credential: credential.parse()?,
-                    audience,
-                    expires_at: expires_at.parse()?,
-                    broker,
-                    recall: match recall {
-                        None => Recall::Ends,
-                        Some(SentRecall::OnlyExpires) => Recall::OnlyExpires,
-                    },
-                    heartbeat: heartbeat.map(|heartbeat| heartbeat.parse()).transpose()?,
-                }
-            }
+            Self::Consumed {
+                credential,
+                audience,
+                expires_at,
+                broker,
+                recall,
+                heartbeat,
+                confirmation,
+            } => Fact::Consumed {
+                credential: credential.parse()?,
+                audience,
+                expires_at: expires_at.parse()?,
+                broker,
+                recall: match recall {
+                    None => Recall::Ends,
+                    Some(SentRecall::OnlyExpires) => Recall::OnlyExpires,
+                },
+                heartbeat: heartbeat.map(|heartbeat| heartbeat.parse()).transpose()?,
+                confirmation: confirmation.map(|key| key.parse()).transpose()?,
+            },
             Self::Minted { credential, fingerprint } => {
                 Fact::Minted { credential: credential.parse()?, fingerprint: fingerprint.parse()? }
             }
@@ -420,6 +461,17 @@ impl SentFact {
             Self::BrokerStuck { credential, problem } => {
                 Fact::BrokerStuck { credential: credential.parse()?, problem }
             }
+            Self::PlanKept { upload, digest, size, until } => Fact::PlanKept {
+                upload: upload.parse()?,
+                digest: digest.parse()?,
+                size,
+                until: until.parse()?,
+            },
+            Self::PlanFetched { upload, run } => Fact::PlanFetched {
+                upload: upload.parse()?,
+                run: run.map(|run| run.parse()).transpose()?,
+            },
+            Self::PlanRemoved { upload } => Fact::PlanRemoved { upload: upload.parse()? },
             Self::Completed {} => Fact::Completed,
             Self::Revoked { reason } => Fact::Revoked { reason },
         })
@@ -479,7 +531,16 @@ fn read_terms(sent: &Credentials) -> Result<ruling::Terms, Unreadable> {
         broker: sent.broker.clone(),
         role: sent.role.clone(),
         heartbeat: sent.heartbeat.as_ref().map(|span| span.parse()).transpose()?,
+        reuse_within_run: sent.reuse_within_run,
+        dpop: sent.dpop.as_deref().map(read_dpop).transpose()?,
     })
+}
+
+fn read_dpop(word: &str) -> Result<ruling::Dpop, Unreadable> {
+    match word {
+        "required" => Ok(ruling::Dpop::Required),
+        other => Err(Unreadable(format!("credentials are bound to a key as `{other}`"))),
+    }
 }
 
 fn read_stage(sent: Stage) -> Result<ruling::Stage, Unreadable> {

@@ -1,6 +1,6 @@
 //! A request as it is shown to callers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,29 @@ pub struct Request {
     /// The credentials of its grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialStatus>,
+    /// The run it belongs to, by what its requester's issuer says of that: nobody uses the grant from
+    /// another.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub run: BTreeMap<String, String>,
+    /// The exact plan's bytes, where they were sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_bytes: Option<PlanBytes>,
+}
+
+/// What is known of an exact plan's bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanBytes {
+    /// How many.
+    pub size: u64,
+    /// Since when they are kept.
+    pub at: String,
+    /// Until when at the latest.
+    pub until: String,
+    /// `kept` or `removed`.
+    pub status: String,
+    /// When they were given to the run that asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<String>,
 }
 
 /// How far one stage is.
@@ -168,6 +191,9 @@ pub struct CredentialStatus {
     /// When its holder must be heard of again; told of one credential alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_due: Option<String>,
+    /// The thumbprint of the key that it is bound to (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
 }
 
 /// What a broker opened for a credential, or may have; never what it gave.
@@ -218,6 +244,26 @@ impl Request {
             afterwards: request.afterwards().iter().map(Afterwards::from).collect(),
             ending: ending(request.state()),
             credentials: request.credentials().iter().map(|c| credential(c, now)).collect(),
+            run: run(request),
+            plan_bytes: request.kept_plan().map(|plan| PlanBytes::show(plan, now)),
+        }
+    }
+}
+
+fn run(request: &request::Request) -> BTreeMap<String, String> {
+    let binding = request.binding();
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    binding.claims().into_iter().map(owned).collect()
+}
+
+impl PlanBytes {
+    fn show(plan: &request::KeptPlan, now: Timestamp) -> Self {
+        Self {
+            size: plan.size,
+            at: plan.at.to_string(),
+            until: plan.until.to_string(),
+            status: if plan.is_kept(now) { "kept" } else { "removed" }.to_owned(),
+            fetched_at: plan.fetched_at.map(|at| at.to_string()),
         }
     }
 }
@@ -305,6 +351,7 @@ fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
         status: status.to_owned(),
         fingerprint: issued.fingerprint.map(|digest| digest.to_string()),
         redeemed_at: issued.redeemed_at.map(|at| at.to_string()),
+        confirmation: issued.confirmation.map(|key| key.to_string()),
         brokered: issued.brokered.as_ref().map(|brokered| Brokered {
             broker: brokered.broker.clone(),
             status: match (brokered.closed_at, brokered.outlives, issued.closes_at()) {

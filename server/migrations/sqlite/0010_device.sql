@@ -1,1 +1,2 @@
--- nothing yet
+-- Nothing is stored of programs that wait for a person's browser: their codes are in memory alone, and
+-- a restart closes every door. The access token that comes of one is a row of `access`.

@@ -2,8 +2,8 @@
 
 use assent_core::policy::uses::Use;
 use assent_core::request::{
-    CancelError, CompleteError, ConsumeError, PostReviewError, RedeemError, ReviewError,
-    RevokeError,
+    CancelError, CompleteError, ConsumeError, FetchPlanError, PostReviewError, RedeemError,
+    ReviewError, RevokeError, SendPlanError,
 };
 use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -105,6 +105,7 @@ impl From<AppError> for ApiError {
             AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
             AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
+            AppError::NotForBrowsers => Self::new(S::FORBIDDEN, "not_for_browsers", text),
             AppError::Plan(_) => Self::new(S::UNPROCESSABLE_ENTITY, "invalid_plan", text),
             AppError::Policy(faults) => {
                 let errors = faults.into_iter().map(of_policy).collect();
@@ -138,6 +139,7 @@ impl From<AppError> for ApiError {
             AppError::Complete(error) => match error {
                 CompleteError::NotGranted { .. } => Self::new(S::CONFLICT, "not_granted", text),
                 CompleteError::NotRequester => Self::new(S::FORBIDDEN, "not_requester", text),
+                CompleteError::OtherRun(_) => Self::new(S::FORBIDDEN, "other_run", text),
             },
             AppError::Revoke(error) => match error {
                 RevokeError::NotGranted { .. } => Self::new(S::CONFLICT, "not_granted", text),
@@ -148,6 +150,16 @@ impl From<AppError> for ApiError {
                 RedeemError::Inactive => Self::new(S::FORBIDDEN, "credential_inactive", text),
                 RedeemError::Spent { .. } => Self::new(S::CONFLICT, "credential_spent", text),
             },
+            AppError::SendPlan(error) => send_plan(&error, text),
+            AppError::FetchPlan(error) => fetch_plan(&error, text),
+            AppError::TooLarge { .. } => Self::new(S::PAYLOAD_TOO_LARGE, "too_large", text),
+            AppError::BodyLost => Self::new(S::BAD_REQUEST, "body_lost", text),
+            AppError::TooMuchKept => Self::new(S::CONFLICT, "too_much_kept", text),
+            AppError::Sealed(_) => Self::internal(
+                "sealed",
+                "what is kept cannot be sealed or opened now; the server's operator must look at it",
+                text,
+            ),
             AppError::KeyReused => Self::new(S::UNPROCESSABLE_ENTITY, "key_reused", text),
             AppError::TokenMade(_) => Self::new(S::CONFLICT, "token_made", text),
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
@@ -235,11 +247,36 @@ fn consume(error: &ConsumeError, text: String) -> ApiError {
         ConsumeError::NotApproved { .. } => (S::CONFLICT, "not_approved"),
         ConsumeError::TooLate { .. } => (S::CONFLICT, "too_late"),
         ConsumeError::NotRequester(_) => (S::FORBIDDEN, "not_requester"),
+        ConsumeError::OtherRun(_) => (S::FORBIDDEN, "other_run"),
         ConsumeError::Audience { .. } => (S::FORBIDDEN, "audience_not_allowed"),
+        ConsumeError::Unbound => (S::FORBIDDEN, "dpop_required"),
         ConsumeError::Broker { .. } => (S::FORBIDDEN, "broker_not_allowed"),
         ConsumeError::NoLongerApproved { .. } => (S::CONFLICT, "no_longer_approved"),
     };
     ApiError::new(status, code, text)
+}
+
+fn send_plan(error: &SendPlanError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        SendPlanError::NotRequester => (S::FORBIDDEN, "not_requester"),
+        SendPlanError::OtherRun(_) => (S::FORBIDDEN, "other_run"),
+        SendPlanError::NotOpen { .. } => (S::CONFLICT, "not_open"),
+        SendPlanError::NoDigest => (S::CONFLICT, "no_digest"),
+        SendPlanError::OtherDigest { .. } => (S::CONFLICT, "digest_mismatch"),
+        SendPlanError::Fetched { .. } => (S::CONFLICT, "plan_fetched"),
+    };
+    ApiError::new(status, code, text)
+}
+
+fn fetch_plan(error: &FetchPlanError, text: String) -> ApiError {
+    use StatusCode as S;
+    match error {
+        FetchPlanError::Grant(error) => consume(error, text),
+        FetchPlanError::NotSent => ApiError::new(S::CONFLICT, "no_plan", text),
+        FetchPlanError::Fetched { .. } => ApiError::new(S::CONFLICT, "plan_fetched", text),
+        FetchPlanError::Gone { .. } => ApiError::new(S::CONFLICT, "plan_gone", text),
+    }
 }
 
 fn ledger(error: &LedgerError) -> ApiError {

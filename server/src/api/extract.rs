@@ -96,6 +96,27 @@ where
     }
 }
 
+/// A wish without a body: to be given something once.
+pub(super) struct Wished {
+    pub(super) caller: Caller,
+    pub(super) wish: Wish,
+}
+
+impl<S> FromRequestParts<S> for Wished
+where
+    Arc<Authority>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Known(caller) = Known::from_request_parts(parts, state).await?;
+        let key = idempotency_key(&parts.headers)?;
+        let wish = Wish::new(&caller, &route(parts), &key, b"");
+        Ok(Self { caller, wish })
+    }
+}
+
 /// The one segment of the path that varies. One that is no text names nothing.
 pub(in crate::api) struct Path(pub(in crate::api) String);
 

@@ -1,20 +1,25 @@
-//! Token exchange (RFC 8693): the one grant there is, with the errors of RFC 6749 section 5.2.
+//! The token endpoint: token exchange (RFC 8693) and the device flow (RFC 8628), with the errors of
+//! RFC 6749 section 5.2.
 
 use std::sync::Arc;
 
 use assent_core::credential::Secret;
+use assent_core::policy::situation::Network;
+use assent_core::time::Span;
 use assent_core::wire::oauth::{
-    ACCESS_TOKEN, Exchanged, ID_TOKEN, JWT, OauthError, TOKEN_EXCHANGE,
+    ACCESS_TOKEN, COMMAND_LINE, DEVICE_CODE, ID_TOKEN, JWT, OauthError, TOKEN_EXCHANGE,
 };
 use axum::Json as Answer;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::api::error::ApiError;
 use crate::api::extract::Form;
-use crate::app::{Authority, ExchangeError};
+use crate::app::{AppError, Authority, DeviceError, ExchangeError};
+use crate::network::Peer;
+use crate::rates;
 
 /// RFC 8693 section 2.1. What is unknown is ignored (RFC 6749 section 3.2); what is known here and
 /// not offered is refused, because the token would not be what was asked for.
@@ -28,6 +33,15 @@ pub(super) struct Asked {
     resource: Option<String>,
     scope: Option<String>,
     actor_token: Option<String>,
+    device_code: Option<String>,
+    client_id: Option<String>,
+}
+
+/// RFC 8628 section 3.1.
+#[derive(Deserialize)]
+pub(super) struct AskedDevice {
+    client_id: Option<String>,
+    scope: Option<String>,
 }
 
 /// An error of this endpoint.
@@ -35,23 +49,53 @@ pub(super) struct Fault {
     status: StatusCode,
     error: &'static str,
     told: String,
+    wait: Option<u64>,
 }
 
 fn fault(error: &'static str, told: &str) -> Fault {
-    Fault { status: StatusCode::BAD_REQUEST, error, told: told.to_owned() }
+    Fault { status: StatusCode::BAD_REQUEST, error, told: told.to_owned(), wait: None }
+}
+
+fn unavailable(told: String) -> Fault {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    Fault { status, error: "temporarily_unavailable", told, wait: Some(1) }
+}
+
+/// RFC 6585 section 4.
+fn too_many(wait: Span, told: &str) -> Fault {
+    let (status, wait) = (StatusCode::TOO_MANY_REQUESTS, Some(rates::seconds(wait)));
+    Fault { status, wait, ..fault("temporarily_unavailable", told) }
+}
+
+/// A program that has no secret says which it is (RFC 6749 section 3.2.1).
+fn check_client(client_id: Option<&str>) -> Result<(), Fault> {
+    match client_id {
+        Some(COMMAND_LINE) => Ok(()),
+        Some(_) => Err(fault("invalid_client", "the only client_id here is assent-cli")),
+        None => Err(fault("invalid_request", "client_id is missing")),
+    }
+}
+
+fn check_scope(scope: Option<&str>) -> Result<(), Fault> {
+    match scope {
+        None | Some("") => Ok(()),
+        Some(_) => {
+            let told = "there are no scopes: what may be asked for, trusts and policy say";
+            Err(fault("invalid_scope", told))
+        }
+    }
 }
 
 impl Asked {
+    /// The device code to poll by.
+    fn device_code(self) -> Result<Secret, Fault> {
+        check_client(self.client_id.as_deref())?;
+        let code = self.device_code.filter(|code| !code.is_empty());
+        code.map(Secret::new).ok_or_else(|| fault("invalid_request", "device_code is missing"))
+    }
+
     /// The token to exchange.
     fn subject_token(self, base: &str) -> Result<Secret, Fault> {
-        match self.grant_type.as_deref() {
-            Some(TOKEN_EXCHANGE) => {}
-            Some(_) => {
-                let told = format!("the only grant_type here is {TOKEN_EXCHANGE}");
-                return Err(fault("unsupported_grant_type", &told));
-            }
-            None => return Err(fault("invalid_request", "grant_type is missing")),
-        }
         if !matches!(self.subject_token_type.as_deref(), Some(JWT | ID_TOKEN)) {
             let told = format!("subject_token_type must be {JWT} or {ID_TOKEN}");
             return Err(fault("invalid_request", &told));
@@ -70,26 +114,60 @@ impl Asked {
             let told = format!("the access token is for {base} and nobody else");
             return Err(fault("invalid_target", &told));
         }
-        if self.scope.is_some_and(|scope| !scope.is_empty()) {
-            let told = "there are no scopes: what may be asked for, the trust says";
-            return Err(fault("invalid_scope", told));
-        }
+        check_scope(self.scope.as_deref())?;
         let token = self.subject_token.filter(|token| !token.is_empty());
         token.map(Secret::new).ok_or_else(|| fault("invalid_request", "subject_token is missing"))
     }
+}
+
+/// Where a stranger calls from.
+fn network_of(authority: &Authority, request: &Request) -> Network {
+    let peer = request.extensions().get::<Peer>().copied();
+    authority.proxies().locate(peer, request.headers())
 }
 
 pub(super) async fn token(
     State(authority): State<Arc<Authority>>,
     request: Request,
 ) -> Result<Response, Fault> {
+    let network = network_of(&authority, &request);
     let Form(asked) = Form::<Asked>::from_request(request, &authority).await.map_err(unfit)?;
-    let token = asked.subject_token(authority.base())?;
-    let given: Exchanged = authority.exchange(&token).await?;
+    match asked.grant_type.as_deref() {
+        Some(TOKEN_EXCHANGE) => {
+            let token = asked.subject_token(authority.base())?;
+            Ok(unstored(authority.exchange(&token, &network).await?))
+        }
+        Some(DEVICE_CODE) => {
+            let code = asked.device_code()?;
+            Ok(unstored(authority.poll_device(&code, &network).await?))
+        }
+        Some(_) => {
+            let told = format!("the grant_types here are {TOKEN_EXCHANGE} and {DEVICE_CODE}");
+            Err(fault("unsupported_grant_type", &told))
+        }
+        None => Err(fault("invalid_request", "grant_type is missing")),
+    }
+}
+
+/// A program begins to wait for its person's browser (RFC 8628 section 3.1).
+pub(super) async fn device(
+    State(authority): State<Arc<Authority>>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let network = network_of(&authority, &request);
+    let Form(asked) =
+        Form::<AskedDevice>::from_request(request, &authority).await.map_err(unfit)?;
+    check_client(asked.client_id.as_deref())?;
+    check_scope(asked.scope.as_deref())?;
+    Ok(unstored(authority.begin_device(&network)?))
+}
+
+/// An answer that holds a secret.
+fn unstored(given: impl Serialize) -> Response {
     let mut response = Answer(given).into_response();
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, no_store);
-    Ok(response)
+    response
 }
 
 fn unfit(error: ApiError) -> Fault {
@@ -99,21 +177,35 @@ fn unfit(error: ApiError) -> Fault {
 impl From<ExchangeError> for Fault {
     fn from(error: ExchangeError) -> Self {
         let told = error.to_string();
-        let unavailable = |told| Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            error: "temporarily_unavailable",
-            told,
-        };
         match error {
             ExchangeError::Refused => fault("invalid_grant", &told),
             ExchangeError::IssuerAway => unavailable(told),
-            ExchangeError::App(error) => {
-                let error = ApiError::from(error);
-                error.log();
-                unavailable(error.detail().to_owned())
-            }
+            ExchangeError::TooMany(wait) => too_many(wait, &told),
+            ExchangeError::App(error) => of_app(error),
         }
     }
+}
+
+/// RFC 8628 section 3.5.
+impl From<DeviceError> for Fault {
+    fn from(error: DeviceError) -> Self {
+        let told = error.to_string();
+        match error {
+            DeviceError::Unknown => fault("invalid_grant", &told),
+            DeviceError::Pending => fault("authorization_pending", &told),
+            DeviceError::SlowDown => fault("slow_down", &told),
+            DeviceError::Denied => fault("access_denied", &told),
+            DeviceError::Over => fault("expired_token", &told),
+            DeviceError::TooMany(wait) => too_many(wait, &told),
+            DeviceError::App(error) => of_app(error),
+        }
+    }
+}
+
+fn of_app(error: AppError) -> Fault {
+    let error = ApiError::from(error);
+    error.log();
+    unavailable(error.detail().to_owned())
 }
 
 impl IntoResponse for Fault {
@@ -122,8 +214,8 @@ impl IntoResponse for Fault {
         let mut response = (self.status, Answer(error)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = self.wait {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -64,9 +64,16 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
         let summary = "Take it away";
         operations.insert("delete".to_owned(), json!({"summary": summary, "responses": gone}));
     }
+    if route.method == Method::Bytes {
+        let given = json!({"description": "the bytes", "content": bytes()});
+        let found = json!({"200": given, "default": fault(problem)});
+        let told = route.summary;
+        let get = json!({"summary": told, "responses": found, "parameters": [idempotency_key()]});
+        operations.insert("get".to_owned(), get);
+    }
     let verb = match route.method {
         Method::Get | Method::Public => "get",
-        Method::Entry => "put",
+        Method::Entry | Method::Bytes => "put",
         Method::GetAndPost
         | Method::Post
         | Method::Change
@@ -141,20 +148,28 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -
         operation.insert("security".to_owned(), json!([]));
     }
     if matches!(route.method, Method::Change | Method::GetAndPost) {
-        let key = json!([{
-            "name": "Idempotency-Key", "in": "header", "required": true,
-            "description": "A fresh one for each wish, the same one when it is repeated.",
-            "schema": {"type": "string", "minLength": 8, "maxLength": 128},
-        }]);
-        operation.insert("parameters".to_owned(), key);
+        operation.insert("parameters".to_owned(), json!([idempotency_key()]));
     }
     Value::Object(operation)
+}
+
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header", "required": true,
+        "description": "A fresh one for each wish, the same one when it is repeated.",
+        "schema": {"type": "string", "minLength": 8, "maxLength": 128},
+    })
+}
+
+fn bytes() -> Value {
+    json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}})
 }
 
 fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
     let json_body = |schema: Value| json!({"required": true, "content": {"application/json": {"schema": schema}}});
     match route.method {
         Method::Get | Method::Public => None,
+        Method::Bytes => Some(json!({"required": true, "content": bytes()})),
         Method::Form => Some(json!({
             "required": true,
             "content": {"application/x-www-form-urlencoded": {"schema": {
@@ -165,15 +180,7 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
         })),
         Method::Grant => Some(json!({
             "required": true,
-            "content": {"application/x-www-form-urlencoded": {"schema": {
-                "type": "object",
-                "properties": {
-                    "grant_type": {"const": wire::oauth::TOKEN_EXCHANGE},
-                    "subject_token": {"type": "string"},
-                    "subject_token_type": {"enum": [wire::oauth::JWT, wire::oauth::ID_TOKEN]},
-                },
-                "required": ["grant_type", "subject_token", "subject_token_type"],
-            }}},
+            "content": {"application/x-www-form-urlencoded": {"schema": grant(route.path)}},
         })),
         Method::GetAndPost | Method::Post | Method::Change | Method::Entry | Method::Door => {
             let schema = route
@@ -182,6 +189,35 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
             Some(json_body(schema))
         }
     }
+}
+
+/// What is sent to the endpoints of OAuth.
+fn grant(path: &str) -> Value {
+    let client = json!({"const": wire::oauth::COMMAND_LINE});
+    if path == "/oauth/device_authorization" {
+        return json!({
+            "type": "object", "properties": {"client_id": client}, "required": ["client_id"],
+        });
+    }
+    let exchange = json!({
+        "type": "object",
+        "properties": {
+            "grant_type": {"const": wire::oauth::TOKEN_EXCHANGE},
+            "subject_token": {"type": "string"},
+            "subject_token_type": {"enum": [wire::oauth::JWT, wire::oauth::ID_TOKEN]},
+        },
+        "required": ["grant_type", "subject_token", "subject_token_type"],
+    });
+    let poll = json!({
+        "type": "object",
+        "properties": {
+            "grant_type": {"const": wire::oauth::DEVICE_CODE},
+            "device_code": {"type": "string"},
+            "client_id": client,
+        },
+        "required": ["grant_type", "device_code", "client_id"],
+    });
+    json!({"oneOf": [exchange, poll]})
 }
 
 fn parameters(route: &Route) -> Option<Value> {

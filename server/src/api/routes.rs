@@ -9,7 +9,9 @@ use axum::routing::{MethodRouter, get, post};
 use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use crate::api::{access, audit, authzen, credentials, oauth, plans, policy, requests, wellknown};
+use crate::api::{
+    access, audit, authzen, credentials, oauth, plans, policy, requests, trusts, wellknown,
+};
 use crate::app::{Authority, Entry};
 
 /// One route.
@@ -49,6 +51,9 @@ pub enum Method {
     /// To read, to put in its place and to take away: three handlers on one path, each safe to repeat
     /// by itself.
     Entry,
+    /// To put bytes in their place, and to be given them once: two handlers on one path. To be given
+    /// them needs an `Idempotency-Key`; to put them is safe to repeat by itself.
+    Bytes,
     /// To send a form (RFC 7662, RFC 7009).
     Form,
     /// To come in by a one-time code, without a token.
@@ -61,6 +66,13 @@ type Shape = fn(&mut SchemaGenerator) -> Schema;
 
 fn of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
+}
+
+/// What the token endpoint gives: by an exchange, or by a device code.
+fn token(generator: &mut SchemaGenerator) -> Schema {
+    let exchanged = generator.subschema_for::<wire::oauth::Exchanged>();
+    let granted = generator.subschema_for::<wire::oauth::Granted>();
+    schemars::json_schema!({"anyOf": [exchanged, granted]})
 }
 
 /// The three handlers of what is kept as an entry of its own.
@@ -113,6 +125,8 @@ pub const ROUTES: &[Route] = &[
         Some(of::<wire::Revocation>), Some(of::<wire::Revoked>), post(credentials::revoke_all)),
     route!(Change "/v1/credentials/{id}/heartbeat" "A sign of life of whoever holds a credential",
         NONE, Some(of::<wire::Heartbeat>), post(credentials::heartbeat)),
+    route!(Bytes "/v1/requests/{id}/plan" "Hand over the exact plan's bytes; be given them, once",
+        NONE, REQUEST, get(plans::fetch).put(plans::send)),
     route!(Get "/v1/credentials/{id}" "What is known of a credential",
         NONE, Some(of::<wire::CredentialStatus>), get(credentials::show)),
     route!(Change "/v1/credentials/{id}/revoke" "Take one credential back",
@@ -147,6 +161,10 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::Trusts>), get(policy::entries::<wire::NewTrust>)),
     route!(Entry "/v1/policy/trusts/{name}" "One trust; write it",
         Some(of::<wire::NewTrust>), Some(of::<wire::Trust>), entry::<wire::NewTrust>()),
+    route!(Get "/v1/trusts" "Every trust that rules, of files and of the API",
+        NONE, Some(of::<wire::RulingTrusts>), get(trusts::list)),
+    route!(Post "/v1/trusts/check" "What would become of a token; it is neither spent nor kept",
+        Some(of::<wire::TokenTrial>), Some(of::<wire::TokenTried>), post(trusts::try_token)),
     route!(Post "/v1/policy/check" "What changes of policy would do; nothing is changed",
         Some(of::<wire::PolicyCheck>), Some(of::<wire::PolicyChecked>),
         post(policy::check).layer(DefaultBodyLimit::max(policy::LARGEST_CHECK))),
@@ -169,8 +187,11 @@ pub const ROUTES: &[Route] = &[
         get(access::list).post(access::create)),
     route!(Change "/v1/access/{id}/revoke" "Take an access token back",
         NONE, Some(of::<wire::Access>), post(access::revoke)),
-    route!(Grant "/oauth/token" "Exchange a trusted issuer's token for an access token (RFC 8693)",
-        NONE, Some(of::<wire::oauth::Exchanged>), post(oauth::token)),
+    route!(Grant "/oauth/token"
+        "Exchange a trusted issuer's token for an access token (RFC 8693); poll by a device code (RFC 8628)",
+        NONE, Some(token), post(oauth::token)),
+    route!(Grant "/oauth/device_authorization" "Begin to sign a program in by a browser (RFC 8628)",
+        NONE, Some(of::<wire::oauth::DeviceAuthorization>), post(oauth::device)),
     route!(Form "/oauth/introspect" "Whether a credential is good now (RFC 7662)",
         NONE, Some(of::<wire::Introspection>), post(credentials::introspect)),
     route!(Form "/oauth/revoke" "Take a credential back by its token (RFC 7009)",
@@ -197,6 +218,8 @@ pub const ROUTES: &[Route] = &[
         NONE, NONE, get(wellknown::jwks)),
     route!(Public "/.well-known/openid-configuration" "The issuer's metadata",
         NONE, NONE, get(wellknown::discovery)),
+    route!(Public "/.well-known/oauth-authorization-server" "The same as OAuth has it (RFC 8414)",
+        NONE, NONE, get(wellknown::authorization_server)),
     route!(Public "/v1/openapi.json" "This description", NONE, NONE, get(wellknown::openapi)),
     route!(Public "/healthz" "Whether the process is alive", NONE, NONE, get(wellknown::alive)),
     route!(Public "/readyz" "Whether calls can be answered", NONE, NONE, get(wellknown::ready)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assent_core::wire::oauth::TOKEN_EXCHANGE;
+use assent_core::wire::oauth::{DEVICE_CODE, TOKEN_EXCHANGE};
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,8 +15,24 @@ pub(super) async fn jwks(State(authority): State<Arc<Authority>>) -> Answer<Valu
     Answer(authority.jwks())
 }
 
-/// OpenID Connect Discovery 1.0 section 3: what verifiers of our credentials read. With the token
-/// endpoint it is RFC 8414 metadata, too.
+/// RFC 8414 section 2: what programs read that want a token. There is no authorization endpoint.
+pub(super) async fn authorization_server(State(authority): State<Arc<Authority>>) -> Answer<Value> {
+    let base = authority.base();
+    Answer(json!({
+        "issuer": base,
+        "jwks_uri": format!("{base}/.well-known/jwks.json"),
+        "token_endpoint": format!("{base}/oauth/token"),
+        "token_endpoint_auth_methods_supported": ["none"],
+        "device_authorization_endpoint": format!("{base}/oauth/device_authorization"),
+        "grant_types_supported": [TOKEN_EXCHANGE, DEVICE_CODE],
+        "response_types_supported": [],
+        "introspection_endpoint": format!("{base}/oauth/introspect"),
+        "revocation_endpoint": format!("{base}/oauth/revoke"),
+        "service_documentation": format!("{base}/v1/openapi.json"),
+    }))
+}
+
+/// OpenID Connect Discovery 1.0 section 3: what verifiers of our credentials read.
 pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer<Value> {
     let base = authority.base();
     Answer(json!({
@@ -24,7 +40,8 @@ pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer
         "jwks_uri": format!("{base}/.well-known/jwks.json"),
         "token_endpoint": format!("{base}/oauth/token"),
         "token_endpoint_auth_methods_supported": ["none"],
-        "grant_types_supported": [TOKEN_EXCHANGE],
+        "device_authorization_endpoint": format!("{base}/oauth/device_authorization"),
+        "grant_types_supported": [TOKEN_EXCHANGE, DEVICE_CODE],
         "introspection_endpoint": format!("{base}/oauth/introspect"),
         "revocation_endpoint": format!("{base}/oauth/revoke"),
         "id_token_signing_alg_values_supported": ["ES256"],

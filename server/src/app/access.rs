@@ -341,6 +341,10 @@ impl Authority {
         if caller.access.origin.is_some() {
             return Err(AppError::NotForWorkloads);
         }
+        // It would be a fresh sign-in of somebody who did nothing but let a program in.
+        if caller.access.device.is_some() {
+            return Err(AppError::NotForBrowsers);
+        }
         let left = self.clock.now().until(caller.access.expires_at);
         let (principal, administrator) = (caller.principal().clone(), caller.is_administrator());
         let by = principal.id.clone();
@@ -425,5 +429,8 @@ fn shown(access: &Access) -> wire::Access {
         expires_at: access.expires_at.to_string(),
         revoked_at: access.revoked_at.map(|at| at.to_string()),
         trust: access.origin.as_ref().map(|origin| origin.trust.clone()),
+        device: access.device.as_ref().map(|device| {
+            device.asked_from.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string())
+        }),
     }
 }

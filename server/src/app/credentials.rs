@@ -5,10 +5,11 @@ use assent_core::digest::Digest;
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
 use assent_core::policy::ruling::SHORTEST_HEARTBEAT;
-use assent_core::request::{Issued, Request, Spend};
+use assent_core::request::{ConsumeError, Issued, Request, Spend};
 use assent_core::time::Span;
 use assent_core::wire;
 
+use crate::app::refusals::Attempt;
 use crate::app::requests::standing;
 use crate::app::{AppError, Authority, Caller, Wish};
 use crate::broker::{Asserts, BrokerError, Fields, Opening, Recall, Sought};
@@ -28,6 +29,17 @@ impl Authority {
     /// # Errors
     /// [`AppError::Consume`] says why not.
     pub async fn mint(
+        &self,
+        caller: &Caller,
+        id: &str,
+        wanted: wire::MintRequest,
+        wish: Wish,
+    ) -> Result<wire::Credential, AppError> {
+        let minted = self.try_mint(caller, id, wanted, wish).await;
+        self.noted(caller, id, Attempt::Mint, minted).await
+    }
+
+    async fn try_mint(
         &self,
         caller: &Caller,
         id: &str,
@@ -84,7 +96,8 @@ impl Authority {
         let opens = broker.as_deref().and_then(|name| self.brokers.get(name));
         let recall = opens.map_or(Recall::Ends, |broker| broker.recall());
         let credential = self.chance.credential_id(self.clock.now())?;
-        Ok(Spend { credential, audience, ttl, broker, recall, heartbeat })
+        let confirmation = None;
+        Ok(Spend { credential, audience, ttl, broker, recall, heartbeat, confirmation })
     }
 
     /// What the broker could not open is refused before the use is spent.
@@ -112,6 +125,7 @@ impl Authority {
         }
         let request = self.current(call.request).await?;
         self.check_scope(caller, request.intent())?;
+        request.check_run(caller.principal()).map_err(ConsumeError::from)?;
         let now = self.clock.now();
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);
@@ -337,6 +351,7 @@ fn handed_out(minted: Minted, fields: &Fields) -> wire::Credential {
     wire::Credential {
         id: minted.credential.to_string(),
         token: minted.token.expose().to_owned(),
+        token_type: "Bearer".to_owned(),
         expires_at: minted.expires_at.to_string(),
         claims: minted.claims,
         fields: fields.iter().map(exposed).collect(),

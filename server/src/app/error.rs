@@ -7,8 +7,8 @@ use assent_core::intent::IntentFault;
 use assent_core::plan::PlanError;
 use assent_core::policy::uses::Use;
 use assent_core::request::{
-    CancelError, CompleteError, ConsumeError, PostReviewError, RedeemError, ReviewError,
-    RevokeError,
+    CancelError, CompleteError, ConsumeError, FetchPlanError, PostReviewError, RedeemError,
+    ReviewError, RevokeError, SendPlanError,
 };
 
 use assent_core::wire;
@@ -16,6 +16,7 @@ use assent_core::wire;
 use crate::app::policies::ApprovalError;
 use crate::chance::NoChance;
 use crate::ledger::LedgerError;
+use crate::sealing::SealError;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,10 @@ pub enum AppError {
     NotAdministrator,
     #[error("this is for people and administrators")]
     NotForWorkloads,
+    #[error(
+        "a token of `assent login` signs no browser in; use the one that an administrator made for you"
+    )]
+    NotForBrowsers,
     #[error(transparent)]
     Plan(Box<PlanError>),
     #[error("the policy would have {}, so nothing was changed", faults(.0.len()))]
@@ -72,6 +77,18 @@ pub enum AppError {
     Revoke(#[from] RevokeError),
     #[error(transparent)]
     Redeem(#[from] RedeemError),
+    #[error(transparent)]
+    SendPlan(#[from] SendPlanError),
+    #[error(transparent)]
+    FetchPlan(#[from] FetchPlanError),
+    #[error("a plan has at most {most} bytes")]
+    TooLarge { most: u64 },
+    #[error("the body ended before it was whole")]
+    BodyLost,
+    #[error("you have too many plans kept here; fetch them, or end their requests")]
+    TooMuchKept,
+    #[error(transparent)]
+    Sealed(#[from] SealError),
     #[error("this idempotency key was used for another call")]
     KeyReused,
     #[error(

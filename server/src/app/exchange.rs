@@ -9,7 +9,9 @@ use std::sync::Arc;
 use assent_core::access::{Access, NewAccess, Origin, Purpose};
 use assent_core::credential::Secret;
 use assent_core::intent::Intent;
+use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
+use assent_core::time::Span;
 use assent_core::token::{UnverifiedToken, VerifiedToken};
 use assent_core::trust::Trust;
 use assent_core::wire::oauth::{ACCESS_TOKEN, Exchanged};
@@ -17,6 +19,7 @@ use assent_core::wire::oauth::{ACCESS_TOKEN, Exchanged};
 use crate::app::{AppError, Authority, Caller};
 use crate::issuers::IssuerError;
 use crate::ledger::Spent;
+use crate::rates::Stranger;
 
 /// Why a token was not exchanged.
 #[derive(Debug, thiserror::Error)]
@@ -27,16 +30,26 @@ pub enum ExchangeError {
     /// Its issuer's keys are not to be had, and those that were had are too old.
     #[error("the keys of the token's issuer are not to be had; try again")]
     IssuerAway,
+    /// Too often, from one place.
+    #[error("too many tokens from your address; try again later")]
+    TooMany(Span),
     /// As of any use case.
     #[error(transparent)]
     App(#[from] AppError),
 }
 
 /// A token that a trust takes, and who that is.
-struct Admitted<'a> {
+pub(super) struct Admitted<'a> {
     trust: &'a Trust,
     token: VerifiedToken,
-    principal: Principal,
+    pub(super) principal: Principal,
+}
+
+/// Why a trust does not take a token.
+pub(super) struct Objection {
+    pub(super) reason: String,
+    /// Whether that is for lack of keys.
+    is_away: bool,
 }
 
 impl Authority {
@@ -44,9 +57,18 @@ impl Authority {
     ///
     /// # Errors
     /// [`ExchangeError`].
-    pub async fn exchange(&self, presented: &Secret) -> Result<Exchanged, ExchangeError> {
+    pub async fn exchange(
+        &self,
+        presented: &Secret,
+        network: &Network,
+    ) -> Result<Exchanged, ExchangeError> {
         let policy = self.policy();
         let read = UnverifiedToken::read(presented.expose());
+        // Only issuers that are known, or whoever makes names up would never run out of buckets.
+        let issuer = read.as_ref().ok().map(UnverifiedToken::unverified_issuer);
+        let issuer = issuer.filter(|issuer| policy.trusts().any(|t| t.issuer() == *issuer));
+        let key = (Stranger::at(network.ip), issuer.map(str::to_owned));
+        self.tokens.take(key, self.clock.now()).map_err(ExchangeError::TooMany)?;
         let token = read.map_err(|error| refused(&error.to_string(), ""))?;
         if token.unverified_issuer() == self.base {
             return Err(refused("this server issued it itself", token.unverified_issuer()));
@@ -70,22 +92,12 @@ impl Authority {
     ) -> Result<Admitted<'a>, ExchangeError> {
         let (mut taken, mut away, mut reasons) = (Vec::new(), false, Vec::new());
         for trust in trusts {
-            let now = self.clock.now();
-            let keys = self.issuers.keys(trust, token.unverified_key_id(), now).await;
-            let verified = match keys {
-                Ok(keys) => token.verify(&keys, now).map_err(|error| error.to_string()),
-                Err(error) => {
-                    away |= matches!(error, IssuerError::Away(_));
-                    Err(error.to_string())
-                }
-            };
-            let admitted = verified.and_then(|token| {
-                let principal = trust.admit(&token).map_err(|error| error.to_string())?;
-                Ok(Admitted { trust, token, principal })
-            });
-            match admitted {
+            match self.judged(token, trust).await {
                 Ok(admitted) => taken.push(admitted),
-                Err(reason) => reasons.push(format!("{}: {reason}", trust.name())),
+                Err(Objection { reason, is_away }) => {
+                    away |= is_away;
+                    reasons.push(format!("{}: {reason}", trust.name()));
+                }
             }
         }
         let issuer = token.unverified_issuer();
@@ -105,6 +117,24 @@ impl Authority {
             }
             (None, _) => Err(refused(&reasons.join("; "), issuer)),
         }
+    }
+
+    /// What one trust makes of the token.
+    pub(super) async fn judged<'a>(
+        &self,
+        token: &UnverifiedToken,
+        trust: &'a Trust,
+    ) -> Result<Admitted<'a>, Objection> {
+        let now = self.clock.now();
+        let object = |reason: String| Objection { reason, is_away: false };
+        let keys = self.issuers.keys(trust, token.unverified_key_id(), now).await;
+        let keys = keys.map_err(|error| {
+            let is_away = matches!(error, IssuerError::Away(_));
+            Objection { is_away, ..object(error.to_string()) }
+        })?;
+        let token = token.verify(&keys, now).map_err(|error| object(error.to_string()))?;
+        let principal = trust.admit(&token).map_err(|error| object(error.to_string()))?;
+        Ok(Admitted { trust, token, principal })
     }
 
     async fn issue_for(

@@ -42,6 +42,7 @@ impl Authority {
         if caller.principal().id != *owner {
             return Err(ConsumeError::NotRequester(owner.clone()).into());
         }
+        request.check_run(caller.principal()).map_err(ConsumeError::from)?;
         let now = self.clock.now();
         let issued = request.credential(credential).filter(|issued| issued.is_live(now));
         let issued = issued.ok_or(AppError::CredentialOver)?;

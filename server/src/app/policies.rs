@@ -152,7 +152,7 @@ pub(crate) fn documents_of(kept: &[KeptDocument]) -> Vec<PolicyDocument> {
     ruling.collect()
 }
 
-fn check_reader(caller: &Caller) -> Result<(), AppError> {
+pub(super) fn check_reader(caller: &Caller) -> Result<(), AppError> {
     let may = caller.is_administrator() || caller.principal().kind == PrincipalKind::Person;
     if may { Ok(()) } else { Err(AppError::NotForWorkloads) }
 }

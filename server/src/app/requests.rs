@@ -11,6 +11,7 @@ use assent_core::request::{Event, Fact, Filing, Request, Said, Standing, Step, V
 use assent_core::wire;
 use serde_json::json;
 
+use crate::app::refusals::Attempt;
 use crate::app::situation::Asked;
 use crate::app::{AppError, Authority, BeginError, Caller, Wish};
 use crate::ledger::{Beginning, Call, Commit, Met, NewCall, States, Write};
@@ -208,6 +209,11 @@ impl Authority {
     /// # Errors
     /// [`AppError::Consume`] where there is no grant; [`AppError::Begin`].
     pub async fn begin(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Request, AppError> {
+        let begun = self.try_begin(caller, id, wish).await;
+        self.noted(caller, id, Attempt::Begin, begun).await
+    }
+
+    async fn try_begin(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Request, AppError> {
         let request = self.request(caller, id).await?;
         self.check_scope(caller, request.intent())?;
         let (by, at) = (&caller.principal().id, self.clock.now());
@@ -336,10 +342,10 @@ impl Authority {
         id: &str,
         wish: Wish,
     ) -> Result<Request, AppError> {
-        self.change(caller, id, wish, |request| {
-            Ok(request.complete(caller.principal(), self.clock.now())?)
-        })
-        .await
+        let decide =
+            |request: &Request| Ok(request.complete(caller.principal(), self.clock.now())?);
+        let completed = self.change(caller, id, wish, decide).await;
+        self.noted(caller, id, Attempt::Complete, completed).await
     }
 
     /// Takes a grant and its credentials back.

@@ -35,6 +35,9 @@ impl Authority {
                 if let Err(error) = self.ledger.forget_calls(before).await {
                     tracing::warn!(%error, "old calls could not be forgotten");
                 }
+                if let Err(error) = self.forget_pieces(self.clock.now()).await {
+                    tracing::warn!(%error, "pieces of plans that nothing keeps could not be removed");
+                }
                 self.forget_vouched(self.clock.now());
                 if let Err(error) = self.ledger.forget_exchanges(self.clock.now()).await {
                     tracing::warn!(%error, "old exchanges could not be forgotten");

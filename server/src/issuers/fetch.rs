@@ -10,6 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::issuers::Reach;
+use crate::issuers::discovery::{self, DiscoveryError};
 use crate::issuers::guard::{Forbidden, Guard};
 
 /// The largest document that is read. Key sets have a few kilobytes.
@@ -21,9 +22,9 @@ pub enum FetchError {
     /// It must not be.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// No address.
-    #[error("`{0}` is no address")]
-    NoUrl(String),
+    /// The metadata leads to no keys.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// No TLS to be had on this machine, or the extra certificates are none.
     #[error("no TLS to be had: {0}")]
     Tls(String),
@@ -49,22 +50,6 @@ pub enum FetchError {
     /// Not JSON, or not strict.
     #[error("{0} is not strict JSON")]
     NotJson(String),
-    /// The metadata is of somebody else (OpenID Connect Discovery 1.0 section 4.3).
-    #[error("the metadata of `{issuer}` says that it is that of {said}")]
-    OtherIssuer {
-        /// Whose it should be.
-        issuer: String,
-        /// Whose it says it is.
-        said: String,
-    },
-    /// The keys are elsewhere.
-    #[error("`{issuer}` has its keys at {at}, which is another origin; say so with `jwks_uri`")]
-    Elsewhere {
-        /// The issuer.
-        issuer: String,
-        /// Where.
-        at: String,
-    },
 }
 
 #[derive(Debug)]
@@ -78,14 +63,9 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     pub(super) fn new(reach: Reach) -> Self {
-        let Reach { networks, loopback, authorities, patience } = reach;
-        let guard = Guard::new(networks, loopback);
+        let Reach { networks, loopback, authorities, patience, names } = reach;
+        let guard = Guard::new(networks, loopback, names);
         Self { guard, authorities, patience, client: OnceLock::new() }
-    }
-
-    #[cfg(test)]
-    pub(super) fn guarded_by(self, guard: Guard) -> Self {
-        Self { guard, ..self }
     }
 
     /// The keys of this issuer: from this address, or from where its metadata says.
@@ -95,30 +75,13 @@ impl Fetcher {
         at: Option<&str>,
     ) -> Result<PublicKeys, FetchError> {
         let at = match at {
-            Some(address) => parsed(address)?,
-            None => self.discovered(issuer).await?,
+            Some(address) => discovery::parsed(address)?,
+            None => {
+                let metadata = self.json(&discovery::metadata_at(issuer)?).await?;
+                discovery::keys_at(issuer, &metadata)?
+            }
         };
         Ok(PublicKeys::read(&self.json(&at).await?))
-    }
-
-    /// OpenID Connect Discovery 1.0 section 4.
-    async fn discovered(&self, issuer: &str) -> Result<Url, FetchError> {
-        let base = issuer.trim_end_matches('/');
-        let at = parsed(&format!("{base}/.well-known/openid-configuration"))?;
-        let metadata = self.json(&at).await?;
-        let said = metadata.get("issuer");
-        if said.and_then(Value::as_str) != Some(issuer) {
-            let said = said.map_or("nobody".to_owned(), |said| said.to_string());
-            let said = said.chars().take(255).collect();
-            return Err(FetchError::OtherIssuer { issuer: issuer.to_owned(), said });
-        }
-        let at = metadata.get("jwks_uri").and_then(Value::as_str).unwrap_or_default();
-        let url = parsed(at)?;
-        if url.origin() != parsed(issuer)?.origin() {
-            let at = url.as_str().chars().take(255).collect();
-            return Err(FetchError::Elsewhere { issuer: issuer.to_owned(), at });
-        }
-        Ok(url)
     }
 
     async fn json(&self, url: &Url) -> Result<Value, FetchError> {
@@ -162,10 +125,6 @@ impl Fetcher {
             .tls_certs_merge(certificates.into_iter().flatten())
             .build()
     }
-}
-
-fn parsed(text: &str) -> Result<Url, FetchError> {
-    Url::parse(text).map_err(|_| FetchError::NoUrl(text.chars().take(255).collect()))
 }
 
 fn root_cause(error: &reqwest::Error) -> String {

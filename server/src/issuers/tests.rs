@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use super::fetch::Fetcher;
-use super::guard::{Guard, is_public};
+use super::guard::{Guard, Names, is_public};
 use super::*;
 
 fn ip(text: &str) -> IpAddr {
@@ -93,7 +93,7 @@ fn checked(guard: &Guard, url: &str) -> Result<(), String> {
 
 #[test]
 fn t27_no_spelling_of_an_address_gets_past() {
-    let guard = Guard::new(Vec::new(), false);
+    let guard = Guard::new(Vec::new(), false, Names::default());
     for url in [
         "https://127.0.0.1/",
         "https://2130706433/",
@@ -129,7 +129,7 @@ fn t27_no_spelling_of_an_address_gets_past() {
     {
         assert_eq!(checked(&guard, url), Ok(()), "{url}");
     }
-    let lenient = Guard::new(vec!["10.0.0.0/8".parse().unwrap()], true);
+    let lenient = Guard::new(vec!["10.0.0.0/8".parse().unwrap()], true, Names::default());
     for url in ["http://localhost:1/", "http://127.0.0.1/", "http://[::1]/", "https://10.1.2.3/"] {
         assert_eq!(checked(&lenient, url), Ok(()), "{url}");
     }
@@ -164,12 +164,8 @@ async fn t27_a_name_of_any_private_address_is_not_connected_to() {
         let (port, seen) = listening().await;
         let addresses: Vec<IpAddr> = addresses.into_iter().map(ip).collect();
         let answer = addresses.clone();
-        let lookup = Arc::new(move |_| {
-            let answer = answer.clone();
-            Box::pin(async move { Ok(answer) }) as super::guard::Found
-        });
-        let guard = Guard::new(Vec::new(), false).with_lookup(lookup);
-        let fetcher = Fetcher::new(Reach::default()).guarded_by(guard);
+        let names = Names::told_by(move |_| answer.clone());
+        let fetcher = Fetcher::new(Reach { names, ..Reach::default() });
         let issuer = format!("https://rebound.example:{port}");
         let error = fetcher.keys(&issuer, None).await.unwrap_err();
         assert!(matches!(error, FetchError::Lost { .. }), "{addresses:?}: {error}");
@@ -183,15 +179,13 @@ async fn t27_a_name_is_resolved_once_and_nothing_can_be_rebound_in_between() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     // A reserved address that counts as listed here and answers nobody; then, this machine.
-    let lookup = Arc::new(move |_| {
+    let names = Names::told_by(move |_| {
         let first = count.fetch_add(1, Ordering::SeqCst) == 0;
-        let answer = if first { "240.0.0.1" } else { "127.0.0.1" };
-        Box::pin(async move { Ok(vec![ip(answer)]) }) as super::guard::Found
+        vec![ip(if first { "240.0.0.1" } else { "127.0.0.1" })]
     });
-    let listed = vec!["240.0.0.0/4".parse().unwrap()];
-    let guard = Guard::new(listed, false).with_lookup(lookup);
+    let networks = vec!["240.0.0.0/4".parse().unwrap()];
     let patience = Duration::from_millis(100);
-    let fetcher = Fetcher::new(Reach { patience, ..Reach::default() }).guarded_by(guard);
+    let fetcher = Fetcher::new(Reach { networks, patience, names, ..Reach::default() });
     let issuer = format!("https://rebound.example:{port}");
     fetcher.keys(&issuer, None).await.unwrap_err();
     assert_eq!(asked.load(Ordering::SeqCst), 1);

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use assent_core::access::{Access, AccessStep, Purpose};
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Fact, Issued, Request, Step, Version};
 use assent_core::time::Timestamp;
@@ -16,7 +16,8 @@ use serde_json::Value;
 
 use crate::ledger::{
     Beginning, Call, Commit, Head, Heartbeat, Keeping, Kept, KeptDocument, KeptSignal, Ledger,
-    LedgerError, Met, NewCall, PlanText, Spent, States, Write, awaits_later_review,
+    LedgerError, Met, NewCall, Piece, PlanText, REFUSALS, REFUSALS_OF_ONE, Refusal, Spent, States,
+    Write, awaits_later_review,
 };
 
 /// Requests in memory.
@@ -35,6 +36,9 @@ struct Inside {
     signals: BTreeMap<String, KeptSignal>,
     documents: BTreeMap<String, Vec<KeptDocument>>,
     heartbeats: BTreeMap<CredentialId, Heartbeat>,
+    pieces: BTreeMap<(UploadId, u32), Piece>,
+    uploads: HashMap<UploadId, (PrincipalId, u64)>,
+    refusals: HashMap<RequestId, BTreeSet<(PrincipalId, Digest)>>,
     entries: Vec<Value>,
     frontier: Frontier,
     last: Option<Timestamp>,
@@ -64,7 +68,7 @@ impl Inside {
             return Commit::Conflict;
         }
         let requester = &next.requester().id;
-        let open = write.unless_open.then(|| self.open_with(next.digest(), requester));
+        let open = write.unless_open.then(|| self.open_with(next.digest(), requester, next.run()));
         if let Some(open) = open.flatten() {
             return Commit::Open(open);
         }
@@ -80,11 +84,16 @@ impl Inside {
         self.access.insert(next.id, next);
     }
 
-    fn open_with(&self, intent: Digest, requester: &PrincipalId) -> Option<RequestId> {
+    fn open_with(
+        &self,
+        intent: Digest,
+        requester: &PrincipalId,
+        run: Option<Digest>,
+    ) -> Option<RequestId> {
         let requests = self.requests.values().rev().map(|(request, _)| request);
         let mut same = requests.filter(|r| {
             let theirs = r.digest() == intent && r.requester().id == *requester;
-            theirs && !self.begun.contains_key(&r.id())
+            theirs && r.run() == run && !self.begun.contains_key(&r.id())
         });
         same.find(|request| request.state().is_open()).map(Request::id)
     }
@@ -114,10 +123,34 @@ impl Inside {
         self.append(entry, at);
     }
 
+    fn plan(&mut self, of: &Request, fact: &Fact) {
+        if let Fact::PlanKept { upload, size, .. } = fact {
+            self.uploads.insert(*upload, (of.requester().id.clone(), *size));
+        }
+        if let Fact::PlanRemoved { upload } = fact {
+            self.uploads.remove(upload);
+            self.pieces.retain(|(of, _), _| of != upload);
+        }
+    }
+
+    fn note_refusal(&mut self, refusal: Refusal) -> bool {
+        let noted = self.refusals.entry(refusal.request).or_default();
+        let of_one = noted.iter().filter(|(who, _)| *who == refusal.by).count();
+        if noted.len() >= REFUSALS || of_one >= REFUSALS_OF_ONE {
+            return false;
+        }
+        let is_new = noted.insert((refusal.by, refusal.mark));
+        if is_new {
+            self.append(refusal.entry, refusal.at);
+        }
+        is_new
+    }
+
     fn write(&mut self, step: &Step, call: Option<&NewCall>) {
         let next = step.next();
         for event in step.events() {
             self.append(wire::event_to_json(event), event.at);
+            self.plan(next, &event.fact);
         }
         let at = step.events().last().map(|event| event.at);
         if let (Some(new), Some(at)) = (call, at) {
@@ -404,6 +437,32 @@ impl Ledger for MemoryLedger {
 
     async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError> {
         Ok(self.inside().documents.get(name).cloned().unwrap_or_default())
+    }
+
+    async fn write_piece(&self, piece: Piece) -> Result<(), LedgerError> {
+        self.inside().pieces.insert((piece.upload, piece.number), piece);
+        Ok(())
+    }
+
+    async fn piece(&self, upload: UploadId, number: u32) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(self.inside().pieces.get(&(upload, number)).map(|piece| piece.sealed.clone()))
+    }
+
+    async fn kept_bytes(&self, who: &PrincipalId) -> Result<u64, LedgerError> {
+        let inside = self.inside();
+        let theirs = inside.uploads.values().filter(|(requester, _)| requester == who);
+        Ok(theirs.map(|(_, size)| size).sum())
+    }
+
+    async fn forget_pieces(&self, before: Timestamp) -> Result<(), LedgerError> {
+        let mut inside = self.inside();
+        let Inside { pieces, uploads, .. } = &mut *inside;
+        pieces.retain(|(upload, _), piece| piece.at >= before || uploads.contains_key(upload));
+        Ok(())
+    }
+
+    async fn note_refusal(&self, refusal: Refusal) -> Result<bool, LedgerError> {
+        Ok(self.inside().note_refusal(refusal))
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

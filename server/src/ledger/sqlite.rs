@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
@@ -28,7 +28,7 @@ pub use write::Grouping;
 
 use crate::ledger::{
     Beginning, Call, Commit, Head, Heartbeat, Keeping, KeptDocument, KeptSignal, Ledger,
-    LedgerError, Met, PlanText, Spent, States, Write,
+    LedgerError, Met, Piece, PlanText, Refusal, Spent, States, Write,
 };
 
 /// Requests in a SQLite file.
@@ -280,6 +280,27 @@ impl Ledger for SqliteLedger {
     async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError> {
         let name = name.to_owned();
         self.read(move |db| read::document(db, &name)).await
+    }
+
+    async fn write_piece(&self, piece: Piece) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Piece(piece, done)).await
+    }
+
+    async fn piece(&self, upload: UploadId, number: u32) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.read(move |db| read::piece(db, upload, number)).await
+    }
+
+    async fn kept_bytes(&self, who: &PrincipalId) -> Result<u64, LedgerError> {
+        let who = row::requester_key(who);
+        self.read(move |db| read::kept_bytes(db, &who)).await
+    }
+
+    async fn forget_pieces(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::ForgetPieces(before, done)).await
+    }
+
+    async fn note_refusal(&self, refusal: Refusal) -> Result<bool, LedgerError> {
+        self.write(|done| write::Job::Refusal(Box::new(refusal), done)).await
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -23,7 +23,7 @@ use crate::web::view::{self, Line, Page};
 const PAGE: usize = 50;
 
 impl SignedIn {
-    fn page(&self, title: &str) -> Page {
+    pub(super) fn page(&self, title: &str) -> Page {
         Page {
             title: title.to_owned(),
             person: Some(self.caller.principal().id.to_string()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use assent_core::access::Purpose;
 use assent_core::credential::Secret;
-use axum::extract::{Form, FromRef, FromRequestParts, Path, State};
+use axum::extract::{Form, FromRef, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -65,6 +65,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let authority = Arc::<Authority>::from_ref(state);
+        let next = Next::of(parts.uri.path());
+        let to_login = || next.to_login();
         let cookie = cookie(&parts.headers, cookie_name(&authority)).ok_or_else(to_login)?;
         match authority.admit(cookie.expose(), Purpose::Session).await {
             Ok(caller) => {
@@ -80,8 +82,38 @@ where
     }
 }
 
-fn to_login() -> Response {
-    Redirect::to("/login").into_response()
+/// Where a person goes once they are signed in. One of these, and never where somebody says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Inbox,
+    Device,
+}
+
+impl Next {
+    /// Back to the page of this path.
+    fn of(path: &str) -> Self {
+        if path.starts_with("/device") { Self::Device } else { Self::Inbox }
+    }
+
+    /// As it stands in an address and in a form.
+    fn read(word: Option<&str>) -> Self {
+        if word == Some("device") { Self::Device } else { Self::Inbox }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Inbox => "/",
+            Self::Device => "/device",
+        }
+    }
+
+    fn to_login(self) -> Response {
+        let login = match self {
+            Self::Inbox => "/login",
+            Self::Device => "/login?next=device",
+        };
+        Redirect::to(login).into_response()
+    }
 }
 
 /// `__Host-` cookies are never sent elsewhere or set from a subdomain (RFC 6265bis section 4.1.3),
@@ -109,8 +141,8 @@ fn set_cookie(authority: &Authority, value: &str, max_age: u32) -> Option<Header
     Some(value)
 }
 
-fn signed_in(authority: &Authority, session: &Secret) -> Response {
-    let mut response = Redirect::to("/").into_response();
+fn signed_in(authority: &Authority, session: &Secret, next: Next) -> Response {
+    let mut response = Redirect::to(next.path()).into_response();
     if let Some(cookie) = set_cookie(authority, session.expose(), 8 * 3600) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -122,15 +154,23 @@ fn signed_in(authority: &Authority, session: &Secret) -> Response {
 struct LoginPage {
     page: Page,
     fault: Option<String>,
+    to_device: bool,
 }
 
-pub(super) async fn login_page() -> Response {
-    view::html(&LoginPage { page: Page::anonymous("Sign in"), fault: None })
+#[derive(Deserialize)]
+pub(super) struct LoginQuery {
+    next: Option<String>,
+}
+
+pub(super) async fn login_page(Query(query): Query<LoginQuery>) -> Response {
+    let to_device = Next::read(query.next.as_deref()) == Next::Device;
+    view::html(&LoginPage { page: Page::anonymous("Sign in"), fault: None, to_device })
 }
 
 #[derive(Deserialize)]
 pub(super) struct LoginForm {
     token: String,
+    next: Option<String>,
 }
 
 pub(super) async fn login(
@@ -141,14 +181,15 @@ pub(super) async fn login(
     if !csrf::is_own(&headers, authority.base()) {
         return foreign_form();
     }
-    let token = Secret::new(form.token);
+    let (token, next) = (Secret::new(form.token), Next::read(form.next.as_deref()));
     match authority.sign_in_by_token(token.expose()).await {
-        Ok(session) => signed_in(&authority, &session),
+        Ok(session) => signed_in(&authority, &session, next),
         Err(error) => {
             let error = ApiError::from(error);
             error.log();
             let fault = Some(error.detail().to_owned());
-            let page = LoginPage { page: Page::anonymous("Sign in"), fault };
+            let to_device = next == Next::Device;
+            let page = LoginPage { page: Page::anonymous("Sign in"), fault, to_device };
             (error.status(), view::html(&page)).into_response()
         }
     }
@@ -183,7 +224,7 @@ pub(super) async fn enter(
         return foreign_form();
     }
     match authority.sign_in_by_code(&code).await {
-        Ok(session) => signed_in(&authority, &session),
+        Ok(session) => signed_in(&authority, &session, Next::Inbox),
         Err(error) => view::fault(error),
     }
 }
@@ -248,7 +289,7 @@ pub(super) async fn logout(
     if let Err(error) = authority.revoke_access(&signed_in.caller, &id).await {
         return view::fault(error);
     }
-    let mut response = to_login();
+    let mut response = Next::Inbox.to_login();
     if let Some(cookie) = set_cookie(&authority, "", 0) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

@@ -1,6 +1,9 @@
 //! A foreign token for one of ours: who is let in, as whom, and what for.
 
+mod command_line;
 mod issuers;
+mod provider;
+mod trial;
 
 use std::collections::BTreeSet;
 
@@ -496,10 +499,22 @@ async fn t63_an_exchanged_token_signs_nobody_in() {
 #[tokio::test]
 async fn the_metadata_says_where_tokens_are_exchanged() {
     let server = Server::start().await;
-    let path = "/.well-known/openid-configuration";
-    let metadata = server.stranger().get(path).await.is(200).json();
-    assert_eq!(metadata["token_endpoint"], format!("{}/oauth/token", server.base()));
-    let grant = "urn:ietf:params:oauth:grant-type:token-exchange";
-    assert_eq!(metadata["grant_types_supported"], json!([grant]));
-    assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["none"]));
+    let grants = json!([
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+        "urn:ietf:params:oauth:grant-type:device_code"
+    ]);
+    for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
+        let metadata = server.stranger().get(path).await.is(200).json();
+        let at = |path: &str| json!(format!("{}{path}", server.base()));
+        assert_eq!(metadata["issuer"], at(""), "{path}");
+        assert_eq!(metadata["token_endpoint"], at("/oauth/token"), "{path}");
+        let device = at("/oauth/device_authorization");
+        assert_eq!(metadata["device_authorization_endpoint"], device, "{path}");
+        assert_eq!(metadata["grant_types_supported"], grants, "{path}");
+        assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["none"]), "{path}");
+    }
+    // RFC 8414 section 2: required, and there is no authorization endpoint.
+    let path = "/.well-known/oauth-authorization-server";
+    let metadata = server.stranger().get(path).await.json();
+    assert_eq!(metadata["response_types_supported"], json!([]));
 }

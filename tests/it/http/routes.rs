@@ -11,6 +11,7 @@ fn verbs(route: &Route) -> &'static [&'static str] {
         Method::Get | Method::Public => &["GET"],
         Method::Post | Method::Change | Method::Form | Method::Door | Method::Grant => &["POST"],
         Method::GetAndPost => &["GET", "POST"],
+        Method::Bytes => &["GET", "PUT"],
         Method::Entry => &["GET", "PUT", "DELETE"],
     }
 }
@@ -50,7 +51,7 @@ async fn every_route_but_the_public_ones_wants_a_token() {
             assert!(told.contains("Authorization: Bearer assent_"), "{told}");
         }
     }
-    assert_eq!(seen, ROUTES.len() + 2 + 5 * 2, "two paths have two verbs, five have three");
+    assert_eq!(seen, ROUTES.len() + 3 + 5 * 2, "three paths have two verbs, five have three");
 }
 
 /// Who is let in without a token is a decision, so it is written down twice.
@@ -60,9 +61,11 @@ fn the_open_routes_are_these() {
     let known = [
         "/v1/bootstrap",
         "/oauth/token",
+        "/oauth/device_authorization",
         "/.well-known/authzen-configuration",
         "/.well-known/jwks.json",
         "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
         "/v1/openapi.json",
         "/healthz",
         "/readyz",

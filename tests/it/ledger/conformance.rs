@@ -5,13 +5,13 @@ use std::sync::Arc;
 use assent_core::access::{Access, NewAccess, Origin, Purpose};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
-use assent_core::id::AccessId;
-use assent_core::principal::PrincipalId;
-use assent_core::request::{Request, Step, Version};
+use assent_core::id::{AccessId, UploadId};
+use assent_core::principal::{PrincipalId, PrincipalKind};
+use assent_core::request::{Filing, Request, Sent, Step, Version};
 use assent_core::time::Span;
 use assent_server::ledger::{
-    Beginning, Commit, Keeping, Kept, Ledger, MemoryLedger, PlanText, Spent, SqliteLedger, States,
-    Write,
+    Beginning, Commit, Keeping, Kept, Ledger, MemoryLedger, Piece, PlanText, REFUSALS,
+    REFUSALS_OF_ONE, Refusal, Spent, SqliteLedger, States, Write,
 };
 use serde_json::json;
 
@@ -59,6 +59,9 @@ suite! {
     what_a_broker_is_to_close_is_found_until_it_is_closed
     a_plan_is_kept_once_and_named_by_those_who_handed_it_in
     which_plan_is_of_a_saved_file_is_each_one_s_own_word
+    an_exact_plan_is_kept_from_its_step_on_until_it_is_removed
+    another_run_does_not_meet_an_open_request
+    a_refusal_is_on_record_once_and_not_without_end
     a_signal_is_replaced_and_taken_back
     every_version_of_a_document_is_kept
     a_receipt_opens_the_seal_of_its_own_step
@@ -445,6 +448,103 @@ async fn which_plan_is_of_a_saved_file_is_each_one_s_own_word(ledger: Ledgers) {
     say(&alice, second, 2).await;
     assert_eq!(of(&alice).await, Some(second));
     assert!(ledger.has_plan_of(first, &alice).await.unwrap());
+}
+
+async fn an_exact_plan_is_kept_from_its_step_on_until_it_is_removed(ledger: Ledgers) {
+    let alice = person("alice");
+    let exact = file_bound("staging", "r", (Digest::of(b"plan"), None), at(0));
+    let (filed, _) = done(&ledger, exact).await;
+    let upload = |n: u8| UploadId::new(at(0), [n; 10]);
+    let write = async |n: u8, number| {
+        let piece = Piece { upload: upload(n), number, sealed: vec![n; 9], at: at(1) };
+        ledger.write_piece(piece).await.unwrap();
+    };
+    write(1, 0).await;
+    write(1, 1).await;
+    write(2, 0).await;
+    assert_eq!(ledger.kept_bytes(&alice.id).await.unwrap(), 0, "it is nobody's yet");
+    let sent = Sent { upload: upload(1), digest: Digest::of(b"plan"), size: 18 };
+    let step = filed.keep_plan(&alice, sent, None, at(2)).unwrap().unwrap();
+    let (kept, _) = done(&ledger, step).await;
+    assert_eq!(ledger.kept_bytes(&alice.id).await.unwrap(), 18);
+    assert_eq!(ledger.kept_bytes(&person("bob").id).await.unwrap(), 0);
+    // What nothing keeps goes, once it is old enough.
+    ledger.forget_pieces(at(1)).await.unwrap();
+    assert!(ledger.piece(upload(2), 0).await.unwrap().is_some());
+    ledger.forget_pieces(at(2)).await.unwrap();
+    assert_eq!(ledger.piece(upload(2), 0).await.unwrap(), None);
+    for (number, there) in [(0, true), (1, true), (2, false)] {
+        assert_eq!(ledger.piece(upload(1), number).await.unwrap().is_some(), there);
+    }
+    let (over, _) = done(&ledger, kept.complete(&alice, at(3)).unwrap()).await;
+    assert_eq!(ledger.due(at(3), 9).await.unwrap(), [over.id()], "its plan is to be removed");
+    done(&ledger, over.lapse(at(3)).unwrap()).await;
+    assert_eq!(ledger.piece(upload(1), 0).await.unwrap(), None);
+    assert_eq!(ledger.kept_bytes(&alice.id).await.unwrap(), 0);
+    assert_eq!(ledger.due(at(9), 9).await.unwrap(), []);
+    verified(&ledger).await;
+}
+
+async fn another_run_does_not_meet_an_open_request(ledger: Ledgers) {
+    let of_run = |claims: &[(&str, &str)], now| {
+        let step = file("production", "r", now);
+        let request = step.next();
+        let mut requester = request.requester().clone();
+        requester.kind = PrincipalKind::Workload;
+        let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+        requester.claims = claims.collect();
+        let filing = Filing {
+            id: request.id(),
+            intent: request.intent().clone(),
+            requester,
+            ruling: request.ruling().clone(),
+            known: request.known().clone(),
+        };
+        let step = Request::file(filing, now);
+        Write { step, call: None, unless_open: true }
+    };
+    let (first, second) = ([("run_id", "1")], [("run_id", "2")]);
+    let attempt = [("run_id", "1"), ("run_attempt", "2")];
+    let write = of_run(&first, at(0));
+    let id = write.step.next().id();
+    assert!(matches!(ledger.commit(write).await.unwrap(), Commit::Done(_)));
+    assert_eq!(ledger.commit(of_run(&first, at(1))).await.unwrap(), Commit::Open(id));
+    for other in [&second[..], &attempt, &[]] {
+        let filed = ledger.commit(of_run(other, at(2))).await.unwrap();
+        assert!(matches!(filed, Commit::Done(_)), "{other:?} met {filed:?}");
+    }
+    assert_eq!(ledger.commit(of_run(&first, at(3))).await.unwrap(), Commit::Open(id));
+}
+
+async fn a_refusal_is_on_record_once_and_not_without_end(ledger: Ledgers) {
+    let (filed, _) = done(&ledger, file("production", "r", at(0))).await;
+    let (other, _) = done(&ledger, file("production", "other", at(0))).await;
+    let note = async |request: &Request, who: &str, n: usize| {
+        let (by, mark) = (person(who).id, Digest::of(&n.to_be_bytes()));
+        let entry = json!({"type": "refused", "n": n, "who": who});
+        let refusal = Refusal { request: request.id(), by, mark, at: at(1), entry };
+        ledger.note_refusal(refusal).await.unwrap()
+    };
+    let before = ledger.head().await.unwrap().size;
+    assert!(note(&filed, "bob", 0).await);
+    assert!(!note(&filed, "bob", 0).await, "the same again");
+    let more = async |who: &str| {
+        let mut noted = 0;
+        for n in 0..100 {
+            noted += usize::from(note(&filed, who, n).await);
+        }
+        noted
+    };
+    assert_eq!(more("bob").await, REFUSALS_OF_ONE - 1);
+    let mut all = REFUSALS_OF_ONE;
+    for n in 0..20 {
+        all += more(&format!("mallory{n}")).await;
+    }
+    assert_eq!(all, REFUSALS);
+    assert!(note(&other, "bob", 0).await, "another request is another matter");
+    let written = ledger.head().await.unwrap().size - before;
+    assert_eq!(written, REFUSALS as u64 + 1);
+    verified(&ledger).await;
 }
 
 async fn a_signal_is_replaced_and_taken_back(ledger: Ledgers) {

@@ -346,3 +346,105 @@ resource "assent_approval" "release" {{
     world.plan().await.exits(0).says(&["No changes."]);
     assert_eq!(world.in_state(APPROVAL).unwrap(), before);
 }
+
+/// What a program prints, without the line's end.
+fn printed(mut command: std::process::Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn everybody_computes_the_same_digest_of_a_saved_plan() {
+    let world = World::new(&guarded("one", "")).await;
+    world.plan_into("plan.out").await;
+    let mut summed = std::process::Command::new("sha256sum");
+    summed.arg(world.work("plan.out"));
+    let summed = format!("sha256:{}", printed(summed).split(' ').next().unwrap());
+    let told = world.start_command(world.assent(&["plan", "digest", "plan.out"])).end().await;
+    assert!(told.exits(0).said.contains(&summed));
+    // The provider, by what `assent apply` tells it.
+    let apply = start(&world, "plan.out");
+    let asked = world.asked().await;
+    assert_eq!(asked.intent.digest.as_ref(), Some(&summed));
+    // And the server, of the bytes that it is sent for that request.
+    let bytes = fs::read(world.work("plan.out")).unwrap();
+    world.alice.client.send_plan(&asked.id, bytes).await.unwrap();
+    let mut other = fs::read(world.work("plan.out")).unwrap();
+    other.push(0);
+    let refused = world.alice.client.send_plan(&asked.id, other).await.unwrap_err();
+    assert!(refused.message.contains(&summed), "{refused}");
+    world.bob_approves(&asked).await;
+    apply.end().await.exits(0);
+}
+
+#[tokio::test]
+async fn a_plan_made_here_is_approved_and_applied_there() {
+    let config = "resource \"terraform_data\" \"guarded\" {\n  input = \"resized\"\n}\n";
+    let world = World::new(config).await;
+    world.plan_into("plan.out").await;
+    let reason = ["--reason", "Resize the orders database"];
+    let request = ["request", "--kind", "terraform.apply", "--environment", "one", "--plan"];
+    let arguments = [&request[..], &["plan.out"], &reason[..]].concat();
+    let filed = world.start_command(world.assent(&arguments)).end().await;
+    filed.exits(0).says(&["bytes of the plan are kept"]);
+    let asked = world.asked().await;
+    is_about(&asked, &digest_of(&world, "plan.out"));
+    let kept = asked.plan_bytes.as_ref().unwrap();
+    assert_eq!(kept.size, fs::metadata(world.work("plan.out")).unwrap().len());
+    // Elsewhere: the same configuration, and nothing of the plan.
+    let there = world.at("there");
+    fs::create_dir(&there).unwrap();
+    fs::copy(world.work("main.tf"), there.join("main.tf")).unwrap();
+    let fetch = |out: &str| {
+        let mut command = world.assent(&["plan", "fetch", "--request", &asked.id, "--out", out]);
+        command.current_dir(&there);
+        world.start_command(command)
+    };
+    fetch("plan.out").end().await.exits(1).says(&["the request is pending"]);
+    assert!(!there.join("plan.out").exists(), "something was written");
+    world.bob_approves(&asked).await;
+    // A place that cannot be written is told before the plan is spent.
+    fetch("missing/plan.out").end().await.exits(2);
+    fs::write(there.join("plan.out"), "what was there").unwrap();
+    fetch("plan.out").end().await.exits(0).says(&[&digest_of(&world, "plan.out")]);
+    let fetched = there.join("plan.out");
+    assert_eq!(fs::read(&fetched).unwrap(), fs::read(world.work("plan.out")).unwrap());
+    assert_eq!(fs::metadata(&fetched).unwrap().permissions().mode() & 0o777, 0o600);
+    fetch("again.out").end().await.exits(1).says(&["it is given once"]);
+    let left: Vec<_> = fs::read_dir(&there).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    let mut command = world.terraform(&["apply", "-input=false", "plan.out"]);
+    command.current_dir(&there);
+    let applied = world.start_command(command).end().await;
+    applied.exits(0).says(&["Apply complete! Resources: 1 added"]);
+}
+
+#[tokio::test]
+async fn a_saved_plan_is_sent_for_a_request_that_names_it_and_for_no_other() {
+    let config = "resource \"terraform_data\" \"guarded\" {}\n";
+    let world = World::new(config).await;
+    world.plan_into("plan.out").await;
+    let digest = digest_of(&world, "plan.out");
+    let ask = ["request", "--kind", "terraform.apply", "--environment", "one", "--reason", "r"];
+    let named = [&ask[..], &["--digest", &digest]].concat();
+    world.start_command(world.assent(&named)).end().await.exits(0);
+    let asked = world.asked().await;
+    let send = |file: &str, id: &str| {
+        world.start_command(world.assent(&["plan", "send", "--request", id, file]))
+    };
+    fs::write(world.work("plan.json"), "{}").unwrap();
+    send("plan.json", &asked.id).end().await.exits(2).says(&["is no saved plan"]);
+    let mut bytes = fs::read(world.work("plan.out")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(world.work("forged.out"), bytes).unwrap();
+    send("forged.out", &asked.id).end().await.exits(1).says(&["a new plan needs a new request"]);
+    send("plan.out", &asked.id).end().await.exits(0).says(&["bytes of the plan are kept"]);
+    let shown = world.start_command(world.assent(&["show", &asked.id])).end().await;
+    shown.exits(0).says(&["kept until"]);
+    // Where another thing is named, the file is not handed over with the request.
+    let other = Digest::of(b"another").to_string();
+    let another = [&ask[..], &["--digest", &other, "--plan", "plan.out"]].concat();
+    let filed = world.start_command(world.assent(&another)).end().await;
+    filed.exits(0).never_says(&["bytes of the plan are kept"]);
+}

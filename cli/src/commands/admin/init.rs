@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let fresh = client.bootstrap(code.expose(), &name, &IdempotencyKey::fresh()).await?;
     output.talk(format!("{} administers {}", clean(&name), clean(client.base())));
     if save {
-        Login { url, token: Secret::new(fresh.token) }.save(&login_file)?;
+        Login { url, token: Secret::new(fresh.token), is_own: false }.save(&login_file)?;
         output.talk(format!("saved in {}", login_file.display()));
         return Ok(Exit::Granted);
     }

@@ -61,10 +61,16 @@ fn parts(ruling: &Ruling) -> BTreeMap<(u8, String), String> {
                 all.iter().cloned().collect::<Vec<_>>().join(", ")
             }),
         );
-        for (what, said) in
-            [("broker", &terms.broker), ("role", &terms.role), ("heartbeat", &terms.heartbeat)]
-        {
+        for (what, said) in [
+            ("broker", &terms.broker),
+            ("role", &terms.role),
+            ("dpop", &terms.dpop),
+            ("heartbeat", &terms.heartbeat),
+        ] {
             said.iter().for_each(|said| put(5, what, said.clone()));
+        }
+        if terms.reuse_within_run {
+            put(5, "reuse_within_run", "true".to_owned());
         }
     }
     for review in &ruling.post_reviews {

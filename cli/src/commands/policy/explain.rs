@@ -235,10 +235,16 @@ fn terms_text(terms: &wire::Credentials) -> String {
         "{} for {audiences}, at most {} each, the first within {}",
         terms.uses, terms.max_ttl, terms.grant_window
     );
-    for (what, said) in
-        [("role", &terms.role), ("broker", &terms.broker), ("heartbeat", &terms.heartbeat)]
-    {
+    for (what, said) in [
+        ("role", &terms.role),
+        ("broker", &terms.broker),
+        ("dpop", &terms.dpop),
+        ("heartbeat", &terms.heartbeat),
+    ] {
         said.iter().for_each(|said| text.push_str(&format!(", {what} {}", clean(said))));
+    }
+    if terms.reuse_within_run {
+        text.push_str(", also for another attempt at the run");
     }
     text
 }

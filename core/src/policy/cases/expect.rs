@@ -7,9 +7,9 @@ use crate::membership::Approver;
 use crate::policy::cases::Difference;
 use crate::policy::cases::given::texts;
 use crate::policy::document::Reader;
-use crate::policy::document::keys::Keys;
+use crate::policy::document::keys::{self, Keys};
 use crate::policy::risk::Score;
-use crate::policy::ruling::{Addressee, Outcome, Requirement, Ruling, Terms};
+use crate::policy::ruling::{Addressee, Dpop, Outcome, Requirement, Ruling, Terms};
 use crate::policy::yaml::{Node, Yaml};
 use crate::time::Span;
 
@@ -28,6 +28,8 @@ pub(super) const EXPECT: Keys = Keys {
         "role",
         "broker",
         "heartbeat",
+        "reuse_within_run",
+        "dpop",
         "expires_after",
         "notify",
         "post_review",
@@ -54,6 +56,8 @@ pub(super) struct Expect {
     role: Option<String>,
     broker: Option<String>,
     heartbeat: Option<Span>,
+    reuse_within_run: Option<bool>,
+    dpop: Option<Dpop>,
     expires_after: Option<Span>,
     notify: Option<BTreeSet<Addressee>>,
     post_review: Option<BTreeSet<String>>,
@@ -91,6 +95,8 @@ impl Expect {
             role,
             broker,
             heartbeat: reader.span(fields.get("heartbeat")),
+            reuse_within_run: fields.get("reuse_within_run").and_then(|node| reader.boolean(node)),
+            dpop: fields.get("dpop").and_then(|node| reader.word(node, &keys::DPOP)),
             expires_after: reader.span(fields.get("expires_after")),
             notify,
             post_review,
@@ -121,6 +127,9 @@ impl Expect {
         compared.one("broker", self.broker.as_ref(), terms.and_then(|t| t.broker.as_ref()));
         let heartbeat = terms.and_then(|terms| terms.heartbeat);
         compared.one("heartbeat", self.heartbeat.as_ref(), heartbeat.as_ref());
+        let reuse = terms.map(|terms| &terms.reuse_within_run);
+        compared.one("reuse_within_run", self.reuse_within_run.as_ref(), reuse);
+        compared.one("dpop", self.dpop.as_ref(), terms.and_then(|t| t.dpop.as_ref()));
         let audiences = terms.and_then(|terms| terms.audiences.as_ref());
         let audiences = audiences.map(Listed);
         compared.one("audiences", self.audiences.as_ref().map(Listed).as_ref(), audiences.as_ref());

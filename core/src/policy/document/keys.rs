@@ -1,6 +1,8 @@
 //! The keys of a policy document: one table for the reader, which refuses all others, and for the
 //! JSON Schema, which offers them.
 
+use crate::policy::ruling::Dpop;
+
 /// The keys of one kind of map.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keys {
@@ -192,5 +194,18 @@ pub(crate) const ASK: Keys = keys(
 pub(crate) const CREDENTIAL: Keys = keys(
     "credential",
     &[],
-    &["max_ttl", "uses", "audiences", "grant_window", "broker", "role", "heartbeat"],
+    &[
+        "max_ttl",
+        "uses",
+        "audiences",
+        "grant_window",
+        "broker",
+        "role",
+        "heartbeat",
+        "dpop",
+        "reuse_within_run",
+    ],
 );
+
+/// What `dpop` may say.
+pub(crate) const DPOP: [(&str, Dpop); 1] = [("required", Dpop::Required)];

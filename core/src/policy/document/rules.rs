@@ -321,6 +321,8 @@ impl Reader<'_> {
             broker: self.optional_text(fields.get("broker")),
             role: self.optional_text(fields.get("role")),
             heartbeat: self.heartbeat(fields.get("heartbeat")),
+            reuse_within_run: fields.get("reuse_within_run").and_then(|node| self.boolean(node)),
+            dpop: fields.get("dpop").and_then(|node| self.word(node, &keys::DPOP)),
         }
     }
 }

@@ -332,6 +332,13 @@ audiences := intersection({{one | some one in list} | some list in said("audienc
 
 else := null
 
+default reuse_within_run := false
+
+reuse_within_run if {
+	said("reuse_within_run", stating) == {true}
+	said("reuse_within_run", everybody) == {true}
+}
+
 # ---- Who is asked ----
 
 owners contains owner if {
@@ -433,6 +440,8 @@ granted := {
 	"broker": agreed("broker"),
 	"role": agreed("role"),
 	"heartbeat": shortest("heartbeat"),
+	"reuse_within_run": reuse_within_run,
+	"dpop": agreed("dpop"),
 }
 
 ruling := refusal(reasons) if count(reasons) > 0

@@ -11,7 +11,7 @@ use crate::policy::document::Limits;
 use crate::policy::export::conditions::regex;
 use crate::policy::export::input::full_name;
 use crate::policy::record::VERBS;
-use crate::policy::ruling::{Escalation, PostReview, Stage};
+use crate::policy::ruling::{Dpop, Escalation, PostReview, Stage};
 use crate::policy::{Effect, Policy, Requiring, Rule};
 use crate::time::Span;
 
@@ -115,6 +115,8 @@ fn limits(limits: &Limits, expires_after: Option<Span>) -> Value {
         ("broker", json!(limits.broker)),
         ("role", json!(limits.role)),
         ("heartbeat", seconds(limits.heartbeat)),
+        ("reuse_within_run", json!(limits.reuse_within_run)),
+        ("dpop", json!(limits.dpop.map(Dpop::word))),
     ])
 }
 

@@ -136,6 +136,11 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("role", text("The role")),
                 ("broker", text("The broker")),
                 ("heartbeat", reference("span")),
+                ("reuse_within_run", json!({"type": "boolean"})),
+                (
+                    "dpop",
+                    json!({"const": "required", "description": "That it must be bound to a key"}),
+                ),
                 ("expires_after", reference("span")),
                 ("notify", texts("Who is told")),
                 ("post_review", texts("The rules that want a later review")),

@@ -302,9 +302,13 @@ fn any_limits() -> impl Strategy<Value = String> {
     let word = |of: &'static str| prop_oneof![6 => Just(String::new()), 1 => Just(format!(", {of}: one")), 1 => Just(format!(", {of}: two"))];
     let audiences = prop_oneof![Just(""), Just(", audiences: [p, q]"), Just(", audiences: [q]")];
     let silent = prop_oneof![Just(""), Just(", heartbeat: 1m"), Just(", heartbeat: 2m")];
-    let stated = (1u32..100, 1u32..9, audiences, word("role"), word("broker"), silent).prop_map(
-        |(minutes, uses, audiences, role, broker, silent)| {
-            format!("credential: {{max_ttl: {minutes}m, uses: {uses}, grant_window: {}m{audiences}{role}{broker}{silent}}}", minutes * 2)
+    let reuse = prop_oneof![
+        4 => Just(""), 2 => Just(", reuse_within_run: true"), 1 => Just(", reuse_within_run: false"),
+    ];
+    let dpop = prop_oneof![6 => Just(""), 1 => Just(", dpop: required")];
+    let stated = (1u32..100, 1u32..9, audiences, word("role"), word("broker"), reuse, dpop, silent).prop_map(
+        |(minutes, uses, audiences, role, broker, reuse, dpop, silent)| {
+            format!("credential: {{max_ttl: {minutes}m, uses: {uses}, grant_window: {}m{audiences}{role}{broker}{reuse}{dpop}{silent}}}", minutes * 2)
         },
     );
     prop_oneof![Just("credential: {}".to_owned()), stated]
@@ -583,6 +587,7 @@ fn narrower(less: &Terms, more: &Terms) -> bool {
         && word(&less.role, &more.role)
         && word(&less.broker, &more.broker)
         && more.heartbeat.is_none_or(|more| less.heartbeat.is_some_and(|less| less <= more))
+        && (more.dpop.is_none() || less.dpop.is_some())
 }
 
 /// Whether this stage asks at least what the other does: as many of no other people, signed in as

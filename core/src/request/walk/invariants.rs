@@ -13,7 +13,7 @@ macro_rules! keep {
     };
 }
 
-const INVARIANTS: [(&str, Invariant); 21] = [
+const INVARIANTS: [(&str, Invariant); 23] = [
     ("ends never change", invariant_ends_never_change),
     ("nobody is counted twice", invariant_nobody_is_counted_twice),
     ("nobody behind the change counts", invariant_nobody_behind_the_change_counts),
@@ -30,6 +30,8 @@ const INVARIANTS: [(&str, Invariant); 21] = [
         "what a broker opened is closed after its end",
         invariant_what_a_broker_opened_is_closed_after_its_end,
     ),
+    ("uses are of one run", invariant_uses_are_of_the_run_that_asked),
+    ("the plan is given once", invariant_the_plan_is_given_once_while_it_is_kept),
     ("who ends it may", invariant_who_ends_it_may),
     ("deadlines", invariant_nothing_expires_before_its_deadline),
     ("time", invariant_time_never_goes_back),
@@ -299,7 +301,9 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
             | Fact::Approved { .. }
             | Fact::Advanced { .. }
             | Fact::Escalated { .. }
-            | Fact::Reminded { .. } => (true, false),
+            | Fact::Reminded { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. } => (true, false),
             Fact::Denied(_) | Fact::Expired { .. } | Fact::Canceled { .. } => (true, true),
             Fact::Consumed { .. } => {
                 used += 1;
@@ -316,7 +320,8 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
             | Fact::BrokerStuck { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
-            | Fact::PostReviewMissed { .. } => (false, false),
+            | Fact::PostReviewMissed { .. }
+            | Fact::PlanRemoved { .. } => (false, false),
         };
         keep!(!moves || over.is_none(), "{word} after {over:?}");
         let of_none = matches!(over, Some("denied" | "canceled")) || history.approval().is_none();
@@ -464,6 +469,8 @@ fn invariant_uses_are_the_requesters_inside_the_window(history: &History<'_>) ->
         keep!(expires_at <= event.at.plus(terms.max_ttl), "lives beyond the rule");
         let asked = history.intent.duration().unwrap_or(terms.max_ttl);
         keep!(expires_at <= event.at.plus(asked), "lives beyond the intent");
+        let Fact::Consumed { confirmation, .. } = &event.fact else { return Err("no use".into()) };
+        keep!(terms.dpop.is_none() || confirmation.is_some(), "bound to no key");
     }
     Ok(())
 }
@@ -613,12 +620,76 @@ fn invariant_what_a_broker_opened_is_closed_after_its_end(history: &History<'_>)
     Ok(())
 }
 
+/// What the ledger keeps of a use does not say from which run it was; the requester as filed does,
+/// and nobody else gets a step from it.
+fn invariant_uses_are_of_the_run_that_asked(history: &History<'_>) -> Kept {
+    let mut other = history.requester.clone();
+    other.claims.insert("run_id".to_owned(), "of tomorrow".into());
+    let now = history.events.last().unwrap().at;
+    let members = history.members.last().unwrap();
+    if other.kind == PrincipalKind::Workload {
+        let spend = Spend::on(CredentialId::from_bytes([7; 16]), "db");
+        let used = history.request.consume(&other, spend, members, now);
+        keep!(used.is_err(), "used by another run");
+        keep!(history.request.complete(&other, now).is_err(), "completed by another run");
+        keep!(history.request.fetch_plan(&other, members, now).is_err(), "fetched by another run");
+    }
+    Ok(())
+}
+
+/// The bytes are those that people were asked about; they are given at most once, under a grant and
+/// while they are kept; and they are gone with the request.
+fn invariant_the_plan_is_given_once_while_it_is_kept(history: &History<'_>) -> Kept {
+    let granted = history.approval();
+    let mut kept: Option<(UploadId, Timestamp)> = None;
+    let mut fetched = false;
+    let mut over = false;
+    for (index, event) in history.events.iter().enumerate() {
+        match &event.fact {
+            Fact::PlanKept { upload, digest, until, .. } => {
+                keep!(history.intent.subject() == Some(*digest), "{digest} is kept");
+                keep!(kept.is_none() && !fetched && !over, "kept twice, or too late");
+                let terms = history.terms().ok_or("policy refused")?;
+                let latest = granted.filter(|(at, ..)| *at < index);
+                let latest = latest.map_or(history.review_by.plus(terms.grant_window), |g| g.1);
+                keep!(*until <= latest, "kept until {until}, but it ends at {latest}");
+                kept = Some((*upload, *until));
+            }
+            Fact::PlanFetched { upload, .. } => {
+                let (which, until) = kept.ok_or("fetched what was not there")?;
+                let (_, consume_by, ..) = granted.ok_or("fetched without a grant")?;
+                keep!(which == *upload, "fetched another plan");
+                keep!(!std::mem::replace(&mut fetched, true), "fetched twice");
+                keep!(event.at < until && event.at < consume_by && !over, "fetched too late");
+            }
+            Fact::PlanRemoved { upload } => {
+                let (which, until) = kept.take().ok_or("removed what was not there")?;
+                keep!(which == *upload && (over || event.at >= until), "removed too early");
+            }
+            Fact::Denied(_) | Fact::Expired { .. } | Fact::Canceled { .. } => over = true,
+            Fact::Completed | Fact::Revoked { .. } => over = true,
+            Fact::Consumed { .. } => {
+                let used = history.uses().filter(|(at, ..)| *at <= index);
+                over |= used.count() >= granted.map_or(0, |(_, _, uses, _)| uses as usize);
+            }
+            _ => {}
+        }
+    }
+    let left = history.request.kept_plan().filter(|plan| plan.removed_at.is_none());
+    keep!(left.map(|plan| plan.upload) == kept.map(|(upload, _)| upload), "{left:?}, not {kept:?}");
+    Ok(())
+}
+
 fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
     for (at, event) in history.events.iter().enumerate() {
         let by = event.by.as_ref();
         let requester = by == Some(&history.requester.id);
         match &event.fact {
-            Fact::Filed { .. } | Fact::Completed | Fact::Minted { .. } => {
+            Fact::Filed { .. }
+            | Fact::Completed
+            | Fact::Minted { .. }
+            | Fact::PlanKept { .. }
+            | Fact::PlanFetched { .. } => {
                 keep!(requester, "{} by {by:?}", fact_word(&event.fact));
             }
             Fact::Canceled { .. } => {
@@ -646,6 +717,7 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
             | Fact::Reminded { .. }
             | Fact::PostReviewDone { .. }
             | Fact::PostReviewMissed { .. }
+            | Fact::PlanRemoved { .. }
             | Fact::Approved { .. }
             | Fact::Denied(_) => {
                 keep!(by.is_none(), "{} by {by:?}", fact_word(&event.fact));

@@ -4,7 +4,7 @@ use assent_core::access::Access;
 use assent_core::audit::Frontier;
 use assent_core::canonical;
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
 use assent_core::request::{Event, Request, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
@@ -136,11 +136,31 @@ pub(super) fn open_with(
     db: &Connection,
     intent: Digest,
     requester: &[u8],
+    run: Option<Digest>,
 ) -> Answer<Option<RequestId>> {
     let sql = "SELECT filing.request FROM filing JOIN request ON request.id = filing.request \
-        WHERE filing.intent = ?1 AND filing.requester = ?2 AND filing.begun IS NULL \
-        AND request.state IN ('pending', 'approved') ORDER BY filing.request DESC LIMIT 1";
-    request_id(one(db, sql, &[intent.as_bytes(), &requester], |row| row.get(0))?)
+        WHERE filing.intent = ?1 AND filing.requester = ?2 AND filing.run IS ?3 \
+        AND filing.begun IS NULL AND request.state IN ('pending', 'approved') \
+        ORDER BY filing.request DESC LIMIT 1";
+    let run = run.as_ref().map(Digest::as_bytes);
+    request_id(one(db, sql, &[intent.as_bytes(), &requester, &run], |row| row.get(0))?)
+}
+
+pub(super) fn piece(db: &Connection, upload: UploadId, number: u32) -> Answer<Option<Vec<u8>>> {
+    let sql = "SELECT sealed FROM plan_piece WHERE upload = ?1 AND number = ?2";
+    one(db, sql, &[&upload.to_bytes(), &number], |row| row.get(0))
+}
+
+pub(super) fn kept_bytes(db: &Connection, requester: &[u8]) -> Answer<u64> {
+    let sql = "SELECT coalesce(sum(size), 0) FROM plan_kept WHERE requester = ?1";
+    Ok(one(db, sql, &[&requester], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// How many refusals of this request are on record, in all and to this caller.
+pub(super) fn refusals(db: &Connection, request: &[u8; 16], who: &[u8]) -> Answer<(usize, usize)> {
+    let sql = "SELECT count(*), count(*) FILTER (WHERE who = ?2) FROM refusal WHERE request = ?1";
+    let counted = one(db, sql, &[request, &who], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(counted.unwrap_or_default())
 }
 
 /// Whether what was requested is begun under this key.

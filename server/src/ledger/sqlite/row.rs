@@ -1,6 +1,8 @@
 //! Domain values as columns, and back.
 
-use assent_core::access::{Access, Origin, Purpose};
+use std::net::IpAddr;
+
+use assent_core::access::{Access, Device, Origin, Purpose};
 use assent_core::digest::Digest;
 use assent_core::principal::PrincipalId;
 use assent_core::time::Timestamp;
@@ -44,6 +46,35 @@ pub(super) struct StoredAccess {
     revoked_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<StoredOrigin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<StoredDevice>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredDevice {
+    asked_from: Option<String>,
+    approved_from: Option<String>,
+}
+
+impl From<&Device> for StoredDevice {
+    fn from(device: &Device) -> Self {
+        let Device { asked_from, approved_from } = device;
+        let text = |ip: &Option<IpAddr>| ip.map(|ip| ip.to_string());
+        Self { asked_from: text(asked_from), approved_from: text(approved_from) }
+    }
+}
+
+impl TryFrom<StoredDevice> for Device {
+    type Error = LedgerError;
+
+    fn try_from(stored: StoredDevice) -> Result<Self, LedgerError> {
+        let read = |text: Option<String>| text.map(|ip| ip.parse()).transpose().map_err(corrupt);
+        Ok(Self {
+            asked_from: read(stored.asked_from)?,
+            approved_from: read(stored.approved_from)?,
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,6 +117,7 @@ impl From<&Access> for StoredAccess {
             expires_at: access.expires_at.to_string(),
             revoked_at: access.revoked_at.map(|at| at.to_string()),
             origin: access.origin.as_ref().map(StoredOrigin::from),
+            device: access.device.as_ref().map(StoredDevice::from),
         }
     }
 }
@@ -106,6 +138,7 @@ impl TryFrom<StoredAccess> for Access {
             expires_at: time(&stored.expires_at)?,
             revoked_at: stored.revoked_at.as_deref().map(time).transpose()?,
             origin: stored.origin.map(Origin::try_from).transpose()?,
+            device: stored.device.map(Device::try_from).transpose()?,
         })
     }
 }

@@ -17,8 +17,8 @@ use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Spent, Write,
-    awaits_later_review,
+    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Piece, REFUSALS,
+    REFUSALS_OF_ONE, Refusal, Spent, Write, awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -35,6 +35,9 @@ pub(super) enum Job {
     Excuse(Timestamp, Done<()>),
     Forget(Timestamp, Done<()>),
     ForgetExchanges(Timestamp, Done<()>),
+    Piece(Piece, Done<()>),
+    ForgetPieces(Timestamp, Done<()>),
+    Refusal(Box<Refusal>, Done<bool>),
 }
 
 /// An entry ready to be written. Made by the caller, because the writer is one for all.
@@ -166,15 +169,18 @@ impl Job {
     fn unwritten(self) -> Acknowledge {
         match self {
             Self::Step(_, _, done) => acknowledge(done, None),
-            Self::Begin(_, done) | Self::Exchange(_, _, done) | Self::Heard { done, .. } => {
-                acknowledge(done, None)
-            }
+            Self::Begin(_, done)
+            | Self::Exchange(_, _, done)
+            | Self::Refusal(_, done)
+            | Self::Heard { done, .. } => acknowledge(done, None),
             Self::Access(_, done)
             | Self::Remember(_, done)
             | Self::Keep(_, done)
             | Self::Excuse(_, done)
             | Self::Forget(_, done)
-            | Self::ForgetExchanges(_, done) => acknowledge(done, None),
+            | Self::ForgetExchanges(_, done)
+            | Self::Piece(_, done)
+            | Self::ForgetPieces(_, done) => acknowledge(done, None),
         }
     }
 
@@ -192,6 +198,9 @@ impl Job {
             Self::Excuse(now, done) => settle(pen.excuse(now), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
             Self::ForgetExchanges(before, done) => settle(pen.forget_exchanges(before), done),
+            Self::Piece(piece, done) => settle(pen.piece(&piece), done),
+            Self::ForgetPieces(before, done) => settle(pen.forget_pieces(before), done),
+            Self::Refusal(refusal, done) => settle(pen.refusal(&refusal), done),
         }
     }
 }
@@ -255,7 +264,7 @@ impl Pen<'_> {
         let next = write.step.next();
         let requester = requester_key(&next.requester().id);
         if write.unless_open
-            && let Some(open) = read::open_with(self.db, next.digest(), &requester)?
+            && let Some(open) = read::open_with(self.db, next.digest(), &requester, next.run())?
         {
             return Ok(Some(Commit::Open(open)));
         }
@@ -274,8 +283,11 @@ impl Pen<'_> {
         self.execute(sql, &[&id, &version, &state, &head, &due, &later, &live])?;
         let stated = Some(next.intent().stated().digest()).filter(|d| *d != next.digest());
         let stated = stated.as_ref().map(Digest::as_bytes);
-        let sql = "INSERT INTO filing (intent, request, requester, stated) VALUES (?1, ?2, ?3, ?4)";
-        self.execute(sql, &[next.digest().as_bytes(), &id, &requester, &stated])?;
+        let run = next.run();
+        let run = run.as_ref().map(Digest::as_bytes);
+        let sql = "INSERT INTO filing (intent, request, requester, stated, run) \
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.execute(sql, &[next.digest().as_bytes(), &id, &requester, &stated, &run])?;
         Ok(None)
     }
 
@@ -317,6 +329,7 @@ impl Pen<'_> {
         for (event, leaf) in step.events().iter().zip(leaves) {
             prev = Some(self.append(leaf, prev, event.at)?);
             self.credential(event)?;
+            self.plan(step, event)?;
         }
         prev.ok_or_else(|| unavailable(std::io::Error::other("a step without events")))
     }
@@ -351,6 +364,22 @@ impl Pen<'_> {
         Ok(())
     }
 
+    /// What a step keeps of a plan is kept from here on, and what it removes is gone: the sealed bytes
+    /// are written over, not only let go.
+    fn plan(&self, step: &Step, event: &Event) -> Result<(), LedgerError> {
+        if let Fact::PlanKept { upload, size, .. } = &event.fact {
+            let requester = requester_key(&step.next().requester().id);
+            let sql = "INSERT INTO plan_kept (upload, requester, size) VALUES (?1, ?2, ?3)";
+            self.execute(sql, &[&upload.to_bytes(), &requester, size])?;
+        }
+        if let Fact::PlanRemoved { upload } = &event.fact {
+            let upload = upload.to_bytes();
+            self.execute("DELETE FROM plan_kept WHERE upload = ?1", &[&upload])?;
+            self.erase("DELETE FROM plan_piece WHERE upload = ?1", &[&upload])?;
+        }
+        Ok(())
+    }
+
     /// Of two that arrive in another order than they were sent, the later counts.
     fn heard(
         &self,
@@ -367,6 +396,38 @@ impl Pen<'_> {
     fn excuse(&self, now: Timestamp) -> Result<(), LedgerError> {
         let sql = "UPDATE heartbeat SET due = max(due, ?1 + every)";
         self.execute(sql, &[&now.as_millis()]).map(drop)
+    }
+
+    fn erase(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), LedgerError> {
+        self.db.pragma_update(None, "secure_delete", true).map_err(unavailable)?;
+        let erased = self.execute(sql, parameters);
+        self.db.pragma_update(None, "secure_delete", false).map_err(unavailable)?;
+        erased.map(drop)
+    }
+
+    fn piece(&self, piece: &Piece) -> Result<(), LedgerError> {
+        let sql = "INSERT INTO plan_piece (upload, number, sealed, at) VALUES (?1, ?2, ?3, ?4)";
+        let (upload, at) = (piece.upload.to_bytes(), piece.at.as_millis());
+        self.execute(sql, &[&upload, &piece.number, &piece.sealed, &at]).map(drop)
+    }
+
+    fn forget_pieces(&self, before: Timestamp) -> Result<(), LedgerError> {
+        let sql = "DELETE FROM plan_piece WHERE at < ?1 \
+            AND upload NOT IN (SELECT upload FROM plan_kept)";
+        self.erase(sql, &[&before.as_millis()])
+    }
+
+    fn refusal(&mut self, refusal: &Refusal) -> Result<bool, LedgerError> {
+        let (request, who) = (refusal.request.to_bytes(), requester_key(&refusal.by));
+        let (of_all, of_one) = read::refusals(self.db, &request, &who)?;
+        if of_all >= REFUSALS || of_one >= REFUSALS_OF_ONE {
+            return Ok(false);
+        }
+        let sql = "INSERT OR IGNORE INTO refusal (request, who, mark) VALUES (?1, ?2, ?3)";
+        if self.execute(sql, &[&request, &who, refusal.mark.as_bytes()])? == 0 {
+            return Ok(false);
+        }
+        self.append(&Leaf::of(&refusal.entry), None, refusal.at).map(|_| true)
     }
 
     fn append(

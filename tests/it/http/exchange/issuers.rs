@@ -1,10 +1,14 @@
 //! Where the keys come from: rotation, outage, and issuers that mean no good.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use assent_core::policy::Policy;
+use assent_server::issuers::Names;
 use rcgen::{CertificateParams, Issuer as Signer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -139,6 +143,124 @@ async fn t27_an_issuer_on_this_machine_is_not_asked_unless_that_is_allowed() {
         refused(&presented(&server, &token).await, 503, "temporarily_unavailable");
     }
     assert_eq!(issuer.asked(), 0);
+}
+
+/// Somebody on this machine who counts who comes, and answers nobody.
+async fn canary() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (port, seen) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (port, seen)
+}
+
+/// A trust of an issuer that is where it should not be, and one whose keys are.
+fn leading_to(url: &str) -> [String; 2] {
+    let keys = format!("jwks_uri: \"{url}/keys\"");
+    [github(&format!("\"{url}\""), "acme", ""), github("https://issuer.example", "acme", &keys)]
+}
+
+#[tokio::test]
+async fn t27_no_way_of_writing_an_address_of_ones_own_is_fetched_from() {
+    let (port, seen) = canary().await;
+    for place in [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "0",
+        "0.0.0.0",
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::127.0.0.1]",
+        "[2002:7f00:1::]",
+        "issuer.example@127.0.0.1",
+        "issuer.example:443@127.0.0.1",
+        "127.0.0.1#@issuer.example",
+        "127.0.0.1?@issuer.example",
+        "127.0.0.1\\\\@issuer.example",
+        "169.254.169.254",
+        "2852039166",
+        "[fd00:ec2::254]",
+        "[::ffff:a9fe:a9fe]",
+        "metadata.google.internal",
+    ] {
+        for scheme in ["https", "http"] {
+            for trust in leading_to(&format!("{scheme}://{place}:{port}")) {
+                let text = rules(&trust);
+                // Most of these are a fault of the policy already; the others are not connected to.
+                let Ok(read) = Policy::compile(&documents(&text)) else { continue };
+                let issuer = read.trusts().next().unwrap().issuer().to_owned();
+                let names = Names::told_by(|_| vec!["127.0.0.1".parse().unwrap()]);
+                let patience = Duration::from_millis(300);
+                let reach = Reach { patience, names, ..Reach::default() };
+                let source = Source::Given(documents(&text));
+                let server = Server::set_up(Setup { source, reach, ..Setup::default() }).await;
+                let signer = Issuer::start().await;
+                let answer = presented(&server, &job(&signer, json!({"iss": issuer}))).await;
+                refused(&answer, 503, "temporarily_unavailable");
+            }
+        }
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn t27_a_name_that_is_rebound_leads_nowhere() {
+    let (port, seen) = canary().await;
+    let url = format!("https://issuer.example:{port}");
+    // One address now, another a moment later; one of each at once; and none.
+    for turns in [
+        vec![vec!["127.0.0.1"]],
+        vec![vec!["240.0.0.1"], vec!["127.0.0.1"]],
+        vec![vec!["240.0.0.1", "127.0.0.1"]],
+        vec![vec!["127.0.0.1", "240.0.0.1"]],
+        vec![vec!["::ffff:127.0.0.1"]],
+        vec![vec![]],
+    ] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let names = Names::told_by(move |_| {
+            let turn = count.fetch_add(1, Ordering::SeqCst).min(turns.len() - 1);
+            turns[turn].iter().map(|ip| ip.parse().unwrap()).collect()
+        });
+        // A reserved network that counts as listed here, and answers nobody.
+        let networks = vec!["240.0.0.0/4".parse().unwrap()];
+        let patience = Duration::from_millis(100);
+        let reach = Reach { networks, patience, names, ..Reach::default() };
+        let source = Source::Given(documents(&rules(&github(&url, "acme", ""))));
+        let server = Server::set_up(Setup { source, reach, ..Setup::default() }).await;
+        let signer = Issuer::start().await;
+        let token = job(&signer, json!({"iss": url}));
+        for _ in 0..2 {
+            refused(&presented(&server, &token).await, 503, "temporarily_unavailable");
+            server.time().pass(Span::seconds(60));
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2, "once for each fetch");
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn t27_t28_keys_on_another_port_of_the_same_host_are_not_fetched() {
+    let (port, seen) = canary().await;
+    let issuer = Issuer::start().await;
+    issuer.behave(Manner::Pointing(format!("http://127.0.0.1:{port}/keys")));
+    let server = trusting(&issuer, "").await;
+    refused(&presented(&server, &job(&issuer, json!({}))).await, 503, "temporarily_unavailable");
+    assert_eq!((issuer.asked(), seen.load(Ordering::SeqCst)), (1, 0));
 }
 
 #[tokio::test]

@@ -1,0 +1,238 @@
+//! The run that a request belongs to: which commit, which run, which attempt at it.
+//!
+//! A workload is one repository or workspace for years; a request is of one run of it. What is
+//! approved for a run is not for the next one, which may do something else under the same name. So
+//! what the issuer says of the run when the request is filed must be said of whoever uses the grant:
+//! every claim of a closed list, compared byte for byte, and a claim that only one of them has is a
+//! difference too. Whoever has no such claims, such as a person, is bound by who they are.
+//!
+//! Sources of the claims: GitHub, "OpenID Connect reference"; HashiCorp, "Workload identity tokens";
+//! GitLab, "ID token authentication"; Kubernetes, "Managing Service Accounts".
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::canonical;
+use crate::digest::Digest;
+use crate::principal::{Principal, PrincipalKind};
+
+/// Claims that tell one run from all others, and what it runs. Names of branches are among them, names
+/// of owners are not: those can change while the run goes on.
+const RUN: [&str; 13] = [
+    "repository_owner_id",
+    "repository_id",
+    "ref",
+    "sha",
+    "workflow_ref",
+    "workflow_sha",
+    "run_id",
+    "terraform_organization_id",
+    "terraform_workspace_id",
+    "terraform_run_id",
+    "project_id",
+    "pipeline_id",
+    "/kubernetes.io/pod/uid",
+];
+
+/// Claims that tell the attempts at one run apart: GitHub counts them, GitLab gives each job anew an
+/// id of its own.
+const ATTEMPT: [&str; 2] = ["run_attempt", "job_id"];
+
+/// What its issuer says of the run of a workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Binding {
+    run: BTreeMap<&'static str, String>,
+    attempt: BTreeMap<&'static str, String>,
+}
+
+/// The caller belongs to another run, or to another attempt at it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the request belongs to another run of its requester: it was filed with {}, this call comes with \
+     {}; file it again from this run",
+    said(.claim, .filed.as_deref()),
+    said(.claim, .called.as_deref())
+)]
+pub struct OtherRun {
+    /// The first claim that differs.
+    pub claim: &'static str,
+    /// What it was when the request was filed.
+    pub filed: Option<String>,
+    /// What it is now.
+    pub called: Option<String>,
+}
+
+fn said(claim: &str, value: Option<&str>) -> String {
+    match value {
+        Some(value) => format!("`{claim}` {}", value.escape_debug()),
+        None => format!("no `{claim}`"),
+    }
+}
+
+impl Binding {
+    /// The run of this principal, by what its issuer vouches for.
+    pub fn of(principal: &Principal) -> Self {
+        match principal.kind {
+            PrincipalKind::Person => Self::default(),
+            PrincipalKind::Workload => Self {
+                run: kept(&RUN, &principal.claims),
+                attempt: kept(&ATTEMPT, &principal.claims),
+            },
+        }
+    }
+
+    /// Whether this is the same run, and the same attempt unless the run is enough.
+    ///
+    /// # Errors
+    /// [`OtherRun`] with the first claim that differs.
+    pub fn check(&self, called: &Self, reuse: Reuse) -> Result<(), OtherRun> {
+        differing(&RUN, &self.run, &called.run)?;
+        match reuse {
+            Reuse::WithinAttempt => differing(&ATTEMPT, &self.attempt, &called.attempt),
+            Reuse::WithinRun => Ok(()),
+        }
+    }
+
+    /// By what the run is known again; `None` where nothing tells one from others.
+    pub fn mark(&self, reuse: Reuse) -> Option<Digest> {
+        let attempt = match reuse {
+            Reuse::WithinAttempt => Some(&self.attempt),
+            Reuse::WithinRun => None,
+        };
+        if self.run.is_empty() && attempt.is_none_or(BTreeMap::is_empty) {
+            return None;
+        }
+        let bytes = canonical::bytes(&json!({"run": self.run, "attempt": attempt}));
+        Some(Digest::of_parts(&[b"assent/run/v1\0", &bytes]))
+    }
+
+    /// Every claim of it, by name.
+    pub fn claims(&self) -> BTreeMap<&'static str, &str> {
+        self.run.iter().chain(&self.attempt).map(|(name, value)| (*name, value.as_str())).collect()
+    }
+}
+
+/// How far an approval goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// For the attempt that asked.
+    WithinAttempt,
+    /// For every attempt at the same run: a rule says so.
+    WithinRun,
+}
+
+/// Those of these claims that are there. One that is no text, as no issuer sends it, is kept as the
+/// JSON it is, so that it cannot be taken for missing.
+fn kept(names: &[&'static str], claims: &Map<String, Value>) -> BTreeMap<&'static str, String> {
+    let value = |name: &'static str| {
+        let value = claims.get(name)?;
+        Some((name, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+    };
+    names.iter().filter_map(|name| value(name)).collect()
+}
+
+fn differing(
+    names: &[&'static str],
+    filed: &BTreeMap<&'static str, String>,
+    called: &BTreeMap<&'static str, String>,
+) -> Result<(), OtherRun> {
+    match names.iter().find(|name| filed.get(*name) != called.get(*name)) {
+        None => Ok(()),
+        Some(claim) => Err(OtherRun {
+            claim,
+            filed: filed.get(claim).cloned(),
+            called: called.get(claim).cloned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::principal::PrincipalId;
+
+    fn workload(claims: &[(&str, &str)]) -> Principal {
+        Principal {
+            id: PrincipalId::new("https://ci.example", "repository:1").unwrap(),
+            kind: PrincipalKind::Workload,
+            groups: BTreeSet::new(),
+            acts_for: BTreeSet::new(),
+            claims: claims
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+                .collect(),
+        }
+    }
+
+    fn all() -> Vec<(&'static str, &'static str)> {
+        RUN.iter().chain(&ATTEMPT).map(|name| (*name, "1")).collect()
+    }
+
+    #[test]
+    fn t03_any_changed_claim_of_the_run_is_another_run() {
+        let filed = Binding::of(&workload(&all()));
+        assert_eq!(filed.check(&filed, Reuse::WithinAttempt), Ok(()));
+        for at in 0..RUN.len() {
+            let mut other = all();
+            other[at].1 = "2";
+            let mut missing = all();
+            let (claim, _) = missing.remove(at);
+            for (changed, called) in [(other, Some("2")), (missing, None)] {
+                let changed = Binding::of(&workload(&changed));
+                for reuse in [Reuse::WithinAttempt, Reuse::WithinRun] {
+                    let refused = filed.check(&changed, reuse).unwrap_err();
+                    assert_eq!((refused.claim, refused.called.as_deref()), (claim, called));
+                    // And what was filed without it is not used by whoever has it.
+                    assert!(changed.check(&filed, reuse).is_err());
+                    assert_ne!(filed.mark(reuse), changed.mark(reuse));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn t04_another_attempt_is_another_run_unless_the_run_is_enough() {
+        let filed = Binding::of(&workload(&all()));
+        for at in RUN.len()..RUN.len() + ATTEMPT.len() {
+            let mut again = all();
+            again[at].1 = "2";
+            let again = Binding::of(&workload(&again));
+            assert_eq!(filed.check(&again, Reuse::WithinAttempt).unwrap_err().claim, all()[at].0);
+            assert_eq!(filed.check(&again, Reuse::WithinRun), Ok(()));
+            assert_ne!(filed.mark(Reuse::WithinAttempt), again.mark(Reuse::WithinAttempt));
+            assert_eq!(filed.mark(Reuse::WithinRun), again.mark(Reuse::WithinRun));
+        }
+    }
+
+    #[test]
+    fn who_has_no_such_claims_is_bound_by_who_they_are() {
+        let plain = workload(&[("sub", "x"), ("environment", "production")]);
+        let mut person = workload(&all());
+        person.kind = PrincipalKind::Person;
+        for principal in [plain, person] {
+            let binding = Binding::of(&principal);
+            assert_eq!(binding, Binding::default());
+            assert_eq!(binding.mark(Reuse::WithinAttempt), None);
+        }
+        // An attempt that nothing else tells apart is one all the same.
+        let job = Binding::of(&workload(&[("job_id", "1")]));
+        assert!(job.mark(Reuse::WithinAttempt).is_some());
+        assert_eq!(job.mark(Reuse::WithinRun), None);
+    }
+
+    #[test]
+    fn a_claim_that_is_no_text_is_not_missing() {
+        let mut odd = workload(&[("run_id", "7")]);
+        odd.claims.insert("run_attempt".to_owned(), json!(1));
+        let (odd, plain) = (Binding::of(&odd), Binding::of(&workload(&[("run_id", "7")])));
+        let refused = plain.check(&odd, Reuse::WithinAttempt).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the request belongs to another run of its requester: it was filed with no \
+             `run_attempt`, this call comes with `run_attempt` 1; file it again from this run"
+        );
+    }
+}

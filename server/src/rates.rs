@@ -1,0 +1,173 @@
+//! How often a stranger may knock: token buckets.
+//!
+//! A bucket is one caller's, never a name's alone: whoever could empty the bucket of an issuer or of a
+//! person by saying their name would lock them out. Callers are told apart by their address, and of
+//! IPv6 by the network that one customer gets. What is held is bounded; beyond that, all newcomers
+//! share one bucket.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+
+use assent_core::time::{Span, Timestamp};
+
+/// How many callers are told apart.
+const MOST: usize = 16_384;
+
+/// So many at once, and one more each time that this has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many at once.
+    pub burst: u32,
+    /// How long until there is one more.
+    pub each: Span,
+}
+
+/// What strangers may do how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Present a token of an issuer, or poll with a device code: of each address and issuer.
+    pub tokens: Rate,
+    /// Begin to sign a program in: of each address.
+    pub devices: Rate,
+    /// Type a code that a program shows: of each person.
+    pub codes: Rate,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            tokens: Rate { burst: 500, each: Span::from_millis(20) },
+            devices: Rate { burst: 20, each: Span::seconds(6) },
+            codes: Rate { burst: 10, each: Span::seconds(6) },
+        }
+    }
+}
+
+/// A caller, as far as strangers are told apart. Those of whom nothing is known are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Stranger(Option<IpAddr>);
+
+impl Stranger {
+    /// Whoever calls from here.
+    pub(crate) fn at(ip: Option<IpAddr>) -> Self {
+        Self(ip.map(|ip| match ip.to_canonical() {
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, ..] = ip.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            v4 @ IpAddr::V4(_) => v4,
+        }))
+    }
+}
+
+/// The buckets of one rate.
+#[derive(Debug)]
+pub(crate) struct Buckets<K> {
+    rate: Rate,
+    /// When each is full again; none is held that is full. The one without a key is for all whom there
+    /// is no room to tell apart.
+    full_at: Mutex<HashMap<Option<K>, Timestamp>>,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self { rate, full_at: Mutex::default() }
+    }
+
+    /// Takes one out of this caller's bucket.
+    ///
+    /// # Errors
+    /// How long until there is one.
+    pub(crate) fn take(&self, key: K, now: Timestamp) -> Result<(), Span> {
+        let mut held = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut key = Some(key);
+        if held.len() >= MOST && !held.contains_key(&key) {
+            held.retain(|_, full_at| *full_at > now);
+            key = key.filter(|_| held.len() < MOST);
+        }
+        let Rate { burst, each } = self.rate;
+        let full_at = held.get(&key).copied().unwrap_or(now);
+        let full_at = if full_at < now { now } else { full_at }.plus(each);
+        let deepest = now.plus(Span::from_millis(millis(each).saturating_mul(u64::from(burst))));
+        if full_at > deepest {
+            return Err(deepest.until(full_at));
+        }
+        held.insert(key, full_at);
+        Ok(())
+    }
+}
+
+fn millis(span: Span) -> u64 {
+    u64::try_from(std::time::Duration::from(span).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whole seconds, as `Retry-After` says them (RFC 9110 section 10.2.3): at least one.
+pub(crate) fn seconds(wait: Span) -> u64 {
+    millis(wait).div_ceil(1000).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn buckets() -> Buckets<u32> {
+        Buckets::new(Rate { burst: 3, each: Span::from_millis(100) })
+    }
+
+    #[test]
+    fn t68_a_bucket_has_so_many_and_fills_again() {
+        let buckets = buckets();
+        let taken = |now| buckets.take(1, at(now));
+        assert!((0..3).all(|_| taken(0).is_ok()));
+        assert_eq!(taken(0), Err(Span::from_millis(100)));
+        assert_eq!(taken(40), Err(Span::from_millis(60)));
+        assert_eq!((taken(100), taken(100)), (Ok(()), Err(Span::from_millis(100))));
+        assert!(
+            (0..3).all(|_| taken(10_000).is_ok()) && taken(10_000).is_err(),
+            "never more than full"
+        );
+    }
+
+    #[test]
+    fn t68_who_empties_a_bucket_empties_their_own() {
+        let buckets = buckets();
+        while buckets.take(1, at(0)).is_ok() {}
+        assert_eq!(buckets.take(2, at(0)), Ok(()));
+    }
+
+    #[test]
+    fn t68_what_is_held_is_bounded_and_those_who_were_there_stay() {
+        let buckets = buckets();
+        for key in 0..MOST as u32 {
+            buckets.take(key, at(0)).unwrap();
+        }
+        let late = MOST as u32 + 1;
+        assert!((0..3).all(|more| buckets.take(late + more, at(0)).is_ok()));
+        assert!(buckets.take(late + 9, at(0)).is_err(), "all newcomers share one");
+        assert_eq!(buckets.take(7, at(0)), Ok(()));
+        assert!(buckets.full_at.lock().unwrap().len() <= MOST + 1);
+        assert_eq!(buckets.take(late + 9, at(1_000)), Ok(()), "those that are full are forgotten");
+        assert!(buckets.full_at.lock().unwrap().len() < 9);
+    }
+
+    #[test]
+    fn t68_one_customer_of_ipv6_is_one_caller() {
+        let of = |text: &str| Stranger::at(Some(text.parse().unwrap()));
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds() {
+        let told: Vec<u64> = [0, 1, 1000, 1001].map(|ms| seconds(Span::from_millis(ms))).into();
+        assert_eq!(told, [1, 1, 1, 2]);
+    }
+}

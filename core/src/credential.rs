@@ -7,6 +7,8 @@
 mod assertion;
 pub mod denial;
 pub mod dpop;
+pub mod fit;
+pub mod introduction;
 mod key;
 mod permits;
 mod possession;

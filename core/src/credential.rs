@@ -4,6 +4,7 @@
 //! missing or of another type is refused, never passed over. The token never stays: only its
 //! SHA-256 does.
 
+mod assertion;
 pub mod denial;
 pub mod dpop;
 pub mod fit;
@@ -17,6 +18,7 @@ mod sign;
 mod tests;
 mod verify;
 
+pub use assertion::Assertion;
 pub use key::{Algorithm, KeyError, KeyId, NotAKeyId, NotAnAlgorithm, SigningKey};
 pub use permits::Action;
 pub use sign::{Minted, Signer};

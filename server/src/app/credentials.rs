@@ -1,6 +1,6 @@
 //! Minting, looking at, redeeming and taking back credentials.
 
-use assent_core::credential::{Claims, Minted, Secret, Verifier};
+use assent_core::credential::{Assertion, Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
@@ -12,7 +12,7 @@ use assent_core::wire;
 use crate::app::refusals::Attempt;
 use crate::app::requests::standing;
 use crate::app::{AppError, Authority, Caller, Wish};
-use crate::broker::{Fields, Opening, Recall};
+use crate::broker::{Asserts, BrokerError, Fields, Opening, Recall, Sought};
 use crate::ledger::{Commit, NewCall, Write};
 
 /// How often a step is decided anew because the request has moved on meanwhile.
@@ -119,7 +119,10 @@ impl Authority {
             return Err(field(format!("this authority is not set up with a broker `{name}`")));
         };
         let role = request.terms().and_then(|terms| terms.role.as_deref());
-        broker.check(role).map_err(|problem| field(format!("`{name}` cannot open it: {problem}")))
+        let sought = Sought { role, intent: request.intent() };
+        broker
+            .check(&sought)
+            .map_err(|problem| field(format!("`{name}` cannot open it: {problem}")))
     }
 
     async fn mint_again(
@@ -162,7 +165,8 @@ impl Authority {
         let failed = |problem| AppError::NotOpened { broker: name.clone(), problem };
         let gone = || failed("the authority is not set up with it any more".to_owned());
         let broker = self.brokers.get(&name).ok_or_else(gone)?;
-        let fields = broker.open(&Opening::of(&grant)).await.map_err(|e| failed(e.to_string()))?;
+        let opening = Opening::of(&grant, self.clock.now(), self.brokers.kept(), self);
+        let fields = broker.open(&opening).await.map_err(|e| failed(e.to_string()))?;
         self.sign(request, grant, fields).await
     }
 
@@ -346,6 +350,13 @@ impl Authority {
             Some(request) => Ok(Some((claims, request))),
             None => Ok(None),
         }
+    }
+}
+
+impl Asserts for Authority {
+    fn assert(&self, grant: &Grant, assertion: &Assertion<'_>) -> Result<Secret, BrokerError> {
+        let signed = self.signer.assert(grant, assertion, self.chance.source());
+        signed.map_err(|problem| BrokerError::Away(problem.to_string()))
     }
 }
 

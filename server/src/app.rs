@@ -1,5 +1,6 @@
 //! The use cases: what a caller can have done. No HTTP here, and no SQL.
 
+mod abroad;
 mod access;
 mod afterwards;
 pub mod authzen;
@@ -121,6 +122,7 @@ pub struct Authority {
     /// A place for each plan that is being taken in.
     taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
+    errands: abroad::Errands,
     hearing: heartbeats::Hearing,
 }
 
@@ -233,6 +235,7 @@ impl Authority {
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
+            errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
         }
     }

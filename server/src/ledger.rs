@@ -82,6 +82,9 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Requests of which something that a broker opened is to be closed, longest due first.
     async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
 
+    /// Requests of which something is to be done at partners, now or later, oldest first.
+    async fn errands(&self) -> Result<Vec<RequestId>, LedgerError>;
+
     /// Requests of which something may be good at this moment, or is open outside, newest first: at
     /// least those.
     async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;

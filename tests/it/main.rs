@@ -2,6 +2,8 @@
 //! holds for the tree as a whole. One binary; every test is alone with its own server and files.
 
 #[cfg(test)]
+mod authorities;
+#[cfg(test)]
 mod brokers;
 #[cfg(test)]
 mod canary;

@@ -139,6 +139,22 @@ impl Remains {
     pub(crate) fn sealing_anew(self) -> Self {
         Self { sealer: Sealer::default(), ..self }
     }
+
+    /// Chooses a free port, so that others can be told of it before a server is there.
+    pub(crate) fn settle(&mut self) {
+        let free = std::net::TcpListener::bind(self.address).unwrap();
+        self.address = free.local_addr().unwrap();
+    }
+
+    /// Where a server of it answers.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The same with another signing key.
+    pub(crate) fn with_another_key(self) -> Self {
+        Self { key: Self::fresh().key, ..self }
+    }
 }
 
 /// A server that answers on loopback.
@@ -147,6 +163,7 @@ pub(crate) struct Server {
     pub(crate) remains: Remains,
     closing: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
+    ledger: Arc<dyn Ledger>,
 }
 
 impl Server {
@@ -207,6 +224,21 @@ impl Server {
         Self::on(ledger, remains, Setup::default()).await
     }
 
+    /// With a ledger in memory, at its place and set up like this.
+    pub(crate) async fn placed(remains: Remains, setup: Setup) -> Self {
+        Self::placed_on(Arc::new(MemoryLedger::default()), remains, setup).await
+    }
+
+    /// The same with this ledger.
+    pub(crate) async fn placed_on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
+        Self::on(ledger, remains, setup).await
+    }
+
+    /// Its ledger, for a server after it.
+    pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
         let Setup {
             source,
@@ -224,6 +256,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let base = format!("http://{address}");
         let closing = CancellationToken::new();
+        let kept = Arc::clone(&ledger);
         // A ledger outlives what is left of a server; its keys must open all the same.
         let sealer = Sealer::new(&SEALING_KEY.parse().unwrap(), &[]).unwrap();
         let is_new = ledger.signing_keys().await.unwrap().is_empty();
@@ -252,7 +285,8 @@ impl Server {
         let authority = authority.with_sealer(remains.sealer.clone());
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
-        Self { authority, remains: Remains { address, ..remains }, closing, serving }
+        let remains = Remains { address, ..remains };
+        Self { authority, remains, closing, serving, ledger: kept }
     }
 
     /// Ends it as SIGTERM would, and waits until it has.

@@ -165,6 +165,7 @@ impl From<AppError> for ApiError {
             AppError::KeyReused => Self::new(S::UNPROCESSABLE_ENTITY, "key_reused", text),
             AppError::TokenMade(_) => Self::new(S::CONFLICT, "token_made", text),
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
+            AppError::PartnerAway { .. } => Self::new(S::SERVICE_UNAVAILABLE, "partner_away", text),
             AppError::NotOpened { .. } => Self {
                 private: Some(text.clone()),
                 ..Self::new(S::BAD_GATEWAY, "not_opened", text)

@@ -52,6 +52,11 @@ impl Authority {
         if let Some(call) = self.ledger.recall(wish.key).await? {
             return self.mint_again(caller, call, wish).await;
         }
+        let asked = self.request(caller, id).await?;
+        // Nobody else would be given anything, so nobody is asked on their behalf.
+        if asked.requester().id == caller.principal().id {
+            self.check_partners(&asked).await?;
+        }
         for _ in 0..TRIES {
             let request = self.request(caller, id).await?;
             self.check_scope(caller, request.intent())?;
@@ -125,6 +130,7 @@ impl Authority {
         let request = self.current(call.request).await?;
         self.check_scope(caller, request.intent())?;
         request.check_run(caller.principal()).map_err(ConsumeError::from)?;
+        self.check_partners(&request).await?;
         let now = self.clock.now();
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);

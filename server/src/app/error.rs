@@ -105,6 +105,11 @@ pub enum AppError {
          again with the same idempotency key"
     )]
     NotOpened { broker: String, problem: String },
+    #[error(
+        "the authority `{authority}`, whose people approved this, cannot be asked whether that still \
+         holds: {problem}; try again"
+    )]
+    PartnerAway { authority: String, problem: String },
     #[error("the one-time code is wrong, or was used")]
     WrongCode,
     #[error("the request is being changed by others; try again")]

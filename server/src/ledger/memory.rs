@@ -310,6 +310,12 @@ impl Ledger for MemoryLedger {
         Ok(due.into_iter().map(|(_, id)| id).collect())
     }
 
+    async fn errands(&self) -> Result<Vec<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().map(|(request, _)| request);
+        Ok(requests.filter(|request| request.has_errands()).map(Request::id).collect())
+    }
+
     async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
         let inside = self.inside();
         let requests = inside.requests.values().rev().map(|(request, _)| request);

@@ -193,6 +193,10 @@ impl Ledger for SqliteLedger {
         self.read(move |db| read::closings(db, now)).await
     }
 
+    async fn errands(&self) -> Result<Vec<RequestId>, LedgerError> {
+        self.read(read::errands).await
+    }
+
     async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
         self.read(move |db| read::live(db, now)).await
     }

@@ -194,6 +194,12 @@ pub(super) fn closings(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>
     ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
 }
 
+pub(super) fn errands(db: &Connection) -> Answer<Vec<RequestId>> {
+    let sql = "SELECT request FROM errand ORDER BY request";
+    let ids = many(db, sql, &[], |row| row.get::<_, Vec<u8>>(0))?;
+    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+}
+
 pub(super) fn live(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>> {
     let sql = "SELECT id FROM request WHERE live > ?1 \
         UNION SELECT id FROM request WHERE closing <= ?1 ORDER BY id DESC";

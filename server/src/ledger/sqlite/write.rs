@@ -6,7 +6,7 @@ use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
 use assent_core::id::CredentialId;
-use assent_core::request::{Event, Fact, Receipt, Step, Version};
+use assent_core::request::{Event, Fact, Receipt, Request, Step, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior};
@@ -256,6 +256,7 @@ impl Pen<'_> {
         if let Some(stopped) = moved {
             return Ok(stopped);
         }
+        self.keep_errands(write.step.next())?;
         if let Some(call) = &write.call {
             self.remember(call, &write.step)?;
         }
@@ -292,6 +293,19 @@ impl Pen<'_> {
             VALUES (?1, ?2, ?3, ?4, ?5)";
         self.execute(sql, &[next.digest().as_bytes(), &id, &requester, &stated, &run])?;
         Ok(None)
+    }
+
+    /// Whether anything is to be done at partners, in the same transaction as what leads to it.
+    fn keep_errands(&self, next: &Request) -> Result<(), LedgerError> {
+        let sql = match next.has_errands() {
+            true => "INSERT INTO errand (request) VALUES (?1) ON CONFLICT DO NOTHING",
+            false => "DELETE FROM errand WHERE request = ?1",
+        };
+        // Most requests never have any.
+        if next.partnered().next().is_some() {
+            self.execute(sql, &[&next.id().to_bytes()])?;
+        }
+        Ok(())
     }
 
     /// Compare and set: the row moves only from the version the step was decided on.

@@ -15,12 +15,7 @@ use url::Url;
 
 use crate::app::authzen::Authzen;
 use crate::app::{AppError, Authority, Parts, documents_of};
-<<<<<<< HEAD
 use crate::broker::{Brokers, Kept};
-use crate::chance::Chance;
-=======
-use crate::broker::Brokers;
->>>>>>> main
 use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::issuers::{Issuers, Reach};
@@ -225,13 +220,9 @@ pub async fn run(
     let (engines, proxies) = (engines, config.proxies.clone());
     let issuers = Issuers::new(config.reach.clone());
     let parts =
-<<<<<<< HEAD
-        Parts { ledger, rules, source, engines, proxies, issuers, signer, clock, base, closing };
+        Parts { ledger, rules, source, engines, proxies, issuers, keys, clock, base, closing };
     let kept = Kept::in_directory(&config.data.join("opened"), sealer.clone());
     let brokers = config.brokers.clone().keeping(kept.map_err(unusable)?);
-=======
-        Parts { ledger, rules, source, engines, proxies, issuers, keys, clock, base, closing };
->>>>>>> main
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
     let authority = authority.with_plan_retention(config.plan_retention);
     let authority = Arc::new(authority.with_brokers(brokers));

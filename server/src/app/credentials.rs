@@ -355,7 +355,9 @@ impl Authority {
 
 impl Asserts for Authority {
     fn assert(&self, grant: &Grant, assertion: &Assertion<'_>) -> Result<Secret, BrokerError> {
-        let signed = self.signer.assert(grant, assertion, self.chance.source());
+        let signer = self.signer(assertion.audience);
+        let signer = signer.map_err(|problem| BrokerError::Refused(problem.to_string()))?;
+        let signed = signer.assert(grant, assertion, self.chance.source());
         signed.map_err(|problem| BrokerError::Away(problem.to_string()))
     }
 }

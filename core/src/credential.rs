@@ -5,6 +5,8 @@
 //! SHA-256 does.
 
 #[cfg(feature = "authority")]
+mod assertion;
+#[cfg(feature = "authority")]
 pub mod denial;
 pub mod dpop;
 pub mod fit;
@@ -21,6 +23,8 @@ mod sign;
 mod tests;
 mod verify;
 
+#[cfg(feature = "authority")]
+pub use assertion::Assertion;
 pub use key::{Algorithm, KeyError, KeyId, NotAKeyId, NotAnAlgorithm, SigningKey};
 pub use permits::Action;
 #[cfg(feature = "authority")]

@@ -28,6 +28,8 @@ pub mod policy;
 pub mod principal;
 #[cfg(feature = "authority")]
 pub mod request;
+#[cfg(feature = "authority")]
+pub mod signal;
 pub mod time;
 pub mod token;
 #[cfg(feature = "authority")]

@@ -12,6 +12,7 @@ pub mod oauth;
 pub mod plan;
 mod request;
 mod rules;
+pub(crate) mod signal;
 mod trusts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,18 +25,22 @@ pub use entries::{
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
 pub use keys::{IssuerMisfit, Key, Keys, NewKey};
-pub use known::{Known, Network, Opinion, SeenPlan};
+pub use known::{Concerns, Known, KnownError, Network, Opinion, SeenPlan};
 pub use request::{
     Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageElsewhere,
     StageStatus,
 };
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
-    Signals, WrittenDocument,
+    WrittenDocument,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+pub use signal::{
+    NewSignal, SignalError, SignalSubject, Signals, ToldSignal, says, signal_entry,
+    signal_from_entry,
+};
 pub use trusts::{RulingTrust, RulingTrusts, TokenTrial, TokenTried, TrustVerdict};
 
 use crate::intent::{self, IntentFault, UnverifiedIntent};

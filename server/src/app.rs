@@ -31,7 +31,7 @@ use assent_core::access::{Access, Purpose};
 use assent_core::credential::Secret;
 use assent_core::credential::dpop::Proofs;
 use assent_core::digest::Digest;
-use assent_core::id::AccessId;
+use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
 use assent_core::time::{Span, Timestamp};
@@ -48,6 +48,7 @@ pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
 pub use requests::{Filed, Listing};
+pub use signals::PushError;
 
 use crate::app::authzen::Authzen;
 use crate::broker::Brokers;
@@ -106,6 +107,7 @@ pub struct Authority {
     proxies: Proxies,
     issuers: Issuers,
     signals: Cached<serde_json::Map<String, serde_json::Value>>,
+    heard: signals::Heard,
     later_reviews: Cached<Vec<LaterReview>>,
     vouched: Mutex<access::Vouched>,
     keys: Keys,
@@ -200,9 +202,18 @@ impl Wish {
 impl Wish {
     /// An id that this wish and no other gives.
     fn access_id(&self) -> AccessId {
+        AccessId::from_bytes(self.own_bytes())
+    }
+
+    /// The same, of a signal.
+    fn signal_id(&self) -> SignalId {
+        SignalId::from_bytes(self.own_bytes())
+    }
+
+    fn own_bytes(&self) -> [u8; 16] {
         let mut bytes = [0; 16];
         bytes.iter_mut().zip(self.key.as_bytes()).for_each(|(byte, key)| *byte = *key);
-        AccessId::from_bytes(bytes)
+        bytes
     }
 }
 
@@ -222,6 +233,7 @@ impl Authority {
             proxies,
             issuers,
             signals: Cached::default(),
+            heard: signals::Heard::default(),
             later_reviews: Cached::default(),
             vouched: Mutex::default(),
             keys,

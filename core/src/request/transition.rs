@@ -123,6 +123,9 @@ pub enum ConsumeError {
         /// What the rules allow.
         allowed: String,
     },
+    /// The requester, or somebody it acts for, is suspended.
+    #[error("`{0}` is suspended")]
+    Suspended(PrincipalId),
     /// The rules want it bound to a key, and none was shown.
     #[error(
         "the rules want this credential bound to a key: mint it with a `DPoP` proof (RFC 9449), \
@@ -488,6 +491,9 @@ impl Request {
         approved: &Approved,
         membership: &Membership,
     ) -> Result<(), ConsumeError> {
+        if let Some(who) = self.suspended_behind(membership) {
+            return Err(ConsumeError::Suspended(who.clone()));
+        }
         match self.no_longer_filled(&approved.counted, membership) {
             Some(stage) => Err(ConsumeError::NoLongerApproved { stage }),
             None => Ok(()),
@@ -595,7 +601,8 @@ impl Request {
             | State::Canceled(_)
             | State::Revoked(_) => return None,
         };
-        let holds = self.no_longer_filled(counted, membership).is_none();
+        let holds = self.suspended_behind(membership).is_none()
+            && self.no_longer_filled(counted, membership).is_none();
         holds.then(|| Grant::new(self, counted, issued))
     }
 

@@ -1,5 +1,6 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
+use assent_core::access::AccessError;
 use assent_core::credential::ring::{AddError, RetireError};
 use assent_core::policy::uses::Use;
 use assent_core::request::{
@@ -109,12 +110,16 @@ impl From<AppError> for ApiError {
             }
             AppError::Field { field, problem } => Self::field(field, problem),
             AppError::Id(_) => Self::new(S::NOT_FOUND, "not_found", text),
+            AppError::Access(AccessError::Suspended(_)) => {
+                Self::new(S::FORBIDDEN, "suspended", text)
+            }
             AppError::Access(_) => Self::new(S::UNAUTHORIZED, "invalid_token", text),
             AppError::Anonymous => {
                 let detail = "send an access token: `Authorization: Bearer assent_…`";
                 Self::new(S::UNAUTHORIZED, "no_token", detail)
             }
             AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
+            AppError::NotASource(_) => Self::new(S::FORBIDDEN, "not_a_source", text),
             AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
             AppError::NotForBrowsers => Self::new(S::FORBIDDEN, "not_for_browsers", text),
@@ -280,6 +285,7 @@ fn consume(error: &ConsumeError, text: String) -> ApiError {
         ConsumeError::Audience { .. } => (S::FORBIDDEN, "audience_not_allowed"),
         ConsumeError::Unbound => (S::FORBIDDEN, "dpop_required"),
         ConsumeError::Broker { .. } => (S::FORBIDDEN, "broker_not_allowed"),
+        ConsumeError::Suspended(_) => (S::FORBIDDEN, "suspended"),
         ConsumeError::NoLongerApproved { .. } => (S::CONFLICT, "no_longer_approved"),
     };
     ApiError::new(status, code, text)

@@ -1,7 +1,7 @@
 //! Minting, looking at, redeeming and taking back credentials.
 
 use assent_core::credential::dpop::Thumbprint;
-use assent_core::credential::{Claims, Minted, Secret, Verifier};
+use assent_core::credential::{Assertion, Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
@@ -13,7 +13,7 @@ use assent_core::wire;
 use crate::app::refusals::Attempt;
 use crate::app::requests::standing;
 use crate::app::{AppError, Authority, Caller, Wish};
-use crate::broker::{Fields, Opening, Recall};
+use crate::broker::{Asserts, BrokerError, Fields, Opening, Recall, Sought};
 use crate::ledger::{Commit, NewCall, Write};
 
 /// How often a step is decided anew because the request has moved on meanwhile.
@@ -61,6 +61,7 @@ impl Authority {
             self.check_partners(&asked).await?;
         }
         for _ in 0..TRIES {
+            let turn = self.before_the_next_signal().await;
             let request = self.request(caller, id).await?;
             self.check_scope(caller, request.intent())?;
             let now = self.clock.now();
@@ -70,7 +71,10 @@ impl Authority {
             let credential = Some(spend.credential);
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential });
             let step = sealed.step().clone();
-            match self.ledger.commit(Write { step, call, unless_open: false }).await? {
+            let commit = self.ledger.commit(Write { step, call, unless_open: false }).await?;
+            // Opening and signing take their own turns.
+            drop(turn);
+            match commit {
                 Commit::Done(receipt) => {
                     self.written(&request);
                     let grant = sealed.release(&receipt).ok_or(AppError::CredentialOver)?;
@@ -121,7 +125,10 @@ impl Authority {
             return Err(field(format!("this authority is not set up with a broker `{name}`")));
         };
         let role = request.terms().and_then(|terms| terms.role.as_deref());
-        broker.check(role).map_err(|problem| field(format!("`{name}` cannot open it: {problem}")))
+        let sought = Sought { role, intent: request.intent() };
+        broker
+            .check(&sought)
+            .map_err(|problem| field(format!("`{name}` cannot open it: {problem}")))
     }
 
     async fn mint_again(
@@ -164,7 +171,8 @@ impl Authority {
         let failed = |problem| AppError::NotOpened { broker: name.clone(), problem };
         let gone = || failed("the authority is not set up with it any more".to_owned());
         let broker = self.brokers.get(&name).ok_or_else(gone)?;
-        let fields = broker.open(&Opening::of(&grant)).await.map_err(|e| failed(e.to_string()))?;
+        let opening = Opening::of(&grant, self.clock.now(), self.brokers.kept(), self);
+        let fields = broker.open(&opening).await.map_err(|e| failed(e.to_string()))?;
         self.sign(request, grant, fields).await
     }
 
@@ -177,6 +185,7 @@ impl Authority {
     ) -> Result<wire::Credential, AppError> {
         let minted = self.signer(grant.audience())?.mint(grant, self.chance.source())?;
         for _ in 0..TRIES {
+            let _turn = self.before_the_next_signal().await;
             let request = self.current(request.id()).await?;
             let (id, fingerprint) = (minted.credential, minted.fingerprint);
             let step = request.minted(id, fingerprint, self.clock.now());
@@ -212,7 +221,9 @@ impl Authority {
                 && issued.redeemed_at.is_none()
                 && issued.fingerprint == Some(Digest::of(token.expose().as_bytes()))
         };
-        match request.credential(claims.id).is_some_and(is_good) {
+        // From the moment on that a signal was acknowledged, whether or not it was followed through.
+        let is_cut = self.is_cut(&request, now);
+        match !is_cut && request.credential(claims.id).is_some_and(is_good) {
             true => Ok(active(claims)),
             false => Ok(inactive),
         }
@@ -360,6 +371,15 @@ fn active(claims: Claims) -> wire::Introspection {
 /// RFC 9449 sections 5 and 6.2, RFC 6750.
 fn token_type(is_bound: bool) -> &'static str {
     if is_bound { "DPoP" } else { "Bearer" }
+}
+
+impl Asserts for Authority {
+    fn assert(&self, grant: &Grant, assertion: &Assertion<'_>) -> Result<Secret, BrokerError> {
+        let signer = self.signer(assertion.audience);
+        let signer = signer.map_err(|problem| BrokerError::Refused(problem.to_string()))?;
+        let signed = signer.assert(grant, assertion, self.chance.source());
+        signed.map_err(|problem| BrokerError::Away(problem.to_string()))
+    }
 }
 
 fn handed_out(minted: Minted, fields: &Fields) -> wire::Credential {

@@ -60,6 +60,8 @@ pub enum AppError {
         "`{0}` is not you: only an administrator, or a workload that acts for them, asks about others"
     )]
     ForeignSubject(String),
+    #[error("policy does not let you tell that of {0}: `sources` says who may")]
+    NotASource(String),
     #[error("the trust `{trust}` does not let its workloads ask for `{kind}` in `{environment}`")]
     OutsideTrust { trust: String, kind: String, environment: String },
     #[error("there is no {what} `{id}`, or it is not yours to see")]

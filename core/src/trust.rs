@@ -295,11 +295,6 @@ impl Trust {
         &self.issuer
     }
 
-    /// What kind of issuer it is, where it is a known one.
-    pub fn shape(&self) -> Option<Shape> {
-        self.shape
-    }
-
     /// The exact audience.
     pub fn audience(&self) -> &str {
         &self.audience

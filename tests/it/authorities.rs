@@ -366,7 +366,7 @@ async fn the_policies_of_the_guide_work_together() {
     let to = shown.stages.iter().find_map(|stage| stage.elsewhere.clone()).unwrap();
     let there = olga.client.request(to.request.as_deref().unwrap()).await.unwrap();
     let error = approve(&them.person("alicia").await, &there).await.unwrap_err();
-    assert_eq!(error.code(), Some("own_request"));
+    assert_eq!(error.code(), Some("self_approval"));
     approve(&olga, &there).await.unwrap();
     us.authority.run_errands().await.unwrap();
     let shown = alice.client.request(&filed.id).await.unwrap();

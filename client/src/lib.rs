@@ -480,6 +480,52 @@ impl Client {
         self.transport.send(Call::get("/v1/access")).await
     }
 
+    /// Every signing key.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn signing_keys(&self) -> Result<wire::Keys, ClientError> {
+        self.transport.send(Call::get("/v1/keys")).await
+    }
+
+    /// Makes a signing key, or brings one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn make_key(
+        &self,
+        wanted: &wire::NewKey,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Key, ClientError> {
+        self.transport.send(Call::change("/v1/keys", wanted, key)).await
+    }
+
+    /// Takes a signing key out of use.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn retire_key(
+        &self,
+        id: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Key, ClientError> {
+        self.transport.send(Call::change(&path("/v1/keys/{}/retire", id), &json!({}), key)).await
+    }
+
+    /// Takes a signing key out at once.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn revoke_key(
+        &self,
+        id: &str,
+        reason: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Key, ClientError> {
+        let body = json!({"reason": reason});
+        self.transport.send(Call::change(&path("/v1/keys/{}/revoke", id), &body, key)).await
+    }
+
     /// Takes an access token back.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ pub mod authzen;
 mod entries;
 mod event;
 mod history;
+mod keys;
 mod known;
 pub mod oauth;
 pub mod plan;
@@ -22,6 +23,7 @@ pub use entries::{
 };
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
+pub use keys::{IssuerMisfit, Key, Keys, NewKey};
 pub use known::{Known, Network, Opinion, SeenPlan};
 pub use request::{
     Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageElsewhere,

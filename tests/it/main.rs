@@ -13,6 +13,7 @@ mod crash;
 mod docs;
 #[cfg(test)]
 mod http;
+mod keys;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]

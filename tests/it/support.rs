@@ -27,6 +27,7 @@ use assent_server::broker::Brokers;
 use assent_server::chance::Chance;
 use assent_server::engines::{Engines, NoEngines};
 use assent_server::issuers::{Issuers, Reach};
+use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
@@ -85,6 +86,9 @@ pub(crate) fn documents(text: &str) -> Vec<PolicyDocument> {
     vec![PolicyDocument { file: "tests.yaml".to_owned(), text: text.to_owned() }]
 }
 
+/// What seals the signing keys in all ledgers of tests.
+pub(crate) const SEALING_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// How a server is set up, where that matters to a test.
 pub(crate) struct Setup {
     pub(crate) source: Source,
@@ -93,6 +97,7 @@ pub(crate) struct Setup {
     pub(crate) reach: Reach,
     pub(crate) authzen: Authzen,
     pub(crate) brokers: Brokers,
+    pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
     pub(crate) rates: Rates,
 }
@@ -106,6 +111,7 @@ impl Default for Setup {
             reach: Reach::default(),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            keys: KeySettings::default(),
             plan_retention: None,
             rates: Rates::default(),
         }
@@ -234,14 +240,35 @@ impl Server {
     }
 
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, reach, authzen, brokers, plan_retention, rates } =
-            setup;
+        let Setup {
+            source,
+            engines,
+            proxies,
+            reach,
+            authzen,
+            brokers,
+            keys,
+            plan_retention,
+            rates,
+        } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let base = format!("http://{address}");
         let closing = CancellationToken::new();
         let kept = Arc::clone(&ledger);
+        // A ledger outlives what is left of a server; its keys must open all the same.
+        let sealer = Sealer::new(&SEALING_KEY.parse().unwrap(), &[]).unwrap();
+        let is_new = ledger.signing_keys().await.unwrap().is_empty();
+        let before = is_new.then(|| remains.key.to_vec().into());
+        let opening = Opening {
+            ledger: Arc::clone(&ledger),
+            sealer,
+            issuer: base.clone(),
+            settings: keys,
+            before,
+        };
+        let keys = Keys::open(opening, remains.time.clock().now()).await.unwrap();
         let parts = Parts {
             ledger,
             rules: Loaded::compile(reading, &[]).unwrap(),
@@ -249,7 +276,7 @@ impl Server {
             engines,
             proxies,
             issuers: Issuers::new(reach),
-            signer: Signer::new(&base, &remains.key).unwrap(),
+            keys,
             clock: remains.time.clock(),
             base,
             closing: closing.clone(),

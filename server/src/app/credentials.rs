@@ -47,6 +47,8 @@ impl Authority {
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
         let spend = self.spend(wanted)?;
+        // What could not be signed is refused before the use is spent.
+        self.signer(&spend.audience)?;
         if let Some(call) = self.ledger.recall(wish.key).await? {
             return self.mint_again(caller, call, wish).await;
         }
@@ -167,7 +169,7 @@ impl Authority {
         grant: Grant,
         fields: Fields,
     ) -> Result<wire::Credential, AppError> {
-        let minted = self.signer.mint(grant, self.chance.source())?;
+        let minted = self.signer(grant.audience())?.mint(grant, self.chance.source())?;
         for _ in 0..TRIES {
             let request = self.current(request.id()).await?;
             let (id, fingerprint) = (minted.credential, minted.fingerprint);
@@ -331,7 +333,7 @@ impl Authority {
             Some(audience) => Verifier::new(&self.base, audience),
             None => Verifier::of_own(&self.base),
         };
-        let verdict = verifier.verify(token.expose(), &self.keys, self.clock.now());
+        let verdict = verifier.verify(token.expose(), &self.published().set, self.clock.now());
         let Ok(claims) = verdict else { return Ok(None) };
         match self.ledger.load(claims.request, None).await? {
             Some(request) => Ok(Some((claims, request))),

@@ -27,8 +27,8 @@ pub use open::OpenError;
 pub use write::Grouping;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Heartbeat, Keeping, KeptDocument, KeptSignal, Ledger,
-    LedgerError, Met, Piece, PlanText, Refusal, Spent, States, Write,
+    Beginning, Call, Commit, Head, Heartbeat, Keeping, KeptDocument, KeptSignal, KeyChange, Ledger,
+    LedgerError, Met, Piece, PlanText, Refusal, SealedKey, Spent, States, Write,
 };
 
 /// Requests in a SQLite file.
@@ -284,6 +284,14 @@ impl Ledger for SqliteLedger {
     async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError> {
         let name = name.to_owned();
         self.read(move |db| read::document(db, &name)).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SealedKey>, LedgerError> {
+        self.read(read::signing_keys).await
+    }
+
+    async fn commit_keys(&self, change: KeyChange) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Keys(Box::new(change), done)).await
     }
 
     async fn write_piece(&self, piece: Piece) -> Result<(), LedgerError> {

@@ -69,6 +69,8 @@ impl Binary {
             .arg("--policy")
             .arg(policy)
             .args(more)
+            // Tests open its ledger beside it.
+            .env("ASSENT_SEALING_KEY", super::SEALING_KEY)
             .env("ASSENT_LOG", "warn")
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

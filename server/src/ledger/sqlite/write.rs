@@ -14,11 +14,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::open::{OpenError, Owned};
-use super::row::{StoredAccess, requester_key};
+use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Piece, REFUSALS,
-    REFUSALS_OF_ONE, Refusal, Spent, Write, awaits_later_review,
+    Beginning, Call, Commit, Keeping, Kept, KeyChange, LedgerError, Met, NewCall, Piece, REFUSALS,
+    REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write, awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -30,6 +30,7 @@ pub(super) enum Job {
     Exchange(Box<AccessStep>, Option<Spent>, Done<bool>),
     Remember(Met, Done<()>),
     Keep(Box<Keeping>, Done<()>),
+    Keys(Box<KeyChange>, Done<()>),
     Begin(Box<Beginning>, Done<bool>),
     Heard { credential: CredentialId, last: Timestamp, due: Timestamp, done: Done<bool> },
     Excuse(Timestamp, Done<()>),
@@ -176,6 +177,7 @@ impl Job {
             Self::Access(_, done)
             | Self::Remember(_, done)
             | Self::Keep(_, done)
+            | Self::Keys(_, done)
             | Self::Excuse(_, done)
             | Self::Forget(_, done)
             | Self::ForgetExchanges(_, done)
@@ -191,6 +193,7 @@ impl Job {
             Self::Exchange(step, spent, done) => settle(pen.exchange(&step, spent), done),
             Self::Remember(met, done) => settle(pen.remember_met(&met), done),
             Self::Keep(keeping, done) => settle(pen.keep(&keeping), done),
+            Self::Keys(change, done) => settle(pen.keys(&change), done),
             Self::Begin(beginning, done) => settle(pen.begin_action(&beginning), done),
             Self::Heard { credential, last, due, done } => {
                 settle(pen.heard(credential, last, due), done)
@@ -531,6 +534,19 @@ impl Pen<'_> {
             }
         }
         self.append(&Leaf::of(entry), None, *at).map(drop)
+    }
+
+    fn keys(&mut self, change: &KeyChange) -> Result<(), LedgerError> {
+        for SealedKey { key, sealed } in &change.keys {
+            let body = serde_json::to_string(&StoredKey::from(key)).map_err(unavailable)?;
+            let sql = "INSERT INTO signing_key (id, body, sealed) VALUES (?1, ?2, ?3) \
+                ON CONFLICT (id) DO UPDATE SET body = excluded.body, sealed = excluded.sealed";
+            self.execute(sql, &[&key.id.as_str(), &body, sealed])?;
+        }
+        for entry in &change.entries {
+            self.append(&Leaf::of(entry), None, change.at)?;
+        }
+        Ok(())
     }
 
     /// Compare and set: what is no longer approved is not begun, of two beginnings the first counts,

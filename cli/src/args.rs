@@ -24,7 +24,7 @@ pub(crate) use admin::{
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{
     CredentialCommand, CredentialListArgs, HeartbeatArgs, InspectArgs, MatchingArgs, MintArgs,
-    VerifyTokenArgs,
+    ProofArgs, VerifyTokenArgs,
 };
 pub(crate) use digest::DigestArgs;
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};

@@ -16,7 +16,7 @@ mod wait;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assent_core::credential::Secret as CoreSecret;
+use assent_core::credential::{KeyError, Secret as CoreSecret};
 use assent_core::digest::Digest;
 pub use assent_core::wire;
 pub use device::DeviceLogin;
@@ -347,6 +347,33 @@ impl Client {
     pub async fn heartbeat(&self, credential: &str) -> Result<wire::Heartbeat, ClientError> {
         let path = path("/v1/credentials/{}/heartbeat", credential);
         self.transport.send(Call::change(&path, &json!({}), &IdempotencyKey::fresh())).await
+    }
+
+    /// Mints a credential that is bound to a key (RFC 9449). `prove` makes a proof for a call by `POST`
+    /// of this URL, with this nonce where the authority asks for one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn mint_bound(
+        &self,
+        id: &str,
+        wanted: &wire::MintRequest,
+        key: &IdempotencyKey,
+        prove: impl Fn(&str, Option<&str>) -> Result<String, KeyError>,
+    ) -> Result<wire::Credential, ClientError> {
+        let path = path("/v1/requests/{}/credentials", id);
+        let url = format!("{}{path}", self.transport.base());
+        let send = async |nonce: Option<&str>| {
+            let fault = |error| ClientError::usage(format!("no proof can be made: {error}"));
+            let proof = prove(&url, nonce).map_err(fault)?;
+            self.transport.send_once(Call::change(&path, wanted, key).proven(proof)).await
+        };
+        match send(None).await {
+            Err(error) if error.code() == Some("use_dpop_nonce") => {
+                send(error.nonce.as_deref()).await
+            }
+            settled => settled,
+        }
     }
 
     /// Takes one credential back, by its id.

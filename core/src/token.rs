@@ -12,6 +12,8 @@ mod hostile;
 mod keys;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod wycheproof;
 
 use std::collections::BTreeSet;
 
@@ -20,7 +22,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::canonical;
-use crate::credential::introduction;
 use crate::digest::Digest;
 use crate::time::{Span, Timestamp};
 
@@ -33,6 +34,8 @@ pub const MAX_TOKEN: usize = 16_384;
 pub const LEEWAY: Span = Span::seconds(60);
 /// The longest life of a token that is believed: a workload's token is for one job, one run.
 pub const MAX_LIFE: Span = Span::hours(24);
+/// The `typ` of what an authority says to another of itself: a type of its own (RFC 8725 section 3.11).
+pub(crate) const INTRODUCTION: &str = "assent-authority+jwt";
 /// For how long after its issue a security event token is taken: a transmitter that could not reach
 /// us tries again, for days.
 pub const EVENT_TOKENS_LAST: Span = Span::hours(7 * 24);
@@ -381,7 +384,7 @@ impl Header {
             // RFC 7519 section 5.1: a media type, whose letters' case does not matter.
             Some(Some(typ)) if typ.eq_ignore_ascii_case("jwt") => Typ::Jwt,
             Some(Some(typ)) if typ.eq_ignore_ascii_case("at+jwt") => Typ::AccessToken,
-            Some(Some(introduction::TYP)) => Typ::Authority,
+            Some(Some(INTRODUCTION)) => Typ::Authority,
             Some(Some(typ)) if typ.eq_ignore_ascii_case("secevent+jwt") => Typ::EventToken,
             Some(_) => return Err(TokenError::Header("typ is neither JWT nor at+jwt")),
         };

@@ -750,6 +750,37 @@ pub struct MintRequest {
     pub heartbeat: Option<String>,
 }
 
+/// Spends a single-use token, as the service that was shown it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redemption {
+    /// The token.
+    pub token: String,
+    /// For whom it must be: the service itself.
+    pub audience: String,
+    /// What came with it, where it is bound to a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<PassedOn>,
+}
+
+impl std::fmt::Debug for Redemption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redemption").field("audience", &self.audience).finish_non_exhaustive()
+    }
+}
+
+/// A proof of possession (RFC 9449) that a service was shown, and the call that it came with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PassedOn {
+    /// The `DPoP` header.
+    pub proof: String,
+    /// The call's method.
+    pub method: String,
+    /// The call's URL, as its sender sees it.
+    pub uri: String,
+}
+
 /// A minted credential. The token and the fields are given once and kept nowhere.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Credential {

@@ -16,6 +16,7 @@ mod keys;
 mod live;
 mod plans;
 mod policies;
+mod possession;
 mod refusals;
 mod requests;
 mod signals;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use assent_core::access::{Access, Purpose};
 use assent_core::credential::Secret;
+use assent_core::credential::dpop::Proofs;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
@@ -44,12 +46,13 @@ pub use exchange::ExchangeError;
 pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
+pub(crate) use possession::code as proof_code;
 pub use requests::{Filed, Listing};
 pub use signals::PushError;
 
 use crate::app::authzen::Authzen;
 use crate::broker::Brokers;
-use crate::chance::Chance;
+use crate::chance::{Chance, NoChance};
 use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::issuers::Issuers;
@@ -124,6 +127,7 @@ pub struct Authority {
     /// A place for each plan that is being taken in.
     taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
+    proofs: Result<Proofs, NoChance>,
     errands: abroad::Errands,
     hearing: heartbeats::Hearing,
 }
@@ -247,6 +251,7 @@ impl Authority {
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
+            proofs: possession::proofs(&Chance::default()),
             errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::binding::OtherRun;
-use crate::credential::dpop::Thumbprint;
+use crate::credential::dpop::{ProofError, Thumbprint};
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId};
@@ -194,6 +194,15 @@ pub enum RedeemError {
     /// Not of this request, not minted, expired or ended.
     #[error("the credential is not valid now")]
     Inactive,
+    /// It is bound to a key, and whoever was shown it passes no proof of it on.
+    #[error(
+        "the credential is bound to a key: pass on the proof that came with it, the call's method and \
+         its URL"
+    )]
+    NoProof,
+    /// It is bound to a key, and the proof that was passed on is not good.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// It was redeemed before.
     #[error("the credential was redeemed at {at}; it is good once")]
     Spent {

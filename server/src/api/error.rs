@@ -11,7 +11,7 @@ use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::app::{AppError, ApprovalError, BeginError};
+use crate::app::{AppError, ApprovalError, BeginError, proof_code};
 use crate::keys::ChangeError;
 use crate::ledger::LedgerError;
 
@@ -25,13 +25,23 @@ pub struct ApiError {
     errors: Vec<ProblemField>,
     intent: Option<Box<Intent>>,
     private: Option<String>,
+    nonce: Option<String>,
 }
 
 impl ApiError {
     /// An answer of this status and code that says this.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let (kind, detail) = ("about:blank", detail.into());
-        Self { status, kind, code, detail, errors: Vec::new(), intent: None, private: None }
+        Self {
+            status,
+            kind,
+            code,
+            detail,
+            errors: Vec::new(),
+            intent: None,
+            private: None,
+            nonce: None,
+        }
     }
 
     /// The same, of a problem type that a specification names (RFC 9457 section 3.1.1).
@@ -156,6 +166,9 @@ impl From<AppError> for ApiError {
             AppError::Redeem(error) => match error {
                 RedeemError::Inactive => Self::new(S::FORBIDDEN, "credential_inactive", text),
                 RedeemError::Spent { .. } => Self::new(S::CONFLICT, "credential_spent", text),
+                RedeemError::NoProof | RedeemError::Proof(_) => {
+                    Self::new(S::FORBIDDEN, "invalid_dpop_proof", text)
+                }
             },
             AppError::SendPlan(error) => send_plan(&error, text),
             AppError::FetchPlan(error) => fetch_plan(&error, text),
@@ -175,6 +188,9 @@ impl From<AppError> for ApiError {
                 private: Some(text.clone()),
                 ..Self::new(S::BAD_GATEWAY, "not_opened", text)
             },
+            AppError::Proof { error, nonce } => {
+                Self { nonce, ..Self::new(S::BAD_REQUEST, proof_code(&error), text) }
+            }
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
             AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),
             AppError::Closing => Self::new(S::SERVICE_UNAVAILABLE, "closing", text),
@@ -335,6 +351,9 @@ impl IntoResponse for ApiError {
         headers.insert(header::CONTENT_TYPE, json);
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(nonce) = self.nonce.and_then(|nonce| HeaderValue::from_str(&nonce).ok()) {
+            headers.insert("dpop-nonce", nonce);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -133,7 +133,7 @@ pub const ROUTES: &[Route] = &[
     route!(Change "/v1/credentials/{id}/revoke" "Take one credential back",
         NONE, NONE, post(credentials::revoke)),
     route!(Change "/v1/credentials/redeem" "Spend a single-use token, as the service it is for",
-        NONE, Some(of::<wire::Introspection>), post(credentials::redeem)),
+        Some(of::<wire::Redemption>), Some(of::<wire::Introspection>), post(credentials::redeem)),
     route!(Post "/v1/decisions" "What policy would say; nothing is stored",
         Some(of::<wire::Intent>), Some(of::<wire::Decision>), post(requests::decide)),
     route!(Post "/v1/plans" "Hand in a plan, as `terraform show -json` prints it",

@@ -1,6 +1,7 @@
 //! Why a use case gave no answer of its kind: a rule of the domain, or nothing to be had now.
 
 use assent_core::access::AccessError;
+use assent_core::credential::dpop::ProofError;
 use assent_core::credential::ring::{AddError, RetireError};
 use assent_core::credential::{Algorithm, KeyError};
 use assent_core::id::{AccessId, NotAnId};
@@ -107,6 +108,8 @@ pub enum AppError {
          again with the same idempotency key"
     )]
     NotOpened { broker: String, problem: String },
+    #[error("{error}")]
+    Proof { error: ProofError, nonce: Option<String> },
     #[error(
         "the authority `{authority}`, whose people approved this, cannot be asked whether that still \
          holds: {problem}; try again"

@@ -16,11 +16,13 @@ mod wait;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assent_core::credential::Secret as CoreSecret;
+use assent_core::credential::{KeyError, Secret as CoreSecret};
+use assent_core::digest::Digest;
 pub use assent_core::wire;
 pub use device::DeviceLogin;
 pub use error::{ClientError, ErrorKind};
 pub use exchange::FreshToken;
+pub use reqwest::Client as HttpClient;
 use serde_json::{Value, json};
 pub use settings::{Retry, Roots, Settings};
 pub use token::{Identity, IdentitySource, TokenSource};
@@ -50,6 +52,11 @@ impl IdempotencyKey {
         Self(chance.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// The key of a wish that is known again by this digest, also by whoever has forgotten it.
+    pub fn of(wish: Digest) -> Self {
+        Self(wish.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// The key as it is sent.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,6 +77,15 @@ impl Client {
     /// or for one that holds more than where the authority is.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
         Ok(Self { transport: Arc::new(Transport::new(settings)?) })
+    }
+
+    /// The same over a connection that somebody else has made ready, for nobody in particular and
+    /// with nothing sent twice.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn over(http: HttpClient, url: Url, timeout: Duration) -> Result<Self, ClientError> {
+        Ok(Self { transport: Arc::new(Transport::over(http, url, timeout)?) })
     }
 
     /// The authority's base URL, without a slash at the end.
@@ -333,6 +349,33 @@ impl Client {
         self.transport.send(Call::change(&path, &json!({}), &IdempotencyKey::fresh())).await
     }
 
+    /// Mints a credential that is bound to a key (RFC 9449). `prove` makes a proof for a call by `POST`
+    /// of this URL, with this nonce where the authority asks for one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn mint_bound(
+        &self,
+        id: &str,
+        wanted: &wire::MintRequest,
+        key: &IdempotencyKey,
+        prove: impl Fn(&str, Option<&str>) -> Result<String, KeyError>,
+    ) -> Result<wire::Credential, ClientError> {
+        let path = path("/v1/requests/{}/credentials", id);
+        let url = format!("{}{path}", self.transport.base());
+        let send = async |nonce: Option<&str>| {
+            let fault = |error| ClientError::usage(format!("no proof can be made: {error}"));
+            let proof = prove(&url, nonce).map_err(fault)?;
+            self.transport.send_once(Call::change(&path, wanted, key).proven(proof)).await
+        };
+        match send(None).await {
+            Err(error) if error.code() == Some("use_dpop_nonce") => {
+                send(error.nonce.as_deref()).await
+            }
+            settled => settled,
+        }
+    }
+
     /// Takes one credential back, by its id.
     ///
     /// # Errors
@@ -482,6 +525,52 @@ impl Client {
     /// [`ClientError`].
     pub async fn access_list(&self) -> Result<wire::AccessList, ClientError> {
         self.transport.send(Call::get("/v1/access")).await
+    }
+
+    /// Every signing key.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn signing_keys(&self) -> Result<wire::Keys, ClientError> {
+        self.transport.send(Call::get("/v1/keys")).await
+    }
+
+    /// Makes a signing key, or brings one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn make_key(
+        &self,
+        wanted: &wire::NewKey,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Key, ClientError> {
+        self.transport.send(Call::change("/v1/keys", wanted, key)).await
+    }
+
+    /// Takes a signing key out of use.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn retire_key(
+        &self,
+        id: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Key, ClientError> {
+        self.transport.send(Call::change(&path("/v1/keys/{}/retire", id), &json!({}), key)).await
+    }
+
+    /// Takes a signing key out at once.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn revoke_key(
+        &self,
+        id: &str,
+        reason: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Key, ClientError> {
+        let body = json!({"reason": reason});
+        self.transport.send(Call::change(&path("/v1/keys/{}/revoke", id), &body, key)).await
     }
 
     /// Takes an access token back.

@@ -46,6 +46,7 @@ pub(crate) struct Call {
     body: Body,
     key: Option<String>,
     approval: Option<String>,
+    proof: Option<String>,
     /// How long it takes at least until it is given up.
     patience: Duration,
     /// The largest answer that is read.
@@ -71,6 +72,7 @@ impl Call {
             body: Body::None,
             key: None,
             approval: None,
+            proof: None,
             patience: Duration::ZERO,
             most: MAX_ANSWER,
         }
@@ -123,6 +125,11 @@ impl Call {
         self
     }
 
+    /// The same, with this proof of possession. It is good once, so the call is not sent again.
+    pub(crate) fn proven(self, proof: String) -> Self {
+        Self { proof: Some(proof), ..self }
+    }
+
     pub(crate) fn with_query(mut self, query: &[(&str, &str)]) -> Self {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         self.query.extend(query.iter().map(own));
@@ -144,11 +151,7 @@ impl Call {
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Result<Self, ClientError> {
         let Settings { url, token, user_agent, roots, timeout, retry } = settings;
-        check_guarded(&url)?;
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            let message = "the server's URL must hold no user, password or query".to_owned();
-            return Err(ClientError::usage(message));
-        }
+        check_place(&url)?;
         let http = unproxied_in_the_clear(reqwest::Client::builder(), &url)
             .user_agent(user_agent)
             .redirect(reqwest::redirect::Policy::none())
@@ -163,6 +166,18 @@ impl Transport {
             }
         };
         let base = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { http, base, presents, timeout, retry })
+    }
+
+    pub(crate) fn over(
+        http: reqwest::Client,
+        url: Url,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
+        check_place(&url)?;
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        let presents = Presents::Plain(TokenSource::Nothing);
+        let retry = Retry { attempts: 1, max_wait: Duration::ZERO };
         Ok(Self { http, base, presents, timeout, retry })
     }
 
@@ -272,6 +287,9 @@ impl Transport {
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);
         }
+        if let Some(proof) = &call.proof {
+            request = request.header("dpop", proof);
+        }
         if let Some(approval) = &call.approval {
             request = request.header("assent-approval", approval);
         }
@@ -292,13 +310,15 @@ impl Transport {
             error: ClientError::lost(&self.server(), &error),
         })?;
         let wait = retry_after(&response);
+        let nonce = response.headers().get("dpop-nonce").and_then(|nonce| nonce.to_str().ok());
+        let nonce = nonce.map(str::to_owned);
         let answer = read(&self.server(), response, call.most).await;
         let (status, body) = answer.map_err(Failure::heard)?;
         if status.is_success() {
             return understand(self, status, &body).map_err(Failure::heard);
         }
         let error = self.refused(call, status, &body);
-        Err(Failure::heard(ClientError { wait, ..error }))
+        Err(Failure::heard(ClientError { wait, nonce, ..error }))
     }
 
     /// Fetches something small from elsewhere, over the same kind of connection.
@@ -407,6 +427,16 @@ async fn read(
 /// What goes to this machine in the clear goes to no proxy: it would read the token.
 fn unproxied_in_the_clear(builder: reqwest::ClientBuilder, url: &Url) -> reqwest::ClientBuilder {
     if url.scheme() == "https" { builder } else { builder.no_proxy() }
+}
+
+/// Refuses what is more than where the authority is.
+fn check_place(url: &Url) -> Result<(), ClientError> {
+    check_guarded(url)?;
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        let message = "the server's URL must hold no user, password or query".to_owned();
+        return Err(ClientError::usage(message));
+    }
+    Ok(())
 }
 
 /// Refuses what would send a token in the clear.

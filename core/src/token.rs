@@ -12,6 +12,8 @@ mod hostile;
 mod keys;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod wycheproof;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +34,8 @@ pub const MAX_TOKEN: usize = 16_384;
 pub const LEEWAY: Span = Span::seconds(60);
 /// The longest life of a token that is believed: a workload's token is for one job, one run.
 pub const MAX_LIFE: Span = Span::hours(24);
+/// The `typ` of what an authority says to another of itself: a type of its own (RFC 8725 section 3.11).
+pub(crate) const INTRODUCTION: &str = "assent-authority+jwt";
 /// For how long after its issue a security event token is taken: a transmitter that could not reach
 /// us tries again, for days.
 pub const EVENT_TOKENS_LAST: Span = Span::hours(7 * 24);
@@ -84,6 +88,8 @@ pub enum Typ {
     Jwt,
     /// `at+jwt` (RFC 9068 section 2.1): an access token, such as another Assent's credential.
     AccessToken,
+    /// Ours: what another authority says when it calls for itself.
+    Authority,
     /// `secevent+jwt` (RFC 8417 section 2.3): a statement of what happened, and never proof of who
     /// presents it.
     EventToken,
@@ -133,7 +139,7 @@ impl UnverifiedToken {
     /// refused whoever had signed it.
     pub fn read(token: &str) -> Result<Self, TokenError> {
         match Self::read_any(token)? {
-            token @ Self { typ: Typ::Jwt | Typ::AccessToken, .. } => Ok(token),
+            token @ Self { typ: Typ::Jwt | Typ::AccessToken | Typ::Authority, .. } => Ok(token),
             Self { typ: Typ::EventToken, .. } => {
                 Err(TokenError::Header("typ is neither JWT nor at+jwt"))
             }
@@ -148,7 +154,7 @@ impl UnverifiedToken {
     pub fn read_event_token(token: &str) -> Result<Self, TokenError> {
         match Self::read_any(token)? {
             token @ Self { typ: Typ::EventToken, .. } => Ok(token),
-            Self { typ: Typ::Jwt | Typ::AccessToken, .. } => {
+            Self { typ: Typ::Jwt | Typ::AccessToken | Typ::Authority, .. } => {
                 Err(TokenError::Header("typ is not secevent+jwt"))
             }
         }
@@ -350,6 +356,11 @@ impl VerifiedToken {
         };
         value.as_str()
     }
+
+    /// The texts of a claim that is a list of them; `None` where there is none, or it is no such list.
+    pub fn claims(&self, name: &str) -> Option<Vec<&str>> {
+        self.claims.get(name)?.as_array()?.iter().map(Value::as_str).collect()
+    }
 }
 
 /// RFC 7515 section 4. `x5t` says which certificate the key has (GitHub Actions sends it); it steers
@@ -373,6 +384,7 @@ impl Header {
             // RFC 7519 section 5.1: a media type, whose letters' case does not matter.
             Some(Some(typ)) if typ.eq_ignore_ascii_case("jwt") => Typ::Jwt,
             Some(Some(typ)) if typ.eq_ignore_ascii_case("at+jwt") => Typ::AccessToken,
+            Some(Some(INTRODUCTION)) => Typ::Authority,
             Some(Some(typ)) if typ.eq_ignore_ascii_case("secevent+jwt") => Typ::EventToken,
             Some(_) => return Err(TokenError::Header("typ is neither JWT nor at+jwt")),
         };

@@ -6,6 +6,7 @@ pub mod authzen;
 mod entries;
 mod event;
 mod history;
+mod keys;
 mod known;
 pub mod oauth;
 pub mod plan;
@@ -23,9 +24,11 @@ pub use entries::{
 };
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
+pub use keys::{IssuerMisfit, Key, Keys, NewKey};
 pub use known::{Concerns, Known, KnownError, Network, Opinion, SeenPlan};
 pub use request::{
-    Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageStatus,
+    Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageElsewhere,
+    StageStatus,
 };
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
@@ -351,8 +354,11 @@ pub struct Stage {
     pub rules: BTreeSet<String>,
     /// How many different people.
     pub approvals: u32,
-    /// From whom: `group:release-managers`, `person:bob`.
+    /// From whom: `group:release-managers`, `person:bob`; nobody here where it is reviewed elsewhere.
     pub from: Vec<String>,
+    /// The authority of another organisation whose people review it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
     /// Who may not count, beside the requester and everybody behind the change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
@@ -371,6 +377,45 @@ pub struct Stage {
     /// How often its people are told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remind: Option<String>,
+}
+
+impl Stage {
+    /// Who is asked: people here, or those of another authority.
+    pub fn asks(&self) -> Vec<String> {
+        let elsewhere = self.elsewhere.iter().map(|to| format!("authority:{}", to.authority));
+        self.from.iter().cloned().chain(elsewhere).collect()
+    }
+}
+
+/// The authority of another organisation, as a stage asks it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Elsewhere {
+    /// What the policy calls it.
+    pub authority: String,
+    /// Its URL, and the exact issuer of its credentials.
+    pub issuer: String,
+    /// For whom the tokens are by which this authority says there who it is.
+    pub audience: String,
+    /// Who of theirs counts; absent is everybody whom its rules ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers: Option<BTreeSet<String>>,
+    /// Who of theirs is who here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<String, PrincipalId>,
+}
+
+impl From<&policy::ruling::Elsewhere> for Elsewhere {
+    fn from(elsewhere: &policy::ruling::Elsewhere) -> Self {
+        let people = elsewhere.people.iter().map(|(name, id)| (name.clone(), id.into()));
+        Self {
+            authority: elsewhere.authority.clone(),
+            issuer: elsewhere.issuer.clone(),
+            audience: elsewhere.audience.clone(),
+            approvers: elsewhere.approvers.clone(),
+            people: people.collect(),
+        }
+    }
 }
 
 /// What a grant allows.
@@ -420,6 +465,7 @@ impl From<&policy::ruling::Stage> for Stage {
             rules: stage.rules.clone(),
             approvals: stage.approvals,
             from: texts(&stage.from),
+            elsewhere: stage.elsewhere.as_ref().map(Elsewhere::from),
             exclude: texts(&stage.exclude),
             after: stage.after.clone(),
             login_within: stage.login_within.map(|span| span.to_string()),
@@ -702,6 +748,37 @@ pub struct MintRequest {
     /// How long the holder wants to be silent at most before it ends: `2m`. Rules may ask for less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<String>,
+}
+
+/// Spends a single-use token, as the service that was shown it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redemption {
+    /// The token.
+    pub token: String,
+    /// For whom it must be: the service itself.
+    pub audience: String,
+    /// What came with it, where it is bound to a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<PassedOn>,
+}
+
+impl std::fmt::Debug for Redemption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redemption").field("audience", &self.audience).finish_non_exhaustive()
+    }
+}
+
+/// A proof of possession (RFC 9449) that a service was shown, and the call that it came with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PassedOn {
+    /// The `DPoP` header.
+    pub proof: String,
+    /// The call's method.
+    pub method: String,
+    /// The call's URL, as its sender sees it.
+    pub uri: String,
 }
 
 /// A minted credential. The token and the fields are given once and kept nowhere.

@@ -1,5 +1,6 @@
 //! The use cases: what a caller can have done. No HTTP here, and no SQL.
 
+mod abroad;
 mod access;
 mod afterwards;
 pub mod authzen;
@@ -11,9 +12,11 @@ mod error;
 mod exact;
 mod exchange;
 mod heartbeats;
+mod keys;
 mod live;
 mod plans;
 mod policies;
+mod possession;
 mod refusals;
 mod requests;
 mod signals;
@@ -25,13 +28,13 @@ mod waiters;
 use std::sync::{Arc, Mutex, RwLock};
 
 use assent_core::access::{Access, Purpose};
-use assent_core::credential::{KeySet, Secret, Signer};
+use assent_core::credential::Secret;
+use assent_core::credential::dpop::Proofs;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
 use assent_core::time::{Span, Timestamp};
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
@@ -43,15 +46,17 @@ pub use exchange::ExchangeError;
 pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
+pub(crate) use possession::code as proof_code;
 pub use requests::{Filed, Listing};
 pub use signals::PushError;
 
 use crate::app::authzen::Authzen;
 use crate::broker::Brokers;
-use crate::chance::Chance;
+use crate::chance::{Chance, NoChance};
 use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::issuers::Issuers;
+use crate::keys::Keys;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
@@ -77,7 +82,7 @@ pub struct Parts {
     /// Whence the keys of foreign issuers come.
     pub issuers: Issuers,
     /// What signs.
-    pub signer: Signer,
+    pub keys: Keys,
     /// What time it is.
     pub clock: Clock,
     /// The base URL under which callers reach it, without a slash at the end. The issuer.
@@ -105,8 +110,7 @@ pub struct Authority {
     heard: signals::Heard,
     later_reviews: Cached<Vec<LaterReview>>,
     vouched: Mutex<access::Vouched>,
-    signer: Signer,
-    keys: KeySet,
+    keys: Keys,
     clock: Clock,
     chance: Chance,
     base: String,
@@ -123,6 +127,8 @@ pub struct Authority {
     /// A place for each plan that is being taken in.
     taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
+    proofs: Result<Proofs, NoChance>,
+    errands: abroad::Errands,
     hearing: heartbeats::Hearing,
 }
 
@@ -215,8 +221,7 @@ impl Authority {
     /// Puts an authority together.
     pub fn new(parts: Parts) -> Self {
         let Parts { ledger, rules, source, engines, proxies, issuers, .. } = parts;
-        let Parts { signer, clock, base, closing, .. } = parts;
-        let keys = KeySet::read(&json!({"keys": [signer.jwk()]}));
+        let Parts { keys, clock, base, closing, .. } = parts;
         Self {
             ledger,
             rules: RwLock::new(Rules::new(rules, clock.now())),
@@ -231,7 +236,6 @@ impl Authority {
             heard: signals::Heard::default(),
             later_reviews: Cached::default(),
             vouched: Mutex::default(),
-            signer,
             keys,
             clock,
             chance: Chance::default(),
@@ -247,6 +251,8 @@ impl Authority {
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
+            proofs: possession::proofs(&Chance::default()),
+            errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
         }
     }
@@ -277,11 +283,6 @@ impl Authority {
     /// The base URL, without a slash at the end. Also the issuer of credentials.
     pub fn base(&self) -> &str {
         &self.base
-    }
-
-    /// The public keys, as a JWK set.
-    pub fn jwks(&self) -> serde_json::Value {
-        json!({"keys": [self.signer.jwk()]})
     }
 
     /// Ends when the server is to stop.

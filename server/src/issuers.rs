@@ -19,6 +19,7 @@ use assent_core::policy::cidr::Cidr;
 use assent_core::time::{Span, Timestamp};
 use assent_core::token::PublicKeys;
 use assent_core::trust::{KeySource, Trust};
+use url::Url;
 
 pub use discovery::DiscoveryError;
 pub use fetch::FetchError;
@@ -137,6 +138,14 @@ impl Issuers {
             }
         }
         slot.usable(now)
+    }
+
+    /// An address that policy lists, and connections that go nowhere else than issuers' may.
+    ///
+    /// # Errors
+    /// [`FetchError`] for what must not be reached.
+    pub fn way_to(&self, address: &str) -> Result<(Url, reqwest::Client), FetchError> {
+        self.fetcher.way_to(address)
     }
 
     fn slot(&self, place: Place) -> Shared {

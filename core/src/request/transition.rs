@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::binding::OtherRun;
-use crate::credential::dpop::Thumbprint;
+use crate::credential::dpop::{ProofError, Thumbprint};
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId};
@@ -194,6 +194,15 @@ pub enum RedeemError {
     /// Not of this request, not minted, expired or ended.
     #[error("the credential is not valid now")]
     Inactive,
+    /// It is bound to a key, and whoever was shown it passes no proof of it on.
+    #[error(
+        "the credential is bound to a key: pass on the proof that came with it, the call's method and \
+         its URL"
+    )]
+    NoProof,
+    /// It is bound to a key, and the proof that was passed on is not good.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// It was redeemed before.
     #[error("the credential was redeemed at {at}; it is good once")]
     Spent {
@@ -291,18 +300,7 @@ impl Request {
         let mut step = self.step(now, by, Fact::Reviewed(review));
         match verdict {
             Verdict::Deny => step.push(now, Fact::Denied(denial)),
-            Verdict::Approve => {
-                if let Some(advanced) = step.next.advance(membership) {
-                    step.push(now, advanced);
-                }
-                let progress = step.next.progress(membership);
-                if let (true, Some(terms)) = (progress.is_met(), self.terms()) {
-                    let consume_by = now.plus(terms.grant_window);
-                    let counted = progress.stages().iter();
-                    let counted = counted.map(|s| (s.name.clone(), s.counted.clone())).collect();
-                    step.push(now, Fact::Approved { counted, consume_by, uses: terms.uses });
-                }
-            }
+            Verdict::Approve => step.settle(membership, now),
         }
         Ok(step)
     }
@@ -332,7 +330,8 @@ impl Request {
         if self.requester.behind().contains(who) {
             return Err(ReviewError::OwnRequest(who.clone()));
         }
-        if self.reviews.iter().any(|review| review.reviewer == *who) {
+        let twice = self.reviews.iter().any(|review| review.reviewer == *who);
+        if twice || self.has_endorsed(who) {
             return Err(ReviewError::Twice(who.clone()));
         }
         let stages = self.asked_stages();
@@ -341,7 +340,7 @@ impl Request {
         let asks = |stage: &&&Stage| is_asked(stage, who, &approval, &behind, membership);
         let asking: Vec<_> = open.iter().filter(asks).collect();
         if asking.is_empty() {
-            let asked = open.iter().flat_map(|stage| &stage.from).map(ToString::to_string);
+            let asked = open.iter().flat_map(|stage| stage.asks());
             let asked: BTreeSet<String> = asked.collect();
             let asked = asked.into_iter().collect::<Vec<_>>().join(", ");
             return Err(ReviewError::NotAsked { who: who.clone(), asked });
@@ -386,7 +385,8 @@ impl Request {
 
     /// Whether somebody reviewed it, or somebody else did in their place.
     pub(super) fn has_spoken(&self, who: &PrincipalId) -> bool {
-        self.reviews.iter().any(|r| r.reviewer == *who || r.stands_in_for.contains(who))
+        self.has_endorsed(who)
+            || self.reviews.iter().any(|r| r.reviewer == *who || r.stands_in_for.contains(who))
     }
 
     /// Spends one use of the grant. What comes back is sealed: it opens with the receipt of its
@@ -840,6 +840,22 @@ impl Step {
     /// One more fact, that follows from the others by the authority's own rules.
     pub(super) fn push(&mut self, at: Timestamp, fact: Fact) {
         self.record(Event { request: self.next.id, at, by: None, fact });
+    }
+
+    /// What follows from one more word for it: stages are filled and open, and once all are filled
+    /// it is approved.
+    pub(super) fn settle(&mut self, membership: &Membership, now: Timestamp) {
+        if let Some(advanced) = self.next.advance(membership) {
+            self.push(now, advanced);
+        }
+        let progress = self.next.progress(membership);
+        if let (true, Some(terms)) = (progress.is_met(), self.next.terms()) {
+            let consume_by = now.plus(terms.grant_window);
+            let uses = terms.uses;
+            let counted = progress.stages().iter();
+            let counted = counted.map(|s| (s.name.clone(), s.counted.clone())).collect();
+            self.push(now, Fact::Approved { counted, consume_by, uses });
+        }
     }
 
     /// One more fact, by the same caller.

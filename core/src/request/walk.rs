@@ -100,6 +100,7 @@ pub(super) fn fact_word(fact: &Fact) -> &'static str {
         Fact::Advanced { .. } => "advanced",
         Fact::Escalated { .. } => "escalated",
         Fact::Reminded { .. } => "reminded",
+        Fact::Abroad { what, .. } => what.word(),
         Fact::PostReviewed(_) => "later review",
         Fact::PostReviewDone { .. } => "later review done",
         Fact::PostReviewMissed { .. } => "later review missed",
@@ -297,7 +298,10 @@ impl World {
             State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23]),
             _ if request.credentials().iter().any(is_unspent) && self.chance.one_in(8) => 13,
             _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
-            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(2) => 25,
+            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(3) => 25,
+            _ if request.credentials().iter().any(|c| c.is_live(now)) && self.chance.one_in(3) => {
+                13
+            }
             _ => *self.chance.pick(&[
                 8, 8, 11, 11, 11, 13, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 22, 22, 23,
                 24, 24,
@@ -647,6 +651,7 @@ fn stages(chance: &mut Chance) -> Vec<Stage> {
             rules: BTreeSet::from(["r".to_owned()]),
             approvals: 1 + chance.one_in(3) as u32,
             from,
+            elsewhere: None,
             exclude: if chance.one_in(4) { exclude } else { BTreeSet::new() },
             after: after.filter(|_| chance.one_in(2)),
             login_within: chance.one_in(4).then(|| Span::minutes(1 + chance.below(60))),

@@ -1,6 +1,7 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
 use assent_core::access::AccessError;
+use assent_core::credential::ring::{AddError, RetireError};
 use assent_core::policy::uses::Use;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, FetchPlanError, PostReviewError, RedeemError,
@@ -10,7 +11,8 @@ use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::app::{AppError, ApprovalError, BeginError};
+use crate::app::{AppError, ApprovalError, BeginError, proof_code};
+use crate::keys::ChangeError;
 use crate::ledger::LedgerError;
 
 /// An error answer. The private cause goes to the log, once, when the answer is made.
@@ -23,13 +25,23 @@ pub struct ApiError {
     errors: Vec<ProblemField>,
     intent: Option<Box<Intent>>,
     private: Option<String>,
+    nonce: Option<String>,
 }
 
 impl ApiError {
     /// An answer of this status and code that says this.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let (kind, detail) = ("about:blank", detail.into());
-        Self { status, kind, code, detail, errors: Vec::new(), intent: None, private: None }
+        Self {
+            status,
+            kind,
+            code,
+            detail,
+            errors: Vec::new(),
+            intent: None,
+            private: None,
+            nonce: None,
+        }
     }
 
     /// The same, of a problem type that a specification names (RFC 9457 section 3.1.1).
@@ -154,6 +166,9 @@ impl From<AppError> for ApiError {
             AppError::Redeem(error) => match error {
                 RedeemError::Inactive => Self::new(S::FORBIDDEN, "credential_inactive", text),
                 RedeemError::Spent { .. } => Self::new(S::CONFLICT, "credential_spent", text),
+                RedeemError::NoProof | RedeemError::Proof(_) => {
+                    Self::new(S::FORBIDDEN, "invalid_dpop_proof", text)
+                }
             },
             AppError::SendPlan(error) => send_plan(&error, text),
             AppError::FetchPlan(error) => fetch_plan(&error, text),
@@ -168,15 +183,29 @@ impl From<AppError> for ApiError {
             AppError::KeyReused => Self::new(S::UNPROCESSABLE_ENTITY, "key_reused", text),
             AppError::TokenMade(_) => Self::new(S::CONFLICT, "token_made", text),
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
+            AppError::PartnerAway { .. } => Self::new(S::SERVICE_UNAVAILABLE, "partner_away", text),
             AppError::NotOpened { .. } => Self {
                 private: Some(text.clone()),
                 ..Self::new(S::BAD_GATEWAY, "not_opened", text)
             },
+            AppError::Proof { error, nonce } => {
+                Self { nonce, ..Self::new(S::BAD_REQUEST, proof_code(&error), text) }
+            }
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
             AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),
             AppError::Closing => Self::new(S::SERVICE_UNAVAILABLE, "closing", text),
             AppError::Ledger(error) => ledger(&error),
-            AppError::NoChance(_) | AppError::Key(_) => {
+            AppError::NoKey(_) => Self::new(S::SERVICE_UNAVAILABLE, "no_key", text),
+            AppError::Keys(ChangeError::Ledger(error)) => ledger(&error),
+            AppError::AddKey(error) => match error {
+                AddError::Known(_) => Self::new(S::CONFLICT, "key_known", text),
+                AddError::TooMany(_) => Self::new(S::CONFLICT, "too_many_keys", text),
+            },
+            AppError::RetireKey(error) => match error {
+                RetireError::NoSuchKey(_) => Self::new(S::NOT_FOUND, "not_found", text),
+                RetireError::Needed(_) => Self::new(S::CONFLICT, "key_needed", text),
+            },
+            AppError::NoChance(_) | AppError::Key(_) | AppError::Keys(ChangeError::Seal(_)) => {
                 Self::internal("no_signature", "the server cannot sign now; try again", text)
             }
         }
@@ -322,6 +351,9 @@ impl IntoResponse for ApiError {
         headers.insert(header::CONTENT_TYPE, json);
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(nonce) = self.nonce.and_then(|nonce| HeaderValue::from_str(&nonce).ok()) {
+            headers.insert("dpop-nonce", nonce);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

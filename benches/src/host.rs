@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use assent_client::{Client, Secret, Settings, Url, wire};
-use assent_core::credential::Signer;
 use assent_core::policy::Policy;
 use assent_core::policy::document::PolicyDocument;
 use assent_server::app::{Authority, Parts};
-use assent_server::chance::Chance;
 use assent_server::clock::Clock;
 use assent_server::engines::NoEngines;
 use assent_server::issuers::{Issuers, Reach};
+use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::Ledger;
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
+use assent_server::sealing::Sealer;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -87,7 +87,14 @@ impl Host {
         let runtime = runtime()?;
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
         let url = format!("http://{}", listener.local_addr()?);
-        let key = Signer::generate(Chance::default().source())?;
+        let clock = Clock::system();
+        let opening = Opening {
+            ledger: Arc::clone(&ledger),
+            sealer: Sealer::default(),
+            issuer: url.clone(),
+            settings: KeySettings::default(),
+            before: None,
+        };
         let closing = CancellationToken::new();
         let parts = Parts {
             ledger,
@@ -96,8 +103,8 @@ impl Host {
             engines: Arc::new(NoEngines),
             proxies: Proxies::default(),
             issuers: Issuers::new(Reach::default()),
-            signer: Signer::new(&url, &key)?,
-            clock: Clock::system(),
+            keys: runtime.block_on(Keys::open(opening, clock.now()))?,
+            clock,
             base: url.clone(),
             closing: closing.clone(),
         };

@@ -17,7 +17,9 @@ use std::path::PathBuf;
 use assent_client::Secret;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-pub(crate) use admin::{AdminCommand, InitArgs, TokenCommand, TokenCreateArgs};
+pub(crate) use admin::{
+    AdminCommand, InitArgs, KeyCommand, KeyImportArgs, KeyRotateArgs, TokenCommand, TokenCreateArgs,
+};
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{
     CredentialCommand, CredentialListArgs, HeartbeatArgs, InspectArgs, MatchingArgs, MintArgs,
@@ -36,7 +38,7 @@ pub(crate) use requests::{
     ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs, RevokeArgs,
     ShowArgs, WaitArgs, WatchArgs,
 };
-pub(crate) use serve::{IssuerArgs, ServeArgs};
+pub(crate) use serve::{IssuerArgs, KeyArgs, ServeArgs};
 pub(crate) use trust::{
     TrustAddArgs, TrustCheckArgs, TrustCommand, TrustRemoveArgs, TrustShowArgs,
 };

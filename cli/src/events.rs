@@ -1,7 +1,7 @@
 //! An entry of the audit log in one line.
 
 use assent_client::wire::{Entry, event_from_json};
-use assent_core::request::{Denial, Event, Fact, Recall, Verdict};
+use assent_core::request::{AbroadFact, Denial, Event, Fact, Recall, Verdict};
 use serde_json::Value;
 
 use crate::output::clean;
@@ -55,6 +55,23 @@ fn fact(fact: &Fact) -> (&'static str, String) {
                 reasons.iter().map(|r| format!("{} ({})", r.message, r.rule)).collect();
             ("refused by policy", reasons.join("; "))
         }
+        Fact::Denied(Denial::Elsewhere { authority, request, reason, .. }) => {
+            ("denied elsewhere", format!("{request} at {authority}: {reason}"))
+        }
+        Fact::Abroad { stage, what } => match what {
+            AbroadFact::Asked { authority, request, .. } => {
+                ("asked elsewhere", format!("{stage} of {authority}: {request} there"))
+            }
+            AbroadFact::Endorsed { endorsement, .. } => {
+                let people: Vec<_> =
+                    endorsement.approved_by.iter().map(ToString::to_string).collect();
+                ("endorsed", format!("{stage} by {}", people.join(", ")))
+            }
+            AbroadFact::Withdrawn { reason } => {
+                ("endorsed no longer", format!("{stage}: {reason}"))
+            }
+            AbroadFact::Told => ("told elsewhere", stage.clone()),
+        },
         Fact::Denied(Denial::Reviewed { comment, .. }) => ("denied", comment.clone()),
         Fact::Expired { deadline } => ("expired", format!("its time was up at {deadline}")),
         Fact::Canceled { reason } => ("canceled", reason.clone()),

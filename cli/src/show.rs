@@ -96,7 +96,7 @@ pub(crate) fn ruling(ruling: &Ruling) -> String {
 }
 
 fn stage(stage: &Stage) -> String {
-    let from: Vec<_> = stage.from.iter().map(|who| clean(who)).collect();
+    let from: Vec<_> = stage.asks().iter().map(|who| clean(who)).collect();
     let mut text = format!("{} of {}", stage.approvals, from.join(" or "));
     if !stage.exclude.is_empty() {
         let exclude: Vec<_> = stage.exclude.iter().map(|who| clean(who)).collect();

@@ -17,10 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assent_core::credential::Secret as CoreSecret;
+use assent_core::digest::Digest;
 pub use assent_core::wire;
 pub use device::DeviceLogin;
 pub use error::{ClientError, ErrorKind};
 pub use exchange::FreshToken;
+pub use reqwest::Client as HttpClient;
 use serde_json::{Value, json};
 pub use settings::{Retry, Roots, Settings};
 pub use token::{Identity, IdentitySource, TokenSource};
@@ -50,6 +52,11 @@ impl IdempotencyKey {
         Self(chance.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// The key of a wish that is known again by this digest, also by whoever has forgotten it.
+    pub fn of(wish: Digest) -> Self {
+        Self(wish.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// The key as it is sent.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,6 +77,15 @@ impl Client {
     /// or for one that holds more than where the authority is.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
         Ok(Self { transport: Arc::new(Transport::new(settings)?) })
+    }
+
+    /// The same over a connection that somebody else has made ready, for nobody in particular and
+    /// with nothing sent twice.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn over(http: HttpClient, url: Url, timeout: Duration) -> Result<Self, ClientError> {
+        Ok(Self { transport: Arc::new(Transport::over(http, url, timeout)?) })
     }
 
     /// The authority's base URL, without a slash at the end.
@@ -462,6 +478,52 @@ impl Client {
     /// [`ClientError`].
     pub async fn access_list(&self) -> Result<wire::AccessList, ClientError> {
         self.transport.send(Call::get("/v1/access")).await
+    }
+
+    /// Every signing key.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn signing_keys(&self) -> Result<wire::Keys, ClientError> {
+        self.transport.send(Call::get("/v1/keys")).await
+    }
+
+    /// Makes a signing key, or brings one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn make_key(
+        &self,
+        wanted: &wire::NewKey,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Key, ClientError> {
+        self.transport.send(Call::change("/v1/keys", wanted, key)).await
+    }
+
+    /// Takes a signing key out of use.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn retire_key(
+        &self,
+        id: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Key, ClientError> {
+        self.transport.send(Call::change(&path("/v1/keys/{}/retire", id), &json!({}), key)).await
+    }
+
+    /// Takes a signing key out at once.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn revoke_key(
+        &self,
+        id: &str,
+        reason: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Key, ClientError> {
+        let body = json!({"reason": reason});
+        self.transport.send(Call::change(&path("/v1/keys/{}/revoke", id), &body, key)).await
     }
 
     /// Takes an access token back.

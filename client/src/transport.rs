@@ -144,11 +144,7 @@ impl Call {
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Result<Self, ClientError> {
         let Settings { url, token, user_agent, roots, timeout, retry } = settings;
-        check_guarded(&url)?;
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            let message = "the server's URL must hold no user, password or query".to_owned();
-            return Err(ClientError::usage(message));
-        }
+        check_place(&url)?;
         let http = unproxied_in_the_clear(reqwest::Client::builder(), &url)
             .user_agent(user_agent)
             .redirect(reqwest::redirect::Policy::none())
@@ -163,6 +159,18 @@ impl Transport {
             }
         };
         let base = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { http, base, presents, timeout, retry })
+    }
+
+    pub(crate) fn over(
+        http: reqwest::Client,
+        url: Url,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
+        check_place(&url)?;
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        let presents = Presents::Plain(TokenSource::Nothing);
+        let retry = Retry { attempts: 1, max_wait: Duration::ZERO };
         Ok(Self { http, base, presents, timeout, retry })
     }
 
@@ -407,6 +415,16 @@ async fn read(
 /// What goes to this machine in the clear goes to no proxy: it would read the token.
 fn unproxied_in_the_clear(builder: reqwest::ClientBuilder, url: &Url) -> reqwest::ClientBuilder {
     if url.scheme() == "https" { builder } else { builder.no_proxy() }
+}
+
+/// Refuses what is more than where the authority is.
+fn check_place(url: &Url) -> Result<(), ClientError> {
+    check_guarded(url)?;
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        let message = "the server's URL must hold no user, password or query".to_owned();
+        return Err(ClientError::usage(message));
+    }
+    Ok(())
 }
 
 /// Refuses what would send a token in the clear.

@@ -6,6 +6,8 @@
 
 pub mod denial;
 pub mod dpop;
+pub mod fit;
+pub mod introduction;
 mod key;
 mod permits;
 mod possession;

@@ -99,6 +99,11 @@ impl Grant {
         self.credential
     }
 
+    /// For whom the credential is.
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
     /// When the credential ends at the latest.
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at

@@ -7,6 +7,7 @@ pub mod canonical;
 pub mod credential;
 pub mod device;
 pub mod digest;
+pub mod endorsement;
 pub mod grant;
 pub mod id;
 pub mod intent;

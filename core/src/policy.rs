@@ -26,6 +26,7 @@ mod hostile;
 mod index;
 pub mod lint;
 pub mod opinion;
+pub mod partner;
 mod polarity;
 pub mod quorum;
 mod record;
@@ -48,6 +49,7 @@ use crate::policy::combine::Said;
 use crate::policy::condition::{Condition, Truth};
 use crate::policy::document::{Fault, OnChange, Place, PolicyChanges, PolicyDocument};
 use crate::policy::index::Index;
+use crate::policy::partner::Partner;
 use crate::policy::record::Records;
 use crate::policy::risk::Factor;
 use crate::policy::ruling::{Addressee, PostReview, Ruling, Stage, Terms};
@@ -197,6 +199,11 @@ impl Policy {
     /// The trust of this name.
     pub fn trust(&self, name: &str) -> Option<&Trust> {
         self.trusts.get(name)
+    }
+
+    /// The authority of another organisation of this name.
+    pub fn authority(&self, name: &str) -> Option<&Partner> {
+        self.records.authorities.get(name)
     }
 
     /// How many rules there are.

@@ -6,6 +6,7 @@
 
 mod afterwards;
 mod approval;
+mod elsewhere;
 pub mod event;
 mod exact;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use afterwards::{Afterwards, PostReviewError};
+pub use elsewhere::{Abroad, AbroadFact, EndorseError, Errand};
 pub use event::{Denial, Event, Fact, Recall, Review, Verdict};
 pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
 pub use replay::ReplayError;
@@ -68,6 +70,7 @@ pub struct Request {
     known: Known,
     reviews: Vec<Review>,
     stage_lives: BTreeMap<String, StageLife>,
+    abroad: elsewhere::AllAbroad,
     afterwards: Vec<Afterwards>,
     state: State,
     credentials: Vec<Issued>,
@@ -400,7 +403,8 @@ impl Request {
             (review.reviewer.clone(), approval)
         });
         let behind = self.requester.behind();
-        Progress::of(&self.asked_stages(), &approvals.collect(), &behind, membership)
+        let (stages, endorsed) = (self.asked_stages(), self.endorsed());
+        Progress::of(&stages, &approvals.collect(), &endorsed, &behind, membership)
     }
 
     /// Whether there is a grant, or credentials of one: a grant whose window passed after some of

@@ -20,6 +20,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::canonical;
+use crate::credential::introduction;
 use crate::digest::Digest;
 use crate::time::{Span, Timestamp};
 
@@ -81,6 +82,8 @@ pub enum Typ {
     Jwt,
     /// `at+jwt` (RFC 9068 section 2.1): an access token, such as another Assent's credential.
     AccessToken,
+    /// Ours: what another authority says when it calls for itself.
+    Authority,
 }
 
 /// A token that was read and is not believed yet.
@@ -261,6 +264,11 @@ impl VerifiedToken {
         };
         value.as_str()
     }
+
+    /// The texts of a claim that is a list of them; `None` where there is none, or it is no such list.
+    pub fn claims(&self, name: &str) -> Option<Vec<&str>> {
+        self.claims.get(name)?.as_array()?.iter().map(Value::as_str).collect()
+    }
 }
 
 /// RFC 7515 section 4. `x5t` says which certificate the key has (GitHub Actions sends it); it steers
@@ -284,6 +292,7 @@ impl Header {
             // RFC 7519 section 5.1: a media type, whose letters' case does not matter.
             Some(Some(typ)) if typ.eq_ignore_ascii_case("jwt") => Typ::Jwt,
             Some(Some(typ)) if typ.eq_ignore_ascii_case("at+jwt") => Typ::AccessToken,
+            Some(Some(introduction::TYP)) => Typ::Authority,
             Some(_) => return Err(TokenError::Header("typ is neither JWT nor at+jwt")),
         };
         let algorithm = of("alg").flatten().filter(|alg| Algorithm::is_known(alg));

@@ -16,11 +16,12 @@ use serde_json::{Map, Value, json};
 
 use crate::canonical;
 use crate::digest::Digest;
+use crate::endorsement;
 use crate::membership::is_name_character;
 use crate::policy::glob::Glob;
 use crate::principal::{Principal, PrincipalId, PrincipalIdError, PrincipalKind, is_visible};
 use crate::time::Span;
-use crate::token::{PublicKeys, VerifiedToken};
+use crate::token::{PublicKeys, Typ, VerifiedToken};
 
 pub use shape::Shape;
 use subject::Subject;
@@ -206,7 +207,9 @@ impl UnverifiedTrust {
         let unfit = |name: &&String| !name.chars().all(is_name_character) || name.is_empty();
         let group = self.groups.iter().find(unfit);
         say("groups", group.map(|name| format!("`{name}` is no name of a group")));
-        let nobody = !self.people.is_empty() && shape::person(self.shape, &self.issuer).is_none();
+        let names = shape::person(self.shape, &self.issuer).is_some()
+            || self.shape == Some(Shape::AssentAuthority);
+        let nobody = !self.people.is_empty() && !names;
         let problem = "tokens of this shape name no people by a number";
         say("people", nobody.then(|| problem.to_owned()));
         for (what, globs) in [("kinds", &self.kinds), ("environments", &self.environments)] {
@@ -363,6 +366,10 @@ impl Trust {
         if !shape::takes(self.shape, token.typ()) {
             return Err(Mismatch::Typ);
         }
+        // What a partner says of a question of ours lets nobody in, whoever holds it.
+        if token.claim("kind") == Some(endorsement::KIND) && token.typ() == Typ::AccessToken {
+            return Err(Mismatch::Typ);
+        }
         for (name, values) in &self.claims {
             let fits = token.claim(name).is_some_and(|value| values.contains(value));
             if !fits {
@@ -382,6 +389,15 @@ impl Trust {
     /// The people behind the workload, as the issuer knows them and as this authority does.
     fn acts_for(&self, token: &VerifiedToken) -> Result<BTreeSet<PrincipalId>, Mismatch> {
         let mut people = BTreeSet::new();
+        if self.shape == Some(Shape::AssentAuthority) {
+            let behind = || Mismatch::Claim("behind".to_owned());
+            let names = token.claims("behind").filter(|names| !names.is_empty());
+            for name in names.ok_or_else(behind)? {
+                people.insert(endorsement::person(name, &self.issuer, None).ok_or_else(behind)?);
+                people.extend(self.people.get(name).cloned());
+            }
+            return Ok(people);
+        }
         let Some(person) = shape::person(self.shape, &self.issuer) else { return Ok(people) };
         // Who started it must be known: somebody would count who must not.
         let number = token.claim(person.claim);
@@ -432,7 +448,7 @@ fn claim_fault(name: &str, values: &BTreeSet<String>) -> Option<String> {
 }
 
 /// An address that says one thing only: what is compared as text is also what is fetched.
-fn url_fault(text: &str) -> Option<String> {
+pub(crate) fn url_fault(text: &str) -> Option<String> {
     let problem = |what: &str| Some(format!("`{}` {what}", text.escape_debug()));
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/:[]".contains(&b);
     if text.len() > 255 || !text.bytes().all(plain) {

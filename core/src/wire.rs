@@ -6,6 +6,7 @@ pub mod authzen;
 mod entries;
 mod event;
 mod history;
+mod keys;
 mod known;
 pub mod oauth;
 pub mod plan;
@@ -22,9 +23,11 @@ pub use entries::{
 };
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
+pub use keys::{IssuerMisfit, Key, Keys, NewKey};
 pub use known::{Known, Network, Opinion, SeenPlan};
 pub use request::{
-    Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageStatus,
+    Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageElsewhere,
+    StageStatus,
 };
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
@@ -346,8 +349,11 @@ pub struct Stage {
     pub rules: BTreeSet<String>,
     /// How many different people.
     pub approvals: u32,
-    /// From whom: `group:release-managers`, `person:bob`.
+    /// From whom: `group:release-managers`, `person:bob`; nobody here where it is reviewed elsewhere.
     pub from: Vec<String>,
+    /// The authority of another organisation whose people review it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
     /// Who may not count, beside the requester and everybody behind the change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
@@ -366,6 +372,45 @@ pub struct Stage {
     /// How often its people are told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remind: Option<String>,
+}
+
+impl Stage {
+    /// Who is asked: people here, or those of another authority.
+    pub fn asks(&self) -> Vec<String> {
+        let elsewhere = self.elsewhere.iter().map(|to| format!("authority:{}", to.authority));
+        self.from.iter().cloned().chain(elsewhere).collect()
+    }
+}
+
+/// The authority of another organisation, as a stage asks it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Elsewhere {
+    /// What the policy calls it.
+    pub authority: String,
+    /// Its URL, and the exact issuer of its credentials.
+    pub issuer: String,
+    /// For whom the tokens are by which this authority says there who it is.
+    pub audience: String,
+    /// Who of theirs counts; absent is everybody whom its rules ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers: Option<BTreeSet<String>>,
+    /// Who of theirs is who here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<String, PrincipalId>,
+}
+
+impl From<&policy::ruling::Elsewhere> for Elsewhere {
+    fn from(elsewhere: &policy::ruling::Elsewhere) -> Self {
+        let people = elsewhere.people.iter().map(|(name, id)| (name.clone(), id.into()));
+        Self {
+            authority: elsewhere.authority.clone(),
+            issuer: elsewhere.issuer.clone(),
+            audience: elsewhere.audience.clone(),
+            approvers: elsewhere.approvers.clone(),
+            people: people.collect(),
+        }
+    }
 }
 
 /// What a grant allows.
@@ -415,6 +460,7 @@ impl From<&policy::ruling::Stage> for Stage {
             rules: stage.rules.clone(),
             approvals: stage.approvals,
             from: texts(&stage.from),
+            elsewhere: stage.elsewhere.as_ref().map(Elsewhere::from),
             exclude: texts(&stage.exclude),
             after: stage.after.clone(),
             login_within: stage.login_within.map(|span| span.to_string()),

@@ -25,7 +25,7 @@ pub(crate) fn stages(ruling: &Ruling) -> Value {
         Value::object([
             ("name", Value::text(&stage.name)),
             ("approvals", Value::Number(Number::Unsigned(stage.approvals.into()))),
-            ("from", Value::texts(stage.from.iter().cloned())),
+            ("from", Value::texts(stage.asks())),
         ])
     };
     Value::List(ruling.stages.iter().map(stage).collect())
@@ -49,7 +49,8 @@ pub(crate) fn refused(ruling: &Ruling) -> String {
 
 /// One stage in words.
 fn stage(stage: &Stage) -> String {
-    let from: Vec<_> = stage.from.iter().map(|approver| bare(approver)).collect();
+    let from = stage.asks();
+    let from: Vec<_> = from.iter().map(|approver| bare(approver)).collect();
     let rules: Vec<_> = stage.rules.iter().map(String::as_str).collect();
     let after = stage.after.as_ref().map(|after| format!(", after {after}")).unwrap_or_default();
     let noun = if rules.len() == 1 { "rule" } else { "rules" };
@@ -91,6 +92,7 @@ pub(crate) mod tests {
             rules: ["prod-apply".to_owned()].into(),
             approvals,
             from: from.iter().map(|name| (*name).to_owned()).collect(),
+            elsewhere: None,
             exclude: Vec::new(),
             after: None,
             login_within: None,

@@ -76,6 +76,7 @@ fn a_pending_request_says_who_is_awaited() {
         awaited: vec!["carol".into(), "dave".into()],
         open: true,
         escalated_at: None,
+        elsewhere: None,
     }];
     let what = "Request req_1 is not approved yet (awaited: 1 of carol, dave), and `wait`";
     check(&pending, "Approval is pending", what);

@@ -1,5 +1,6 @@
 //! The use cases: what a caller can have done. No HTTP here, and no SQL.
 
+mod abroad;
 mod access;
 mod afterwards;
 pub mod authzen;
@@ -11,6 +12,7 @@ mod error;
 mod exact;
 mod exchange;
 mod heartbeats;
+mod keys;
 mod live;
 mod plans;
 mod policies;
@@ -25,13 +27,12 @@ mod waiters;
 use std::sync::{Arc, Mutex, RwLock};
 
 use assent_core::access::{Access, Purpose};
-use assent_core::credential::{KeySet, Secret, Signer};
+use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
 use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
 use assent_core::time::{Span, Timestamp};
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
@@ -51,6 +52,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::issuers::Issuers;
+use crate::keys::Keys;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
@@ -76,7 +78,7 @@ pub struct Parts {
     /// Whence the keys of foreign issuers come.
     pub issuers: Issuers,
     /// What signs.
-    pub signer: Signer,
+    pub keys: Keys,
     /// What time it is.
     pub clock: Clock,
     /// The base URL under which callers reach it, without a slash at the end. The issuer.
@@ -103,8 +105,7 @@ pub struct Authority {
     signals: Cached<serde_json::Map<String, serde_json::Value>>,
     later_reviews: Cached<Vec<LaterReview>>,
     vouched: Mutex<access::Vouched>,
-    signer: Signer,
-    keys: KeySet,
+    keys: Keys,
     clock: Clock,
     chance: Chance,
     base: String,
@@ -121,6 +122,7 @@ pub struct Authority {
     /// A place for each plan that is being taken in.
     taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
+    errands: abroad::Errands,
     hearing: heartbeats::Hearing,
 }
 
@@ -204,8 +206,7 @@ impl Authority {
     /// Puts an authority together.
     pub fn new(parts: Parts) -> Self {
         let Parts { ledger, rules, source, engines, proxies, issuers, .. } = parts;
-        let Parts { signer, clock, base, closing, .. } = parts;
-        let keys = KeySet::read(&json!({"keys": [signer.jwk()]}));
+        let Parts { keys, clock, base, closing, .. } = parts;
         Self {
             ledger,
             rules: RwLock::new(Rules::new(rules, clock.now())),
@@ -219,7 +220,6 @@ impl Authority {
             signals: Cached::default(),
             later_reviews: Cached::default(),
             vouched: Mutex::default(),
-            signer,
             keys,
             clock,
             chance: Chance::default(),
@@ -235,6 +235,7 @@ impl Authority {
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
+            errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
         }
     }
@@ -265,11 +266,6 @@ impl Authority {
     /// The base URL, without a slash at the end. Also the issuer of credentials.
     pub fn base(&self) -> &str {
         &self.base
-    }
-
-    /// The public keys, as a JWK set.
-    pub fn jwks(&self) -> serde_json::Value {
-        json!({"keys": [self.signer.jwk()]})
     }
 
     /// Ends when the server is to stop.

@@ -19,6 +19,7 @@ use assent_core::policy::cidr::Cidr;
 use assent_core::time::{Span, Timestamp};
 use assent_core::token::PublicKeys;
 use assent_core::trust::{KeySource, Trust};
+use url::Url;
 
 pub use discovery::DiscoveryError;
 pub use fetch::FetchError;
@@ -101,28 +102,49 @@ impl Issuers {
         key_id: &str,
         now: Timestamp,
     ) -> Result<Arc<PublicKeys>, IssuerError> {
-        let at = match trust.keys() {
+        self.keys_of(trust.issuer(), trust.keys(), key_id, now).await
+    }
+
+    /// The same, of an issuer whose keys are there.
+    ///
+    /// # Errors
+    /// [`IssuerError`].
+    pub async fn keys_of(
+        &self,
+        issuer: &str,
+        source: &KeySource,
+        key_id: &str,
+        now: Timestamp,
+    ) -> Result<Arc<PublicKeys>, IssuerError> {
+        let at = match source {
             KeySource::Pinned(keys) => return Ok(Arc::new(keys.clone())),
             KeySource::Discovered => None,
             KeySource::At(address) => Some(address.clone()),
         };
-        let slot = self.slot((trust.issuer().to_owned(), at.clone()));
+        let slot = self.slot((issuer.to_owned(), at.clone()));
         let mut slot = slot.lock().await;
         if slot.wants(key_id, now) {
             slot.tried_at = Some(now);
-            match self.fetcher.keys(trust.issuer(), at.as_deref()).await {
+            match self.fetcher.keys(issuer, at.as_deref()).await {
                 Ok(keys) => {
                     slot.keys = Some((Arc::new(keys), now));
                     slot.failed = None;
                 }
                 Err(error) => {
-                    let issuer = trust.issuer();
                     tracing::warn!(issuer, %error, "an issuer's keys could not be fetched");
                     slot.failed = Some(error.to_string());
                 }
             }
         }
         slot.usable(now)
+    }
+
+    /// An address that policy lists, and connections that go nowhere else than issuers' may.
+    ///
+    /// # Errors
+    /// [`FetchError`] for what must not be reached.
+    pub fn way_to(&self, address: &str) -> Result<(Url, reqwest::Client), FetchError> {
+        self.fetcher.way_to(address)
     }
 
     fn slot(&self, place: Place) -> Shared {

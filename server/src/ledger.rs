@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use assent_core::access::{Access, AccessStep};
 use assent_core::audit::Frontier;
+use assent_core::credential::ring::Key;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
 use assent_core::principal::PrincipalId;
@@ -81,6 +82,9 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Requests of which something that a broker opened is to be closed, longest due first.
     async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
 
+    /// Requests of which something is to be done at partners, now or later, oldest first.
+    async fn errands(&self) -> Result<Vec<RequestId>, LedgerError>;
+
     /// Requests of which something may be good at this moment, or is open outside, newest first: at
     /// least those.
     async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
@@ -150,6 +154,13 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 
     /// Every version of one of them, oldest first.
     async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError>;
+
+    /// The record of every signing key there is or was.
+    async fn signing_keys(&self) -> Result<Vec<SealedKey>, LedgerError>;
+
+    /// Writes records of signing keys, and the audit entries that tell of their change: all of them,
+    /// or none.
+    async fn commit_keys(&self, change: KeyChange) -> Result<(), LedgerError>;
 
     /// Writes one sealed piece of an exact plan. It is nobody's until a step says that it is kept.
     async fn write_piece(&self, piece: Piece) -> Result<(), LedgerError>;
@@ -326,6 +337,26 @@ pub struct KeptDocument {
     pub text: Option<String>,
     /// Who wrote it.
     pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A signing key's record, and its private half as it may lie on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SealedKey {
+    /// The record.
+    pub key: Key,
+    /// The private half, sealed; `None` where it has signed for the last time.
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// A change of signing keys.
+#[derive(Clone, Debug)]
+pub struct KeyChange {
+    /// The keys that it changes, as they are after it.
+    pub keys: Vec<SealedKey>,
+    /// What the audit log says of it.
+    pub entries: Vec<Value>,
     /// When.
     pub at: Timestamp,
 }

@@ -12,7 +12,7 @@ pub mod clock;
 mod dev;
 pub mod engines;
 pub mod issuers;
-mod keys;
+pub mod keys;
 pub mod ledger;
 mod listener;
 pub mod network;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assent_core::credential::Secret;
+use assent_core::credential::fit::misfits;
 use assent_core::policy::document::Fault;
-use assent_core::time::Span;
+use assent_core::time::{Span, Timestamp};
 use assent_rego::{Launch, Limits, Pool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -15,16 +16,16 @@ use url::Url;
 use crate::app::authzen::Authzen;
 use crate::app::{AppError, Authority, Parts, documents_of};
 use crate::broker::Brokers;
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::issuers::{Issuers, Reach};
+use crate::keys::{self, KeySettings, Keys, Opening};
 use crate::ledger::sqlite::OpenError;
 use crate::ledger::{Ledger, LedgerError, SqliteLedger};
 use crate::network::Proxies;
 use crate::policy::{Loaded, Reading, Source, SourceError, moment};
-use crate::sealing::{self, SealingSource};
-use crate::{dev, keys};
+use crate::sealing::{self, Sealer, SealingSource};
+use crate::{dev, private};
 
 /// How an authority is set up.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub struct Config {
     pub plan_retention: Option<Span>,
     /// The files of sealing keys that were used before, and open only.
     pub earlier_sealing: Vec<PathBuf>,
+    /// How signing keys are dealt with.
+    pub keys: KeySettings,
 }
 
 /// What whoever started the server should be told. Nothing here is ever logged.
@@ -115,7 +118,7 @@ pub enum StartError {
     Meant(PathBuf),
     /// A key, and no ledger.
     #[error(
-        "{} has a signing key but no ledger: restore the ledger, or begin anew in another --data",
+        "{} has a key but no ledger: restore the ledger, or begin anew in another --data",
         .0.display()
     )]
     LedgerLost(PathBuf),
@@ -154,9 +157,18 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
-    /// The signing key.
-    #[error("the signing key cannot be used")]
-    Key(#[source] std::io::Error),
+    /// The signing key of before there was a ring.
+    #[error("{} cannot be used", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The signing keys.
+    #[error("the signing keys cannot be used")]
+    Keys(#[source] keys::OpenError),
     /// The sealing key.
     #[error(transparent)]
     Sealing(#[from] sealing::SourceError),
@@ -194,22 +206,21 @@ pub async fn run(
     if !faults.is_empty() {
         return Err(StartError::Policy(faults));
     }
-    let chance = Chance::default();
-    let key = config.data.join("signing-key.p8");
-    let signer = keys::signer(&key, &base, &chance).map_err(StartError::Key)?;
-    let sealer = config.sealing.sealer(&config.data, &config.earlier_sealing, true)?;
     let clock = Clock::system();
     clock.has_been(ledger.head().await?.at);
+    let ledger = Arc::new(ledger);
+    let is_new = ledger.signing_keys().await?.is_empty();
+    let sealer = config.sealing.sealer(&config.data, &config.earlier_sealing, is_new)?;
+    let keys = open_keys(&config, Arc::clone(&ledger), &sealer, &base, clock.now()).await?;
     announce(Announcement::Policy {
         rules: rules.policy.rule_count(),
         revision: rules.policy.revision().to_string(),
     });
-    let ledger = Arc::new(ledger);
     let closing = shutdown.clone();
     let (engines, proxies) = (engines, config.proxies.clone());
     let issuers = Issuers::new(config.reach.clone());
     let parts =
-        Parts { ledger, rules, source, engines, proxies, issuers, signer, clock, base, closing };
+        Parts { ledger, rules, source, engines, proxies, issuers, keys, clock, base, closing };
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
     let authority = authority.with_plan_retention(config.plan_retention);
     let authority = Arc::new(authority.with_brokers(config.brokers.clone()));
@@ -217,14 +228,20 @@ pub async fn run(
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;
     tracing::info!(url = authority.base(), "listening");
+    if config.public_url.is_some() {
+        tell_misfits(authority.base(), &config.keys);
+    }
     announce(Announcement::Listening { url: authority.base().to_owned() });
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
-    let closer = Arc::clone(&authority);
-    let (served, (), (), ()) = tokio::join!(
+    let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
+    let tender = Arc::clone(&authority);
+    let (served, (), (), (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),
         closer.close_until_closing(),
+        runner.run_errands_until_closing(),
+        tender.tend_keys_until_closing(),
     );
     tracing::info!("stopped");
     served.map_err(refused)
@@ -269,9 +286,46 @@ fn check_purpose(config: &Config) -> Result<(), StartError> {
 /// A key without its ledger is a ledger that was lost; a new one would hide it.
 fn check_whole(config: &Config) -> Result<(), StartError> {
     let size = |name: &str| std::fs::metadata(config.data.join(name)).map_or(0, |file| file.len());
-    match (size("signing-key.p8"), size("ledger.sqlite")) {
+    match (size("signing-key.p8") + size("sealing-key"), size("ledger.sqlite")) {
         (1.., 0) => Err(StartError::LedgerLost(config.data.clone())),
         _ => Ok(()),
+    }
+}
+
+/// The signing keys. The one that lies in a file, from before there was a ring, is taken over, and
+/// the file removed once the ledger has it: from then on it lies nowhere readable.
+async fn open_keys(
+    config: &Config,
+    ledger: Arc<SqliteLedger>,
+    sealer: &Sealer,
+    issuer: &str,
+    now: Timestamp,
+) -> Result<Keys, StartError> {
+    let path = config.data.join("signing-key.p8");
+    let unusable = |source| StartError::KeyFile { path: path.clone(), source };
+    let before = match private::read(&path) {
+        Ok(pkcs8) => Some(pkcs8),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(unusable(error)),
+    };
+    let is_taken_over = before.is_some();
+    let (sealer, issuer, settings) = (sealer.clone(), issuer.to_owned(), config.keys.clone());
+    let opening = Opening { ledger, sealer, issuer, settings, before };
+    let keys = Keys::open(opening, now).await.map_err(StartError::Keys)?;
+    if is_taken_over {
+        std::fs::remove_file(&path).map_err(unusable)?;
+        private::sync_directory(&path).map_err(unusable)?;
+        tracing::info!(file = %path.display(), "the signing key is kept sealed in the ledger now");
+    }
+    Ok(keys)
+}
+
+/// What clouds demand of an issuer that this one is not: nothing stands still for it, but whoever wants
+/// credentials to be taken there looks here first.
+fn tell_misfits(issuer: &str, keys: &KeySettings) {
+    let algorithms: Vec<_> = keys.audiences.needed().into_iter().collect();
+    for misfit in misfits(issuer, &algorithms) {
+        tracing::info!(issuer, who = misfit.who, "{}", misfit.problem);
     }
 }
 

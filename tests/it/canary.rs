@@ -4,6 +4,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use assent_client::Secret;
+use assent_core::credential::{Algorithm, SigningKey};
+use assent_server::chance::Chance;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::support::{Answer, Caller, Server, filing, fresh_key, sent};
@@ -159,6 +163,17 @@ async fn t66_no_secret_is_in_any_log_answer_page_or_file() {
     let root = server.holder_of(&root);
     let wanted = json!({"kind": "person", "sub": "dave"});
     let dave = root.post("/v1/access", &wanted).await.is(201).str("token");
+    let pkcs8 = SigningKey::generate(Algorithm::Es256, Chance::default().source()).unwrap();
+    let pem = STANDARD.encode(&*pkcs8);
+    let armoured = format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n");
+    let body = json!({"private_key": armoured, "at_once": true});
+    story.post(&root, "/v1/keys", body.clone()).await.is(201);
+    story.post(&root, "/v1/keys", body).await.is(409);
+    let body = json!({"private_key": armoured, "algorithm": "EdDSA"});
+    story.post(&root, "/v1/keys", body).await.is(422);
+    story.canaries.push(Canary::new("a signing key", &pem));
+    let hex: String = pkcs8.iter().map(|byte| format!("{byte:02x}")).collect();
+    story.canaries.push(Canary::new("a signing key in hex", &hex));
     let (alice, bob, carol) = server.people().await;
     let (fourth, door) = server.authority.seed_person("bob").await.unwrap();
     story.canaries.push(Canary::new("the bootstrap code", code.expose()));
@@ -200,6 +215,7 @@ async fn t66_no_secret_is_in_any_log_answer_page_or_file() {
         format!("/v1/credentials/{}", credential.str("id")),
         "/v1/audit/entries".to_owned(),
         "/v1/access".to_owned(),
+        "/v1/keys".to_owned(),
         "/v1/whoami".to_owned(),
         "/.well-known/jwks.json".to_owned(),
     ] {
@@ -211,6 +227,11 @@ async fn t66_no_secret_is_in_any_log_answer_page_or_file() {
     assert!(files.iter().any(|file| file.ends_with("ledger.sqlite-wal")), "{files:?}");
     let (logged, answered) = (log.text(), story.tape.text());
     assert!(logged.contains("the tape runs") && answered.contains("a whole life"));
+    for file in &files {
+        let bytes = std::fs::read(file).unwrap();
+        let scalar = &pkcs8[36..68];
+        assert!(!bytes.windows(32).any(|window| window == scalar), "{}", file.display());
+    }
     for canary in &story.canaries {
         canary.is_not_in("the log", logged.as_bytes());
         canary.is_not_in("an answer or a page", answered.as_bytes());

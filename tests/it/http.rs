@@ -15,6 +15,7 @@ mod expiry;
 mod faults;
 mod groups;
 mod heartbeat;
+mod keys;
 mod life;
 mod listing;
 mod live;

@@ -2,6 +2,8 @@
 //! holds for the tree as a whole. One binary; every test is alone with its own server and files.
 
 #[cfg(test)]
+mod authorities;
+#[cfg(test)]
 mod brokers;
 #[cfg(test)]
 mod canary;
@@ -11,6 +13,7 @@ mod crash;
 mod docs;
 #[cfg(test)]
 mod http;
+mod keys;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]

@@ -27,6 +27,7 @@ use assent_server::broker::Brokers;
 use assent_server::chance::Chance;
 use assent_server::engines::{Engines, NoEngines};
 use assent_server::issuers::{Issuers, Reach};
+use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
@@ -85,6 +86,9 @@ pub(crate) fn documents(text: &str) -> Vec<PolicyDocument> {
     vec![PolicyDocument { file: "tests.yaml".to_owned(), text: text.to_owned() }]
 }
 
+/// What seals the signing keys in all ledgers of tests.
+pub(crate) const SEALING_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// How a server is set up, where that matters to a test.
 pub(crate) struct Setup {
     pub(crate) source: Source,
@@ -93,6 +97,7 @@ pub(crate) struct Setup {
     pub(crate) reach: Reach,
     pub(crate) authzen: Authzen,
     pub(crate) brokers: Brokers,
+    pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
     pub(crate) rates: Rates,
 }
@@ -106,6 +111,7 @@ impl Default for Setup {
             reach: Reach::default(),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            keys: KeySettings::default(),
             plan_retention: None,
             rates: Rates::default(),
         }
@@ -133,6 +139,22 @@ impl Remains {
     pub(crate) fn sealing_anew(self) -> Self {
         Self { sealer: Sealer::default(), ..self }
     }
+
+    /// Chooses a free port, so that others can be told of it before a server is there.
+    pub(crate) fn settle(&mut self) {
+        let free = std::net::TcpListener::bind(self.address).unwrap();
+        self.address = free.local_addr().unwrap();
+    }
+
+    /// Where a server of it answers.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The same with another signing key.
+    pub(crate) fn with_another_key(self) -> Self {
+        Self { key: Self::fresh().key, ..self }
+    }
 }
 
 /// A server that answers on loopback.
@@ -141,6 +163,7 @@ pub(crate) struct Server {
     pub(crate) remains: Remains,
     closing: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
+    ledger: Arc<dyn Ledger>,
 }
 
 impl Server {
@@ -201,14 +224,51 @@ impl Server {
         Self::on(ledger, remains, Setup::default()).await
     }
 
+    /// With a ledger in memory, at its place and set up like this.
+    pub(crate) async fn placed(remains: Remains, setup: Setup) -> Self {
+        Self::placed_on(Arc::new(MemoryLedger::default()), remains, setup).await
+    }
+
+    /// The same with this ledger.
+    pub(crate) async fn placed_on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
+        Self::on(ledger, remains, setup).await
+    }
+
+    /// Its ledger, for a server after it.
+    pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
     async fn on(ledger: Arc<dyn Ledger>, remains: Remains, setup: Setup) -> Self {
-        let Setup { source, engines, proxies, reach, authzen, brokers, plan_retention, rates } =
-            setup;
+        let Setup {
+            source,
+            engines,
+            proxies,
+            reach,
+            authzen,
+            brokers,
+            keys,
+            plan_retention,
+            rates,
+        } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let base = format!("http://{address}");
         let closing = CancellationToken::new();
+        let kept = Arc::clone(&ledger);
+        // A ledger outlives what is left of a server; its keys must open all the same.
+        let sealer = Sealer::new(&SEALING_KEY.parse().unwrap(), &[]).unwrap();
+        let is_new = ledger.signing_keys().await.unwrap().is_empty();
+        let before = is_new.then(|| remains.key.to_vec().into());
+        let opening = Opening {
+            ledger: Arc::clone(&ledger),
+            sealer,
+            issuer: base.clone(),
+            settings: keys,
+            before,
+        };
+        let keys = Keys::open(opening, remains.time.clock().now()).await.unwrap();
         let parts = Parts {
             ledger,
             rules: Loaded::compile(reading, &[]).unwrap(),
@@ -216,7 +276,7 @@ impl Server {
             engines,
             proxies,
             issuers: Issuers::new(reach),
-            signer: Signer::new(&base, &remains.key).unwrap(),
+            keys,
             clock: remains.time.clock(),
             base,
             closing: closing.clone(),
@@ -225,7 +285,8 @@ impl Server {
         let authority = authority.with_sealer(remains.sealer.clone());
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
-        Self { authority, remains: Remains { address, ..remains }, closing, serving }
+        let remains = Remains { address, ..remains };
+        Self { authority, remains, closing, serving, ledger: kept }
     }
 
     /// Ends it as SIGTERM would, and waits until it has.

@@ -14,8 +14,8 @@ use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
 use assent_server::ledger::{
-    Beginning, Call, Commit, Head, Keeping, KeptDocument, KeptSignal, Ledger, LedgerError, Met,
-    PlanText, Spent, States, Write,
+    Beginning, Call, Commit, Head, Keeping, KeptDocument, KeptSignal, KeyChange, Ledger,
+    LedgerError, Met, PlanText, SealedKey, Spent, States, Write,
 };
 use async_trait::async_trait;
 
@@ -314,6 +314,14 @@ impl Ledger for Witness {
 
     async fn accesses(&self) -> Result<Vec<Access>, LedgerError> {
         self.ledger.accesses().await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SealedKey>, LedgerError> {
+        self.ledger.signing_keys().await
+    }
+
+    async fn commit_keys(&self, change: KeyChange) -> Result<(), LedgerError> {
+        self.ledger.commit_keys(change).await
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -1,6 +1,9 @@
 //! Administration, as it is typed.
 
+use std::path::PathBuf;
+
 use assent_client::Secret;
+use assent_core::credential::Algorithm;
 use assent_core::id::AccessId;
 use assent_core::time::Span;
 use clap::{ArgGroup, Args, Subcommand};
@@ -14,6 +17,9 @@ pub(crate) enum AdminCommand {
     /// Make, list and revoke access tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Rotate, list and revoke the keys that credentials are signed with
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +71,67 @@ pub(crate) struct TokenCreateArgs {
     /// How long it lives: 90d, at most 365d
     #[arg(long, value_name = "TIME")]
     pub(crate) expires_after: Option<Span>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// List signing keys, oldest first, and what clouds miss in the issuer
+    List(Printing),
+    /// Make another key, which takes over from the one that signs
+    Rotate(KeyRotateArgs),
+    /// Bring a key, which takes over from the one of its algorithm
+    Import(KeyImportArgs),
+    /// Take a key out of use that nobody needs; what it signed stays good until it is over
+    Retire(KeyIdArgs),
+    /// Take a key out at once, in an emergency: nothing that it signed is good any more
+    Revoke(KeyRevokeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyRotateArgs {
+    /// For what: ES256, RS256 or EdDSA
+    #[arg(long, value_name = "ALGORITHM")]
+    pub(crate) algorithm: Option<Algorithm>,
+    /// Let it sign at once, before verifiers can know it
+    #[arg(long)]
+    pub(crate) now: bool,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyImportArgs {
+    /// The private key as PKCS #8 in PEM; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Let it sign at once, before verifiers can know it
+    #[arg(long)]
+    pub(crate) now: bool,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyIdArgs {
+    /// The key's id
+    // It is base64url, and may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyRevokeArgs {
+    /// The key's id
+    // It is base64url, and may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) id: String,
+    /// Why; it goes on record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) printing: Printing,
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use assent_core::credential::Algorithm;
 use assent_core::policy::cidr::Cidr;
 use assent_core::time::Span;
 use assent_server::network::HeaderName;
@@ -70,7 +71,16 @@ pub(crate) struct ServeArgs {
     pub(crate) printing: Printing,
 }
 
-/// What keeps keys secret on disk
+fn signed_for(text: &str) -> Result<(String, Algorithm), String> {
+    let (audience, algorithm) = text.rsplit_once('=').ok_or("expected AUDIENCE=ALGORITHM")?;
+    if audience.is_empty() {
+        return Err("expected AUDIENCE=ALGORITHM".to_owned());
+    }
+    let algorithm = algorithm.parse().map_err(|error| format!("{error}"))?;
+    Ok((audience.to_owned(), algorithm))
+}
+
+/// Which keys sign, since when, and what keeps them secret on disk
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Keys")]
 pub(crate) struct KeyArgs {
@@ -82,6 +92,16 @@ pub(crate) struct KeyArgs {
     /// The file of a sealing key that was used before; may be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) earlier_sealing_key: Vec<PathBuf>,
+    /// Sign credentials for this audience with RS256 or EdDSA instead of ES256:
+    /// api://AzureADTokenExchange=RS256, which needs no saying; may be given several times
+    #[arg(long, value_name = "AUDIENCE=ALGORITHM", value_parser = signed_for)]
+    pub(crate) sign_for: Vec<(String, Algorithm)>,
+    /// How long a new signing key is published before it signs
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub(crate) key_lead: Span,
+    /// Make another signing key this often: 90d, at least 1d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) rotate_keys_every: Option<Span>,
 }
 
 /// What may be reached for the keys of the issuers that trusts name

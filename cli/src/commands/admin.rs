@@ -1,6 +1,7 @@
 //! `assent admin`
 
 mod init;
+mod key;
 mod token;
 
 use crate::args::{AdminCommand, ServerArgs};
@@ -8,7 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::{Environment, Server};
 
-/// Makes the first administrator, or deals with access tokens.
+/// Makes the first administrator, or deals with access tokens and signing keys.
 pub(crate) async fn run(
     command: AdminCommand,
     server: &ServerArgs,
@@ -17,6 +18,10 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     match command {
         AdminCommand::Init(args) => init::run(args, server, environment, output).await,
+        AdminCommand::Key(command) => {
+            let client = Server::settle(server, environment)?.client(server)?;
+            key::run(command, &client, output).await
+        }
         AdminCommand::Token(command) => {
             let client = Server::settle(server, environment)?.client(server)?;
             token::run(command, &client, output).await

@@ -5,20 +5,26 @@ mod log;
 
 use std::path::{Path, PathBuf};
 
+use assent_core::credential::ring::Schedule;
+use assent_core::time::Span;
 use assent_server::app::authzen::Authzen;
 use assent_server::broker::Brokers;
 use assent_server::issuers::Reach;
+use assent_server::keys::{Audiences, KeySettings};
 use assent_server::network::Proxies;
 use assent_server::policy::{Checkout, Source};
 use assent_server::sealing::SealingSource;
 use assent_server::{Config, StartError};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{IssuerArgs, ServeArgs};
+use crate::args::{IssuerArgs, KeyArgs, ServeArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::{Environment, secret_variable};
 use crate::signals::{Ask, Signals};
+
+/// The longest that a new key waits until it signs.
+const LONGEST_LEAD: Span = Span::hours(7 * 24);
 
 /// Runs the server until it is asked to end.
 pub(crate) async fn run(
@@ -42,6 +48,7 @@ pub(crate) async fn run(
     };
     let brokers = brokers(args.brokers.as_deref())?;
     let (policy, reach) = (source, reach(issuers, dev)?);
+    let settings = key_settings(&keys)?;
     let sealing = sealing(keys.sealing_key, environment)?;
     let config = Config {
         listen,
@@ -56,6 +63,7 @@ pub(crate) async fn run(
         plan_retention: args.plan_retention,
         sealing,
         earlier_sealing: keys.earlier_sealing_key,
+        keys: settings,
     };
     let shutdown = stopped_by_signals()?;
     let mut silent = false;
@@ -81,6 +89,20 @@ fn brokers(file: Option<&Path>) -> Result<Brokers, Failure> {
     let Some(file) = file else { return Ok(Brokers::default()) };
     let read = Brokers::read(file, &|name| secret_variable(name));
     read.map_err(|error| Failure::usage("the brokers cannot be used").because(with_causes(&error)))
+}
+
+/// When signing keys follow one another, and for whom they sign. Daily at the most, so that there are
+/// never more published than clouds take.
+fn key_settings(args: &KeyArgs) -> Result<KeySettings, Failure> {
+    let (lead, every) = (args.key_lead, args.rotate_keys_every);
+    if lead > LONGEST_LEAD {
+        return Err(Failure::usage("--key-lead is at most 7d"));
+    }
+    if every.is_some_and(|every| every < Span::hours(24) || every <= lead) {
+        return Err(Failure::usage("--rotate-keys-every is at least 1d, and more than --key-lead"));
+    }
+    let audiences = Audiences::default().with(args.sign_for.iter().cloned());
+    Ok(KeySettings { schedule: Schedule { lead, every }, audiences })
 }
 
 /// The sealing key: what is typed goes before what is set, and that before what systemd hands over.
@@ -154,7 +176,8 @@ fn exit(error: &StartError) -> Exit {
         | StartError::Ledger(_)
         | StartError::Read(_)
         | StartError::Listen { .. }
-        | StartError::Key(_)
+        | StartError::KeyFile { .. }
+        | StartError::Keys(_)
         | StartError::Sealing(_)
         | StartError::App(_) => Exit::Unknown,
     }

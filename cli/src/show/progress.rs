@@ -41,6 +41,10 @@ fn awaited(stage: &StageStatus) -> Option<String> {
     let named: Vec<_> = stage.awaited.iter().take(NAMED).map(|who| clean(who)).collect();
     let more = stage.awaited.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} others") } else { String::new() };
+    if let Some(to) = &stage.elsewhere {
+        let place = to.url.as_ref().unwrap_or(&to.issuer);
+        return Some(format!("awaiting {missing} of {} ({})", clean(&to.authority), clean(place)));
+    }
     let from: Vec<_> = stage.from.iter().map(|who| clean(who)).collect();
     let who = match named.is_empty() {
         true => "nobody can give it now".to_owned(),

@@ -243,14 +243,33 @@ impl Pair {
                 json!({"kty": "OKP", "crv": "Ed25519", "x": text(pair.public_key().as_ref())})
             }
             Self::Rs256(pair) => {
-                let key = pair.public_key();
-                let (n, e) = (key.modulus(), key.exponent());
-                let (n, e) =
-                    (n.big_endian_without_leading_zero(), e.big_endian_without_leading_zero());
+                let (n, e) = rsa_components(pair.public_key().as_ref())?;
                 json!({"kty": "RSA", "n": text(n), "e": text(e)})
             }
         })
     }
+}
+
+/// Modulus and exponent of an RSA public key in DER (RFC 8017 appendix A.1.1), without leading zeros.
+fn rsa_components(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (inside, rest) = element(0x30, der)?;
+    let (n, more) = element(0x02, inside)?;
+    let (e, end) = element(0x02, more)?;
+    let bare = |integer| <[u8]>::strip_prefix(integer, &[0]).unwrap_or(integer);
+    (rest.is_empty() && end.is_empty()).then(|| (bare(n), bare(e)))
+}
+
+/// The first element, if it has this tag, and what follows it (X.690 sections 8.1.3 and 10.1).
+fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (found, rest) = der.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    let (length, rest) = match *first {
+        short @ 0..=0x7f => (usize::from(short), rest),
+        0x81 => (usize::from(*rest.first()?), rest.get(1..)?),
+        0x82 => (usize::from(u16::from_be_bytes(*rest.first_chunk()?)), rest.get(2..)?),
+        _ => return None,
+    };
+    (*found == tag).then(|| rest.split_at_checked(length))?
 }
 
 /// The coordinates of an uncompressed point (SEC 1 section 2.3.3).

@@ -76,7 +76,16 @@ pub struct Key {
     /// How it ended.
     pub ended: Option<Ended>,
     /// The call that made it, so that the same call again makes no other.
-    pub call: Option<Digest>,
+    pub call: Option<KeyCall>,
+}
+
+/// The call that made a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyCall {
+    /// The digest of caller, route and idempotency key.
+    pub key: Digest,
+    /// The digest of what was asked.
+    pub asked: Digest,
 }
 
 /// How a key ended.
@@ -178,7 +187,7 @@ pub struct NewKey<'a> {
     /// Whether it signs at once, without waiting until verifiers know it.
     pub at_once: bool,
     /// The call that asks for it.
-    pub call: Option<Digest>,
+    pub call: Option<KeyCall>,
 }
 
 /// Why a key was not taken in.
@@ -226,8 +235,8 @@ impl Ring {
     }
 
     /// The key that this call made.
-    pub fn of_call(&self, call: Digest) -> Option<&Key> {
-        self.0.values().find(|key| key.call == Some(call))
+    pub fn of_call(&self, key: Digest) -> Option<&Key> {
+        self.0.values().find(|made| made.call.is_some_and(|call| call.key == key))
     }
 
     /// What signs with this algorithm at this moment.
@@ -273,7 +282,7 @@ impl Ring {
         }
         let waits = !at_once && self.signing(algorithm, now).is_some();
         let signs_from = if waits { now.plus(schedule.lead) } else { now };
-        let mut step = RingStep::new(now);
+        let mut step = RingStep::empty(now);
         let added = Key {
             id: key.id().clone(),
             algorithm,
@@ -321,7 +330,7 @@ impl Ring {
             Stage::Signing if is_needed => return Err(RetireError::Needed(key.algorithm)),
             Stage::Published | Stage::Signing => {}
         }
-        let mut step = RingStep::new(now);
+        let mut step = RingStep::empty(now);
         self.bridge(key, &mut step);
         let retired = Key { superseded_at: Some(now), ..key.clone() };
         step.withdrawn(&retired, by);
@@ -348,7 +357,7 @@ impl Ring {
             Stage::Signing => return Err(RetireError::Needed(key.algorithm)),
             Stage::Published | Stage::Retiring => {}
         }
-        let mut step = RingStep::new(now);
+        let mut step = RingStep::empty(now);
         self.bridge(key, &mut step);
         let ended = Some(Ended { at: now, revoked: Some(reason.to_owned()) });
         let superseded_at = key.superseded_at.map(|at| at.min(now)).or(Some(now));
@@ -360,7 +369,7 @@ impl Ring {
 
     /// Writes down what time has done: keys that sign now, and keys that are over.
     pub fn tend(&self, now: Timestamp) -> Option<RingStep> {
-        let mut step = RingStep::new(now);
+        let mut step = RingStep::empty(now);
         for key in self.0.values().filter(|key| key.ended.is_none()) {
             let mut next = key.clone();
             let signs = key.superseded_at.is_none_or(|at| at > key.signs_from);

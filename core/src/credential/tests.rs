@@ -73,6 +73,7 @@ fn mint_bound(confirmation: Option<dpop::Thumbprint>) -> Minting {
         rules: BTreeSet::from(["r".to_owned()]),
         approvals: 1,
         from: BTreeSet::from(["person:bob".parse().unwrap()]),
+        elsewhere: None,
         exclude: BTreeSet::new(),
         after: None,
         login_within: None,

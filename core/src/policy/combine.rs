@@ -3,17 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
+use crate::endorsement::Question;
+use crate::id::RequestId;
 use crate::membership::Approver;
 use crate::policy::condition::{self, Truth};
 use crate::policy::document::{self, Limits};
 use crate::policy::opinion::Opinion;
 use crate::policy::risk::Score;
 use crate::policy::ruling::{
-    Addressee, Escalation, Outcome, PostReview, Reason, Requirement, Ruling, Stage, Terms,
+    Addressee, Elsewhere, Escalation, Outcome, PostReview, Reason, Requirement, Ruling, Stage,
+    Terms,
 };
 use crate::policy::situation::Facts;
 use crate::policy::{Asking, Defaults, Effect, Requiring, Rule};
 use crate::time::Span;
+
+/// The longest address that a server of ours is reached by.
+const LONGEST_AUTHORITY: usize = 255;
 
 /// What the rules said, before it is weighed. Every field is a set or a minimum, so the order in
 /// which rules are heard leaves no trace.
@@ -249,7 +255,12 @@ impl<'a> Said<'a> {
                     .from
                     .extend(self.facts.records.owners_of(self.facts.situation.intent.target()));
             }
-            if stage.from.is_empty() {
+            if let Some(problem) =
+                stage.elsewhere.as_ref().and_then(|to| self.cannot_ask(&stage.name, to))
+            {
+                let rules = stage.rules.iter().cloned();
+                unowned.extend(rules.map(|rule| Reason { rule, message: problem.clone() }));
+            } else if stage.elsewhere.is_none() && stage.from.is_empty() {
                 let message =
                     format!("nobody owns the target, so nobody can fill `{}`", stage.name);
                 let rules = stage.rules.iter().cloned();
@@ -258,6 +269,26 @@ impl<'a> Said<'a> {
             Found { stage, named, owners }
         };
         what.stages.iter().map(owned).collect()
+    }
+
+    /// Why a partner cannot be asked about this: it does not control it, or the question has no room.
+    fn cannot_ask(&self, stage: &str, to: &Elsewhere) -> Option<String> {
+        let situation = self.facts.situation;
+        let (intent, requester, name) = (situation.intent, situation.requester, &to.authority);
+        let partner = self.facts.records.authorities.get(name);
+        if !partner.is_some_and(|partner| partner.controls(intent)) {
+            return Some(format!(
+                "`{stage}` is to be reviewed by the authority `{name}`, which does not control this: \
+                 its entry under `authorities` says what it does"
+            ));
+        }
+        // As long as an address of ours can be: which it is, policy does not know.
+        let authority = &"a".repeat(LONGEST_AUTHORITY);
+        let request = RequestId::from_bytes([0; 16]);
+        let asked = Question { authority, request, stage, intent, requester }.intent();
+        let faults = asked.err()?;
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        Some(format!("`{name}` cannot be asked about so much: {}", faults.join("; ")))
     }
 }
 
@@ -323,6 +354,7 @@ fn asks_the_same(other: &Found<'_>, alone: &Found<'_>) -> bool {
         && other.stage.approvals == alone.stage.approvals
         && (other.owners, other.named) == (alone.owners, alone.named)
         && other.stage.exclude == alone.stage.exclude
+        && other.stage.elsewhere == alone.stage.elsewhere
 }
 
 /// One stage for two rules: it keeps what is stricter or sooner of each.

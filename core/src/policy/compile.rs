@@ -14,8 +14,9 @@ use crate::policy::document::{
     Vocabulary,
 };
 use crate::policy::index::Index;
+use crate::policy::partner::Partner;
 use crate::policy::polarity;
-use crate::policy::quorum::{Approval, Progress};
+use crate::policy::quorum::{Approval, Endorsed, Progress};
 use crate::policy::record::{Delegation, Records};
 use crate::policy::risk::Factor;
 use crate::policy::ruling::{PostReview, Stage, Terms};
@@ -85,8 +86,10 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
         files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
     let checker = Checker { all: &written, membership: &membership, records: &records };
     checker.check(&factors, &mut faults);
-    let mut rules: Vec<Rule> =
-        written.iter().filter_map(|rule| lower(rule, &attachments, &mut faults)).collect();
+    let mut rules: Vec<Rule> = written
+        .iter()
+        .filter_map(|rule| lower(rule, &records, &attachments, &mut faults))
+        .collect();
     if !faults.is_empty() {
         faults.sort();
         faults.dedup();
@@ -159,6 +162,10 @@ fn records(halves: &[(&PolicyDocument, Half)], zone: Zone, faults: &mut Vec<Faul
             }
         }
         records.owners.extend(sections.owners.iter().map(|placed| placed.value.clone()));
+        for (name, placed) in &sections.authorities {
+            seen.see("authority", name, &placed.place, faults);
+            records.authorities.insert(name.clone(), placed.value.clone());
+        }
         for placed in &sections.delegations {
             if let Some(problem) = clash(&placed.value, &records.delegations) {
                 faults.push(Fault { place: placed.place.clone(), message: problem });
@@ -445,6 +452,16 @@ impl Checker<'_> {
             let escalated = stage.escalate.iter().flat_map(|escalation| &escalation.to);
             let named = stage.from.iter().chain(&stage.exclude).chain(escalated);
             self.check_approvers(named, &stage.place, faults);
+            if let Some(name) = &stage.authority
+                && !self.records.authorities.contains_key(name)
+            {
+                let known = self.records.authorities.keys().map(String::as_str);
+                let nearest = document::nearest(name, known);
+                let message = format!(
+                    "there is no authority `{name}`{nearest}; define it under `authorities`"
+                );
+                faults.push(Fault { place: stage.place.clone(), message });
+            }
             if stage.owners && self.records.owners.is_empty() {
                 let message = "nobody owns anything: define who does under `owners`".to_owned();
                 faults.push(Fault { place: stage.place.clone(), message });
@@ -456,17 +473,20 @@ impl Checker<'_> {
                 (stage.owners || !stage.from.is_empty()) && named().all(|a| self.is_known(a));
             known && !stage.owners && !self.is_vouched(&stage.from)
         };
-        if !stages.iter().all(counts) {
+        // Whether another organisation has enough people, only that knows.
+        let here: Vec<&StageText> = stages.iter().filter(|s| s.authority.is_none()).collect();
+        if !here.iter().all(|stage| counts(stage)) {
             return; // That was said already, or nobody can count here who will be there then.
         }
-        let asked: Vec<Stage> = ordered("", stages, false);
+        let asked: Vec<Stage> = ordered("", here.iter().copied(), false, self.records);
         let everybody = self.membership.people(asked.iter().flat_map(|stage| &stage.from));
         // Whoever is to count can sign in just before.
         let fresh = || Approval { login_age: Some(Span::ZERO), ..Approval::default() };
         let everybody = everybody.into_iter().cloned().map(|who| (who, fresh())).collect();
-        let progress = Progress::of(&asked, &everybody, &BTreeSet::new(), self.membership);
+        let progress =
+            Progress::of(&asked, &everybody, &Endorsed::new(), &BTreeSet::new(), self.membership);
         let Some((stage, counted)) =
-            stages.iter().zip(progress.stages()).find(|(_, counted)| !counted.is_filled())
+            here.iter().zip(progress.stages()).find(|(_, counted)| !counted.is_filled())
         else {
             return;
         };
@@ -514,6 +534,7 @@ pub(super) fn stages_of(effect: &document::Effect) -> &[StageText] {
 /// `None` where a fault was found.
 fn lower(
     rule: &document::Rule,
+    records: &Records,
     attachments: &[&PolicyDocument],
     faults: &mut Vec<Fault>,
 ) -> Option<Rule> {
@@ -523,7 +544,7 @@ fn lower(
         }
         document::Effect::Require(require) => Effect::Require(Requiring {
             owners: owners(&require.stages),
-            stages: ordered(&rule.id, &require.stages, require.parallel),
+            stages: ordered(&rule.id, &require.stages, require.parallel, records),
             expires_after: require.expires_after,
             limits: require.limits.clone(),
             notify: require.notify.clone(),
@@ -545,7 +566,7 @@ fn lower(
             ask: asking(&rule.id, &ask.place, &ask.engine, attachments, faults)?,
             stages: Requiring {
                 owners: owners(&ask.stages),
-                stages: ordered(&rule.id, &ask.stages, false),
+                stages: ordered(&rule.id, &ask.stages, false, records),
                 expires_after: None,
                 limits: document::Limits::default(),
                 notify: BTreeSet::new(),
@@ -629,7 +650,13 @@ fn is_beside(file: &str, name: &str, document: &str) -> bool {
 }
 
 /// Stages of one rule run in their order, unless they stand side by side.
-fn ordered(rule: &str, stages: &[StageText], parallel: bool) -> Vec<Stage> {
+fn ordered<'s>(
+    rule: &str,
+    stages: impl IntoIterator<Item = &'s StageText>,
+    parallel: bool,
+    records: &Records,
+) -> Vec<Stage> {
+    let partner = |name: &String| records.authorities.get(name).map(Partner::asked).cloned();
     let mut after = None;
     let mut ordered = Vec::new();
     for stage in stages {
@@ -638,6 +665,7 @@ fn ordered(rule: &str, stages: &[StageText], parallel: bool) -> Vec<Stage> {
             rules: BTreeSet::from([rule.to_owned()]),
             approvals: stage.approvals,
             from: stage.from.clone(),
+            elsewhere: stage.authority.as_ref().and_then(partner),
             exclude: stage.exclude.clone(),
             after: if parallel { None } else { after.replace(stage.name.clone()) },
             login_within: stage.login_within,

@@ -3,6 +3,7 @@
 //! Documents are read in two passes: first everything that has a name (calendars, groups,
 //! environments …) of all of them, then the rules, whose conditions look those names up.
 
+mod authorities;
 pub(crate) mod keys;
 mod path;
 mod reader;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use crate::membership::Approver;
 use crate::policy::calendar::{Calendar, CalendarError, Zone};
 use crate::policy::condition::Condition;
+use crate::policy::partner::Partner;
 use crate::policy::record::{Category, Delegation, Environment, Ownership};
 use crate::policy::ruling::Addressee;
 use crate::policy::yaml::{self, Node};
@@ -188,6 +190,8 @@ pub(crate) struct StageText {
     pub(crate) from: BTreeSet<Approver>,
     /// Whether the target's owners are among those asked.
     pub(crate) owners: bool,
+    /// The partner whose people are asked instead.
+    pub(crate) authority: Option<String>,
     pub(crate) exclude: BTreeSet<Approver>,
     pub(crate) login_within: Option<Span>,
     pub(crate) expires_after: Option<Span>,
@@ -268,6 +272,7 @@ pub(crate) struct Sections {
     pub(crate) owners: Vec<Placed<Ownership>>,
     pub(crate) calendars: BTreeMap<String, Placed<CalendarText>>,
     pub(crate) trusts: BTreeMap<String, Placed<Trust>>,
+    pub(crate) authorities: BTreeMap<String, Placed<Partner>>,
 }
 
 /// A calendar; one without a zone of its own takes the policy's.

@@ -4,6 +4,7 @@
 //! Nothing here changes a ruling. A finding is a fault where the documents alone prove it, and a
 //! warning where it is only likely to be a mistake.
 
+mod authorities;
 mod changes;
 mod satisfy;
 #[cfg(test)]
@@ -23,8 +24,9 @@ use crate::policy::record::Records;
 use crate::time::Timestamp;
 
 /// Every kind of finding there is.
-pub const CODES: [&str; 17] = [
+pub const CODES: [&str; 20] = [
     "approver-asks",
+    "asks-no-owner",
     "duplicate",
     "impossible-value",
     "long-break-glass",
@@ -34,12 +36,14 @@ pub const CODES: [&str; 17] = [
     "review-without-consequence",
     "shadowed",
     "timer-too-long",
+    "unused-authority",
     "unused-calendar",
     "unused-group",
     "unused-owners",
     "unused-risk",
     "waives-nothing",
     "waives-two",
+    "wide-authority",
     "wide-trust",
 ];
 
@@ -94,6 +98,7 @@ impl Policy {
         timers::look(&context, &mut findings);
         changes::look(&context, &mut findings);
         trusts::look(&written, &mut findings);
+        authorities::look(&written, &mut findings);
         if let Some(now) = now {
             time::look(&written, now, &mut findings);
         }

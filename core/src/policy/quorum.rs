@@ -35,6 +35,9 @@ impl StageProgress {
 /// Who approved, and how.
 pub type Approvals = BTreeMap<PrincipalId, Approval>;
 
+/// What partners have said: for which stage, of which issuer, and which of its people count.
+pub type Endorsed = BTreeMap<String, (String, BTreeSet<PrincipalId>)>;
+
 /// What of an approval decides for which stages it counts, beside who gave it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approval {
@@ -60,13 +63,19 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Counts these approvals. `behind` are the people who never count.
+    /// Counts these approvals and endorsements. `behind` are the people who never count.
     pub fn of(
         stages: &[Stage],
         approvals: &Approvals,
+        endorsed: &Endorsed,
         behind: &BTreeSet<&PrincipalId>,
         membership: &Membership,
     ) -> Self {
+        let there = |stage: &Stage| {
+            let issuer = &stage.elsewhere.as_ref()?.issuer;
+            let (of, people) = endorsed.get(&stage.name)?;
+            (of == issuer).then(|| people.clone())
+        };
         let people: Vec<&PrincipalId> = approvals.keys().collect();
         let may_fill = |at: usize, person: &PrincipalId| {
             let (Some(stage), Some(approval)) = (stages.get(at), approvals.get(person)) else {
@@ -83,14 +92,16 @@ impl Progress {
                 counted.iter().any(|before| before.name == *name && before.is_filled())
             };
             let open = stage.after.as_ref().is_none_or(is_filled);
-            if open {
+            if open && stage.elsewhere.is_none() {
                 places.fill(at, stage.approvals);
             }
             let (name, needed) = (stage.name.clone(), stage.approvals);
-            counted.push(StageProgress { name, needed, counted: places.of(at), open });
+            let people = there(stage).filter(|_| open).unwrap_or_else(|| places.of(at));
+            counted.push(StageProgress { name, needed, counted: people, open });
         }
         // A later stage may have moved people between the places of earlier ones.
-        for (at, progress) in counted.iter_mut().enumerate() {
+        let here = stages.iter().map(|stage| stage.elsewhere.is_none());
+        for ((at, progress), _) in counted.iter_mut().enumerate().zip(here).filter(|(_, h)| *h) {
             progress.counted = places.of(at);
         }
         let asked = places.asked(&counted);
@@ -129,7 +140,8 @@ pub fn is_asked(
     let is_asked = |who: &&PrincipalId| {
         !is_barred(who) && stage.from.iter().any(|approver| membership.includes(approver, who))
     };
-    !is_barred(person)
+    stage.elsewhere.is_none()
+        && !is_barred(person)
         && std::iter::once(person).chain(&approval.stands_in_for).any(|who| is_asked(&who))
 }
 
@@ -214,6 +226,7 @@ mod tests {
             rules: BTreeSet::new(),
             approvals,
             from: from.split(' ').map(|text| text.parse().unwrap()).collect(),
+            elsewhere: None,
             exclude: BTreeSet::new(),
             after: after.map(str::to_owned),
             login_within: None,
@@ -239,7 +252,8 @@ mod tests {
     fn met(stages: &[Stage], approvals: &str, behind: &str, members: &Membership) -> bool {
         let approvals = alone(approvals.split_whitespace().map(person));
         let behind: Vec<_> = behind.split_whitespace().map(person).collect();
-        Progress::of(stages, &approvals, &behind.iter().collect(), members).is_met()
+        Progress::of(stages, &approvals, &Endorsed::new(), &behind.iter().collect(), members)
+            .is_met()
     }
 
     #[test]
@@ -286,7 +300,8 @@ mod tests {
             let approvals =
                 who.iter().map(|(who, absents)| (person(who), absent(absents))).collect();
             let behind: Vec<_> = behind.split_whitespace().map(person).collect();
-            Progress::of(&stages, &approvals, &behind.iter().collect(), &members).is_met()
+            Progress::of(&stages, &approvals, &Endorsed::new(), &behind.iter().collect(), &members)
+                .is_met()
         };
         assert!(met(&[("dave", "bob"), ("carol", "")], ""));
         assert!(
@@ -328,8 +343,8 @@ mod tests {
                 .map(|(n, need)| stage(&format!("r/{n}"), *need, &format!("group:g{n}"), None)).collect();
             let few = alone(first.iter().map(name));
             let many = alone(first.iter().chain(&more).map(name));
-            let before = Progress::of(&stages, &few, &BTreeSet::new(), &members);
-            let after = Progress::of(&stages, &many, &BTreeSet::new(), &members);
+            let before = Progress::of(&stages, &few, &Endorsed::new(), &BTreeSet::new(), &members);
+            let after = Progress::of(&stages, &many, &Endorsed::new(), &BTreeSet::new(), &members);
             prop_assert!(!before.is_met() || after.is_met());
             let counted: Vec<_> = after.stages().iter().flat_map(|s| &s.counted).collect();
             prop_assert_eq!(counted.len(), counted.iter().collect::<BTreeSet<_>>().len());
@@ -349,7 +364,7 @@ mod tests {
                 .map(|(n, need)| stage(&format!("r/{n}"), *need, &format!("group:g{n}"), None)).collect();
             let mut approvals = alone(approvals.iter().map(name));
             let all = |approvals: &Approvals, members: &std::collections::BTreeMap<_, _>| {
-                let progress = Progress::of(&stages, approvals, &BTreeSet::new(), &Membership::new(members.clone()));
+                let progress = Progress::of(&stages, approvals, &Endorsed::new(), &BTreeSet::new(), &Membership::new(members.clone()));
                 let counted: usize = progress.stages().iter().map(|stage| stage.counted.len()).sum();
                 (counted, progress)
             };
@@ -380,7 +395,7 @@ mod tests {
                 able.count() >= chosen.iter().map(|n| needs[*n] as usize).sum()
             });
             let approvals = alone(approvals.iter().map(name));
-            let progress = Progress::of(&stages, &approvals, &BTreeSet::new(), &members);
+            let progress = Progress::of(&stages, &approvals, &Endorsed::new(), &BTreeSet::new(), &members);
             prop_assert_eq!(progress.is_met(), possible);
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::membership::Approver;
 use crate::policy::calendar::{Calendar, Zone};
 use crate::policy::glob::Glob;
+use crate::policy::partner::Partner;
 use crate::principal::PrincipalId;
 use crate::time::Timestamp;
 
@@ -18,6 +19,7 @@ pub(crate) struct Records {
     pub(crate) calendars: BTreeMap<String, Arc<Calendar>>,
     pub(crate) owners: Vec<Ownership>,
     pub(crate) delegations: Vec<Delegation>,
+    pub(crate) authorities: BTreeMap<String, Partner>,
 }
 
 impl Default for Records {
@@ -29,6 +31,7 @@ impl Default for Records {
             calendars: BTreeMap::new(),
             owners: Vec::new(),
             delegations: Vec::new(),
+            authorities: BTreeMap::new(),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What policy says of one intent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use crate::digest::Digest;
 use crate::membership::{Approver, is_name_character};
 use crate::policy::risk::Score;
+use crate::principal::PrincipalId;
 use crate::time::Span;
 
 /// What policy says, by which rules, under which revision.
@@ -67,8 +68,10 @@ pub struct Stage {
     pub rules: BTreeSet<String>,
     /// How many different people.
     pub approvals: u32,
-    /// From whom.
+    /// From whom; nobody here where it is reviewed elsewhere.
     pub from: BTreeSet<Approver>,
+    /// The authority of another organisation whose people review it.
+    pub elsewhere: Option<Elsewhere>,
     /// Who may not count, beside the requester and everybody behind the change.
     pub exclude: BTreeSet<Approver>,
     /// The stage that must be filled before this one opens.
@@ -81,6 +84,36 @@ pub struct Stage {
     pub escalate: Option<Escalation>,
     /// How often its people are told again while it is open.
     pub remind: Option<Span>,
+}
+
+impl Stage {
+    /// Who is asked, in words.
+    pub fn asks(&self) -> impl Iterator<Item = String> {
+        let elsewhere = self.elsewhere.iter().map(ToString::to_string);
+        self.from.iter().map(ToString::to_string).chain(elsewhere)
+    }
+}
+
+/// The authority of another organisation, as a stage asks it: all that decides whether its word
+/// counts, apart from the keys by which it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// What the documents call it.
+    pub authority: String,
+    /// Its URL, and the exact issuer of its credentials.
+    pub issuer: String,
+    /// For whom the tokens are by which this authority says there who it is.
+    pub audience: String,
+    /// Who of theirs counts, as they are called there; `None` is everybody whom its rules ask.
+    pub approvers: Option<BTreeSet<String>>,
+    /// Who of theirs is who here.
+    pub people: BTreeMap<String, PrincipalId>,
+}
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "authority:{}", self.authority)
+    }
 }
 
 /// Who else may count for a stage that stays open.

@@ -24,7 +24,14 @@ pub const ID: &str = "https://assent.dev/schema/v1/policy.schema.json";
 /// The schema of `kind: Policy` and `kind: PolicyTest`, as one document.
 pub fn schema() -> Value {
     let mut definitions = Map::new();
-    let all = [sections(), trusts(), effects(), conditions::definitions(), cases::definitions()];
+    let all = [
+        sections(),
+        trusts(),
+        authorities(),
+        effects(),
+        conditions::definitions(),
+        cases::definitions(),
+    ];
     definitions.extend(all.into_iter().flatten());
     definitions.extend(scalars());
     json!({
@@ -259,6 +266,13 @@ fn sections() -> Vec<Definition> {
                     ),
                 ),
                 (
+                    "authorities",
+                    named(
+                        reference("authority"),
+                        "The authorities of other organisations, and what they control",
+                    ),
+                ),
+                (
                     "risk",
                     some(
                         "factor",
@@ -421,6 +435,60 @@ fn trusts() -> Vec<Definition> {
     ]
 }
 
+/// Authorities of other organisations.
+fn authorities() -> Vec<Definition> {
+    let globs = |about: &str| list("glob", about);
+    let address = |about: &str| json!({"type": "string", "pattern": "^https?://[^@?#%\\\\ ]+$", "description": about});
+    vec![
+        map(
+            "authority",
+            &keys::AUTHORITY,
+            "The Assent server of another organisation, and what that organisation controls",
+            vec![
+                ("issuer", address("Its URL, and the exact issuer of its credentials")),
+                ("audience", address("For whom tokens are there; its URL where nothing is said")),
+                ("controls", list("controls", "Its word counts for these, and for nothing else")),
+                (
+                    "approvers",
+                    json!({"type": "array", "minItems": 1, "items": {"type": "string"}, "description": "Who of theirs counts; everybody whom its rules ask where nothing is said"}),
+                ),
+                (
+                    "people",
+                    json!({
+                        "type": "object",
+                        "additionalProperties": reference("person"),
+                        "description": "Who of theirs is who here: nobody counts twice",
+                    }),
+                ),
+                (
+                    "jwks",
+                    json!({"type": "object", "description": "Its public keys (RFC 7517), so that none are fetched"}),
+                ),
+                ("jwks_uri", address("Where its public keys are, if not where it says")),
+            ],
+        ),
+        map(
+            "controls",
+            &keys::CONTROLS,
+            "Some resources: kind, environment and target must all match",
+            vec![
+                ("kinds", globs("Kinds of intents")),
+                ("environments", globs("Environments")),
+                (
+                    "target",
+                    json!({"type": "object", "minProperties": 1, "additionalProperties": reference("glob"), "description": "Which targets; all where it is left out"}),
+                ),
+            ],
+        ),
+        map(
+            "elsewhere",
+            &keys::ELSEWHERE,
+            "The authority that reviews a stage",
+            vec![("authority", of("name", "One of `authorities`"))],
+        ),
+    ]
+}
+
 /// Rules, factors, and what they say.
 fn effects() -> Vec<Definition> {
     let effects = ["deny", "require", "allow", "ask"].map(|name| json!({"required": [name]}));
@@ -436,6 +504,7 @@ fn effects() -> Vec<Definition> {
         "else": {"required": ["files"], "properties": only(&["url", "token_file", "ca_file", "timeout"])},
     });
     let texts = |about: &str| json!({"type": "array", "minItems": 1, "items": {"type": "string"}, "description": about});
+    let from = json!({"anyOf": [list("asked", ""), {"type": "array", "minItems": 1, "maxItems": 1, "items": reference("elsewhere")}], "description": "From whom; or which authority's people review it instead"});
     let waives = |about: &str| ("waives", list("name", about));
     vec![
         also(
@@ -507,7 +576,7 @@ fn effects() -> Vec<Definition> {
             vec![
                 ("name", of("name", "Its name within the rule; its number where it has none")),
                 ("approvals", count("How many different people", 100)),
-                ("from", list("asked", "From whom")),
+                ("from", from),
                 ("exclude", list("approver", "Who may not count, beside the requester")),
                 ("login_within", of("span", "How long ago a reviewer may have signed in")),
                 ("expires_after", of("span", "How long after it opened the request expires")),

@@ -204,6 +204,7 @@ impl Request {
             | Fact::Advanced { .. }
             | Fact::Escalated { .. }
             | Fact::Reminded { .. }
+            | Fact::Abroad { .. }
             | Fact::Denied(_)
             | Fact::Expired { .. }
             | Fact::Canceled { .. }

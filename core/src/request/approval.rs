@@ -66,6 +66,7 @@ impl Request {
         let reviews = self.reviews.iter().filter(|review| counted.contains(&review.reviewer));
         let approvals = reviews.map(|review| (review.reviewer.clone(), review.approval()));
         let behind = self.requester.behind();
-        Progress::of(&asked.stages, &approvals.collect(), &behind, membership).is_met()
+        Progress::of(&asked.stages, &approvals.collect(), &self.endorsed(), &behind, membership)
+            .is_met()
     }
 }

@@ -10,6 +10,7 @@ use crate::membership::Approver;
 use crate::policy::ruling::{Reason, Ruling};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
+use crate::request::AbroadFact;
 use crate::time::{Span, Timestamp};
 
 /// One fact.
@@ -71,6 +72,13 @@ pub enum Fact {
     Reminded {
         /// The stages' names.
         stages: Vec<String>,
+    },
+    /// Something happened to a stage that is reviewed elsewhere.
+    Abroad {
+        /// The stage's name.
+        stage: String,
+        /// What.
+        what: AbroadFact,
     },
     /// It was refused or denied.
     Denied(Denial),
@@ -251,5 +259,16 @@ pub enum Denial {
         by: PrincipalId,
         /// In the reviewer's words.
         comment: String,
+    },
+    /// By another organisation, or because what came from there cannot count.
+    Elsewhere {
+        /// The stage.
+        stage: String,
+        /// The partner.
+        authority: String,
+        /// The request there.
+        request: RequestId,
+        /// Why.
+        reason: String,
     },
 }

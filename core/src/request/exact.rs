@@ -271,6 +271,7 @@ impl Request {
             | Fact::Advanced { .. }
             | Fact::Escalated { .. }
             | Fact::Reminded { .. }
+            | Fact::Abroad { .. }
             | Fact::Denied(_)
             | Fact::Expired { .. }
             | Fact::Canceled { .. }

@@ -1,6 +1,6 @@
 //! Events folded into a request. Checks their order; the rules were checked when they were made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::RequestId;
 use crate::intent::Intent;
@@ -9,8 +9,8 @@ use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::request::event::{Event, Fact, Recall, Review, Verdict};
 use crate::request::{
-    Approved, Brokered, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued, Pending,
-    Request, Revoked, State, UNRECALLABLE_FOR, Version, stages,
+    AbroadFact, Approved, Brokered, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued,
+    Pending, Request, Revoked, State, UNRECALLABLE_FOR, Version, elsewhere, stages,
 };
 use crate::time::Timestamp;
 
@@ -94,6 +94,7 @@ impl Request {
             known: known.clone(),
             reviews: Vec::new(),
             stage_lives: stages::begin(stages, at),
+            abroad: BTreeMap::new(),
             afterwards: Vec::new(),
             state: State::Pending(Pending { expires_at }),
             credentials: Vec::new(),
@@ -120,6 +121,7 @@ impl Request {
             self.state = next;
         }
         self.move_stages(&event.fact, event.at);
+        self.move_abroad(&event.fact);
         self.move_plan(&event.fact, event.at);
         if let Fact::Reviewed(review) = &event.fact {
             self.reviews.push(review.clone());
@@ -141,7 +143,8 @@ impl Request {
         if self.requester.behind().contains(&review.reviewer) {
             return broken("a review by somebody behind the request");
         }
-        if self.reviews.iter().any(|before| before.reviewer == review.reviewer) {
+        let twice = self.reviews.iter().any(|before| before.reviewer == review.reviewer);
+        if twice || self.has_endorsed(&review.reviewer) {
             return broken("a second review of one person");
         }
         if review.stands_in_for.iter().any(|absent| self.has_spoken(absent)) {
@@ -245,8 +248,12 @@ impl Request {
         if !names.eq(counted.iter().map(|(name, _)| name)) {
             return broken("an approval by other stages than were asked");
         }
-        let filled = |(stage, (_, people)): (&Stage, &(String, BTreeSet<PrincipalId>))| {
-            people.len() == stage.approvals as usize
+        let endorsed = self.endorsed();
+        let filled = |(stage, (_, people)): (&Stage, &(String, BTreeSet<PrincipalId>))| match stage
+            .elsewhere
+        {
+            Some(_) => elsewhere::is_counted(&endorsed, stage, people),
+            None => people.len() == stage.approvals as usize,
         };
         if !stages.iter().zip(counted).all(filled) {
             return broken("a stage that was not filled");
@@ -255,7 +262,7 @@ impl Request {
         for person in counted.iter().flat_map(|(_, people)| people) {
             let approves =
                 |review: &Review| review.reviewer == *person && review.verdict == Verdict::Approve;
-            if !self.reviews.iter().any(approves) {
+            if !self.reviews.iter().any(approves) && !self.has_endorsed(person) {
                 return broken("somebody counted who did not approve");
             }
             if !seen.insert(person) {
@@ -331,6 +338,15 @@ impl Request {
                 State::Pending(_),
                 Fact::Advanced { .. } | Fact::Escalated { .. } | Fact::Reminded { .. },
             ) => return Ok(None),
+            (state, Fact::Abroad { stage, what }) => {
+                let asks = matches!(what, AbroadFact::Asked { .. } | AbroadFact::Endorsed { .. });
+                if asks && !matches!(state, State::Pending(_)) {
+                    return stray(what.word());
+                }
+                let broken = |rule| ReplayError::RuleBroken { version, rule };
+                self.check_abroad(stage, what, at).map_err(broken)?;
+                return Ok(None);
+            }
             (_, Fact::Advanced { .. }) => return stray("advanced"),
             (_, Fact::Escalated { .. }) => return stray("escalated"),
             (_, Fact::Reminded { .. }) => return stray("reminded"),
@@ -479,6 +495,7 @@ impl Request {
             | Fact::Advanced { .. }
             | Fact::Escalated { .. }
             | Fact::Reminded { .. }
+            | Fact::Abroad { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
             | Fact::PostReviewMissed { .. }

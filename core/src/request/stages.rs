@@ -163,6 +163,7 @@ impl Request {
             Fact::Reminded { stages } => each(stages, |life, at| life.reminded = Some(at)),
             Fact::Filed { .. }
             | Fact::Reviewed(_)
+            | Fact::Abroad { .. }
             | Fact::Approved { .. }
             | Fact::Denied(_)
             | Fact::Expired { .. }

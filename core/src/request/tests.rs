@@ -48,6 +48,7 @@ fn filed_by(requester: Principal, told: &str, uses: u32) -> Request {
             rules: BTreeSet::from(["r".to_owned()]),
             approvals: approvals.parse().unwrap(),
             from: BTreeSet::from([from.parse().unwrap()]),
+            elsewhere: None,
             exclude: BTreeSet::new(),
             after,
             login_within: None,

@@ -288,18 +288,7 @@ impl Request {
         let mut step = self.step(now, by, Fact::Reviewed(review));
         match verdict {
             Verdict::Deny => step.push(now, Fact::Denied(denial)),
-            Verdict::Approve => {
-                if let Some(advanced) = step.next.advance(membership) {
-                    step.push(now, advanced);
-                }
-                let progress = step.next.progress(membership);
-                if let (true, Some(terms)) = (progress.is_met(), self.terms()) {
-                    let consume_by = now.plus(terms.grant_window);
-                    let counted = progress.stages().iter();
-                    let counted = counted.map(|s| (s.name.clone(), s.counted.clone())).collect();
-                    step.push(now, Fact::Approved { counted, consume_by, uses: terms.uses });
-                }
-            }
+            Verdict::Approve => step.settle(membership, now),
         }
         Ok(step)
     }
@@ -329,7 +318,8 @@ impl Request {
         if self.requester.behind().contains(who) {
             return Err(ReviewError::OwnRequest(who.clone()));
         }
-        if self.reviews.iter().any(|review| review.reviewer == *who) {
+        let twice = self.reviews.iter().any(|review| review.reviewer == *who);
+        if twice || self.has_endorsed(who) {
             return Err(ReviewError::Twice(who.clone()));
         }
         let stages = self.asked_stages();
@@ -338,7 +328,7 @@ impl Request {
         let asks = |stage: &&&Stage| is_asked(stage, who, &approval, &behind, membership);
         let asking: Vec<_> = open.iter().filter(asks).collect();
         if asking.is_empty() {
-            let asked = open.iter().flat_map(|stage| &stage.from).map(ToString::to_string);
+            let asked = open.iter().flat_map(|stage| stage.asks());
             let asked: BTreeSet<String> = asked.collect();
             let asked = asked.into_iter().collect::<Vec<_>>().join(", ");
             return Err(ReviewError::NotAsked { who: who.clone(), asked });
@@ -383,7 +373,8 @@ impl Request {
 
     /// Whether somebody reviewed it, or somebody else did in their place.
     pub(super) fn has_spoken(&self, who: &PrincipalId) -> bool {
-        self.reviews.iter().any(|r| r.reviewer == *who || r.stands_in_for.contains(who))
+        self.has_endorsed(who)
+            || self.reviews.iter().any(|r| r.reviewer == *who || r.stands_in_for.contains(who))
     }
 
     /// Spends one use of the grant. What comes back is sealed: it opens with the receipt of its
@@ -833,6 +824,22 @@ impl Step {
     /// One more fact, that follows from the others by the authority's own rules.
     pub(super) fn push(&mut self, at: Timestamp, fact: Fact) {
         self.record(Event { request: self.next.id, at, by: None, fact });
+    }
+
+    /// What follows from one more word for it: stages are filled and open, and once all are filled
+    /// it is approved.
+    pub(super) fn settle(&mut self, membership: &Membership, now: Timestamp) {
+        if let Some(advanced) = self.next.advance(membership) {
+            self.push(now, advanced);
+        }
+        let progress = self.next.progress(membership);
+        if let (true, Some(terms)) = (progress.is_met(), self.next.terms()) {
+            let consume_by = now.plus(terms.grant_window);
+            let uses = terms.uses;
+            let counted = progress.stages().iter();
+            let counted = counted.map(|s| (s.name.clone(), s.counted.clone())).collect();
+            self.push(now, Fact::Approved { counted, consume_by, uses });
+        }
     }
 
     /// One more fact, by the same caller.

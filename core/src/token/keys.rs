@@ -16,6 +16,10 @@ use crate::token::TokenError;
 /// The most keys that are read of one set.
 const MAX_KEYS: usize = 64;
 
+/// The members of a key that say which it is and what it is for (RFC 7517 section 4, RFC 7518 section
+/// 6, RFC 8037 section 2).
+const PLAIN: [&str; 9] = ["kty", "crv", "x", "y", "n", "e", "kid", "alg", "use"];
+
 /// What a key signs with (RFC 7518 section 3.1, RFC 8037, RFC 9864).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
@@ -65,6 +69,7 @@ pub struct PublicKeys(BTreeMap<String, PublicKey>);
 pub(crate) struct PublicKey {
     algorithm: Algorithm,
     key: ParsedPublicKey,
+    jwk: Value,
 }
 
 impl fmt::Debug for PublicKey {
@@ -98,6 +103,11 @@ impl PublicKeys {
     /// Whether there is no key at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The key of this id as a JWK (RFC 7517), with no more than what makes it.
+    pub fn jwk(&self, id: &str) -> Option<&Value> {
+        self.0.get(id).map(|key| &key.jwk)
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&PublicKey> {
@@ -136,7 +146,12 @@ impl PublicKey {
         };
         let fits = says.is_none_or(|said| said.is_some_and(|s| algorithm.names().contains(&s)));
         let key = fits.then(|| algorithm.parse(jwk))??;
-        Some(Self { algorithm, key })
+        let member = |name: &&str| {
+            let value = jwk.get(*name).filter(|value| value.is_string())?;
+            Some(((*name).to_owned(), value.clone()))
+        };
+        let jwk = Value::Object(PLAIN.iter().filter_map(member).collect());
+        Some(Self { algorithm, key, jwk })
     }
 
     /// Whether it is for the algorithm of this name.

@@ -24,6 +24,8 @@ pub enum Shape {
     Kubernetes,
     /// Credentials of another Assent.
     Assent,
+    /// Another Assent itself, which asks whether something may be done that it was asked for.
+    AssentAuthority,
 }
 
 type Claims = BTreeMap<String, BTreeSet<String>>;
@@ -93,12 +95,13 @@ const KNOWN: [(&str, Shape); 3] = [
 
 impl Shape {
     /// Every shape, by its word.
-    pub const ALL: [(&str, Self); 5] = [
+    pub const ALL: [(&str, Self); 6] = [
         ("github-actions", Self::GithubActions),
         ("hcp-terraform", Self::HcpTerraform),
         ("gitlab", Self::Gitlab),
         ("kubernetes", Self::Kubernetes),
         ("assent", Self::Assent),
+        ("assent-authority", Self::AssentAuthority),
     ];
 
     /// The issuer that everybody knows of this kind, if there is one.
@@ -114,6 +117,7 @@ impl Shape {
             Self::Gitlab => "gitlab",
             Self::Kubernetes => "kubernetes",
             Self::Assent => "assent",
+            Self::AssentAuthority => "assent-authority",
         }
     }
 
@@ -126,9 +130,9 @@ impl Shape {
     }
 
     /// Whether each token is good once where nothing is said. A job can ask GitHub for as many as
-    /// it likes; a run or a pod has one.
+    /// it likes, and another authority makes one for each exchange; a run or a pod has one.
     pub(super) fn is_single_use(self) -> bool {
-        self == Self::GithubActions
+        matches!(self, Self::GithubActions | Self::AssentAuthority)
     }
 
     fn wants(self) -> &'static [Wanted] {
@@ -196,6 +200,9 @@ impl Shape {
                 one_of: &[&["client_id"]],
                 because: "everybody whom the other authority grants something would be let in",
             }],
+            Self::AssentAuthority => {
+                &[Wanted { one_of: &[&["sub"]], because: "say who it is: `sub: assent:authority`" }]
+            }
         }
     }
 }
@@ -247,9 +254,14 @@ pub(super) fn concerns(shape: Option<Shape>, claims: &Claims) -> Vec<String> {
         Some(Shape::Kubernetes) if !claims.contains_key(UID) => vec![format!(
             "whoever may create service accounts there can make one of this name: name `{UID}`"
         )],
-        Some(Shape::Kubernetes | Shape::HcpTerraform | Shape::Gitlab | Shape::Assent) | None => {
-            Vec::new()
-        }
+        Some(
+            Shape::Kubernetes
+            | Shape::HcpTerraform
+            | Shape::Gitlab
+            | Shape::Assent
+            | Shape::AssentAuthority,
+        )
+        | None => Vec::new(),
     }
 }
 
@@ -270,8 +282,9 @@ pub(super) fn is_default_audience(shape: Option<Shape>, audience: &str) -> bool 
 /// Whether a token of this type is one of this shape.
 pub(super) fn takes(shape: Option<Shape>, typ: Typ) -> bool {
     match shape {
-        None => true,
+        None => typ != Typ::Authority,
         Some(Shape::Assent) => typ == Typ::AccessToken,
+        Some(Shape::AssentAuthority) => typ == Typ::Authority,
         Some(Shape::GithubActions | Shape::HcpTerraform | Shape::Gitlab | Shape::Kubernetes) => {
             typ == Typ::Jwt
         }
@@ -282,7 +295,7 @@ pub(super) fn takes(shape: Option<Shape>, typ: Typ) -> bool {
 pub(super) fn principal(shape: Option<Shape>, claims: &Claims) -> &'static str {
     let by_environment = claims.contains_key("environment");
     match shape {
-        None | Some(Shape::Kubernetes) => "{sub}",
+        None | Some(Shape::Kubernetes | Shape::AssentAuthority) => "{sub}",
         Some(Shape::GithubActions) if by_environment => {
             "repository:{repository_id}:environment:{environment}"
         }
@@ -317,7 +330,7 @@ pub(super) fn person(shape: Option<Shape>, issuer: &str) -> Option<Person> {
         Shape::GithubActions => ("actor_id", github_of(issuer)),
         Shape::Gitlab => ("user_id", issuer.to_owned()),
         Shape::Assent => ("client_id", issuer.to_owned()),
-        Shape::HcpTerraform | Shape::Kubernetes => return None,
+        Shape::HcpTerraform | Shape::Kubernetes | Shape::AssentAuthority => return None,
     };
     Some(Person { claim, issuer })
 }
@@ -390,5 +403,6 @@ pub(super) fn telling(shape: Option<Shape>) -> &'static [&'static str] {
             UID,
         ],
         Some(Shape::Assent) => &["client_id", "digest", "environment", "kind", "request_id"],
+        Some(Shape::AssentAuthority) => &["digest", "kind"],
     }
 }

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::canonical;
+use crate::endorsement::{Endorsement, Evidence};
 use crate::policy::risk::Score;
 use crate::policy::ruling;
-use crate::request::{self, Denial, Event, Fact, Recall};
+use crate::request::{self, AbroadFact, Denial, Event, Fact, Recall};
 use crate::time::Span;
 use crate::wire::{
-    Credentials, Intent, Known, PostReview, Principal, PrincipalId, RefusalReason, Ruling, Said,
-    Stage, Verdict,
+    Credentials, Elsewhere, Intent, Known, PostReview, Principal, PrincipalId, RefusalReason,
+    Ruling, Said, Stage, Verdict,
 };
 
 /// The bytes are no event of ours.
@@ -71,6 +72,35 @@ enum SentFact {
         counted: Vec<Counted>,
         consume_by: String,
         uses: u32,
+    },
+    AskedElsewhere {
+        stage: String,
+        authority: String,
+        ours: String,
+        request_there: String,
+        digest: String,
+    },
+    Endorsed {
+        stage: String,
+        request_there: String,
+        credential: String,
+        fingerprint: String,
+        approved_by: BTreeSet<PrincipalId>,
+        token: String,
+        key: Value,
+    },
+    EndorsementWithdrawn {
+        stage: String,
+        reason: String,
+    },
+    ToldElsewhere {
+        stage: String,
+    },
+    DeniedElsewhere {
+        stage: String,
+        authority: String,
+        request_there: String,
+        reason: String,
     },
     Refused {
         reasons: Vec<RefusalReason>,
@@ -308,6 +338,15 @@ impl From<&Fact> for SentFact {
                 reviewer: by.into(),
                 comment: comment.clone(),
             },
+            Fact::Denied(Denial::Elsewhere { stage, authority, request, reason }) => {
+                Self::DeniedElsewhere {
+                    stage: stage.clone(),
+                    authority: authority.clone(),
+                    request_there: request.to_string(),
+                    reason: reason.clone(),
+                }
+            }
+            Fact::Abroad { stage, what } => Self::abroad(stage.clone(), what),
             Fact::Expired { deadline } => Self::Expired { deadline: deadline.to_string() },
             Fact::Canceled { reason } => Self::Canceled { reason: reason.clone() },
             Fact::Consumed {
@@ -381,6 +420,31 @@ impl From<&(String, BTreeSet<crate::principal::PrincipalId>)> for Counted {
 }
 
 impl SentFact {
+    fn abroad(stage: String, what: &AbroadFact) -> Self {
+        match what {
+            AbroadFact::Asked { authority, ours, request, digest } => Self::AskedElsewhere {
+                stage,
+                authority: authority.clone(),
+                ours: ours.clone(),
+                request_there: request.to_string(),
+                digest: digest.to_string(),
+            },
+            AbroadFact::Endorsed { endorsement, evidence } => Self::Endorsed {
+                stage,
+                request_there: endorsement.request.to_string(),
+                credential: endorsement.credential.to_string(),
+                fingerprint: endorsement.fingerprint.to_string(),
+                approved_by: endorsement.approved_by.iter().map(PrincipalId::from).collect(),
+                token: evidence.token.clone(),
+                key: evidence.key.clone(),
+            },
+            AbroadFact::Withdrawn { reason } => {
+                Self::EndorsementWithdrawn { stage, reason: reason.clone() }
+            }
+            AbroadFact::Told => Self::ToldElsewhere { stage },
+        }
+    }
+
     fn read(self, at: crate::time::Timestamp) -> Result<Fact, Unreadable> {
         Ok(match self {
             Self::Filed { intent, requester, ruling, known, expires_at } => Fact::Filed {
@@ -410,6 +474,38 @@ impl SentFact {
                 };
                 let counted = counted.into_iter().map(read).collect::<Result<_, _>>()?;
                 Fact::Approved { counted, consume_by: consume_by.parse()?, uses }
+            }
+            Self::AskedElsewhere { stage, authority, ours, request_there, digest } => {
+                let (request, digest) = (request_there.parse()?, digest.parse()?);
+                let what = AbroadFact::Asked { authority, ours, request, digest };
+                Fact::Abroad { stage, what }
+            }
+            Self::Endorsed {
+                stage,
+                request_there,
+                credential,
+                fingerprint,
+                approved_by,
+                token,
+                key,
+            } => {
+                let approved_by = approved_by.into_iter().map(TryInto::try_into);
+                let endorsement = Endorsement {
+                    request: request_there.parse()?,
+                    credential: credential.parse()?,
+                    fingerprint: fingerprint.parse()?,
+                    approved_by: approved_by.collect::<Result<_, _>>()?,
+                };
+                let evidence = Evidence { token, key };
+                Fact::Abroad { stage, what: AbroadFact::Endorsed { endorsement, evidence } }
+            }
+            Self::EndorsementWithdrawn { stage, reason } => {
+                Fact::Abroad { stage, what: AbroadFact::Withdrawn { reason } }
+            }
+            Self::ToldElsewhere { stage } => Fact::Abroad { stage, what: AbroadFact::Told },
+            Self::DeniedElsewhere { stage, authority, request_there, reason } => {
+                let request = request_there.parse()?;
+                Fact::Denied(Denial::Elsewhere { stage, authority, request, reason })
             }
             Self::Refused { reasons } => Fact::Denied(Denial::Refused(read_reasons(reasons))),
             Self::Denied { review, reviewer, comment } => Fact::Denied(Denial::Reviewed {
@@ -557,12 +653,24 @@ fn read_stage(sent: Stage) -> Result<ruling::Stage, Unreadable> {
         rules: sent.rules,
         approvals: sent.approvals,
         from: read_set(&sent.from)?,
+        elsewhere: sent.elsewhere.map(read_elsewhere).transpose()?,
         exclude: read_set(&sent.exclude)?,
         after: sent.after,
         login_within: span(sent.login_within)?,
         expires_after: span(sent.expires_after)?,
         escalate: escalate.transpose()?,
         remind: span(sent.remind)?,
+    })
+}
+
+fn read_elsewhere(sent: Elsewhere) -> Result<ruling::Elsewhere, Unreadable> {
+    let people = sent.people.into_iter().map(|(name, id)| Ok((name, id.try_into()?)));
+    Ok(ruling::Elsewhere {
+        authority: sent.authority,
+        issuer: sent.issuer,
+        audience: sent.audience,
+        approvers: sent.approvers,
+        people: people.collect::<Result<_, Unreadable>>()?,
     })
 }
 

@@ -98,6 +98,53 @@ pub struct StageStatus {
     /// When others were asked too, because it stayed open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalated_at: Option<String>,
+    /// The other organisation whose people review it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<StageElsewhere>,
+}
+
+/// A stage that the people of another organisation review.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StageElsewhere {
+    /// What the policy calls their authority.
+    pub authority: String,
+    /// Its URL.
+    pub issuer: String,
+    /// `waiting` for stages before it, `unasked`, `asked`, `endorsed` or `withdrawn`.
+    pub status: String,
+    /// The request there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The page there on which its people decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The credential there that endorses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+fn reviewed_elsewhere(
+    request: &request::Request,
+    stage: &ruling::Stage,
+    to: &ruling::Elsewhere,
+) -> StageElsewhere {
+    let abroad = request.abroad(&stage.name);
+    let endorsement = abroad.and_then(|abroad| abroad.endorsement.as_ref());
+    let status = match (abroad, endorsement) {
+        (None, _) if request.stage_life(&stage.name).opened.is_none() => "waiting",
+        (None, _) => "unasked",
+        (Some(abroad), _) if abroad.withdrawn => "withdrawn",
+        (Some(_), Some(_)) => "endorsed",
+        (Some(_), None) => "asked",
+    };
+    StageElsewhere {
+        authority: to.authority.clone(),
+        issuer: to.issuer.clone(),
+        status: status.to_owned(),
+        request: abroad.map(|abroad| abroad.request.to_string()),
+        url: abroad.map(|abroad| format!("{}/requests/{}", to.issuer, abroad.request)),
+        credential: endorsement.map(|endorsement| endorsement.credential.to_string()),
+    }
 }
 
 /// One person's review.
@@ -281,11 +328,12 @@ fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatu
         StageStatus {
             name: stage.name.clone(),
             approvals: stage.approvals,
-            from: stage.from.iter().map(ToString::to_string).collect(),
+            from: stage.asks().collect(),
             counted: progress.counted.iter().map(ToString::to_string).collect(),
             awaited: able.filter(|_| *asked).map(ToString::to_string).collect(),
             open: progress.open && request.state().is_open(),
             escalated_at: request.stage_life(&stage.name).escalated.map(|at| at.to_string()),
+            elsewhere: stage.elsewhere.as_ref().map(|to| reviewed_elsewhere(request, stage, to)),
         }
     };
     asked.iter().zip(progress.stages()).zip(progress.asked()).map(status).collect()
@@ -316,6 +364,9 @@ fn ending(state: &State) -> Option<Ending> {
             }
             Denial::Reviewed { by, comment, .. } => {
                 ended(denied.at, Some(by.to_string()), comment.clone())
+            }
+            Denial::Elsewhere { authority, reason, .. } => {
+                ended(denied.at, Some(format!("authority:{authority}")), reason.clone())
             }
         },
         State::Expired(expired) => {

@@ -47,7 +47,7 @@ impl Kind for Trust {
                 "shape",
                 Type::String,
                 "Of which form the tokens are: `github-actions`, `hcp-terraform`, `gitlab`, \
-                 `kubernetes` or `assent`. It says which claims must be pinned.",
+                 `kubernetes`, `assent` or `assent-authority`. It says which claims must be pinned.",
             ),
             Attribute::required(
                 "claims",

@@ -1,5 +1,6 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
+use assent_core::credential::ring::{AddError, RetireError};
 use assent_core::policy::uses::Use;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, FetchPlanError, PostReviewError, RedeemError,
@@ -10,6 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::{AppError, ApprovalError, BeginError};
+use crate::keys::ChangeError;
 use crate::ledger::LedgerError;
 
 /// An error answer. The private cause goes to the log, once, when the answer is made.
@@ -163,6 +165,7 @@ impl From<AppError> for ApiError {
             AppError::KeyReused => Self::new(S::UNPROCESSABLE_ENTITY, "key_reused", text),
             AppError::TokenMade(_) => Self::new(S::CONFLICT, "token_made", text),
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
+            AppError::PartnerAway { .. } => Self::new(S::SERVICE_UNAVAILABLE, "partner_away", text),
             AppError::NotOpened { .. } => Self {
                 private: Some(text.clone()),
                 ..Self::new(S::BAD_GATEWAY, "not_opened", text)
@@ -171,7 +174,17 @@ impl From<AppError> for ApiError {
             AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),
             AppError::Closing => Self::new(S::SERVICE_UNAVAILABLE, "closing", text),
             AppError::Ledger(error) => ledger(&error),
-            AppError::NoChance(_) | AppError::Key(_) => {
+            AppError::NoKey(_) => Self::new(S::SERVICE_UNAVAILABLE, "no_key", text),
+            AppError::Keys(ChangeError::Ledger(error)) => ledger(&error),
+            AppError::AddKey(error) => match error {
+                AddError::Known(_) => Self::new(S::CONFLICT, "key_known", text),
+                AddError::TooMany(_) => Self::new(S::CONFLICT, "too_many_keys", text),
+            },
+            AppError::RetireKey(error) => match error {
+                RetireError::NoSuchKey(_) => Self::new(S::NOT_FOUND, "not_found", text),
+                RetireError::Needed(_) => Self::new(S::CONFLICT, "key_needed", text),
+            },
+            AppError::NoChance(_) | AppError::Key(_) | AppError::Keys(ChangeError::Seal(_)) => {
                 Self::internal("no_signature", "the server cannot sign now; try again", text)
             }
         }

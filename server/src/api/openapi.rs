@@ -46,6 +46,7 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
     if route.method == Method::GetAndPost {
         let list = match route.path {
             "/v1/requests" => generator.subschema_for::<wire::Requests>(),
+            "/v1/keys" => generator.subschema_for::<wire::Keys>(),
             _ => generator.subschema_for::<wire::AccessList>(),
         };
         let answer = json!({"200": answer("the list", Some(list)), "default": fault(problem)});

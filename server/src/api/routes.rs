@@ -10,7 +10,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    access, audit, authzen, credentials, oauth, plans, policy, requests, trusts, wellknown,
+    access, audit, authzen, credentials, keys, oauth, plans, policy, requests, trusts, wellknown,
 };
 use crate::app::{Authority, Entry};
 
@@ -187,6 +187,12 @@ pub const ROUTES: &[Route] = &[
         get(access::list).post(access::create)),
     route!(Change "/v1/access/{id}/revoke" "Take an access token back",
         NONE, Some(of::<wire::Access>), post(access::revoke)),
+    route!(GetAndPost "/v1/keys" "List signing keys; make one, or bring one",
+        Some(of::<wire::NewKey>), Some(of::<wire::Key>), get(keys::list).post(keys::make)),
+    route!(Change "/v1/keys/{id}/retire" "Take a signing key out of use",
+        NONE, Some(of::<wire::Key>), post(keys::retire)),
+    route!(Change "/v1/keys/{id}/revoke" "Take a signing key out at once, with all that it signed",
+        Some(of::<wire::Reason>), Some(of::<wire::Key>), post(keys::revoke)),
     route!(Grant "/oauth/token"
         "Exchange a trusted issuer's token for an access token (RFC 8693); poll by a device code (RFC 8628)",
         NONE, Some(token), post(oauth::token)),

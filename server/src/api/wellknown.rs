@@ -5,14 +5,32 @@ use std::sync::Arc;
 use assent_core::wire::oauth::{DEVICE_CODE, TOKEN_EXCHANGE};
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use crate::api::openapi;
 use crate::app::Authority;
 
-pub(super) async fn jwks(State(authority): State<Arc<Authority>>) -> Answer<Value> {
-    Answer(authority.jwks())
+/// The key set, which may be kept for a while: never so long that a new key signs before everybody
+/// knows it. Whoever names the one that they have is told whether it is still the one (RFC 9110
+/// section 13.1.2).
+pub(super) async fn jwks(State(authority): State<Arc<Authority>>, asked: HeaderMap) -> Response {
+    let published = authority.published();
+    let kept = format!("public, max-age={}", authority.published_for());
+    let headers = [(header::CACHE_CONTROL, kept), (header::ETAG, published.etag.clone())];
+    if has(&asked, &published.etag) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (headers, kind, published.bytes.clone()).into_response()
+}
+
+/// Whether `If-None-Match` names this, in the weak comparison (RFC 9110 section 8.8.3.2).
+fn has(asked: &HeaderMap, etag: &str) -> bool {
+    let said = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = said.flat_map(|value| value.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 /// RFC 8414 section 2: what programs read that want a token. There is no authorization endpoint.
@@ -35,6 +53,8 @@ pub(super) async fn authorization_server(State(authority): State<Arc<Authority>>
 /// OpenID Connect Discovery 1.0 section 3: what verifiers of our credentials read.
 pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer<Value> {
     let base = authority.base();
+    let published = authority.published();
+    let algorithms: Vec<_> = published.algorithms.iter().map(|a| a.name()).collect();
     Answer(json!({
         "issuer": base,
         "jwks_uri": format!("{base}/.well-known/jwks.json"),
@@ -44,7 +64,7 @@ pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer
         "grant_types_supported": [TOKEN_EXCHANGE, DEVICE_CODE],
         "introspection_endpoint": format!("{base}/oauth/introspect"),
         "revocation_endpoint": format!("{base}/oauth/revoke"),
-        "id_token_signing_alg_values_supported": ["ES256"],
+        "id_token_signing_alg_values_supported": algorithms,
         "response_types_supported": ["none"],
         "subject_types_supported": ["public"],
         "claims_supported": [

@@ -59,6 +59,9 @@ impl Authority {
         if next.to_close(self.clock.now()).next().is_some() {
             self.closings.ended();
         }
+        if next.has_errands() {
+            self.errands.due();
+        }
         self.waiters.wake(next.id());
     }
 

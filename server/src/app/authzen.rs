@@ -241,7 +241,8 @@ impl Authority {
             members,
         };
         let endpoint = self.access_request_endpoint();
-        let token = self.signer.sign_denial(&denial, &endpoint, self.chance.source())?;
+        let token =
+            self.signer(&endpoint)?.sign_denial(&denial, &endpoint, self.chance.source())?;
         decision.context.evaluation_id = Some(denial.evaluation.to_string());
         decision.context.evaluated_at = Some(denial.at.to_string());
         decision.context.access_request = Some(Requestable {

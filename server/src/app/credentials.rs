@@ -47,8 +47,15 @@ impl Authority {
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
         let spend = self.spend(wanted)?;
+        // What could not be signed is refused before the use is spent.
+        self.signer(&spend.audience)?;
         if let Some(call) = self.ledger.recall(wish.key).await? {
             return self.mint_again(caller, call, wish).await;
+        }
+        let asked = self.request(caller, id).await?;
+        // Nobody else would be given anything, so nobody is asked on their behalf.
+        if asked.requester().id == caller.principal().id {
+            self.check_partners(&asked).await?;
         }
         for _ in 0..TRIES {
             let request = self.request(caller, id).await?;
@@ -123,6 +130,7 @@ impl Authority {
         let request = self.current(call.request).await?;
         self.check_scope(caller, request.intent())?;
         request.check_run(caller.principal()).map_err(ConsumeError::from)?;
+        self.check_partners(&request).await?;
         let now = self.clock.now();
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);
@@ -161,7 +169,7 @@ impl Authority {
         grant: Grant,
         fields: Fields,
     ) -> Result<wire::Credential, AppError> {
-        let minted = self.signer.mint(grant, self.chance.source())?;
+        let minted = self.signer(grant.audience())?.mint(grant, self.chance.source())?;
         for _ in 0..TRIES {
             let request = self.current(request.id()).await?;
             let (id, fingerprint) = (minted.credential, minted.fingerprint);
@@ -325,7 +333,7 @@ impl Authority {
             Some(audience) => Verifier::new(&self.base, audience),
             None => Verifier::of_own(&self.base),
         };
-        let verdict = verifier.verify(token.expose(), &self.keys, self.clock.now());
+        let verdict = verifier.verify(token.expose(), &self.published().set, self.clock.now());
         let Ok(claims) = verdict else { return Ok(None) };
         match self.ledger.load(claims.request, None).await? {
             Some(request) => Ok(Some((claims, request))),

@@ -1,7 +1,8 @@
 //! Why a use case gave no answer of its kind: a rule of the domain, or nothing to be had now.
 
 use assent_core::access::AccessError;
-use assent_core::credential::KeyError;
+use assent_core::credential::ring::{AddError, RetireError};
+use assent_core::credential::{Algorithm, KeyError};
 use assent_core::id::{AccessId, NotAnId};
 use assent_core::intent::IntentFault;
 use assent_core::plan::PlanError;
@@ -15,6 +16,7 @@ use assent_core::wire;
 
 use crate::app::policies::ApprovalError;
 use crate::chance::NoChance;
+use crate::keys::ChangeError;
 use crate::ledger::LedgerError;
 use crate::sealing::SealError;
 
@@ -103,6 +105,11 @@ pub enum AppError {
          again with the same idempotency key"
     )]
     NotOpened { broker: String, problem: String },
+    #[error(
+        "the authority `{authority}`, whose people approved this, cannot be asked whether that still \
+         holds: {problem}; try again"
+    )]
+    PartnerAway { authority: String, problem: String },
     #[error("the one-time code is wrong, or was used")]
     WrongCode,
     #[error("the request is being changed by others; try again")]
@@ -115,6 +122,14 @@ pub enum AppError {
     NoChance(#[from] NoChance),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error("there is no key for {0} yet; it is being made, so try again")]
+    NoKey(Algorithm),
+    #[error(transparent)]
+    Keys(#[from] ChangeError),
+    #[error(transparent)]
+    AddKey(#[from] AddError),
+    #[error(transparent)]
+    RetireKey(#[from] RetireError),
 }
 
 /// Why an action was not begun.

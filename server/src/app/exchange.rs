@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use assent_core::access::{Access, NewAccess, Origin, Purpose};
 use assent_core::credential::Secret;
+use assent_core::endorsement;
 use assent_core::intent::Intent;
 use assent_core::policy::situation::Network;
-use assent_core::principal::Principal;
+use assent_core::principal::{Principal, PrincipalId};
 use assent_core::time::Span;
 use assent_core::token::{UnverifiedToken, VerifiedToken};
-use assent_core::trust::Trust;
+use assent_core::trust::{Shape, Trust};
 use assent_core::wire::oauth::{ACCESS_TOKEN, Exchanged};
+use serde_json::Value;
 
 use crate::app::{AppError, Authority, Caller};
 use crate::issuers::IssuerError;
@@ -134,6 +136,7 @@ impl Authority {
         })?;
         let token = token.verify(&keys, now).map_err(|error| object(error.to_string()))?;
         let principal = trust.admit(&token).map_err(|error| object(error.to_string()))?;
+        let principal = self.with_ours(principal);
         Ok(Admitted { trust, token, principal })
     }
 
@@ -174,6 +177,41 @@ impl Authority {
             expires_in: trust.lifetime().as_seconds(),
         };
         Ok((access, given))
+    }
+
+    /// Whom the issuer knows as ours is ours: nobody is somebody else for having been elsewhere.
+    fn with_ours(&self, mut principal: Principal) -> Principal {
+        let ours = principal.acts_for.iter().filter(|who| who.iss() == self.base);
+        let ours: Vec<_> = ours.filter_map(|who| PrincipalId::local(who.sub()).ok()).collect();
+        principal.acts_for.extend(ours);
+        principal
+    }
+
+    /// A question of another authority is filed by that authority and by nobody else, and it files
+    /// nothing else: people see who asks, and believe it.
+    pub(super) fn check_question(&self, caller: &Caller, intent: &Intent) -> Result<(), AppError> {
+        let policy = self.policy();
+        let origin = caller.access.origin.as_ref();
+        let trust = origin.and_then(|origin| policy.trust(&origin.trust));
+        let trust = trust.filter(|trust| trust.shape() == Some(Shape::AssentAuthority));
+        let is_question = intent.kind() == endorsement::KIND;
+        let said = caller.principal().claims.get("digest").and_then(Value::as_str);
+        let fits = trust.is_some_and(|trust| {
+            let asks = intent.target().get("authority").map(String::as_str);
+            asks == Some(trust.issuer()) && said == Some(intent.digest().to_string().as_str())
+        });
+        match (is_question, trust.is_some()) {
+            (false, false) => Ok(()),
+            (true, true) if fits => Ok(()),
+            _ => Err(AppError::Field {
+                field: "kind",
+                problem: format!(
+                    "`{}` is filed by another authority, about the question that its token is for, \
+                     and it files nothing else",
+                    endorsement::KIND
+                ),
+            }),
+        }
     }
 
     /// Whether the caller may ask for this at all: whoever came by a trust, only within it.

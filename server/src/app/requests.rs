@@ -74,6 +74,7 @@ impl Authority {
     ) -> Result<Filed, AppError> {
         let intent = filing.intent.verify().map_err(AppError::Intent)?;
         self.check_scope(caller, &intent)?;
+        self.check_question(caller, &intent)?;
         let plan = self.plan_named(caller, &intent).await?;
         for _ in 0..TRIES {
             // One revision for all of one try: what is known is what that revision looks at.
@@ -218,6 +219,7 @@ impl Authority {
         self.check_scope(caller, request.intent())?;
         let (by, at) = (&caller.principal().id, self.clock.now());
         request.check_begin(caller.principal(), &self.membership(), at)?;
+        self.check_partners(&request).await?;
         let entry = json!({
             "v": 1, "type": "begun", "at": at.to_string(),
             "by": {"iss": by.iss(), "sub": by.sub()}, "begun": request.id().to_string(),

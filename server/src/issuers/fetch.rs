@@ -84,6 +84,12 @@ impl Fetcher {
         Ok(PublicKeys::read(&self.json(&at).await?))
     }
 
+    pub(super) fn way_to(&self, address: &str) -> Result<(Url, Client), FetchError> {
+        let url = discovery::parsed(address)?;
+        self.guard.check_url(&url)?;
+        Ok((url, self.client()?.clone()))
+    }
+
     async fn json(&self, url: &Url) -> Result<Value, FetchError> {
         self.guard.check_url(url)?;
         let lost = |error: reqwest::Error| FetchError::Lost {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use assent_core::access::{Access, AccessStep, Purpose};
 use assent_core::audit::{Frontier, leaf_hash};
+use assent_core::credential::KeyId;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
 use assent_core::principal::PrincipalId;
@@ -15,9 +16,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Heartbeat, Keeping, Kept, KeptDocument, KeptSignal, Ledger,
-    LedgerError, Met, NewCall, Piece, PlanText, REFUSALS, REFUSALS_OF_ONE, Refusal, Spent, States,
-    Write, awaits_later_review,
+    Beginning, Call, Commit, Head, Heartbeat, Keeping, Kept, KeptDocument, KeptSignal, KeyChange,
+    Ledger, LedgerError, Met, NewCall, Piece, PlanText, REFUSALS, REFUSALS_OF_ONE, Refusal,
+    SealedKey, Spent, States, Write, awaits_later_review,
 };
 
 /// Requests in memory.
@@ -35,6 +36,7 @@ struct Inside {
     saved: HashMap<(Digest, PrincipalId), Digest>,
     signals: BTreeMap<String, KeptSignal>,
     documents: BTreeMap<String, Vec<KeptDocument>>,
+    keys: BTreeMap<KeyId, SealedKey>,
     heartbeats: BTreeMap<CredentialId, Heartbeat>,
     pieces: BTreeMap<(UploadId, u32), Piece>,
     uploads: HashMap<UploadId, (PrincipalId, u64)>,
@@ -308,6 +310,12 @@ impl Ledger for MemoryLedger {
         Ok(due.into_iter().map(|(_, id)| id).collect())
     }
 
+    async fn errands(&self) -> Result<Vec<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().map(|(request, _)| request);
+        Ok(requests.filter(|request| request.has_errands()).map(Request::id).collect())
+    }
+
     async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
         let inside = self.inside();
         let requests = inside.requests.values().rev().map(|(request, _)| request);
@@ -437,6 +445,18 @@ impl Ledger for MemoryLedger {
 
     async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError> {
         Ok(self.inside().documents.get(name).cloned().unwrap_or_default())
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SealedKey>, LedgerError> {
+        Ok(self.inside().keys.values().cloned().collect())
+    }
+
+    async fn commit_keys(&self, change: KeyChange) -> Result<(), LedgerError> {
+        let KeyChange { keys, entries, at } = change;
+        let mut inside = self.inside();
+        inside.keys.extend(keys.into_iter().map(|key| (key.key.id.clone(), key)));
+        entries.into_iter().for_each(|entry| inside.append(entry, at));
+        Ok(())
     }
 
     async fn write_piece(&self, piece: Piece) -> Result<(), LedgerError> {

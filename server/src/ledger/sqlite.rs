@@ -27,8 +27,8 @@ pub use open::OpenError;
 pub use write::Grouping;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Heartbeat, Keeping, KeptDocument, KeptSignal, Ledger,
-    LedgerError, Met, Piece, PlanText, Refusal, Spent, States, Write,
+    Beginning, Call, Commit, Head, Heartbeat, Keeping, KeptDocument, KeptSignal, KeyChange, Ledger,
+    LedgerError, Met, Piece, PlanText, Refusal, SealedKey, Spent, States, Write,
 };
 
 /// Requests in a SQLite file.
@@ -193,6 +193,10 @@ impl Ledger for SqliteLedger {
         self.read(move |db| read::closings(db, now)).await
     }
 
+    async fn errands(&self) -> Result<Vec<RequestId>, LedgerError> {
+        self.read(read::errands).await
+    }
+
     async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
         self.read(move |db| read::live(db, now)).await
     }
@@ -280,6 +284,14 @@ impl Ledger for SqliteLedger {
     async fn document(&self, name: &str) -> Result<Vec<KeptDocument>, LedgerError> {
         let name = name.to_owned();
         self.read(move |db| read::document(db, &name)).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SealedKey>, LedgerError> {
+        self.read(read::signing_keys).await
+    }
+
+    async fn commit_keys(&self, change: KeyChange) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Keys(Box::new(change), done)).await
     }
 
     async fn write_piece(&self, piece: Piece) -> Result<(), LedgerError> {

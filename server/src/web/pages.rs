@@ -17,7 +17,7 @@ use crate::web::csrf;
 use crate::web::plan::PlanView;
 use crate::web::session::{SignedIn, foreign_form};
 use crate::web::text::plain;
-use crate::web::view::{self, Line, Page};
+use crate::web::view::{self, Elsewhere, Line, Page, Question};
 
 /// How many requests a page lists.
 const PAGE: usize = 50;
@@ -177,6 +177,8 @@ struct RequestPage {
     later: Vec<LaterLine>,
     may_review_later: bool,
     plan: Option<PlanView>,
+    question: Option<Question>,
+    elsewhere: Vec<Elsewhere>,
 }
 
 /// A review that is due after the grant.
@@ -231,7 +233,15 @@ fn request_page(
         let at = view::clock(&ending.at);
         format!("{}{by}, {at}: {}", shown.state, plain(&ending.reason))
     };
+    let problems = authority.problems_abroad(request.id());
+    let elsewhere = shown.stages.iter().filter_map(|stage| {
+        let problem = problems.iter().find(|(name, _)| *name == stage.name);
+        let problem = problem.map(|(_, problem)| problem.as_str());
+        Some(view::elsewhere(stage.elsewhere.as_ref()?, problem))
+    });
     RequestPage {
+        question: view::question(&shown.intent),
+        elsewhere: elsewhere.collect(),
         page: me.page(&view::sentence(&shown.intent)),
         sentence: view::sentence(&shown.intent),
         reason: plain(&shown.intent.reason),

@@ -1,7 +1,7 @@
 //! What the templates show, made from what callers are shown.
 
 use askama::Template;
-use assent_core::wire;
+use assent_core::{endorsement, wire};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
@@ -136,6 +136,65 @@ fn has_hidden_text(value: &serde_json::Value) -> bool {
             members.iter().any(|(key, value)| hides(key) || has_hidden_text(value))
         }
     }
+}
+
+/// A question of another organisation's authority: who asks, for whom, and about what.
+pub(super) struct Question {
+    pub(super) authority: String,
+    pub(super) url: String,
+    pub(super) requester: String,
+    pub(super) behind: String,
+    pub(super) sentence: String,
+    pub(super) fields: Vec<(String, String)>,
+    pub(super) context: Option<String>,
+}
+
+/// What another authority asks about, where the intent is such a question. Only that authority itself
+/// files one, which is seen to when it is filed.
+pub(super) fn question(intent: &wire::Intent) -> Option<Question> {
+    if intent.kind != endorsement::KIND {
+        return None;
+    }
+    let text = |name: &str| intent.context.get(name).and_then(|value| value.as_str());
+    let about: wire::Intent = serde_json::from_value(intent.context.get("intent")?.clone()).ok()?;
+    let behind = intent.context.get("behind")?.as_array()?;
+    let behind: Vec<_> = behind.iter().filter_map(|who| who.as_str()).map(plain).collect();
+    let authority = intent.target.get("authority")?;
+    // The link leads to whoever asks, whatever it says.
+    let url = text("url").filter(|url| {
+        url.strip_prefix(authority.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    });
+    Some(Question {
+        authority: plain(authority),
+        url: plain(url.unwrap_or(authority)),
+        requester: plain(text("requester")?),
+        behind: behind.join(", "),
+        sentence: sentence(&about),
+        fields: fields(&about),
+        context: context(&about),
+    })
+}
+
+/// Who reviews a stage in another organisation, and where, in one sentence.
+pub(super) fn elsewhere(to: &wire::StageElsewhere, problem: Option<&str>) -> Elsewhere {
+    let name = plain(&to.authority);
+    let text = match to.status.as_str() {
+        "waiting" => format!("`{name}` is asked once the stages before are filled"),
+        "unasked" => format!("`{name}` is about to be asked"),
+        "asked" => format!("`{name}` is asked; its people decide there"),
+        "endorsed" => format!("the people of `{name}` approved it there"),
+        _ => format!("what the people of `{name}` approved was taken back there"),
+    };
+    let problem = problem.map(plain);
+    let link = to.url.clone().unwrap_or_else(|| to.issuer.clone());
+    Elsewhere { text, link: plain(&link), problem }
+}
+
+/// A stage that another organisation reviews, as people are told of it.
+pub(super) struct Elsewhere {
+    pub(super) text: String,
+    pub(super) link: String,
+    pub(super) problem: Option<String>,
 }
 
 /// The fields of an intent, in the order in which people read them.

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Caller, Server, policy, sent};
 
-pub(super) const EVALUATION: &str = "/access/v1/evaluation";
+pub(in crate::http) const EVALUATION: &str = "/access/v1/evaluation";
 pub(super) const EVALUATIONS: &str = "/access/v1/evaluations";
 pub(super) const SEARCH: &str = "/access/v1/search/action";
-pub(super) const REQUESTS: &str = "/access/v1/requests";
+pub(in crate::http) const REQUESTS: &str = "/access/v1/requests";
 
 /// Sends JSON as an enforcement point does: without an idempotency key.
-pub(super) async fn ask(who: &Caller, path: &str, body: &Value) -> Answer {
+pub(in crate::http) async fn ask(who: &Caller, path: &str, body: &Value) -> Answer {
     sent(who.call("POST", path).json(body)).await
 }
 

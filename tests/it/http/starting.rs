@@ -26,6 +26,7 @@ fn config(folder: &Path) -> Config {
         plan_retention: None,
         sealing: Default::default(),
         earlier_sealing: Vec::new(),
+        keys: Default::default(),
     }
 }
 
@@ -188,9 +189,9 @@ async fn the_signing_key_is_for_its_owner_alone_and_stays_the_same() {
         })
         .await
     };
-    let first = keys().await;
-    assert_eq!(keys().await, first);
-    let file = folder.path().join("data/signing-key.p8");
+    let first = keys().await["keys"][0].clone();
+    assert_eq!(keys().await["keys"][0], first);
+    let file = folder.path().join("data/sealing-key");
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -199,7 +200,7 @@ async fn the_signing_key_is_for_its_owner_alone_and_stays_the_same() {
     assert!(cause.contains("chmod 600"), "{cause}");
     std::fs::write(&file, "no key").unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(matches!(refused(config(folder.path())).await, StartError::Key(_)));
+    assert!(matches!(refused(config(folder.path())).await, StartError::Sealing(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

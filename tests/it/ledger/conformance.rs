@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use assent_core::access::{Access, NewAccess, Origin, Purpose};
-use assent_core::credential::Secret;
+use assent_core::credential::ring::{self, Ended, Key, KeyCall};
+use assent_core::credential::{Algorithm, Secret};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, UploadId};
 use assent_core::principal::{PrincipalId, PrincipalKind};
 use assent_core::request::{Filing, Request, Sent, Step, Version};
 use assent_core::time::Span;
 use assent_server::ledger::{
-    Beginning, Commit, Keeping, Kept, Ledger, MemoryLedger, Piece, PlanText, REFUSALS,
-    REFUSALS_OF_ONE, Refusal, Spent, SqliteLedger, States, Write,
+    Beginning, Commit, Keeping, Kept, KeyChange, Ledger, MemoryLedger, Piece, PlanText, REFUSALS,
+    REFUSALS_OF_ONE, Refusal, SealedKey, Spent, SqliteLedger, States, Write,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::kit::{
@@ -54,6 +57,7 @@ suite! {
     what_is_begun_is_met_no_more_and_by_one_call
     the_log_is_what_was_written_and_its_head_is_its_root
     access_records_are_kept_and_are_in_the_log
+    signing_keys_are_kept_with_what_is_said_of_them
     a_foreign_token_that_is_good_once_is_spent_once
     a_request_to_be_looked_at_is_known_until_it_has_been
     what_a_broker_is_to_close_is_found_until_it_is_closed
@@ -327,6 +331,36 @@ async fn access_records_are_kept_and_are_in_the_log(ledger: Ledgers) {
     assert_eq!(ledger.accesses().await.unwrap().len(), 2);
     assert_eq!(verified(&ledger).await.entries, 4);
     assert_eq!(ledger.head().await.unwrap().at, at(5));
+}
+
+async fn signing_keys_are_kept_with_what_is_said_of_them(ledger: Arc<dyn Ledger>) {
+    let key = |byte: u8| Key {
+        id: URL_SAFE_NO_PAD.encode([byte; 32]).parse().unwrap(),
+        algorithm: Algorithm::EdDsa,
+        jwk: json!({"kty": "OKP", "crv": "Ed25519", "x": "x"}),
+        origin: ring::Origin::Imported,
+        made_at: at(0),
+        signs_from: at(1),
+        activated_at: Some(at(2)),
+        superseded_at: Some(at(3)),
+        ended: Some(Ended { at: at(4), revoked: Some("stolen".to_owned()) }),
+        call: Some(KeyCall { key: Digest::of(b"key"), asked: Digest::of(b"asked") }),
+    };
+    assert!(ledger.signing_keys().await.unwrap().is_empty());
+    let bare = Key { activated_at: None, superseded_at: None, ended: None, call: None, ..key(2) };
+    let full = SealedKey { key: key(1), sealed: None };
+    let sealed = SealedKey { key: bare.clone(), sealed: Some(b"sealed".to_vec()) };
+    let entries = vec![json!({"type": "key_made"}), json!({"type": "key_activated"})];
+    let keys = vec![full.clone(), sealed.clone()];
+    ledger.commit_keys(KeyChange { keys, entries, at: at(5) }).await.unwrap();
+    assert_eq!(ledger.signing_keys().await.unwrap(), [full.clone(), sealed]);
+    let head = ledger.head().await.unwrap();
+    assert_eq!((head.size, head.at), (2, at(5)));
+    let forgotten = SealedKey { key: bare, sealed: None };
+    let keys = vec![forgotten.clone()];
+    ledger.commit_keys(KeyChange { keys, entries: vec![], at: at(6) }).await.unwrap();
+    assert_eq!(ledger.signing_keys().await.unwrap(), [full, forgotten]);
+    assert_eq!(ledger.head().await.unwrap().size, 2);
 }
 
 async fn a_foreign_token_that_is_good_once_is_spent_once(ledger: Ledgers) {

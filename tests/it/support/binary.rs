@@ -1,5 +1,6 @@
 //! The real `assent` binary, run as its users run it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -49,16 +50,27 @@ impl Binary {
         Self::start_with(data, policy, &[]).await
     }
 
+    /// The same at this place.
+    pub(crate) async fn start_at(place: SocketAddr, data: &Path, policy: &Path) -> Self {
+        Self::start_listening(&place.to_string(), data, policy, &[]).await
+    }
+
     /// The same with more arguments.
     pub(crate) async fn start_with(data: &Path, policy: &Path, more: &[&Path]) -> Self {
+        Self::start_listening("127.0.0.1:0", data, policy, more).await
+    }
+
+    async fn start_listening(place: &str, data: &Path, policy: &Path, more: &[&Path]) -> Self {
         let mut command = Command::new(program());
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--dev", "--output", "json"])
+            .args(["serve", "--listen", place, "--dev", "--output", "json"])
             .arg("--data")
             .arg(data)
             .arg("--policy")
             .arg(policy)
             .args(more)
+            // Tests open its ledger beside it.
+            .env("ASSENT_SEALING_KEY", super::SEALING_KEY)
             .env("ASSENT_LOG", "warn")
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -90,7 +90,7 @@ fn parts(ruling: &Ruling) -> BTreeMap<(u8, String), String> {
 }
 
 fn in_words(stage: &Stage) -> String {
-    let mut text = format!("{} of {}", stage.approvals, stage.from.join(", "));
+    let mut text = format!("{} of {}", stage.approvals, stage.asks().join(", "));
     let mut add = |words: &str, what: &str| text.push_str(&format!(", {words} {what}"));
     if !stage.exclude.is_empty() {
         add("without", &stage.exclude.join(", "));

@@ -16,7 +16,8 @@ pub struct RingStep {
 }
 
 impl RingStep {
-    pub(super) fn new(at: Timestamp) -> Self {
+    /// That nothing has changed: for a ledger that has something of its own to write.
+    pub fn empty(at: Timestamp) -> Self {
         Self { at, keys: Vec::new(), events: Vec::new() }
     }
 

@@ -25,7 +25,7 @@ const fn keys(
 
 /// Every table there is, so that a test can hold the schema against each.
 #[cfg(test)]
-pub(crate) const ALL: [&Keys; 25] = [
+pub(crate) const ALL: [&Keys; 28] = [
     &DOCUMENT,
     &METADATA,
     &DEFAULTS,
@@ -40,6 +40,9 @@ pub(crate) const ALL: [&Keys; 25] = [
     &TRUST,
     &ONE_OF,
     &MAY_ASK,
+    &AUTHORITY,
+    &CONTROLS,
+    &ELSEWHERE,
     &FACTOR,
     &RULE,
     &DENY,
@@ -68,6 +71,7 @@ pub(crate) const DOCUMENT: Keys = keys(
         "owners",
         "calendars",
         "trusts",
+        "authorities",
         "risk",
         "rules",
         "tests",
@@ -138,6 +142,18 @@ pub(crate) const ONE_OF: Keys = keys("claim", &["in"], &["in"]);
 
 pub(crate) const MAY_ASK: Keys =
     keys("may_ask", &["kinds", "environments"], &["kinds", "environments"]);
+
+pub(crate) const AUTHORITY: Keys = keys(
+    "authority",
+    &["issuer", "controls"],
+    &["issuer", "audience", "controls", "approvers", "people", "jwks", "jwks_uri"],
+);
+
+pub(crate) const CONTROLS: Keys =
+    keys("controls entry", &["kinds", "environments"], &["kinds", "environments", "target"]);
+
+/// Who reviews a stage, where it is another authority.
+pub(crate) const ELSEWHERE: Keys = keys("from", &["authority"], &["authority"]);
 
 pub(crate) const FACTOR: Keys =
     keys("risk factor", &["id", "weight", "when"], &["id", "description", "weight", "when"]);

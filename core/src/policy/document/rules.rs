@@ -13,7 +13,7 @@ use crate::policy::document::{
 };
 use crate::policy::risk::Factor;
 use crate::policy::ruling::{Escalation, SHORTEST_HEARTBEAT};
-use crate::policy::yaml::Node;
+use crate::policy::yaml::{Node, Yaml};
 use crate::time::Span;
 
 /// What a stage asks of, where it is not a group or a person: everybody who owns the target.
@@ -92,7 +92,8 @@ impl Reader<'_> {
         let parallel = fields.get("parallel").and_then(|node| self.boolean(node)).unwrap_or(false);
         let notify = self.set_of(fields.get("notify"), "notify");
         let mut stages = self.stages(rule, fields.get("stages")?)?;
-        for stage in &mut stages {
+        // Nobody here steps in for another organisation, and its people its own authority reminds.
+        for stage in stages.iter_mut().filter(|stage| stage.authority.is_none()) {
             stage.escalate.clone_from(&escalate);
             stage.remind = remind;
         }
@@ -130,7 +131,11 @@ impl Reader<'_> {
             None => format!("{}", index + 1),
         };
         self.name(&node.place, &name);
-        let (from, owners) = self.asked(fields.get("from"));
+        let authority = fields.get("from").and_then(|node| self.elsewhere(node, &fields));
+        let (from, owners) = match authority {
+            Some(_) => (BTreeSet::new(), false),
+            None => self.asked(fields.get("from")),
+        };
         let exclude = self.approvers(fields.get("exclude").copied());
         let approvals = self.count(fields.get("approvals")?, 1, 100)?;
         Some(StageText {
@@ -139,12 +144,33 @@ impl Reader<'_> {
             approvals,
             from,
             owners,
+            authority,
             exclude: exclude.into_iter().map(|(_, approver)| approver).collect(),
             login_within: self.span(fields.get("login_within")),
             expires_after: self.span(fields.get("expires_after")),
             escalate: None,
             remind: None,
         })
+    }
+
+    /// The authority that reviews the stage, where one does: it, and nobody here beside it.
+    fn elsewhere(&mut self, from: &Node, stage: &Fields<'_>) -> Option<String> {
+        let Yaml::List(items) = &from.value else { return None };
+        let item = items.iter().find(|item| matches!(item.value, Yaml::Map(_)))?;
+        let fields = self.members(item, &keys::ELSEWHERE);
+        if items.len() > 1 {
+            let message = "a stage asks one authority and nobody beside it: make two stages";
+            self.fault(&from.place, message);
+        }
+        for key in ["exclude", "login_within"] {
+            if let Some(node) = stage.get(key) {
+                let message = "says nothing to another organisation, whose own rules hold there";
+                self.fault(&node.place, format_args!("`{key}` {message}"));
+            }
+        }
+        let name = self.text(fields.get("authority")?)?;
+        self.name(&item.place, &name);
+        Some(name)
     }
 
     /// Who is asked, and whether the target's owners are among them.

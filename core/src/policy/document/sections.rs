@@ -33,6 +33,10 @@ impl Reader<'_> {
             owners: self.listed(&fields, "owners", Self::ownership),
             calendars: self.each(&fields, "calendars", Self::calendar),
             trusts: fields.get("trusts").map(|node| self.trusts(node)).unwrap_or_default(),
+            authorities: fields
+                .get("authorities")
+                .map(|node| self.authorities(node))
+                .unwrap_or_default(),
         };
         let (rules, risk) = (fields.get("rules"), fields.get("risk"));
         Half { rules: rules.map(|n| (*n).clone()), risk: risk.map(|n| (*n).clone()), sections }
@@ -171,17 +175,22 @@ impl Reader<'_> {
     fn ownership(&mut self, node: &Node) -> Option<Ownership> {
         let fields = self.members(node, &keys::OWNERS);
         let owners = self.approvers(fields.get("owners").copied());
-        let mut target = BTreeMap::new();
-        let members = fields.get("target").map(|node| (*node, self.map(node).unwrap_or_default()));
-        let (place, members) = members?;
+        let target = self.targets(fields.get("target")?, "name what is owned")?;
+        Some(Ownership { target, owners: owners.into_iter().map(|(_, owner)| owner).collect() })
+    }
+
+    /// Which targets: at least one entry, each with a pattern.
+    pub(super) fn targets(&mut self, node: &Node, advice: &str) -> Option<BTreeMap<String, Glob>> {
+        let members = self.map(node).unwrap_or_default();
         if members.is_empty() {
-            self.fault(&place.place, "`target` is empty: name what is owned");
+            self.fault(&node.place, format_args!("`target` is empty: {advice}"));
             return None;
         }
+        let mut target = BTreeMap::new();
         for (key, node) in members {
             target.insert(key.name.clone(), self.parsed::<Glob>(node)?);
         }
-        Some(Ownership { target, owners: owners.into_iter().map(|(_, owner)| owner).collect() })
+        Some(target)
     }
 
     fn calendar(&mut self, node: &Node) -> Option<CalendarText> {

@@ -79,7 +79,10 @@ impl Reader<'_> {
         claims
     }
 
-    fn numbered(&mut self, node: &Node) -> BTreeMap<String, crate::principal::PrincipalId> {
+    pub(super) fn numbered(
+        &mut self,
+        node: &Node,
+    ) -> BTreeMap<String, crate::principal::PrincipalId> {
         let mut people = BTreeMap::new();
         for (key, node) in self.map(node).unwrap_or_default() {
             people.extend(self.person(node).map(|person| (key.name.clone(), person)));

@@ -85,6 +85,7 @@ fn stages(what: &Requiring) -> Value {
             ("name", json!(stage.name)),
             ("approvals", json!(stage.approvals)),
             ("from", words(&stage.from)),
+            ("authority", json!(stage.elsewhere.as_ref().map(|to| &to.authority))),
             ("owners", json!(what.owners.contains(&stage.name).then_some(true))),
             ("exclude", words(&stage.exclude)),
             ("after", json!(stage.after)),

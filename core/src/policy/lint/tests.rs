@@ -530,3 +530,28 @@ fn a_policy_whose_changes_nobody_could_approve() {
     let alone = "defaults: {policy_changes: administrator}\n";
     assert_eq!(told(alone), Vec::<String>::new());
 }
+
+/// An authority with this control, and a rule with these conditions that asks it.
+fn of_authority(controls: &str, when: &str) -> Vec<String> {
+    told(&format!(
+        "authorities:\n  pay: {{issuer: https://pay.example, controls: [{{{controls}}}]}}\nrules:\n  \
+         - {{id: r, when: {{{when}}}, require: {{stages: [{{approvals: 1, from: [{{authority: \
+         pay}}]}}]}}}}\n"
+    ))
+}
+
+#[test]
+fn an_authority_that_is_asked_about_what_is_not_its_own_or_controls_everything() {
+    let theirs = "kinds: [terraform.*], environments: [prod], target: {workspace: pay*}";
+    assert_eq!(of_authority(theirs, "intent.environment: prod"), [""; 0]);
+    assert_eq!(of_authority(theirs, "intent.target.workspace: pay-1"), [""; 0]);
+    let asks = ["warning asks-no-owner"];
+    assert_eq!(of_authority(theirs, "intent.environment: staging"), asks);
+    assert_eq!(of_authority(theirs, "intent.kind: [database.session, k8s.exec]"), asks);
+    assert_eq!(of_authority(theirs, "intent.target.workspace: orders"), asks);
+    let all = "kinds: [\"**\"], environments: [\"*\"]";
+    assert_eq!(of_authority(all, "intent.environment: prod"), ["warning wide-authority"]);
+    let unused = "authorities:\n  pay: {issuer: https://pay.example, controls: \
+        [{kinds: [a.b], environments: [c]}]}\nrules:\n  - {id: r, allow: {}}\n";
+    assert_eq!(told(unused), ["warning unused-authority"]);
+}

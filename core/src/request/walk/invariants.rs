@@ -304,6 +304,10 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
             | Fact::Reminded { .. }
             | Fact::PlanKept { .. }
             | Fact::PlanFetched { .. } => (true, false),
+            Fact::Abroad { what, .. } => {
+                let asks = matches!(what, AbroadFact::Asked { .. } | AbroadFact::Endorsed { .. });
+                (asks, false)
+            }
             Fact::Denied(_) | Fact::Expired { .. } | Fact::Canceled { .. } => (true, true),
             Fact::Consumed { .. } => {
                 used += 1;
@@ -399,6 +403,12 @@ fn invariant_a_denial_has_its_review(history: &History<'_>) -> Kept {
                     "policy did not refuse"
                 );
                 keep!(!changed || event.at < history.deadline_before(at), "ended when over");
+            }
+            Fact::Denied(Denial::Elsewhere { stage, .. }) => {
+                let asked = history.events[..at].iter().any(
+                    |event| matches!(&event.fact, Fact::Abroad { stage: one, .. } if one == stage),
+                );
+                keep!(asked, "denied by whom nobody asked");
             }
             Fact::Denied(Denial::Reviewed { review, by, .. }) => {
                 let Fact::Reviewed(before) = &history.events[at - 1].fact else {
@@ -722,6 +732,10 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
             | Fact::Denied(_) => {
                 keep!(by.is_none(), "{} by {by:?}", fact_word(&event.fact));
             }
+            Fact::Abroad { what: AbroadFact::Withdrawn { .. }, .. } => {
+                keep!(by.is_some(), "withdrawn by nobody");
+            }
+            Fact::Abroad { .. } => keep!(by.is_none(), "{} by {by:?}", fact_word(&event.fact)),
             Fact::Reviewed(_) | Fact::PostReviewed(_) | Fact::Consumed { .. } => {}
         }
     }

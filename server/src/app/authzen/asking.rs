@@ -161,7 +161,7 @@ impl Authority {
         let token = echo.binding_token.as_deref();
         let token = token.ok_or_else(|| invalid("`denial.binding_token` is missing"))?;
         let between = (self.base.as_str(), &*self.access_request_endpoint());
-        let denial = match Denial::verify(token, between, &self.keys, self.clock.now()) {
+        let denial = match Denial::verify(token, between, &self.published().set, self.clock.now()) {
             Err(Rejection::Expired(at)) => return Err(AskError::ExpiredDenial(at)),
             Err(other) => return Err(invalid(&format!("its binding token is refused: {other}"))),
             Ok(denial) => denial,

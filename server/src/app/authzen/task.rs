@@ -89,6 +89,6 @@ fn progress(request: &Request, membership: &Membership) -> Option<Progress> {
         current_step: at + 1,
         total_steps: stages.len(),
         step_name: stage.name.clone(),
-        awaiting: stage.from.iter().map(ToString::to_string).collect(),
+        awaiting: stage.asks().collect(),
     })
 }

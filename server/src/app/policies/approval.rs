@@ -75,6 +75,7 @@ impl Authority {
         for _ in 0..TRIES {
             let request = self.request(caller, approval).await?;
             self.check_approval(&request, &stated).await?;
+            self.check_partners(&request).await?;
             let spent = request.carry_out(caller.principal(), &self.membership(), self.clock.now());
             let id = request.id();
             let step = spent.map_err(|cause| ApprovalError::Unspent { request: id, cause })?;

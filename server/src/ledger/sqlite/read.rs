@@ -11,9 +11,11 @@ use assent_core::wire;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use serde_json::Value;
 
-use super::row::{StoredAccess, corrupt, digest, id_bytes};
+use super::row::{StoredAccess, StoredKey, corrupt, digest, id_bytes};
 use super::unavailable;
-use crate::ledger::{Call, Heartbeat, KeptDocument, KeptSignal, LedgerError, PlanText, States};
+use crate::ledger::{
+    Call, Heartbeat, KeptDocument, KeptSignal, LedgerError, PlanText, SealedKey, States,
+};
 
 type Answer<T> = Result<T, LedgerError>;
 
@@ -192,6 +194,12 @@ pub(super) fn closings(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>
     ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
 }
 
+pub(super) fn errands(db: &Connection) -> Answer<Vec<RequestId>> {
+    let sql = "SELECT request FROM errand ORDER BY request";
+    let ids = many(db, sql, &[], |row| row.get::<_, Vec<u8>>(0))?;
+    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+}
+
 pub(super) fn live(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>> {
     let sql = "SELECT id FROM request WHERE live > ?1 \
         UNION SELECT id FROM request WHERE closing <= ?1 ORDER BY id DESC";
@@ -314,6 +322,16 @@ pub(super) fn signals(db: &Connection) -> Answer<Vec<KeptSignal>> {
         let value = canonical::parse(value.as_bytes());
         let value = value.map_err(|error| corrupt(format!("signal {name}: {error}")))?;
         Ok(KeptSignal { name, value, by, at: Timestamp::from_millis(at) })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+pub(super) fn signing_keys(db: &Connection) -> Answer<Vec<SealedKey>> {
+    let sql = "SELECT body, sealed FROM signing_key ORDER BY id";
+    let rows = many(db, sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let read = |(body, sealed): (String, Option<Vec<u8>>)| {
+        let stored: StoredKey = serde_json::from_str(&body).map_err(corrupt)?;
+        Ok(SealedKey { key: stored.try_into()?, sealed })
     };
     rows.into_iter().map(read).collect()
 }

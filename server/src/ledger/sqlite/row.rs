@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use assent_core::access::{Access, Device, Origin, Purpose};
+use assent_core::credential::ring::{self, Ended, Key, KeyCall};
 use assent_core::digest::Digest;
 use assent_core::principal::PrincipalId;
 use assent_core::time::Timestamp;
@@ -139,6 +140,85 @@ impl TryFrom<StoredAccess> for Access {
             revoked_at: stored.revoked_at.as_deref().map(time).transpose()?,
             origin: stored.origin.map(Origin::try_from).transpose()?,
             device: stored.device.map(Device::try_from).transpose()?,
+        })
+    }
+}
+
+/// A signing key's record as it is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredKey {
+    id: String,
+    algorithm: String,
+    jwk: serde_json::Value,
+    origin: String,
+    made_at: String,
+    signs_from: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    activated_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    superseded_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revoked: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call: Option<StoredCall>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredCall {
+    key: String,
+    asked: String,
+}
+
+impl From<&Key> for StoredKey {
+    fn from(key: &Key) -> Self {
+        let told = |at: &Timestamp| at.to_string();
+        let call = |call: &KeyCall| StoredCall {
+            key: call.key.to_string(),
+            asked: call.asked.to_string(),
+        };
+        Self {
+            id: key.id.to_string(),
+            algorithm: key.algorithm.to_string(),
+            jwk: key.jwk.clone(),
+            origin: key.origin.word().to_owned(),
+            made_at: key.made_at.to_string(),
+            signs_from: key.signs_from.to_string(),
+            activated_at: key.activated_at.as_ref().map(told),
+            superseded_at: key.superseded_at.as_ref().map(told),
+            ended_at: key.ended.as_ref().map(|ended| told(&ended.at)),
+            revoked: key.ended.as_ref().and_then(|ended| ended.revoked.clone()),
+            call: key.call.as_ref().map(call),
+        }
+    }
+}
+
+impl TryFrom<StoredKey> for Key {
+    type Error = LedgerError;
+
+    fn try_from(stored: StoredKey) -> Result<Self, LedgerError> {
+        let time = |text: &str| text.parse::<Timestamp>().map_err(corrupt);
+        let maybe = |text: Option<String>| text.as_deref().map(time).transpose();
+        let origin = ring::Origin::of_word(&stored.origin);
+        let call = |call: StoredCall| -> Result<KeyCall, LedgerError> {
+            let key = call.key.parse().map_err(corrupt)?;
+            Ok(KeyCall { key, asked: call.asked.parse().map_err(corrupt)? })
+        };
+        let revoked = stored.revoked;
+        Ok(Self {
+            id: stored.id.parse().map_err(corrupt)?,
+            algorithm: stored.algorithm.parse().map_err(corrupt)?,
+            jwk: stored.jwk,
+            origin: origin.ok_or_else(|| corrupt("a signing key of no known origin"))?,
+            made_at: time(&stored.made_at)?,
+            signs_from: time(&stored.signs_from)?,
+            activated_at: maybe(stored.activated_at)?,
+            superseded_at: maybe(stored.superseded_at)?,
+            ended: maybe(stored.ended_at)?.map(|at| Ended { at, revoked }),
+            call: stored.call.map(call).transpose()?,
         })
     }
 }

@@ -6,7 +6,7 @@ use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
 use assent_core::id::CredentialId;
-use assent_core::request::{Event, Fact, Receipt, Step, Version};
+use assent_core::request::{Event, Fact, Receipt, Request, Step, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior};
@@ -14,11 +14,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::open::{OpenError, Owned};
-use super::row::{StoredAccess, requester_key};
+use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Keeping, Kept, LedgerError, Met, NewCall, Piece, REFUSALS,
-    REFUSALS_OF_ONE, Refusal, Spent, Write, awaits_later_review,
+    Beginning, Call, Commit, Keeping, Kept, KeyChange, LedgerError, Met, NewCall, Piece, REFUSALS,
+    REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write, awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -30,6 +30,7 @@ pub(super) enum Job {
     Exchange(Box<AccessStep>, Option<Spent>, Done<bool>),
     Remember(Met, Done<()>),
     Keep(Box<Keeping>, Done<()>),
+    Keys(Box<KeyChange>, Done<()>),
     Begin(Box<Beginning>, Done<bool>),
     Heard { credential: CredentialId, last: Timestamp, due: Timestamp, done: Done<bool> },
     Excuse(Timestamp, Done<()>),
@@ -176,6 +177,7 @@ impl Job {
             Self::Access(_, done)
             | Self::Remember(_, done)
             | Self::Keep(_, done)
+            | Self::Keys(_, done)
             | Self::Excuse(_, done)
             | Self::Forget(_, done)
             | Self::ForgetExchanges(_, done)
@@ -191,6 +193,7 @@ impl Job {
             Self::Exchange(step, spent, done) => settle(pen.exchange(&step, spent), done),
             Self::Remember(met, done) => settle(pen.remember_met(&met), done),
             Self::Keep(keeping, done) => settle(pen.keep(&keeping), done),
+            Self::Keys(change, done) => settle(pen.keys(&change), done),
             Self::Begin(beginning, done) => settle(pen.begin_action(&beginning), done),
             Self::Heard { credential, last, due, done } => {
                 settle(pen.heard(credential, last, due), done)
@@ -253,6 +256,7 @@ impl Pen<'_> {
         if let Some(stopped) = moved {
             return Ok(stopped);
         }
+        self.keep_errands(write.step.next())?;
         if let Some(call) = &write.call {
             self.remember(call, &write.step)?;
         }
@@ -289,6 +293,19 @@ impl Pen<'_> {
             VALUES (?1, ?2, ?3, ?4, ?5)";
         self.execute(sql, &[next.digest().as_bytes(), &id, &requester, &stated, &run])?;
         Ok(None)
+    }
+
+    /// Whether anything is to be done at partners, in the same transaction as what leads to it.
+    fn keep_errands(&self, next: &Request) -> Result<(), LedgerError> {
+        let sql = match next.has_errands() {
+            true => "INSERT INTO errand (request) VALUES (?1) ON CONFLICT DO NOTHING",
+            false => "DELETE FROM errand WHERE request = ?1",
+        };
+        // Most requests never have any.
+        if next.partnered().next().is_some() {
+            self.execute(sql, &[&next.id().to_bytes()])?;
+        }
+        Ok(())
     }
 
     /// Compare and set: the row moves only from the version the step was decided on.
@@ -517,6 +534,19 @@ impl Pen<'_> {
             }
         }
         self.append(&Leaf::of(entry), None, *at).map(drop)
+    }
+
+    fn keys(&mut self, change: &KeyChange) -> Result<(), LedgerError> {
+        for SealedKey { key, sealed } in &change.keys {
+            let body = serde_json::to_string(&StoredKey::from(key)).map_err(unavailable)?;
+            let sql = "INSERT INTO signing_key (id, body, sealed) VALUES (?1, ?2, ?3) \
+                ON CONFLICT (id) DO UPDATE SET body = excluded.body, sealed = excluded.sealed";
+            self.execute(sql, &[&key.id.as_str(), &body, sealed])?;
+        }
+        for entry in &change.entries {
+            self.append(&Leaf::of(entry), None, change.at)?;
+        }
+        Ok(())
     }
 
     /// Compare and set: what is no longer approved is not begun, of two beginnings the first counts,

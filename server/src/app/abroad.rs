@@ -1,0 +1,406 @@
+//! Stages that another organisation reviews: its authority is asked, waited for, watched, and told
+//! how it ended.
+//!
+//! The record says what is still to be done there ([`Request::errands`]), so nothing is lost when the
+//! server is. Every call carries a key that follows from the request and its stage: however often it
+//! is sent, it has its effect once. Whoever is away there is asked again, and keeps nobody else
+//! waiting. What comes back is believed only as far as it is signed, and proves what was asked.
+
+mod partner;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use assent_client::ErrorKind;
+use assent_core::credential::{Secret, unverified_key_id};
+use assent_core::digest::Digest;
+use assent_core::endorsement::{EndorsementError, Evidence};
+use assent_core::id::RequestId;
+use assent_core::policy::partner::Partner;
+use assent_core::request::{Abroad, ConsumeError, EndorseError, Errand, Request, State, Step};
+use assent_core::time::{Span, Timestamp};
+use assent_core::wire;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::app::{AppError, Authority};
+use crate::ledger::Commit;
+pub(super) use partner::PartnerError;
+use partner::There;
+
+/// How often it is looked whether something is to be done; what a request leads to is done at once.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long one look over there waits for something to change.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait after the first try that failed; twice as long after each further one.
+const FIRST_PAUSE: Span = Span::seconds(1);
+/// How long to wait at most.
+const LONGEST_PAUSE: Span = Span::minutes(2);
+/// How many calls to partners are under way at once.
+const AT_ONCE: usize = 256;
+/// How often a step is decided anew because the request has moved on meanwhile.
+const TRIES: usize = 5;
+
+/// One thing to be done at a partner.
+type Task = (RequestId, String, Errand);
+
+/// What is known of partners beyond the ledger. It can be lost: then everything is tried at once.
+#[derive(Debug, Default)]
+pub(super) struct Errands {
+    due: Notify,
+    state: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    under_way: HashSet<Task>,
+    pauses: HashMap<Task, Pause>,
+    /// What stands in the way, for people.
+    problems: HashMap<(RequestId, String), String>,
+    /// Access tokens there, each for one question.
+    tokens: HashMap<(RequestId, String), (Secret, Timestamp)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    until: Timestamp,
+    length: Span,
+}
+
+impl Errands {
+    /// Something may be to be done.
+    pub(super) fn due(&self) {
+        self.due.notify_one();
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the task is to be begun now; if so, it is under way from here on.
+    fn begin(&self, task: &Task, now: Timestamp) -> bool {
+        let mut known = self.known();
+        let pauses = known.pauses.get(task).is_some_and(|pause| now < pause.until);
+        !pauses && known.under_way.len() < AT_ONCE && known.under_way.insert(task.clone())
+    }
+
+    /// Notes how a try ended.
+    fn ended(&self, task: &Task, problem: Option<String>, now: Timestamp) {
+        let mut known = self.known();
+        known.under_way.remove(task);
+        let (request, stage, errand) = task;
+        let place = (*request, stage.clone());
+        let Some(problem) = problem else {
+            known.pauses.remove(task);
+            known.problems.remove(&place);
+            if *errand == Errand::Tell {
+                known.tokens.remove(&place);
+            }
+            return;
+        };
+        let doubled = |pause: &Pause| Span::seconds(pause.length.as_seconds() * 2);
+        let length = known.pauses.get(task).map_or(FIRST_PAUSE, doubled).min(LONGEST_PAUSE);
+        known.pauses.insert(task.clone(), Pause { until: now.plus(length), length });
+        // It may be what is refused.
+        known.tokens.remove(&place);
+        known.problems.insert(place, problem);
+    }
+}
+
+impl Authority {
+    /// Runs errands until the server stops. What is under way then is found again by the next start.
+    pub async fn run_errands_until_closing(self: Arc<Self>) {
+        let mut tasks = JoinSet::new();
+        loop {
+            match self.to_run().await {
+                Ok(due) => {
+                    for task in due {
+                        let authority = Arc::clone(&self);
+                        tasks.spawn(async move { authority.run(task, PATIENCE).await });
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "errands at partners could not be looked for"),
+            }
+            tokio::select! {
+                () = self.errands.due.notified() => {}
+                () = tokio::time::sleep(EVERY) => {}
+                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                () = self.closing.cancelled() => return,
+            }
+        }
+    }
+
+    /// Runs everything that is to be done at partners, once and without waiting for anything there;
+    /// says how many were run.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`].
+    pub async fn run_errands(&self) -> Result<usize, AppError> {
+        let due = self.to_run().await?;
+        let count = due.len();
+        for task in due {
+            self.run(task, Duration::ZERO).await;
+        }
+        Ok(count)
+    }
+
+    /// What stands in the way at partners, by the name of the stage.
+    pub fn problems_abroad(&self, request: RequestId) -> Vec<(String, String)> {
+        let known = self.errands.known();
+        let all = known.problems.iter().filter(|((id, _), _)| *id == request);
+        all.map(|((_, stage), problem)| (stage.clone(), problem.clone())).collect()
+    }
+
+    async fn to_run(&self) -> Result<Vec<Task>, AppError> {
+        let mut tasks = Vec::new();
+        for id in self.ledger.errands().await? {
+            // One that cannot be read does not keep the others waiting.
+            match self.current(id).await {
+                Ok(request) => {
+                    let now = self.clock.now();
+                    let all = request.errands(now).into_iter();
+                    let all = all.map(|(stage, errand)| (id, stage, errand));
+                    tasks.extend(all.filter(|task| self.errands.begin(task, now)));
+                }
+                Err(error) => tracing::warn!(%id, %error, "an errand could not be looked up"),
+            }
+        }
+        Ok(tasks)
+    }
+
+    async fn run(&self, task: Task, patience: Duration) {
+        let (id, stage, errand) = &task;
+        let done = self.do_errand(*id, stage, *errand, patience).await;
+        let problem = done.err().map(|error| error.to_string());
+        if let Some(problem) = &problem {
+            tracing::warn!(request = %id, stage, ?errand, problem, "not done at a partner yet");
+        }
+        self.errands.ended(&task, problem, self.clock.now());
+    }
+
+    async fn do_errand(
+        &self,
+        id: RequestId,
+        stage: &str,
+        errand: Errand,
+        patience: Duration,
+    ) -> Result<(), PartnerError> {
+        let request = self.current(id).await?;
+        if !request.errands(self.clock.now()).contains(&(stage.to_owned(), errand)) {
+            return Ok(());
+        }
+        match errand {
+            Errand::Ask => self.ask_there(&request, stage).await,
+            Errand::Await => self.await_there(&request, stage, patience).await,
+            Errand::Watch => self.watch_there(&request, stage, patience).await,
+            Errand::Tell => self.tell_there(&request, stage).await,
+        }
+    }
+
+    /// Files the question.
+    async fn ask_there(&self, request: &Request, stage: &str) -> Result<(), PartnerError> {
+        let there = self.there(request, stage, &self.base).await?;
+        let question = request.question(stage, &self.base).ok_or(PartnerError::Unlisted)?;
+        let filing = wire::Filing { intent: (&question).into(), reattach: true };
+        let filed = there.client.file(&filing, &there.key("file")).await?;
+        if filed.digest != question.digest().to_string() {
+            return Err(PartnerError::OtherAnswer("it took another question than was asked"));
+        }
+        let other = |_| PartnerError::OtherAnswer("its request has no id of ours");
+        let theirs: RequestId = filed.id.parse().map_err(other)?;
+        self.record(request.id(), |request, now| {
+            request.asked_elsewhere(stage, &self.base, theirs, now)
+        })
+        .await
+    }
+
+    /// Looks whether it was decided, and takes the endorsement or the denial.
+    async fn await_there(
+        &self,
+        request: &Request,
+        stage: &str,
+        patience: Duration,
+    ) -> Result<(), PartnerError> {
+        let abroad = request.abroad(stage).ok_or(PartnerError::Unlisted)?;
+        let there = self.there(request, stage, &abroad.ours).await?;
+        let shown = there.look(abroad, patience, |shown| shown.state == "pending").await?;
+        let refused = match shown.state.as_str() {
+            "pending" => return self.rest(patience).await,
+            "approved" | "consumed" => {
+                match self.collect(&there, request, stage, abroad, &shown).await {
+                    Err(PartnerError::Unacceptable(reason)) => reason,
+                    settled => return settled,
+                }
+            }
+            _ => there.ending(&shown),
+        };
+        self.record(request.id(), |request, now| {
+            request.denied_elsewhere(stage, refused.clone(), now)
+        })
+        .await
+    }
+
+    /// Has the credential made there, checks it, and puts it on record.
+    async fn collect(
+        &self,
+        there: &There,
+        request: &Request,
+        stage: &str,
+        abroad: &Abroad,
+        shown: &wire::Request,
+    ) -> Result<(), PartnerError> {
+        let audience = abroad.ours.clone();
+        let wanted = wire::MintRequest { audience, ..wire::MintRequest::default() };
+        let theirs = abroad.request.to_string();
+        let given = there.client.mint(&theirs, &wanted, &there.key("mint")).await;
+        let given = given.map_err(|error| {
+            // Somebody there has spent it, or it was given once and lost: it will not be given again.
+            let over = matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid);
+            match over && shown.state == "consumed" {
+                true => PartnerError::Unacceptable(format!(
+                    "it was approved by `{}`, but its credential is not to be had any more",
+                    there.name
+                )),
+                false => error.into(),
+            }
+        })?;
+        let evidence = self.evidence(&there.partner, given.token).await?;
+        for _ in 0..TRIES {
+            let current = self.current(request.id()).await?;
+            let (members, now) = (&self.membership(), self.clock.now());
+            let step = match current.endorse(stage, evidence.clone(), members, now) {
+                Ok(step) => step,
+                Err(EndorseError::NotAwaited(_)) => return Ok(()),
+                Err(EndorseError::Endorsement(error)) if error.may_pass() => {
+                    return Err(error.into());
+                }
+                Err(EndorseError::Endorsement(error)) => {
+                    let said = format!("what `{}` says cannot count: {error}", there.name);
+                    return Err(PartnerError::Unacceptable(said));
+                }
+            };
+            if let Commit::Done(_) = self.commit_alone(step).await? {
+                return Ok(());
+            }
+        }
+        Err(AppError::Busy.into())
+    }
+
+    /// The token, with the key of its issuer that it names.
+    async fn evidence(&self, partner: &Partner, token: String) -> Result<Evidence, PartnerError> {
+        let id = unverified_key_id(&token).map_err(EndorsementError::from);
+        let id = id.map_err(|error| PartnerError::Unacceptable(error.to_string()))?;
+        let now = self.clock.now();
+        let keys = self.issuers.keys_of(partner.issuer(), partner.keys(), &id, now).await?;
+        let key = keys.jwk(&id).cloned();
+        Ok(Evidence { token, key: key.ok_or(PartnerError::UnknownKey)? })
+    }
+
+    /// Looks whether the endorsement was taken back.
+    async fn watch_there(
+        &self,
+        request: &Request,
+        stage: &str,
+        patience: Duration,
+    ) -> Result<(), PartnerError> {
+        let abroad = request.abroad(stage).ok_or(PartnerError::Unlisted)?;
+        let there = self.there(request, stage, &abroad.ours).await?;
+        let shown = there.look(abroad, patience, |shown| !is_withdrawn(abroad, shown)).await?;
+        if !is_withdrawn(abroad, &shown) {
+            return self.rest(patience).await;
+        }
+        let reason = there.ending(&shown);
+        self.record(request.id(), |request, now| {
+            request.withdrawn_elsewhere(stage, reason.clone(), now)
+        })
+        .await
+    }
+
+    /// A partner that answers before anything has changed is not asked again at once.
+    async fn rest(&self, patience: Duration) -> Result<(), PartnerError> {
+        if !patience.is_zero() {
+            tokio::time::sleep(EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Tells that nothing depends on it any more.
+    async fn tell_there(&self, request: &Request, stage: &str) -> Result<(), PartnerError> {
+        let abroad = request.abroad(stage).ok_or(PartnerError::Unlisted)?;
+        match self.there(request, stage, &abroad.ours).await {
+            Ok(there) => there.tell(request, abroad).await?,
+            // Who is not listed any more is not called; there it ends by its own time.
+            Err(PartnerError::Unlisted) => {
+                tracing::warn!(request = %request.id(), stage, "a partner is told nothing: it is not listed");
+            }
+            Err(error) => return Err(error),
+        }
+        self.record(request.id(), |request, now| request.told_elsewhere(stage, now)).await
+    }
+
+    /// Commits what this decides on the request as it is; nothing where it decides on nothing.
+    async fn record(
+        &self,
+        id: RequestId,
+        decide: impl Fn(&Request, Timestamp) -> Option<Step>,
+    ) -> Result<(), PartnerError> {
+        for _ in 0..TRIES {
+            let current = self.current(id).await?;
+            let Some(step) = decide(&current, self.clock.now()) else { return Ok(()) };
+            if let Commit::Done(_) = self.commit_alone(step).await? {
+                return Ok(());
+            }
+        }
+        Err(AppError::Busy.into())
+    }
+
+    /// That what partners approved still stands, asked at the moment of use. Whoever cannot be asked
+    /// cannot be answered for: then nothing is given out.
+    pub(super) async fn check_partners(&self, request: &Request) -> Result<(), AppError> {
+        if !matches!(request.state(), State::Approved(_) | State::Consumed(_)) {
+            return Ok(());
+        }
+        for (stage, elsewhere) in request.partnered() {
+            let Some(abroad) = request.abroad(&stage.name) else { continue };
+            let name = stage.name.clone();
+            let there = match self.there(request, &stage.name, &abroad.ours).await {
+                Err(PartnerError::Unlisted) => {
+                    return Err(ConsumeError::NoLongerApproved { stage: name }.into());
+                }
+                there => there,
+            };
+            let away = |error: PartnerError| AppError::PartnerAway {
+                authority: elsewhere.authority.clone(),
+                problem: error.to_string(),
+            };
+            let there = there.map_err(away)?;
+            let shown = there.look(abroad, Duration::ZERO, |_| false).await.map_err(away)?;
+            if is_withdrawn(abroad, &shown) {
+                let reason = there.ending(&shown);
+                let withdrawn = self.record(request.id(), |request, now| {
+                    request.withdrawn_elsewhere(&name, reason.clone(), now)
+                });
+                withdrawn.await.map_err(away)?;
+                return Err(ConsumeError::NoLongerApproved { stage: name }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether what was approved there was taken back: the grant, or the credential that endorses.
+fn is_withdrawn(abroad: &Abroad, shown: &wire::Request) -> bool {
+    let credential = abroad.endorsement.as_ref().map(|e| e.credential.to_string());
+    let mine = shown.credentials.iter().find(|status| Some(&status.id) == credential.as_ref());
+    shown.state == "revoked" || mine.is_none_or(|status| status.status == "revoked")
+}
+
+/// A key for one call about one stage, the same however often it is sent.
+fn call_key(request: RequestId, stage: &str, call: &str) -> Digest {
+    let request = request.to_string();
+    let parts = ["assent/errand/v1", request.as_str(), stage, call];
+    let parts: Vec<&[u8]> =
+        parts.iter().flat_map(|part| [part.as_bytes(), b"\0".as_slice()]).collect();
+    Digest::of_parts(&parts)
+}

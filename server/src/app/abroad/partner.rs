@@ -1,0 +1,183 @@
+//! A partner as it is called: only where policy lists it now, only through the guard of issuers, and
+//! as this authority itself.
+
+use std::time::Duration;
+
+use assent_client::{Client, ClientError, ErrorKind, IdempotencyKey};
+use assent_core::credential::introduction::Introduction;
+use assent_core::endorsement::{EndorsementError, behind};
+use assent_core::id::RequestId;
+use assent_core::policy::partner::Partner;
+use assent_core::principal::is_visible;
+use assent_core::request::{Abroad, Request, State};
+use assent_core::time::Span;
+use assent_core::wire;
+
+use super::call_key;
+use crate::app::{AppError, Authority};
+use crate::issuers::{FetchError, IssuerError};
+
+/// How long one call may take, beside what it waits for.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long before its end an access token is not used any more.
+const MARGIN: Span = Span::seconds(30);
+/// The longest text that is taken over from there.
+const LONGEST_REASON: usize = 1_000;
+
+/// Why something was not done at a partner.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::app) enum PartnerError {
+    /// Policy does not list it, or not as the stage was ruled.
+    #[error("policy does not list this authority any more as it was when the request was ruled on")]
+    Unlisted,
+    /// It must not be reached.
+    #[error(transparent)]
+    Forbidden(#[from] FetchError),
+    /// It does not answer, or not with what was asked for.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Its keys are not to be had.
+    #[error(transparent)]
+    Keys(#[from] IssuerError),
+    /// The key that its credential names is not among those it publishes.
+    #[error("its credential is signed with a key that it does not publish")]
+    UnknownKey,
+    /// What it gave may count later.
+    #[error(transparent)]
+    Endorsement(#[from] EndorsementError),
+    /// What it gave can never count, and nothing else will come.
+    #[error("{0}")]
+    Unacceptable(String),
+    /// It answers about something else.
+    #[error("{0}")]
+    OtherAnswer(&'static str),
+    /// As of any use case.
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+/// A partner, and a connection to it for one question.
+pub(super) struct There {
+    pub(super) name: String,
+    pub(super) partner: Partner,
+    pub(super) client: Client,
+    request: RequestId,
+    stage: String,
+    ours: String,
+}
+
+impl Authority {
+    /// The partner that reviews the stage, and a connection to it.
+    pub(super) async fn there(
+        &self,
+        request: &Request,
+        stage: &str,
+        ours: &str,
+    ) -> Result<There, PartnerError> {
+        let mut asked = request.partnered().filter(|(one, _)| one.name == stage);
+        let (_, elsewhere) = asked.next().ok_or(PartnerError::Unlisted)?;
+        let policy = self.policy();
+        let partner = policy.authority(&elsewhere.authority);
+        let partner = partner.filter(|partner| partner.is(elsewhere));
+        let partner = partner.ok_or(PartnerError::Unlisted)?.clone();
+        let (url, http) = self.issuers.way_to(partner.issuer())?;
+        let client = Client::over(http, url, TIMEOUT)?;
+        let place = (request.id(), stage.to_owned());
+        let now = self.clock.now();
+        let kept = self.errands.known().tokens.get(&place).cloned();
+        let kept = kept.filter(|(_, until)| now < *until).map(|(token, _)| token);
+        let token = match kept {
+            Some(token) => token,
+            None => {
+                let question = request.question(stage, ours).ok_or(PartnerError::Unlisted)?;
+                let introduction = Introduction {
+                    audience: &elsewhere.audience,
+                    id: self.chance.access_id(now).map_err(AppError::from)?,
+                    digest: question.digest(),
+                    behind: behind(request.requester()).into_iter().collect(),
+                };
+                let source = self.chance.source();
+                let signed = introduction.sign(&self.signer, now, source);
+                let given = client.exchange(&signed.map_err(AppError::from)?).await?;
+                let life = Span::seconds(given.expires_in.as_secs());
+                let until =
+                    now.plus(Span::seconds(life.as_seconds().saturating_sub(MARGIN.as_seconds())));
+                self.errands.known().tokens.insert(place, (given.token.clone(), until));
+                given.token
+            }
+        };
+        Ok(There {
+            name: elsewhere.authority.clone(),
+            partner,
+            client: client.with_token(token),
+            request: request.id(),
+            stage: stage.to_owned(),
+            ours: ours.to_owned(),
+        })
+    }
+}
+
+impl There {
+    /// A key for this call, the same however often it is sent.
+    pub(super) fn key(&self, call: &str) -> IdempotencyKey {
+        IdempotencyKey::of(call_key(self.request, &self.stage, call))
+    }
+
+    /// The request there, as it is now or once it is worth looking at. What is shown is of the
+    /// request that was filed, or it is nothing.
+    pub(super) async fn look(
+        &self,
+        abroad: &Abroad,
+        patience: Duration,
+        is_dull: impl Fn(&wire::Request) -> bool,
+    ) -> Result<wire::Request, PartnerError> {
+        let id = abroad.request.to_string();
+        let mut shown = self.client.request(&id).await?;
+        if !patience.is_zero() && is_dull(&shown) {
+            shown = self.client.wait(&id, shown.version, patience).await?;
+        }
+        if shown.id != id || shown.digest != abroad.digest.to_string() {
+            return Err(PartnerError::OtherAnswer("it shows another request than was asked for"));
+        }
+        Ok(shown)
+    }
+
+    /// How it ended there, in one line.
+    pub(super) fn ending(&self, shown: &wire::Request) -> String {
+        let ending = shown.ending.as_ref();
+        let by = ending.and_then(|ending| ending.by.as_deref());
+        let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+        let reason = ending.map(|ending| ending.reason.as_str()).unwrap_or_default();
+        let text = format!("{} at `{}`{by}: {reason}", shown.state, self.name);
+        let fits = |c: &char| is_visible(*c);
+        text.chars().filter(fits).take(LONGEST_REASON).collect()
+    }
+
+    /// Ends there what nothing depends on any more.
+    pub(super) async fn tell(
+        &self,
+        request: &Request,
+        abroad: &Abroad,
+    ) -> Result<(), PartnerError> {
+        let shown = self.look(abroad, Duration::ZERO, |_| false).await?;
+        let id = abroad.request.to_string();
+        let used = matches!(request.state(), State::Consumed(_)) && !abroad.withdrawn;
+        let reason = format!("{} at {}", request.state().word(), self.ours);
+        let told = match (shown.state.as_str(), used) {
+            ("pending", _) => self.client.cancel(&id, &reason, &self.key("cancel")).await,
+            ("approved" | "consumed", true) => self.client.complete(&id, &self.key("done")).await,
+            ("approved" | "consumed", false) => {
+                self.client.revoke(&id, &reason, &self.key("revoke")).await
+            }
+            _ => return Ok(()),
+        };
+        match told {
+            Ok(_) => Ok(()),
+            // It moved on meanwhile: the next look says how.
+            Err(error) if error.kind == ErrorKind::Conflict => {
+                Err(PartnerError::OtherAnswer("it moved on while it was told"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

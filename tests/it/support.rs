@@ -152,11 +152,6 @@ impl Remains {
     pub(crate) fn base(&self) -> String {
         format!("http://{}", self.address)
     }
-
-    /// The same with another signing key.
-    pub(crate) fn with_another_key(self) -> Self {
-        Self { key: Self::fresh().key, ..self }
-    }
 }
 
 /// A server that answers on loopback.

@@ -68,7 +68,8 @@ pub(super) fn run(world: &World, effort: Effort) -> Result<()> {
     let request = world.granted("service.read", "api")?;
     let tokens = (0..several).map(|_| world.minted_of(&request.id, AUDIENCE));
     let tokens: Vec<_> = tokens.collect::<Result<_>>()?;
-    let revoking = world.alice.revoke(&request.id, "measured", &IdempotencyKey::fresh());
+    let key = IdempotencyKey::fresh();
+    let revoking = world.alice.revoke(&request.id, "measured", &key);
     world.runtime.block_on(revoking)?;
     let of = |tokens: &[assent_client::wire::Credential]| -> Result<Vec<_>> {
         tokens.iter().map(|one| call(&[bearer(&one.token).pair()])).collect()

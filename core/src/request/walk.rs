@@ -25,7 +25,7 @@ use crate::request::walk::invariants::History;
 use crate::signal::{Concern, OnGranted, OnPending, Reactions, Says, Signal, Subject, Teller};
 use crate::time::{Span, Timestamp};
 
-const WALKS: u64 = 2_400;
+const WALKS: u64 = 3_000;
 const MOVES: u64 = 30;
 
 #[test]
@@ -290,11 +290,13 @@ impl World {
         let request = self.log.request.clone();
         let (now, members) = (self.clock(), self.members());
         let is_beating = |issued: &Issued| issued.heartbeat.is_some() && issued.is_live(now);
+        let is_unspent = |issued: &Issued| issued.redeemed_at.is_none() && issued.is_live(now);
         // What is likely is what gets somewhere; now and then it is anything at all.
         let likely = match request.state() {
             _ if self.chance.one_in(4) => self.chance.below(27),
-            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23, 26]),
-            _ if self.chance.one_in(16) => 26,
+            _ if self.chance.one_in(24) => 26,
+            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23]),
+            _ if request.credentials().iter().any(is_unspent) && self.chance.one_in(8) => 13,
             _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
             _ if request.credentials().iter().any(is_beating) && self.chance.one_in(3) => 25,
             _ if request.credentials().iter().any(|c| c.is_live(now)) && self.chance.one_in(3) => {
@@ -419,7 +421,7 @@ impl World {
             26 => {
                 let signal = self.signal();
                 let effect = request.stopped_by(&signal, now);
-                if self.chance.one_in(3) {
+                if self.chance.one_in(2) {
                     let step = request.stop(&signal, now);
                     assert!(step.is_none() || effect != Effect::None, "{effect:?}");
                     if step.is_some() {
@@ -679,7 +681,7 @@ fn membership(chance: &mut Chance, people: &[Principal]) -> Membership {
         }
     }
     let mut suspended = BTreeSet::new();
-    if chance.one_in(3) {
+    if chance.one_in(16) {
         suspended.insert(chance.pick(people).id.clone());
     }
     Membership::new(groups.into()).with_stand_ins(stand_ins).with_suspended(suspended)

@@ -14,16 +14,17 @@ use super::walk::invariants::{self, History};
 use super::walk::{Chance, Log, WORDS, fact_word, principal};
 use super::*;
 use crate::grant::SealedGrant;
-use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
+use crate::id::{CredentialId, RequestId, ReviewId, SignalId, UploadId};
 use crate::intent::UnverifiedIntent;
 use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
 use crate::policy::ruling::Outcome;
 use crate::policy::situation::Situation;
 use crate::principal::PrincipalKind;
+use crate::signal::{Concern, Reactions, Says, Signal, Subject, Teller};
 use crate::time::Span;
 
-const WORLDS: u64 = 24;
+const WORLDS: u64 = 32;
 const WEEKS: u64 = 4;
 
 /// What both policies say; `G` is who is in the groups, `R` the one rule in which they differ.
@@ -122,6 +123,7 @@ struct World<'p> {
     late: Vec<(usize, Step, usize)>,
     superseded: usize,
     refused_late: usize,
+    signals: Vec<Signal>,
 }
 
 #[test]
@@ -184,6 +186,7 @@ impl<'p> World<'p> {
             late: Vec::new(),
             superseded: 0,
             refused_late: 0,
+            signals: Vec::new(),
         }
     }
 
@@ -331,8 +334,41 @@ impl<'p> World<'p> {
             if let Some(step) = step {
                 self.commit(at, &step, members);
             }
+            self.tell(at, members);
             self.listen(at, members);
             self.close(at, members);
+        }
+    }
+
+    /// Once in a while somebody behind a request is suspended, or there is an incident.
+    fn tell(&mut self, at: usize, members: usize) {
+        if !self.chance.one_in(40) {
+            return;
+        }
+        let request = self.logs[at].request.clone();
+        let (about, concern) = match self.chance.one_in(2) {
+            true => (Subject::Person(request.requester().id.clone()), Concern::Suspended),
+            false => {
+                let name = request.intent().environment().to_owned();
+                (Subject::Environment(name), Concern::Incident)
+            }
+        };
+        let count = self.signals.len() as u128;
+        let signal = Signal {
+            id: SignalId::from_bytes(count.to_be_bytes()),
+            at: self.now,
+            about,
+            says: Says::Is(concern),
+            until: None,
+            reason: "told".to_owned(),
+            teller: Teller::Administrator,
+            topic: None,
+            told_at: self.now,
+            reactions: Reactions::to(concern),
+        };
+        if let Some(step) = request.stop(&signal, self.now) {
+            self.signals.push(signal);
+            self.commit(at, &step, members);
         }
     }
 
@@ -341,7 +377,7 @@ impl<'p> World<'p> {
         let request = self.logs[at].request.clone();
         let live = request.credentials().iter().find(|issued| issued.is_live(self.now));
         let Some(beats) = live.and_then(|issued| issued.heartbeat) else { return };
-        let Some(issued) = live.filter(|_| self.chance.one_in(2)) else { return };
+        let Some(issued) = live.filter(|_| !self.chance.one_in(8)) else { return };
         let due = issued.at.plus(beats);
         let step = request.heartbeat_lost(issued.id, issued.at, due, self.now);
         assert_eq!(step.is_some(), due <= self.now, "seed {}: due {due}", self.seed);
@@ -523,6 +559,7 @@ impl<'p> World<'p> {
 
     fn check(&self, at: usize) {
         let history = History::new(&self.logs[at], &self.memberships, &self.people);
+        let history = history.told(&self.signals);
         invariants::check(&history, &format!("seed {}, request {at}", self.seed));
     }
 

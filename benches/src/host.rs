@@ -84,6 +84,15 @@ impl Host {
 
     /// Starts one under this policy.
     pub(crate) fn start_under(policy: Policy, ledger: Arc<dyn Ledger>) -> Result<Self> {
+        Self::start_reaching(policy, ledger, Reach::default())
+    }
+
+    /// Starts one that fetches the keys of issuers from there, too.
+    pub(crate) fn start_reaching(
+        policy: Policy,
+        ledger: Arc<dyn Ledger>,
+        reach: Reach,
+    ) -> Result<Self> {
         let runtime = runtime()?;
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -102,7 +111,7 @@ impl Host {
             source: Source::Nowhere,
             engines: Arc::new(NoEngines),
             proxies: Proxies::default(),
-            issuers: Issuers::new(Reach::default()),
+            issuers: Issuers::new(reach),
             keys: runtime.block_on(Keys::open(opening, clock.now()))?,
             clock,
             base: url.clone(),

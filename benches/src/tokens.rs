@@ -1,8 +1,14 @@
-//! How long a foreign token takes that is believed, and how long hostile ones take at most.
+//! How long a foreign token takes that is believed, and how long hostile ones take at most; what the
+//! authority does with tokens, and what checking them costs a service.
 //!
 //! The hostile ones are made here from good ones: every byte changed, every header and claim of another
 //! kind, as deep and as long as is looked at, and as slow to check as a key may be. That none of such
 //! tokens is believed, a test of core shows on a corpus of its own; here they are timed.
+
+mod checking;
+mod refusing;
+mod serving;
+mod world;
 
 use std::time::{Duration, Instant};
 
@@ -31,6 +37,14 @@ struct Signer {
 }
 
 pub(crate) fn run(effort: Effort) -> Result<()> {
+    let world = world::World::start()?;
+    checking::run(&world, effort)?;
+    serving::run(&world, effort)?;
+    refusing::run(&world, effort)?;
+    foreign(effort)
+}
+
+fn foreign(effort: Effort) -> Result<()> {
     let signer = Signer::generate()?;
     let keys = PublicKeys::read(&signer.jwks()?);
     report::heading("A foreign token, read and checked: p50 / p99, and the slowest");

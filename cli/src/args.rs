@@ -9,6 +9,7 @@ mod plan;
 mod policy;
 mod requests;
 mod serve;
+mod signal;
 mod trust;
 
 use std::convert::Infallible;
@@ -23,7 +24,7 @@ pub(crate) use admin::{
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{
     CredentialCommand, CredentialListArgs, HeartbeatArgs, InspectArgs, MatchingArgs, MintArgs,
-    VerifyTokenArgs,
+    ProofArgs, VerifyTokenArgs,
 };
 pub(crate) use digest::DigestArgs;
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
@@ -39,6 +40,7 @@ pub(crate) use requests::{
     ShowArgs, WaitArgs, WatchArgs,
 };
 pub(crate) use serve::{IssuerArgs, KeyArgs, ServeArgs};
+pub(crate) use signal::{AboutArgs, ClearArgs, SignalCommand, TellArgs};
 pub(crate) use trust::{
     TrustAddArgs, TrustCheckArgs, TrustCommand, TrustRemoveArgs, TrustShowArgs,
 };
@@ -140,6 +142,9 @@ pub(crate) enum Command {
     /// Check policy files and explain what they say
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Tell what is the matter with a person, a workload or an environment
+    #[command(subcommand)]
+    Signal(SignalCommand),
     /// Whose tokens the server believes: CI jobs, Terraform runs, pods
     #[command(subcommand)]
     Trust(TrustCommand),

@@ -21,6 +21,7 @@ mod revoke;
 mod run;
 mod serve;
 mod show;
+mod signal;
 mod trust;
 mod wait;
 mod watch;
@@ -63,6 +64,7 @@ pub(crate) async fn dispatch(
         Command::Plan(command) => plan::run(command, client, environment, output).await,
         Command::Digest(args) => digest::run(&args, output),
         Command::Policy(command) => policy::run(command, client, output).await,
+        Command::Signal(command) => signal::run(command, &client()?, output).await,
         Command::Trust(command) => trust::run(command, &client()?, output).await,
         Command::Audit(command) => audit::run(command, client, output).await,
         Command::Admin(command) => admin::run(command, &cli.server, environment, output).await,

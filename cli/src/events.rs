@@ -116,6 +116,9 @@ fn fact(fact: &Fact) -> (&'static str, String) {
         Fact::PlanRemoved { .. } => ("plan removed", String::new()),
         Fact::Completed => ("completed", String::new()),
         Fact::Revoked { reason } => ("revoked", reason.clone()),
+        Fact::Stopped { signal, about, concern } => {
+            ("stopped", format!("{about} is {}, by {signal}", concern.word()))
+        }
     }
 }
 

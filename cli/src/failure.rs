@@ -126,7 +126,7 @@ mod tests {
     fn exit_of(kind: ErrorKind) -> Exit {
         let message = String::new();
         let (retryable, problem, wait) = (false, None, None);
-        match Failure::from(ClientError { kind, retryable, message, problem, wait }) {
+        match Failure::from(ClientError { kind, retryable, message, problem, wait, nonce: None }) {
             Failure::Told(told) => told.exit,
             Failure::OutputClosed => panic!("a client error is told"),
         }

@@ -20,6 +20,8 @@ pub struct ClientError {
     pub problem: Option<Box<Problem>>,
     /// How long the authority asks to be left alone.
     pub wait: Option<Duration>,
+    /// The nonce that the authority wants in the next proof of possession.
+    pub nonce: Option<String>,
 }
 
 /// What sort of failure it is.
@@ -129,7 +131,7 @@ impl ClientError {
     }
 
     fn new(kind: ErrorKind, message: String) -> Self {
-        Self { kind, retryable: false, message, problem: None, wait: None }
+        Self { kind, retryable: false, message, problem: None, wait: None, nonce: None }
     }
 
     pub(crate) fn answered(status: u16, problem: Problem) -> Self {

@@ -16,7 +16,7 @@ mod wait;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assent_core::credential::Secret as CoreSecret;
+use assent_core::credential::{KeyError, Secret as CoreSecret};
 use assent_core::digest::Digest;
 pub use assent_core::wire;
 pub use device::DeviceLogin;
@@ -349,6 +349,33 @@ impl Client {
         self.transport.send(Call::change(&path, &json!({}), &IdempotencyKey::fresh())).await
     }
 
+    /// Mints a credential that is bound to a key (RFC 9449). `prove` makes a proof for a call by `POST`
+    /// of this URL, with this nonce where the authority asks for one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn mint_bound(
+        &self,
+        id: &str,
+        wanted: &wire::MintRequest,
+        key: &IdempotencyKey,
+        prove: impl Fn(&str, Option<&str>) -> Result<String, KeyError>,
+    ) -> Result<wire::Credential, ClientError> {
+        let path = path("/v1/requests/{}/credentials", id);
+        let url = format!("{}{path}", self.transport.base());
+        let send = async |nonce: Option<&str>| {
+            let fault = |error| ClientError::usage(format!("no proof can be made: {error}"));
+            let proof = prove(&url, nonce).map_err(fault)?;
+            self.transport.send_once(Call::change(&path, wanted, key).proven(proof)).await
+        };
+        match send(None).await {
+            Err(error) if error.code() == Some("use_dpop_nonce") => {
+                send(error.nonce.as_deref()).await
+            }
+            settled => settled,
+        }
+    }
+
     /// Takes one credential back, by its id.
     ///
     /// # Errors
@@ -470,6 +497,26 @@ impl Client {
         key: &IdempotencyKey,
     ) -> Result<wire::FreshAccess, ClientError> {
         self.transport.send(Call::change("/v1/access", wanted, key)).await
+    }
+
+    /// Everything that other systems have told.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn signals(&self) -> Result<wire::Signals, ClientError> {
+        self.transport.send(Call::get("/v1/signals")).await
+    }
+
+    /// Tells what is the matter with a subject, or takes it back.
+    ///
+    /// # Errors
+    /// [`ClientError`]; code `not_a_source` where policy does not let the caller tell it.
+    pub async fn tell(
+        &self,
+        signal: &wire::NewSignal,
+        key: &IdempotencyKey,
+    ) -> Result<wire::ToldSignal, ClientError> {
+        self.transport.send(Call::change("/v1/signals", signal, key)).await
     }
 
     /// All access tokens' records.

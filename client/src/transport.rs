@@ -46,6 +46,7 @@ pub(crate) struct Call {
     body: Body,
     key: Option<String>,
     approval: Option<String>,
+    proof: Option<String>,
     /// How long it takes at least until it is given up.
     patience: Duration,
     /// The largest answer that is read.
@@ -71,6 +72,7 @@ impl Call {
             body: Body::None,
             key: None,
             approval: None,
+            proof: None,
             patience: Duration::ZERO,
             most: MAX_ANSWER,
         }
@@ -121,6 +123,11 @@ impl Call {
     pub(crate) fn approved_by(mut self, request: Option<&str>) -> Self {
         self.approval = request.map(str::to_owned);
         self
+    }
+
+    /// The same, with this proof of possession. It is good once, so the call is not sent again.
+    pub(crate) fn proven(self, proof: String) -> Self {
+        Self { proof: Some(proof), ..self }
     }
 
     pub(crate) fn with_query(mut self, query: &[(&str, &str)]) -> Self {
@@ -280,6 +287,9 @@ impl Transport {
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);
         }
+        if let Some(proof) = &call.proof {
+            request = request.header("dpop", proof);
+        }
         if let Some(approval) = &call.approval {
             request = request.header("assent-approval", approval);
         }
@@ -300,13 +310,15 @@ impl Transport {
             error: ClientError::lost(&self.server(), &error),
         })?;
         let wait = retry_after(&response);
+        let nonce = response.headers().get("dpop-nonce").and_then(|nonce| nonce.to_str().ok());
+        let nonce = nonce.map(str::to_owned);
         let answer = read(&self.server(), response, call.most).await;
         let (status, body) = answer.map_err(Failure::heard)?;
         if status.is_success() {
             return understand(self, status, &body).map_err(Failure::heard);
         }
         let error = self.refused(call, status, &body);
-        Err(Failure::heard(ClientError { wait, ..error }))
+        Err(Failure::heard(ClientError { wait, nonce, ..error }))
     }
 
     /// Fetches something small from elsewhere, over the same kind of connection.

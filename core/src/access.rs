@@ -115,6 +115,9 @@ pub enum AccessError {
         /// When.
         at: Timestamp,
     },
+    /// Whoever presents it is suspended, or acts for somebody who is.
+    #[error("`{0}` is suspended")]
+    Suspended(PrincipalId),
     /// The trust it was exchanged under is gone, or says something else now.
     #[error(
         "the access token `{id}` came by the trust `{trust}`, which has changed: exchange again"

@@ -4,21 +4,30 @@
 //! missing or of another type is refused, never passed over. The token never stays: only its
 //! SHA-256 does.
 
+#[cfg(feature = "authority")]
+mod assertion;
+#[cfg(feature = "authority")]
 pub mod denial;
 pub mod dpop;
 pub mod fit;
+#[cfg(feature = "authority")]
 pub mod introduction;
 mod key;
 mod permits;
 mod possession;
+#[cfg(feature = "authority")]
 pub mod ring;
+#[cfg(feature = "authority")]
 mod sign;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+#[cfg(feature = "authority")]
+pub use assertion::Assertion;
 pub use key::{Algorithm, KeyError, KeyId, NotAKeyId, NotAnAlgorithm, SigningKey};
 pub use permits::Action;
+#[cfg(feature = "authority")]
 pub use sign::{Minted, Signer};
 pub use verify::{Claims, KeySet, Rejection, Verifier, unverified_key_id};
 

@@ -1,6 +1,6 @@
 //! Permission as a value: sealed until its own record is durable, then spent once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
@@ -58,7 +58,7 @@ pub struct Grant {
     pub(crate) requester: PrincipalId,
     pub(crate) kind: String,
     pub(crate) environment: String,
-    pub(crate) target: std::collections::BTreeMap<String, String>,
+    pub(crate) target: BTreeMap<String, String>,
     pub(crate) digest: Digest,
     pub(crate) subject: Option<Digest>,
     pub(crate) policy: Digest,
@@ -92,6 +92,37 @@ impl Grant {
             role: request.terms().and_then(|terms| terms.role.clone()),
             confirmation: issued.confirmation,
         }
+    }
+
+    /// The request that was approved.
+    pub fn request(&self) -> RequestId {
+        self.request
+    }
+
+    /// What was approved is of this kind.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Where it was approved.
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// What it was approved for.
+    pub fn target(&self) -> &BTreeMap<String, String> {
+        &self.target
+    }
+
+    /// The digest that was approved.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Whom tokens of it are about. Coarse and stable, because clouds match on it whole:
+    /// environment and kind, never the request.
+    pub(crate) fn subject_claim(&self) -> String {
+        format!("assent:v1:{}:{}", self.environment, self.kind)
     }
 
     /// The credential it is spent on.

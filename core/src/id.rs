@@ -90,6 +90,10 @@ id!(
     AccessId, "acc_", "access token"
 );
 id!(
+    /// Names a [`Signal`](crate::signal::Signal).
+    SignalId, "sig_", "signal"
+);
+id!(
     /// Names the bytes of an exact plan, as they were sent once.
     UploadId, "upl_", "upload"
 );

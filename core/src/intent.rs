@@ -200,7 +200,7 @@ pub(crate) fn is_dotted(kind: &str) -> bool {
 }
 
 /// Whether this can be an environment, or a name within a target.
-pub(crate) fn is_label(text: &str) -> bool {
+pub fn is_label(text: &str) -> bool {
     !text.is_empty() && text.len() <= 63 && text.chars().all(crate::membership::is_name_character)
 }
 

@@ -16,6 +16,8 @@ pub struct Membership {
     vouched: Arc<BTreeSet<String>>,
     /// Who stands in for whom, at that moment.
     stand_ins: BTreeMap<PrincipalId, BTreeSet<PrincipalId>>,
+    /// Who counts nowhere, whatever group they are in.
+    suspended: BTreeSet<PrincipalId>,
 }
 
 impl Membership {
@@ -70,6 +72,18 @@ impl Membership {
         self
     }
 
+    /// The same, where these are suspended: nobody is asked for them, they are asked nothing, and
+    /// what they have approved does not count.
+    #[must_use]
+    pub fn with_suspended(self, suspended: BTreeSet<PrincipalId>) -> Self {
+        Self { suspended, ..self }
+    }
+
+    /// Whether somebody is suspended.
+    pub fn is_suspended(&self, who: &PrincipalId) -> bool {
+        self.suspended.contains(who)
+    }
+
     /// Those for whom somebody stands in.
     pub fn stands_in_for(&self, who: &PrincipalId) -> BTreeSet<PrincipalId> {
         self.stand_ins.get(who).cloned().unwrap_or_default()
@@ -103,6 +117,9 @@ impl Membership {
 
     /// Whether this approver stands for this person.
     pub fn includes(&self, approver: &Approver, who: &PrincipalId) -> bool {
+        if self.is_suspended(who) {
+            return false;
+        }
         match approver {
             Approver::Person(person) => person == who,
             Approver::Group(group) => self.members(group).is_some_and(|all| all.contains(who)),
@@ -121,6 +138,7 @@ impl Membership {
                 Approver::Group(group) => all.extend(self.members(group).into_iter().flatten()),
             }
         }
+        all.retain(|who| !self.is_suspended(who));
         all
     }
 }

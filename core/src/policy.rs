@@ -54,6 +54,8 @@ use crate::policy::record::Records;
 use crate::policy::risk::Factor;
 use crate::policy::ruling::{Addressee, PostReview, Ruling, Stage, Terms};
 use crate::policy::situation::{Facts, Situation};
+use crate::signal::OnSignal;
+use crate::signal::source::{Source, Transmitter};
 use crate::time::{Span, Timestamp};
 use crate::trust::Trust;
 
@@ -69,7 +71,16 @@ pub struct Policy {
     on_change: OnChange,
     policy_changes: PolicyChanges,
     trusts: BTreeMap<String, Trust>,
+    signals: Signals,
     revision: Digest,
+}
+
+/// Whose word counts for what, and what follows.
+#[derive(Debug, Default)]
+struct Signals {
+    sources: BTreeMap<String, Source>,
+    transmitters: BTreeMap<String, Transmitter>,
+    on_signal: OnSignal,
 }
 
 #[derive(Debug)]
@@ -159,6 +170,7 @@ impl Policy {
             on_change: OnChange::default(),
             policy_changes: PolicyChanges::default(),
             trusts: BTreeMap::new(),
+            signals: Signals::default(),
             revision: Digest::of(b"assent/policy/v1\0"),
         }
     }
@@ -204,6 +216,21 @@ impl Policy {
     /// The authority of another organisation of this name.
     pub fn authority(&self, name: &str) -> Option<&Partner> {
         self.records.authorities.get(name)
+    }
+
+    /// The workloads whose word counts, in order of their names.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.signals.sources.values()
+    }
+
+    /// The transmitters of security event tokens that are believed, in order of their names.
+    pub fn transmitters(&self) -> impl Iterator<Item = &Transmitter> {
+        self.signals.transmitters.values()
+    }
+
+    /// What follows from signals.
+    pub fn on_signal(&self) -> &OnSignal {
+        &self.signals.on_signal
     }
 
     /// How many rules there are.

@@ -12,6 +12,7 @@ mod exact;
 #[cfg(test)]
 mod lifecycle;
 mod replay;
+mod signals;
 mod stages;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use elsewhere::{Abroad, AbroadFact, EndorseError, Errand};
 pub use event::{Denial, Event, Fact, Recall, Review, Verdict};
 pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
 pub use replay::ReplayError;
+pub use signals::Effect;
 pub use stages::StageLife;
 pub use transition::{
     CancelError, CompleteError, ConsumeError, Filing, POLICY_CHANGED, RedeemError, ReviewError,
@@ -89,7 +91,7 @@ pub enum State {
     Denied(Denied),
     /// Nobody decided, or nobody used the grant, in time.
     Expired(Expired),
-    /// The requester withdrew it.
+    /// The requester withdrew it, or a signal stopped it.
     Canceled(Canceled),
     /// Every use of the grant is spent, or the requester says the action is over.
     Consumed(Consumed),
@@ -135,13 +137,13 @@ pub struct Expired {
     pub deadline: Timestamp,
 }
 
-/// The requester withdrew it.
+/// The requester withdrew it, or the authority stopped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canceled {
     /// When.
     pub at: Timestamp,
-    /// Who.
-    pub by: PrincipalId,
+    /// Who; nobody where a signal did.
+    pub by: Option<PrincipalId>,
     /// Why.
     pub reason: String,
 }
@@ -160,8 +162,8 @@ pub struct Consumed {
 pub struct Revoked {
     /// When.
     pub at: Timestamp,
-    /// Who.
-    pub by: PrincipalId,
+    /// Who; nobody where a signal did.
+    pub by: Option<PrincipalId>,
     /// Why.
     pub reason: String,
 }

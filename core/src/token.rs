@@ -12,6 +12,8 @@ mod hostile;
 mod keys;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod wycheproof;
 
 use std::collections::BTreeSet;
 
@@ -20,7 +22,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::canonical;
-use crate::credential::introduction;
 use crate::digest::Digest;
 use crate::time::{Span, Timestamp};
 
@@ -33,6 +34,11 @@ pub const MAX_TOKEN: usize = 16_384;
 pub const LEEWAY: Span = Span::seconds(60);
 /// The longest life of a token that is believed: a workload's token is for one job, one run.
 pub const MAX_LIFE: Span = Span::hours(24);
+/// The `typ` of what an authority says to another of itself: a type of its own (RFC 8725 section 3.11).
+pub(crate) const INTRODUCTION: &str = "assent-authority+jwt";
+/// For how long after its issue a security event token is taken: a transmitter that could not reach
+/// us tries again, for days.
+pub const EVENT_TOKENS_LAST: Span = Span::hours(7 * 24);
 /// The longest claim that names something.
 const MAX_TEXT: usize = 512;
 /// The most audiences that are read.
@@ -84,6 +90,9 @@ pub enum Typ {
     AccessToken,
     /// Ours: what another authority says when it calls for itself.
     Authority,
+    /// `secevent+jwt` (RFC 8417 section 2.3): a statement of what happened, and never proof of who
+    /// presents it.
+    EventToken,
 }
 
 /// A token that was read and is not believed yet.
@@ -129,6 +138,29 @@ impl UnverifiedToken {
     /// [`TokenError::Malformed`], [`TokenError::Header`], [`TokenError::Claim`]: whatever would be
     /// refused whoever had signed it.
     pub fn read(token: &str) -> Result<Self, TokenError> {
+        match Self::read_any(token)? {
+            token @ Self { typ: Typ::Jwt | Typ::AccessToken | Typ::Authority, .. } => Ok(token),
+            Self { typ: Typ::EventToken, .. } => {
+                Err(TokenError::Header("typ is neither JWT nor at+jwt"))
+            }
+        }
+    }
+
+    /// Reads a security event token in compact form, and nothing else: what says who somebody is
+    /// says nothing of what happened to them (RFC 8417 section 4.5).
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_event_token(token: &str) -> Result<Self, TokenError> {
+        match Self::read_any(token)? {
+            token @ Self { typ: Typ::EventToken, .. } => Ok(token),
+            Self { typ: Typ::Jwt | Typ::AccessToken | Typ::Authority, .. } => {
+                Err(TokenError::Header("typ is not secevent+jwt"))
+            }
+        }
+    }
+
+    fn read_any(token: &str) -> Result<Self, TokenError> {
         if token.len() > MAX_TOKEN {
             return Err(TokenError::Malformed("it is too long"));
         }
@@ -186,6 +218,36 @@ impl UnverifiedToken {
         })
     }
 
+    /// Believes a security event token, if one of these keys signed it and it was issued lately. It
+    /// says when it was, and by what it is known again; what it tells is in its claims.
+    ///
+    /// # Errors
+    /// [`TokenError`]: on any doubt.
+    pub fn verify_event_token(
+        &self,
+        keys: &PublicKeys,
+        now: Timestamp,
+    ) -> Result<VerifiedEvent, TokenError> {
+        let key = keys.get(&self.key_id).ok_or(TokenError::UnknownKey)?;
+        key.verify(&self.algorithm, self.input.as_bytes(), &self.signature)?;
+        let issued_at = instant(&self.claims, "iat")?;
+        if issued_at > now.plus(LEEWAY) {
+            return Err(TokenError::TooEarly(issued_at));
+        }
+        if now >= issued_at.plus(EVENT_TOKENS_LAST) {
+            return Err(TokenError::Expired(issued_at.plus(EVENT_TOKENS_LAST)));
+        }
+        // It needs no end; one that has an end is over then (RFC 8417 section 2.2).
+        if self.claims.contains_key("exp") {
+            let expires_at = instant(&self.claims, "exp")?;
+            if now >= expires_at.plus(LEEWAY) {
+                return Err(TokenError::Expired(expires_at));
+            }
+        }
+        text(&self.claims, "jti")?;
+        Ok(VerifiedEvent { issued_at, mark: self.mark()?, claims: self.claims.clone() })
+    }
+
     fn check_time(&self, now: Timestamp) -> Result<Timestamp, TokenError> {
         let issued_at = instant(&self.claims, "iat")?;
         let expires_at = instant(&self.claims, "exp")?;
@@ -218,6 +280,36 @@ impl UnverifiedToken {
         let parts: Vec<&[u8]> =
             parts.iter().flat_map(|part| [part.as_bytes(), b"\0".as_slice()]).collect();
         Ok(Digest::of_parts(&parts))
+    }
+}
+
+/// A security event token that is its issuer's, and young enough.
+#[derive(Clone, Debug)]
+pub struct VerifiedEvent {
+    issued_at: Timestamp,
+    mark: Digest,
+    claims: Map<String, Value>,
+}
+
+impl VerifiedEvent {
+    /// When it was issued.
+    pub fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    /// Until when it would be believed, and so must be remembered.
+    pub fn believed_until(&self) -> Timestamp {
+        self.issued_at.plus(EVENT_TOKENS_LAST)
+    }
+
+    /// By what it is known again: the same for the same `jti` of the same issuer.
+    pub fn mark(&self) -> Digest {
+        self.mark
+    }
+
+    /// What it says.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
     }
 }
 
@@ -292,7 +384,8 @@ impl Header {
             // RFC 7519 section 5.1: a media type, whose letters' case does not matter.
             Some(Some(typ)) if typ.eq_ignore_ascii_case("jwt") => Typ::Jwt,
             Some(Some(typ)) if typ.eq_ignore_ascii_case("at+jwt") => Typ::AccessToken,
-            Some(Some(introduction::TYP)) => Typ::Authority,
+            Some(Some(INTRODUCTION)) => Typ::Authority,
+            Some(Some(typ)) if typ.eq_ignore_ascii_case("secevent+jwt") => Typ::EventToken,
             Some(_) => return Err(TokenError::Header("typ is neither JWT nor at+jwt")),
         };
         let algorithm = of("alg").flatten().filter(|alg| Algorithm::is_known(alg));

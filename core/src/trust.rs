@@ -105,6 +105,36 @@ pub enum KeySource {
     Pinned(PublicKeys),
 }
 
+impl KeySource {
+    /// What a document says of where an issuer's keys are.
+    pub(crate) fn read(
+        jwks: Option<&Value>,
+        jwks_uri: Option<&String>,
+        faults: &mut Vec<TrustFault>,
+    ) -> Self {
+        match (jwks, jwks_uri) {
+            (None, None) => Self::Discovered,
+            (None, Some(at)) => {
+                faults.extend(url_fault(at).map(|problem| fault("jwks_uri", problem)));
+                Self::At(at.clone())
+            }
+            (Some(set), None) => {
+                let keys = PublicKeys::read(set);
+                if keys.is_empty() {
+                    let problem = "no key that can be used: expected `keys` with public RSA keys of \
+                        2048 bits or more, P-256, P-384 or Ed25519 keys, each with its own `kid`";
+                    faults.push(fault("jwks", problem.to_owned()));
+                }
+                Self::Pinned(keys)
+            }
+            (Some(_), Some(_)) => {
+                faults.push(fault("jwks_uri", "`jwks` or `jwks_uri`: not both".to_owned()));
+                Self::Discovered
+            }
+        }
+    }
+}
+
 /// What a workload may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
@@ -237,26 +267,7 @@ impl UnverifiedTrust {
     }
 
     fn keys(&self, faults: &mut Vec<TrustFault>) -> KeySource {
-        match (&self.jwks, &self.jwks_uri) {
-            (None, None) => KeySource::Discovered,
-            (None, Some(at)) => {
-                faults.extend(url_fault(at).map(|problem| fault("jwks_uri", problem)));
-                KeySource::At(at.clone())
-            }
-            (Some(set), None) => {
-                let keys = PublicKeys::read(set);
-                if keys.is_empty() {
-                    let problem = "no key that can be used: expected `keys` with public RSA keys of \
-                        2048 bits or more, P-256, P-384 or Ed25519 keys, each with its own `kid`";
-                    faults.push(fault("jwks", problem.to_owned()));
-                }
-                KeySource::Pinned(keys)
-            }
-            (Some(_), Some(_)) => {
-                faults.push(fault("jwks_uri", "`jwks` or `jwks_uri`: not both".to_owned()));
-                KeySource::Discovered
-            }
-        }
+        KeySource::read(self.jwks.as_ref(), self.jwks_uri.as_ref(), faults)
     }
 
     /// The digest of everything it says. An access token is good as long as this is what rules.

@@ -12,6 +12,7 @@ pub mod oauth;
 pub mod plan;
 mod request;
 mod rules;
+pub(crate) mod signal;
 mod trusts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,18 +25,22 @@ pub use entries::{
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
 pub use history::{History, HistoryError, Summary};
 pub use keys::{IssuerMisfit, Key, Keys, NewKey};
-pub use known::{Known, Network, Opinion, SeenPlan};
+pub use known::{Concerns, Known, KnownError, Network, Opinion, SeenPlan};
 pub use request::{
     Afterwards, Brokered, CredentialStatus, Ending, PlanBytes, Request, Review, StageElsewhere,
     StageStatus,
 };
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
-    Signals, WrittenDocument,
+    WrittenDocument,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+pub use signal::{
+    NewSignal, SignalError, SignalSubject, Signals, ToldSignal, says, signal_entry,
+    signal_from_entry,
+};
 pub use trusts::{RulingTrust, RulingTrusts, TokenTrial, TokenTried, TrustVerdict};
 
 use crate::intent::{self, IntentFault, UnverifiedIntent};
@@ -743,6 +748,37 @@ pub struct MintRequest {
     /// How long the holder wants to be silent at most before it ends: `2m`. Rules may ask for less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<String>,
+}
+
+/// Spends a single-use token, as the service that was shown it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redemption {
+    /// The token.
+    pub token: String,
+    /// For whom it must be: the service itself.
+    pub audience: String,
+    /// What came with it, where it is bound to a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<PassedOn>,
+}
+
+impl std::fmt::Debug for Redemption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redemption").field("audience", &self.audience).finish_non_exhaustive()
+    }
+}
+
+/// A proof of possession (RFC 9449) that a service was shown, and the call that it came with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PassedOn {
+    /// The `DPoP` header.
+    pub proof: String,
+    /// The call's method.
+    pub method: String,
+    /// The call's URL, as its sender sees it.
+    pub uri: String,
 }
 
 /// A minted credential. The token and the fields are given once and kept nowhere.

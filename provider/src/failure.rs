@@ -120,7 +120,7 @@ mod tests {
 
     fn error(kind: ErrorKind, retryable: bool) -> ClientError {
         let message = "the request is consumed".to_owned();
-        ClientError { kind, retryable, message, problem: None, wait: None }
+        ClientError { kind, retryable, message, problem: None, wait: None, nonce: None }
     }
 
     fn answered(kind: ErrorKind, status: u16, code: &str, fields: &[(&str, &str)]) -> ClientError {

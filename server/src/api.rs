@@ -13,6 +13,7 @@ mod plans;
 mod policy;
 mod requests;
 mod routes;
+mod signals;
 mod trusts;
 mod wellknown;
 

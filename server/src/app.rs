@@ -16,6 +16,7 @@ mod keys;
 mod live;
 mod plans;
 mod policies;
+mod possession;
 mod refusals;
 mod requests;
 mod signals;
@@ -28,8 +29,9 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use assent_core::access::{Access, Purpose};
 use assent_core::credential::Secret;
+use assent_core::credential::dpop::Proofs;
 use assent_core::digest::Digest;
-use assent_core::id::AccessId;
+use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
 use assent_core::principal::Principal;
 use assent_core::time::{Span, Timestamp};
@@ -44,11 +46,13 @@ pub use exchange::ExchangeError;
 pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
+pub(crate) use possession::code as proof_code;
 pub use requests::{Filed, Listing};
+pub use signals::PushError;
 
 use crate::app::authzen::Authzen;
 use crate::broker::Brokers;
-use crate::chance::Chance;
+use crate::chance::{Chance, NoChance};
 use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::issuers::Issuers;
@@ -103,6 +107,7 @@ pub struct Authority {
     proxies: Proxies,
     issuers: Issuers,
     signals: Cached<serde_json::Map<String, serde_json::Value>>,
+    heard: signals::Heard,
     later_reviews: Cached<Vec<LaterReview>>,
     vouched: Mutex<access::Vouched>,
     keys: Keys,
@@ -122,6 +127,7 @@ pub struct Authority {
     /// A place for each plan that is being taken in.
     taking_plans: tokio::sync::Semaphore,
     closings: closing::Closings,
+    proofs: Result<Proofs, NoChance>,
     errands: abroad::Errands,
     hearing: heartbeats::Hearing,
 }
@@ -196,9 +202,18 @@ impl Wish {
 impl Wish {
     /// An id that this wish and no other gives.
     fn access_id(&self) -> AccessId {
+        AccessId::from_bytes(self.own_bytes())
+    }
+
+    /// The same, of a signal.
+    fn signal_id(&self) -> SignalId {
+        SignalId::from_bytes(self.own_bytes())
+    }
+
+    fn own_bytes(&self) -> [u8; 16] {
         let mut bytes = [0; 16];
         bytes.iter_mut().zip(self.key.as_bytes()).for_each(|(byte, key)| *byte = *key);
-        AccessId::from_bytes(bytes)
+        bytes
     }
 }
 
@@ -218,6 +233,7 @@ impl Authority {
             proxies,
             issuers,
             signals: Cached::default(),
+            heard: signals::Heard::default(),
             later_reviews: Cached::default(),
             vouched: Mutex::default(),
             keys,
@@ -235,6 +251,7 @@ impl Authority {
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             closings: closing::Closings::default(),
+            proofs: possession::proofs(&Chance::default()),
             errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
         }

@@ -4,7 +4,11 @@
 //! follows from the credential's id, so that whoever finds only the record can close what may have
 //! been opened. Opening what is open gives it a new secret; closing what is not there is no fault.
 
+pub mod aws;
 mod file;
+pub mod github;
+mod kept;
+mod outside;
 pub mod postgres;
 mod turns;
 
@@ -12,25 +16,27 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use assent_core::credential::Secret;
+use assent_core::credential::{Assertion, Secret};
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
+use assent_core::intent::Intent;
 use assent_core::request::Issued;
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 
 pub use assent_core::request::Recall;
 pub use file::BrokersError;
+pub use kept::{Kept, KeptError};
 pub use turns::Turn;
 
 /// One way to something real.
 #[async_trait]
 pub trait Broker: Send + Sync + fmt::Debug {
-    /// Whether it could open with this role, asked before a use is spent.
+    /// Whether it could open this, asked before a use is spent.
     ///
     /// # Errors
     /// Why not, for the caller.
-    fn check(&self, role: Option<&str>) -> Result<(), String>;
+    fn check(&self, sought: &Sought<'_>) -> Result<(), String>;
 
     /// Whether closing ends what it opens. It is on record before anything is opened, and what
     /// nobody can take back is kept short.
@@ -40,14 +46,81 @@ pub trait Broker: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`BrokerError`]; something may exist all the same.
-    async fn open(&self, opening: &Opening) -> Result<Fields, BrokerError>;
+    async fn open(&self, opening: &Opening<'_>) -> Result<Fields, BrokerError>;
 
     /// Ends whatever exists under the name, and everybody's use of it; or says until when it works
     /// because nobody can.
     ///
     /// # Errors
     /// [`BrokerError`]; it is to be tried again.
-    async fn close(&self, closing: &Closing) -> Result<Closed, BrokerError>;
+    async fn close(&self, closing: &Closing<'_>) -> Result<Closed, BrokerError>;
+}
+
+/// What was opened, field by field. All of it is secret.
+pub type Fields = BTreeMap<&'static str, Secret>;
+
+/// What somebody wants opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'a> {
+    /// In which role, where the rules name one.
+    pub role: Option<&'a str>,
+    /// For what.
+    pub intent: &'a Intent,
+}
+
+/// What is to be opened. Only a grant makes one.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    name: Name,
+    grant: &'a Grant,
+    now: Timestamp,
+    kept: &'a Kept,
+    asserts: &'a dyn Asserts,
+}
+
+impl<'a> Opening<'a> {
+    /// What this grant opens, at this moment.
+    pub fn of(grant: &'a Grant, now: Timestamp, kept: &'a Kept, asserts: &'a dyn Asserts) -> Self {
+        Self { name: Name::of(grant.credential()), grant, now, kept, asserts }
+    }
+
+    /// Under which name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// In which role, where the rules name one.
+    pub fn role(&self) -> Option<&str> {
+        self.grant.role()
+    }
+
+    /// Until when.
+    pub fn until(&self) -> Timestamp {
+        self.grant.expires_at()
+    }
+
+    /// For which grant.
+    pub fn grant(&self) -> &Grant {
+        self.grant
+    }
+
+    /// What the time is.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Where it may keep what it needs for the closing.
+    pub fn kept(&self) -> &Kept {
+        self.kept
+    }
+
+    /// A token that asserts the grant where it is opened.
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    pub fn assert(&self, assertion: &Assertion<'_>) -> Result<Secret, BrokerError> {
+        self.asserts.assert(self.grant, assertion)
+    }
 }
 
 /// What became of what was to be closed.
@@ -62,18 +135,19 @@ pub enum Closed {
 /// What is to be closed, as far as it is on record: also for a credential of which nothing else is
 /// known, because the authority died before it had an answer.
 #[derive(Debug)]
-pub struct Closing {
+pub struct Closing<'a> {
     name: Name,
     opened_after: Timestamp,
     expires_at: Timestamp,
     now: Timestamp,
+    kept: &'a Kept,
 }
 
-impl Closing {
-    /// What may be open for this credential, at this moment.
-    pub fn of(issued: &Issued, now: Timestamp) -> Self {
+impl<'a> Closing<'a> {
+    /// What may be open for this credential, at this moment, and what its opening has kept.
+    pub fn of(issued: &Issued, now: Timestamp, kept: &'a Kept) -> Self {
         let name = Name::of(issued.id);
-        Self { name, opened_after: issued.at, expires_at: issued.expires_at, now }
+        Self { name, opened_after: issued.at, expires_at: issued.expires_at, now, kept }
     }
 
     /// Under which name.
@@ -95,43 +169,20 @@ impl Closing {
     pub fn now(&self) -> Timestamp {
         self.now
     }
+
+    /// What its opening has kept.
+    pub fn kept(&self) -> &Kept {
+        self.kept
+    }
 }
 
-/// What was opened, field by field. All of it is secret.
-pub type Fields = BTreeMap<&'static str, Secret>;
-
-/// What is to be opened. Only a grant makes one.
-#[derive(Debug)]
-pub struct Opening {
-    name: Name,
-    role: Option<String>,
-    until: Timestamp,
-}
-
-impl Opening {
-    /// What this grant opens.
-    pub fn of(grant: &Grant) -> Self {
-        Self {
-            name: Name::of(grant.credential()),
-            role: grant.role().map(str::to_owned),
-            until: grant.expires_at(),
-        }
-    }
-
-    /// Under which name.
-    pub fn name(&self) -> &Name {
-        &self.name
-    }
-
-    /// In which role, where the rules name one.
-    pub fn role(&self) -> Option<&str> {
-        self.role.as_deref()
-    }
-
-    /// Until when.
-    pub fn until(&self) -> Timestamp {
-        self.until
-    }
+/// Who signs in the authority's name where a broker has to say for which grant it calls.
+pub trait Asserts: Send + Sync + fmt::Debug {
+    /// A token that says so.
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    fn assert(&self, grant: &Grant, assertion: &Assertion<'_>) -> Result<Secret, BrokerError>;
 }
 
 /// What something is called outside: `assent_` and the credential's id in small letters.
@@ -175,12 +226,24 @@ pub enum BrokerError {
 pub struct Brokers {
     all: BTreeMap<String, Arc<dyn Broker>>,
     turns: Arc<turns::Turns>,
+    kept: Kept,
 }
 
 impl Brokers {
-    /// These.
+    /// These. What they keep for their closings is lost with this process.
     pub fn new(all: BTreeMap<String, Arc<dyn Broker>>) -> Self {
-        Self { all, turns: Arc::default() }
+        Self { all, turns: Arc::default(), kept: Kept::default() }
+    }
+
+    /// The same, keeping there what their closings need.
+    #[must_use]
+    pub fn keeping(self, kept: Kept) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// What openings keep for their closings.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// The broker of this name.

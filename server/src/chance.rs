@@ -101,6 +101,14 @@ impl Chance {
         self.bytes()
     }
 
+    /// A key of 256 bits that nobody else gets to see.
+    ///
+    /// # Errors
+    /// [`NoChance`].
+    pub fn key(&self) -> Result<[u8; 32], NoChance> {
+        self.bytes()
+    }
+
     fn bytes<const N: usize>(&self) -> Result<[u8; N], NoChance> {
         let mut bytes = [0; N];
         self.0.fill(&mut bytes).map_err(|_| NoChance)?;

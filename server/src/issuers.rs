@@ -105,7 +105,8 @@ impl Issuers {
         self.keys_of(trust.issuer(), trust.keys(), key_id, now).await
     }
 
-    /// The same, of an issuer whose keys are there.
+    /// The keys of this issuer, which are to be had there, with the one of this id if it is to be
+    /// had.
     ///
     /// # Errors
     /// [`IssuerError`].

@@ -12,7 +12,7 @@ use assent_core::access::{Access, AccessStep};
 use assent_core::audit::Frontier;
 use assent_core::credential::ring::Key;
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
+use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Receipt, Request, Step, Version};
 use assent_core::time::Timestamp;
@@ -147,6 +147,30 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 
     /// What other systems have told, by name.
     async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError>;
+
+    /// Writes something that was told by a signal or a security event token, and the audit entry that
+    /// tells of it, unless the same was heard before: then nothing is written, and the answer is
+    /// `false`. Of two at once, one is written.
+    async fn hear(&self, hearing: Hearing) -> Result<bool, LedgerError>;
+
+    /// Every signal about a subject that is kept, in the order in which they were heard.
+    async fn told(&self) -> Result<Vec<KeptTold>, LedgerError>;
+
+    /// Notes that every request has been looked at since these were heard.
+    async fn settle(&self, signals: Vec<SignalId>) -> Result<(), LedgerError>;
+
+    /// Forgets signals older than this that are settled and not among these, and event tokens that
+    /// nobody would believe any more. The audit log keeps all of them.
+    async fn forget_told(
+        &self,
+        before: Timestamp,
+        but: Vec<SignalId>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError>;
+
+    /// Requests to which a signal can still do something: those that can change, and those of which a
+    /// credential may live.
+    async fn within_reach(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
 
     /// The newest version of every policy document that came over the API, removed ones too, by
     /// name.
@@ -324,6 +348,34 @@ pub struct KeptSignal {
     pub by: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// Something that is told of a subject, or of the stream in which such things come.
+#[derive(Clone, Debug)]
+pub struct Hearing {
+    /// The signal, where it is one.
+    pub signal: Option<SignalId>,
+    /// The digest of the call that told it.
+    pub asked: Option<Digest>,
+    /// The event token that it came in, which is heard once.
+    pub token: Option<Spent>,
+    /// When.
+    pub at: Timestamp,
+    /// What the audit log says of it.
+    pub entry: Value,
+}
+
+/// A signal about a subject, as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptTold {
+    /// Its id.
+    pub id: SignalId,
+    /// The digest of the call that told it.
+    pub asked: Option<Digest>,
+    /// What the audit log says of it.
+    pub entry: Value,
+    /// Whether every request has been looked at since.
+    pub settled: bool,
 }
 
 /// One version of a policy document that came over the API.

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::app::authzen::Authzen;
 use crate::app::{AppError, Authority, Parts, documents_of};
-use crate::broker::Brokers;
+use crate::broker::{Brokers, Kept};
 use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::issuers::{Issuers, Reach};
@@ -221,10 +221,13 @@ pub async fn run(
     let issuers = Issuers::new(config.reach.clone());
     let parts =
         Parts { ledger, rules, source, engines, proxies, issuers, keys, clock, base, closing };
+    let kept = Kept::in_directory(&config.data.join("opened"), sealer.clone());
+    let brokers = config.brokers.clone().keeping(kept.map_err(unusable)?);
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
     let authority = authority.with_plan_retention(config.plan_retention);
-    let authority = Arc::new(authority.with_brokers(config.brokers.clone()));
+    let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
+    authority.learn_signals().await?;
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;
     tracing::info!(url = authority.base(), "listening");

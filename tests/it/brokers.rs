@@ -1,13 +1,18 @@
 //! Brokers against the real thing they open: a PostgreSQL server of the test's own.
 
+mod aws;
 mod closing;
 mod command_line;
 mod crash;
 pub(crate) mod database;
+mod emulators;
 mod example;
+mod github;
+mod installations;
 mod opening;
 mod proxy;
 mod recall;
+mod sts;
 
 use std::path::Path;
 

@@ -24,6 +24,7 @@ mod plans;
 mod policies;
 mod policy_approvals;
 mod policy_entries;
+mod possession;
 mod repeats;
 mod reviews;
 mod routes;

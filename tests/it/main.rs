@@ -23,6 +23,8 @@ mod pages;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod service;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terraform;

@@ -5,9 +5,10 @@ mod binary;
 mod caller;
 mod issuer;
 mod provider;
+mod stand_in;
 mod story;
 mod time;
-pub mod tools;
+pub(crate) mod tools;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -42,6 +43,7 @@ pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
 pub(crate) use issuer::{Issuer, Manner};
 pub(crate) use provider::Provider;
+pub(crate) use stand_in::{Asked, Reply, StandIn, Ways};
 pub(crate) use story::{approve, deny, filing, intent, mint, until};
 pub(crate) use time::Time;
 
@@ -149,11 +151,6 @@ impl Remains {
     /// Where a server of it answers.
     pub(crate) fn base(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    /// The same with another signing key.
-    pub(crate) fn with_another_key(self) -> Self {
-        Self { key: Self::fresh().key, ..self }
     }
 }
 
@@ -284,6 +281,7 @@ impl Server {
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
         let authority = authority.with_sealer(remains.sealer.clone());
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
+        authority.learn_signals().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         let remains = Remains { address, ..remains };
         Self { authority, remains, closing, serving, ledger: kept }

@@ -114,7 +114,7 @@ fn each_outside_thing_is_named_by_one_crate() {
         ("regorus", "rego"),
         ("clap", "cli"),
     ];
-    let aside = ["tests", "benches"];
+    let aside = ["tests", "benches", "service"];
     for package in workspace.members() {
         let folder = Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap();
         let folder = folder.file_name().unwrap().to_str().unwrap();

@@ -9,13 +9,13 @@ use anyhow::Result;
 use assent_client::{Client, IdempotencyKey, Secret, wire};
 use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId};
+use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
 use assent_server::ledger::{
-    Beginning, Call, Commit, Head, Keeping, KeptDocument, KeptSignal, KeyChange, Ledger,
-    LedgerError, Met, PlanText, SealedKey, Spent, States, Write,
+    Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, KeptDocument, KeptSignal, KeptTold,
+    KeyChange, Ledger, LedgerError, Met, Piece, PlanText, Refusal, SealedKey, Spent, States, Write,
 };
 use async_trait::async_trait;
 
@@ -326,5 +326,79 @@ impl Ledger for Witness {
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {
         self.ledger.forget_calls(before).await
+    }
+
+    async fn errands(&self) -> Result<Vec<RequestId>, LedgerError> {
+        self.ledger.errands().await
+    }
+
+    async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
+        self.ledger.live(now).await
+    }
+
+    async fn heard(
+        &self,
+        credential: CredentialId,
+        last: Timestamp,
+        due: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        self.ledger.heard(credential, last, due).await
+    }
+
+    async fn heartbeats(&self, request: RequestId) -> Result<Vec<Heartbeat>, LedgerError> {
+        self.ledger.heartbeats(request).await
+    }
+
+    async fn silent(&self, now: Timestamp, limit: usize) -> Result<Vec<Heartbeat>, LedgerError> {
+        self.ledger.silent(now, limit).await
+    }
+
+    async fn excuse(&self, now: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.excuse(now).await
+    }
+
+    async fn hear(&self, hearing: Hearing) -> Result<bool, LedgerError> {
+        self.ledger.hear(hearing).await
+    }
+
+    async fn told(&self) -> Result<Vec<KeptTold>, LedgerError> {
+        self.ledger.told().await
+    }
+
+    async fn settle(&self, signals: Vec<SignalId>) -> Result<(), LedgerError> {
+        self.ledger.settle(signals).await
+    }
+
+    async fn forget_told(
+        &self,
+        before: Timestamp,
+        but: Vec<SignalId>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.ledger.forget_told(before, but, now).await
+    }
+
+    async fn within_reach(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
+        self.ledger.within_reach(now).await
+    }
+
+    async fn write_piece(&self, piece: Piece) -> Result<(), LedgerError> {
+        self.ledger.write_piece(piece).await
+    }
+
+    async fn piece(&self, upload: UploadId, number: u32) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.ledger.piece(upload, number).await
+    }
+
+    async fn kept_bytes(&self, who: &PrincipalId) -> Result<u64, LedgerError> {
+        self.ledger.kept_bytes(who).await
+    }
+
+    async fn forget_pieces(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.forget_pieces(before).await
+    }
+
+    async fn note_refusal(&self, refusal: Refusal) -> Result<bool, LedgerError> {
+        self.ledger.note_refusal(refusal).await
     }
 }

@@ -1,6 +1,8 @@
 //! Credentials, as they are asked for and presented on the command line.
 
-use assent_client::Secret;
+use std::path::PathBuf;
+
+use assent_client::{Secret, Url};
 use assent_core::id::{CredentialId, RequestId};
 use assent_core::time::Span;
 use clap::{Args, Subcommand};
@@ -15,6 +17,8 @@ pub(crate) enum CredentialCommand {
     Heartbeat(HeartbeatArgs),
     /// Mint a credential of a granted request and print its token
     Mint(MintArgs),
+    /// Print a proof, good for one call, that you hold the key which a credential is bound to
+    Proof(ProofArgs),
     /// Print what a token says, without checking it
     Inspect(InspectArgs),
     /// Check a token: its signature, its claims and whether it was taken back
@@ -79,8 +83,32 @@ pub(crate) struct MintArgs {
     /// End it when its holder has not been heard of for so long: 2m; see `assent credential heartbeat`
     #[arg(long, value_name = "TIME")]
     pub(crate) heartbeat: Option<Span>,
+    /// Bind it to the private key in this file: PEM (PKCS #8), on P-256 or of Ed25519
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dpop_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProofArgs {
+    // Not named `token`: the access token is, and clap would take the one for the other.
+    /// The credential's token; `-` reads it from stdin
+    #[arg(value_name = "TOKEN", env = "ASSENT_CREDENTIAL", hide_env_values = true)]
+    #[arg(value_parser = secret)]
+    pub(crate) credential: Option<Secret>,
+    /// The file with the private key that it is bound to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dpop_key: PathBuf,
+    /// The method of the call that the proof is for
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+    /// The URL of that call
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Url,
+    /// The nonce that the service asks for, in the `DPoP-Nonce` header of its refusal
+    #[arg(long, value_name = "NONCE")]
+    pub(crate) nonce: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod heartbeat;
 mod inspect;
 mod list;
 mod mint;
+mod proof;
 mod verify;
 
 use std::io::{self, Read as _};
@@ -27,6 +28,7 @@ pub(crate) async fn run(
         CredentialCommand::List(args) => list::run(args, &client()?, output).await,
         CredentialCommand::Heartbeat(args) => heartbeat::run(args, &client()?, output).await,
         CredentialCommand::Mint(args) => mint::run(args, &client()?, output).await,
+        CredentialCommand::Proof(args) => proof::run(args, output),
         CredentialCommand::Inspect(args) => inspect::run(args, output),
         CredentialCommand::Verify(args) => verify::run(args, &client()?, output).await,
     }

@@ -12,9 +12,7 @@ use crate::digest::Digest;
 use crate::endorsement::{CALLER, KIND};
 use crate::id::AccessId;
 use crate::time::{Span, Timestamp};
-
-/// The `typ` of its header.
-pub(crate) const TYP: &str = "assent-authority+jwt";
+use crate::token::INTRODUCTION;
 
 /// How long it is good: it is exchanged at once.
 const LIFE: Span = Span::minutes(2);
@@ -54,6 +52,6 @@ impl Introduction<'_> {
             "digest": self.digest.to_string(),
             "behind": self.behind,
         });
-        signer.sign(TYP, &claims, random).map(Secret::new)
+        signer.sign(INTRODUCTION, &claims, random).map(Secret::new)
     }
 }

@@ -108,8 +108,7 @@ impl Signer {
         &self.issuer
     }
 
-    /// RFC 9068 section 2.2 and ours. `sub` is coarse and stable, because clouds match on it whole:
-    /// environment and kind, never the request.
+    /// RFC 9068 section 2.2 and ours.
     fn claims(&self, grant: &Grant) -> Value {
         let approved_by: Vec<_> = grant.approved_by.iter().map(ToString::to_string).collect();
         let mut detail = json!({
@@ -124,7 +123,7 @@ impl Signer {
         }
         let mut claims = json!({
             "iss": self.issuer,
-            "sub": format!("assent:v1:{}:{}", grant.environment, grant.kind),
+            "sub": grant.subject_claim(),
             "aud": grant.audience,
             "client_id": grant.requester.to_string(),
             "iat": grant.issued_at.as_seconds(),

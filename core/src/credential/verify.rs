@@ -20,7 +20,7 @@ const MAX_TOKEN: usize = 16_384;
 /// How far apart two clocks may be.
 const LEEWAY: Span = Span::seconds(60);
 /// The longest life a credential of ours has.
-const MAX_LIFE: Span = crate::intent::MAX_DURATION;
+const MAX_LIFE: Span = Span::hours(7 * 24);
 
 /// Public keys by their id. A key is for one algorithm, and a token has no say in it.
 #[derive(Clone, Debug, Default)]

@@ -10,6 +10,7 @@ use crate::policy::condition::Test;
 use crate::policy::risk::Score;
 use crate::policy::situation::{Facts, Situation};
 use crate::principal::PrincipalKind;
+use crate::signal::Concern;
 use crate::time::{Span, Timestamp};
 
 /// An attribute, by its name in the documents.
@@ -24,10 +25,12 @@ pub(crate) enum Attribute {
     Duration,
     Tier,
     Label(String),
+    EnvironmentStates,
     RequesterIss,
     RequesterSub,
     RequesterKind,
     RequesterGroups,
+    RequesterStates,
     Claim(Vec<String>),
     NetworkIp,
     NetworkCountry,
@@ -183,7 +186,7 @@ impl PlanFact {
 }
 
 /// Names without a part that the documents choose.
-const FIXED: [(&str, Attribute); 19] = [
+const FIXED: [(&str, Attribute); 21] = [
     ("intent.kind", Attribute::Kind),
     ("intent.category", Attribute::Category),
     ("intent.environment", Attribute::Environment),
@@ -195,6 +198,8 @@ const FIXED: [(&str, Attribute); 19] = [
     ("requester.sub", Attribute::RequesterSub),
     ("requester.kind", Attribute::RequesterKind),
     ("requester.groups", Attribute::RequesterGroups),
+    ("requester.states", Attribute::RequesterStates),
+    ("environment.states", Attribute::EnvironmentStates),
     ("requester.network.ip", Attribute::NetworkIp),
     ("requester.network.country", Attribute::NetworkCountry),
     ("now", Attribute::Now),
@@ -263,7 +268,7 @@ impl Attribute {
             Self::Date | Self::Time => Type::Clock,
             Self::Duration => Type::Span,
             Self::Now => Type::Instant,
-            Self::RequesterGroups => Type::Texts,
+            Self::RequesterGroups | Self::RequesterStates | Self::EnvironmentStates => Type::Texts,
             Self::Risk => Type::Number,
             Self::Plan(fact) => fact.type_of(),
             Self::Claim(_) | Self::Signal(_) | Self::Context(_) | Self::Member(_) => Type::Json,
@@ -280,6 +285,8 @@ impl Attribute {
             | Self::RequesterSub
             | Self::RequesterKind
             | Self::RequesterGroups
+            | Self::RequesterStates
+            | Self::EnvironmentStates
             | Self::Now
             | Self::Weekday
             | Self::Date
@@ -331,6 +338,8 @@ impl Attribute {
                 PrincipalKind::Workload => "workload",
             }),
             Self::RequesterGroups => Reading::List(List::Borrowed(facts.groups())),
+            Self::RequesterStates => Reading::List(List::Concerns(&known.concerns.requester)),
+            Self::EnvironmentStates => Reading::List(List::Concerns(&known.concerns.environment)),
             Self::Claim(path) => Reading::json(within(&requester.claims, path)),
             Self::NetworkIp => known
                 .network
@@ -384,6 +393,8 @@ impl fmt::Display for Attribute {
             | Self::RequesterSub
             | Self::RequesterKind
             | Self::RequesterGroups
+            | Self::RequesterStates
+            | Self::EnvironmentStates
             | Self::NetworkIp
             | Self::NetworkCountry
             | Self::Now
@@ -480,6 +491,7 @@ pub(crate) enum List<'a> {
     Borrowed(&'a BTreeSet<&'a str>),
     Owned(&'a BTreeSet<String>),
     Strings(&'a [String]),
+    Concerns(&'a BTreeSet<Concern>),
     Json(&'a [Value]),
     Changes(&'a [Change]),
 }
@@ -490,6 +502,7 @@ impl<'a> List<'a> {
             Self::Borrowed(texts) => Box::new(texts.iter().map(|text| Element::Text(text))),
             Self::Owned(texts) => Box::new(texts.iter().map(|text| Element::Text(text))),
             Self::Strings(texts) => Box::new(texts.iter().map(|text| Element::Text(text))),
+            Self::Concerns(all) => Box::new(all.iter().map(|one| Element::Text(one.word()))),
             Self::Json(values) => Box::new(values.iter().map(Element::Json)),
             Self::Changes(changes) => Box::new(changes.iter().map(Element::Change)),
         }

@@ -16,10 +16,13 @@ use crate::policy::ruling::{
 };
 use crate::policy::situation::Facts;
 use crate::policy::{Asking, Defaults, Effect, Requiring, Rule};
+use crate::signal::Concern;
 use crate::time::Span;
 
 /// The longest address that a server of ours is reached by.
 const LONGEST_AUTHORITY: usize = 255;
+/// The name under which a suspended requester is refused.
+const SUSPENDED: &str = "suspended";
 
 /// What the rules said, before it is weighed. Every field is a set or a minimum, so the order in
 /// which rules are heard leaves no trace.
@@ -56,7 +59,7 @@ struct Asked<'a> {
 
 impl<'a> Said<'a> {
     pub(super) fn new(facts: &'a Facts<'a>) -> Self {
-        Self {
+        let mut said = Self {
             facts,
             denies: BTreeMap::new(),
             standing: BTreeSet::new(),
@@ -67,7 +70,13 @@ impl<'a> Said<'a> {
             notify: BTreeSet::new(),
             alarmed: BTreeSet::new(),
             post_reviews: BTreeSet::new(),
+        };
+        // No rule has to say it, and none can waive it.
+        if facts.situation.known.concerns.requester.contains(&Concern::Suspended) {
+            let message = "the requester, or somebody it acts for, is suspended";
+            said.stand(SUSPENDED.to_owned(), message.to_owned());
         }
+        said
     }
 
     pub(super) fn hear(&mut self, rule: &'a Rule, truth: Truth) {

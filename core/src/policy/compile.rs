@@ -20,7 +20,9 @@ use crate::policy::quorum::{Approval, Endorsed, Progress};
 use crate::policy::record::{Delegation, Records};
 use crate::policy::risk::Factor;
 use crate::policy::ruling::{PostReview, Stage, Terms};
-use crate::policy::{Asking, Effect, Policy, Requiring, Rule};
+use crate::policy::{Asking, Effect, Policy, Requiring, Rule, Signals};
+use crate::signal::OnSignal;
+use crate::signal::source::{Speaker, Transmitter};
 use crate::time::Span;
 use crate::trust::Trust;
 
@@ -36,6 +38,7 @@ pub(super) struct Written<'a> {
     pub(super) on_change: OnChange,
     pub(super) policy_changes: PolicyChanges,
     pub(super) trusts: BTreeMap<String, Trust>,
+    pub(super) signals: Signals,
 }
 
 /// Reads the documents among these files.
@@ -50,10 +53,12 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         faults.extend(document::misnamed(file));
     }
 
-    let Settled { defaults, zone, on_change, policy_changes } = defaults(&halves, faults);
+    let Settled { defaults, zone, on_change, policy_changes, on_signal } =
+        defaults(&halves, faults);
     let records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
     let membership = membership(&halves, faults);
     let trusts = trusts(&halves, &membership, faults);
+    let signals = signals(&halves, &trusts, on_signal, faults);
     let vocabulary =
         Vocabulary { zone: Some(records.zone.clone()), calendars: records.calendars.clone() };
 
@@ -74,6 +79,7 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         on_change,
         policy_changes,
         trusts,
+        signals,
     }
 }
 
@@ -81,7 +87,8 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
     let mut faults = Vec::new();
     let all = read(files, &mut faults);
     let (on_change, policy_changes) = (all.on_change, all.policy_changes);
-    let Written { rules: written, factors, records, membership, defaults, trusts, .. } = all;
+    let Written { rules: written, factors, records, membership, defaults, trusts, signals, .. } =
+        all;
     let attachments: Vec<&PolicyDocument> =
         files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
     let checker = Checker { all: &written, membership: &membership, records: &records };
@@ -110,6 +117,7 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
         on_change,
         policy_changes,
         trusts,
+        signals,
         revision,
     })
 }
@@ -197,6 +205,44 @@ fn trusts(
     trusts
 }
 
+/// Every source and transmitter once. A source that comes by a trust needs that trust.
+fn signals(
+    halves: &[(&PolicyDocument, Half)],
+    trusts: &BTreeMap<String, Trust>,
+    on_signal: OnSignal,
+    faults: &mut Vec<Fault>,
+) -> Signals {
+    let mut seen = Seen::default();
+    let mut signals = Signals { on_signal, ..Signals::default() };
+    for (name, placed) in halves.iter().flat_map(|(_, half)| &half.sections.sources) {
+        seen.see("source", name, &placed.place, faults);
+        if let Speaker::Trust(trust) = &placed.value.speaker
+            && !trusts.contains_key(trust)
+        {
+            let nearest = document::nearest(trust, trusts.keys().map(String::as_str));
+            let message = format!("source `{name}`: there is no trust `{trust}`{nearest}");
+            faults.push(Fault { place: placed.place.clone(), message });
+        }
+        signals.sources.insert(name.clone(), placed.value.clone());
+    }
+    for (name, placed) in halves.iter().flat_map(|(_, half)| &half.sections.transmitters) {
+        seen.see("transmitter", name, &placed.place, faults);
+        // One issuer's token for one audience is heard once: two entries would be two minds.
+        let same = signals.transmitters.values().find(|other: &&Transmitter| {
+            (&other.issuer, &other.audience) == (&placed.value.issuer, &placed.value.audience)
+        });
+        if let Some(other) = same {
+            let message = format!(
+                "transmitter `{name}` has issuer and audience of `{}`: say it in one entry",
+                other.name
+            );
+            faults.push(Fault { place: placed.place.clone(), message });
+        }
+        signals.transmitters.insert(name.clone(), placed.value.clone());
+    }
+    signals
+}
+
 /// Where what has a name was defined first. Nothing is ever silently overridden: whichever document
 /// it comes from, the second definition is a fault.
 #[derive(Default)]
@@ -236,6 +282,7 @@ struct Settled {
     zone: Option<Zone>,
     on_change: OnChange,
     policy_changes: PolicyChanges,
+    on_signal: OnSignal,
 }
 
 /// Defaults of several documents must not differ silently: at most one document states them.
@@ -262,6 +309,7 @@ fn defaults(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Fault>) -> Sett
         zone: chosen.zone,
         on_change: chosen.on_change.unwrap_or_default(),
         policy_changes: chosen.policy_changes.unwrap_or_default(),
+        on_signal: chosen.on_signal.unwrap_or_default(),
     }
 }
 

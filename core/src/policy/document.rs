@@ -9,6 +9,7 @@ mod path;
 mod reader;
 mod rules;
 mod sections;
+mod signals;
 mod trusts;
 mod when;
 
@@ -23,6 +24,8 @@ use crate::policy::record::{Category, Delegation, Environment, Ownership};
 use crate::policy::ruling::Addressee;
 use crate::policy::yaml::{self, Node};
 use crate::principal::PrincipalId;
+use crate::signal::OnSignal;
+use crate::signal::source::{Source, Transmitter};
 use crate::time::Span;
 use crate::trust::Trust;
 
@@ -243,6 +246,7 @@ pub(crate) struct Defaults {
     pub(crate) zone: Option<Zone>,
     pub(crate) on_change: Option<OnChange>,
     pub(crate) policy_changes: Option<PolicyChanges>,
+    pub(crate) on_signal: Option<OnSignal>,
 }
 
 #[derive(Clone, Debug)]
@@ -273,6 +277,8 @@ pub(crate) struct Sections {
     pub(crate) calendars: BTreeMap<String, Placed<CalendarText>>,
     pub(crate) trusts: BTreeMap<String, Placed<Trust>>,
     pub(crate) authorities: BTreeMap<String, Placed<Partner>>,
+    pub(crate) sources: BTreeMap<String, Placed<Source>>,
+    pub(crate) transmitters: BTreeMap<String, Placed<Transmitter>>,
 }
 
 /// A calendar; one without a zone of its own takes the policy's.

@@ -126,7 +126,7 @@ impl Progress {
 }
 
 /// Whether this stage asks this person: by themselves, or for one of those they stand in for. Who is
-/// behind the change or excluded is asked neither way.
+/// behind the change, suspended or excluded is asked neither way.
 pub fn is_asked(
     stage: &Stage,
     person: &PrincipalId,
@@ -135,7 +135,9 @@ pub fn is_asked(
     membership: &Membership,
 ) -> bool {
     let is_barred = |who: &PrincipalId| {
-        behind.contains(who) || stage.exclude.iter().any(|a| membership.includes(a, who))
+        behind.contains(who)
+            || membership.is_suspended(who)
+            || stage.exclude.iter().any(|a| membership.includes(a, who))
     };
     let is_asked = |who: &&PrincipalId| {
         !is_barred(who) && stage.from.iter().any(|approver| membership.includes(approver, who))

@@ -16,6 +16,8 @@ use serde_json::{Map, Value, json};
 use crate::policy::ask::Dialect;
 use crate::policy::document::keys::{self, Keys};
 use crate::policy::record::Category;
+use crate::signal::event_token::Event;
+use crate::signal::{Concern, OnGranted, OnPending};
 use crate::trust::Shape;
 
 /// Where the schema is published, and by which name others refer to it.
@@ -28,6 +30,7 @@ pub fn schema() -> Value {
         sections(),
         trusts(),
         authorities(),
+        signals(),
         effects(),
         conditions::definitions(),
         cases::definitions(),
@@ -273,6 +276,20 @@ fn sections() -> Vec<Definition> {
                     ),
                 ),
                 (
+                    "sources",
+                    named(
+                        reference("source"),
+                        "Workloads that may tell what is the matter, and of whom",
+                    ),
+                ),
+                (
+                    "transmitters",
+                    named(
+                        reference("transmitter"),
+                        "Whose security event tokens are believed, and what counts as what",
+                    ),
+                ),
+                (
                     "risk",
                     some(
                         "factor",
@@ -330,6 +347,15 @@ fn sections() -> Vec<Definition> {
                     "policy_changes",
                     json!({"enum": ["administrator", "approved"], "description": "Who changes policy over the API: an administrator alone, or once the change was approved as an intent of kind assent.policy"}),
                 ),
+                (
+                    "on_signal",
+                    json!({
+                        "type": "object",
+                        "propertyNames": {"enum": concerns()},
+                        "additionalProperties": reference("reactions"),
+                        "description": "What follows from each state that a signal tells of",
+                    }),
+                ),
             ],
         ),
         map(
@@ -375,6 +401,91 @@ fn sections() -> Vec<Definition> {
             &keys::DATES,
             "All dates from a first to a last",
             vec![("from", of("date", "The first")), ("to", of("date", "The last"))],
+        ),
+    ]
+}
+
+fn concerns() -> Vec<&'static str> {
+    Concern::ALL.into_iter().map(|(word, _)| word).collect()
+}
+
+/// Whose word counts for what, and what follows.
+fn signals() -> Vec<Definition> {
+    let address = |about: &str| json!({"type": "string", "pattern": "^https?://[^@?#%\\\\ ]+$", "description": about});
+    let issuers = json!({
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "string", "pattern": "^(local|https?://[^@?#%\\\\ ]+)$"},
+        "description": "Of whose people and workloads it speaks: their issuers; `local` is this server's own",
+    });
+    let states = json!({"type": "array", "minItems": 1, "items": {"enum": concerns()}, "description": "What it may tell"});
+    let state = json!({"enum": ["suspended", "risky"]});
+    let words: Vec<_> = Event::ALL.into_iter().map(|(word, _)| word).collect();
+    let one_of_two = json!({"oneOf": [{"required": ["trust"]}, {"required": ["workload"]}]});
+    vec![
+        also(
+            map(
+                "source",
+                &keys::SOURCE,
+                "A workload that may tell what is the matter",
+                vec![
+                    ("trust", text("Whoever comes by this trust")),
+                    ("workload", text("This workload: NAME or ISSUER#SUBJECT")),
+                    ("states", states),
+                    (
+                        "environments",
+                        list("glob", "In which environments it may tell of an incident"),
+                    ),
+                    ("issuers", issuers.clone()),
+                ],
+            ),
+            one_of_two,
+        ),
+        map(
+            "transmitter",
+            &keys::TRANSMITTER,
+            "An issuer of security event tokens (RFC 8417), such as an identity provider",
+            vec![
+                ("issuer", address("The exact `iss`")),
+                ("audience", text("The exact `aud`")),
+                ("jwks", json!({"type": "object", "description": "Its public keys (RFC 7517)"})),
+                ("jwks_uri", address("Where its public keys are, if not where it says")),
+                ("issuers", issuers),
+                (
+                    "people",
+                    json!({
+                        "type": "object",
+                        "additionalProperties": reference("person"),
+                        "description": "Who those are whom it names by an id or an account",
+                    }),
+                ),
+                (
+                    "events",
+                    json!({
+                        "type": "object",
+                        "minProperties": 1,
+                        "propertyNames": {"enum": words},
+                        "additionalProperties": {"anyOf": [state, reference("meaning")]},
+                        "description": "What each event counts as; others count as nothing",
+                    }),
+                ),
+            ],
+        ),
+        map(
+            "meaning",
+            &keys::MEANING,
+            "What an event counts as, and for how long",
+            vec![("state", state), ("for", of("span", "How long it holds"))],
+        ),
+        map(
+            "reactions",
+            &keys::REACTIONS,
+            "What follows from a state",
+            vec![
+                ("pending", self::words(&OnPending::ALL, "For requests that wait for people")),
+                ("granted", self::words(&OnGranted::ALL, "For grants and live credentials")),
+                ("approved", self::words(&OnGranted::ALL, "For what the subject had approved")),
+            ],
         ),
     ]
 }

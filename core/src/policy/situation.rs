@@ -17,6 +17,7 @@ use crate::policy::opinion::Opinion;
 use crate::policy::record::Records;
 use crate::policy::risk::{Factor, Score};
 use crate::principal::Principal;
+use crate::signal::Concern;
 use crate::time::Timestamp;
 
 /// One intent and what is known around it at one moment.
@@ -42,10 +43,21 @@ pub struct Known {
     pub plan: Option<KnownPlan>,
     /// What other systems have told: incidents, suspended people, flagged workloads.
     pub signals: Map<String, Value>,
+    /// What is the matter with who asks, and where.
+    pub concerns: Concerns,
     /// Rules that do not match because a later review of theirs was missed.
     pub suspended: BTreeSet<String>,
     /// What the engines of `ask` rules said, by rule.
     pub opinions: BTreeMap<String, Opinion>,
+}
+
+/// What is the matter, by signals that hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Concerns {
+    /// With the requester or anybody it acts for.
+    pub requester: BTreeSet<Concern>,
+    /// In the environment.
+    pub environment: BTreeSet<Concern>,
 }
 
 /// Where a requester calls from: by headers of a proxy that is trusted, or by the connection.

@@ -219,6 +219,7 @@ impl Request {
             | Fact::HeartbeatLost { .. }
             | Fact::Completed
             | Fact::Revoked { .. }
+            | Fact::Stopped { .. }
             | Fact::PlanKept { .. }
             | Fact::PlanFetched { .. }
             | Fact::PlanRemoved { .. } => true,

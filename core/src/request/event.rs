@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
-use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
+use crate::id::{CredentialId, RequestId, ReviewId, SignalId, UploadId};
 use crate::intent::Intent;
 use crate::membership::Approver;
 use crate::policy::ruling::{Reason, Ruling};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::request::AbroadFact;
+use crate::signal::{Concern, Subject};
 use crate::time::{Span, Timestamp};
 
 /// One fact.
@@ -189,6 +190,16 @@ pub enum Fact {
     Revoked {
         /// Why.
         reason: String,
+    },
+    /// It ended because of a signal: one that waits is canceled, a grant and every credential are
+    /// taken back.
+    Stopped {
+        /// The signal.
+        signal: SignalId,
+        /// What that is about.
+        about: Subject,
+        /// What it says of it.
+        concern: Concern,
     },
     /// A person looked at it after the grant.
     PostReviewed(Review),

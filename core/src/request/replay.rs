@@ -10,7 +10,7 @@ use crate::principal::{Principal, PrincipalId};
 use crate::request::event::{Event, Fact, Recall, Review, Verdict};
 use crate::request::{
     AbroadFact, Approved, Brokered, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued,
-    Pending, Request, Revoked, State, UNRECALLABLE_FOR, Version, elsewhere, stages,
+    Pending, Request, Revoked, State, UNRECALLABLE_FOR, Version, elsewhere, signals, stages,
 };
 use crate::time::Timestamp;
 
@@ -316,7 +316,7 @@ impl Request {
             }
             (_, Fact::Expired { .. }) => return stray("expired"),
             (State::Pending(_), Fact::Canceled { reason }) => {
-                State::Canceled(Canceled { at, by: who()?, reason: reason.clone() })
+                State::Canceled(Canceled { at, by: Some(who()?), reason: reason.clone() })
             }
             (_, Fact::Canceled { .. }) => return stray("canceled"),
             (State::Approved(approved), Fact::Consumed { .. }) => match spent(approved, at) {
@@ -328,7 +328,23 @@ impl Request {
                 State::Consumed(Consumed { at, counted: approved.counted.clone() })
             }
             (State::Approved(_), Fact::Revoked { reason }) => {
-                State::Revoked(Revoked { at, by: who()?, reason: reason.clone() })
+                State::Revoked(Revoked { at, by: Some(who()?), reason: reason.clone() })
+            }
+            (_, Fact::Stopped { signal, about, concern }) => {
+                self.check_stopped(event, about, *concern, version)?;
+                let reason = signals::reason(*signal, about, *concern);
+                match &self.state {
+                    State::Pending(_) => State::Canceled(Canceled { at, by: None, reason }),
+                    State::Approved(_) => State::Revoked(Revoked { at, by: None, reason }),
+                    State::Consumed(_) | State::Expired(_) if self.was_granted() => {
+                        return Ok(None);
+                    }
+                    State::Consumed(_)
+                    | State::Expired(_)
+                    | State::Denied(_)
+                    | State::Canceled(_)
+                    | State::Revoked(_) => return stray("stopped"),
+                }
             }
             // A request that has reached its end stays there; these end its credentials.
             (_, Fact::Completed | Fact::Revoked { .. }) if self.was_granted() => return Ok(None),
@@ -485,7 +501,7 @@ impl Request {
                 brokered.problem = Some(problem.clone());
             }
             Fact::Completed => self.end_all(at, EndedHow::Completed),
-            Fact::Revoked { .. } => self.end_all(at, EndedHow::Revoked),
+            Fact::Revoked { .. } | Fact::Stopped { .. } => self.end_all(at, EndedHow::Revoked),
             Fact::Filed { .. }
             | Fact::Reviewed(_)
             | Fact::Approved { .. }

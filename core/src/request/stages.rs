@@ -179,6 +179,7 @@ impl Request {
             | Fact::HeartbeatLost { .. }
             | Fact::Completed
             | Fact::Revoked { .. }
+            | Fact::Stopped { .. }
             | Fact::PostReviewed(_)
             | Fact::PostReviewDone { .. }
             | Fact::PostReviewMissed { .. }

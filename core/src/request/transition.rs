@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::binding::OtherRun;
-use crate::credential::dpop::Thumbprint;
+use crate::credential::dpop::{ProofError, Thumbprint};
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId};
@@ -123,6 +123,9 @@ pub enum ConsumeError {
         /// What the rules allow.
         allowed: String,
     },
+    /// The requester, or somebody it acts for, is suspended.
+    #[error("`{0}` is suspended")]
+    Suspended(PrincipalId),
     /// The rules want it bound to a key, and none was shown.
     #[error(
         "the rules want this credential bound to a key: mint it with a `DPoP` proof (RFC 9449), \
@@ -191,6 +194,15 @@ pub enum RedeemError {
     /// Not of this request, not minted, expired or ended.
     #[error("the credential is not valid now")]
     Inactive,
+    /// It is bound to a key, and whoever was shown it passes no proof of it on.
+    #[error(
+        "the credential is bound to a key: pass on the proof that came with it, the call's method and \
+         its URL"
+    )]
+    NoProof,
+    /// It is bound to a key, and the proof that was passed on is not good.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// It was redeemed before.
     #[error("the credential was redeemed at {at}; it is good once")]
     Spent {
@@ -479,6 +491,9 @@ impl Request {
         approved: &Approved,
         membership: &Membership,
     ) -> Result<(), ConsumeError> {
+        if let Some(who) = self.suspended_behind(membership) {
+            return Err(ConsumeError::Suspended(who.clone()));
+        }
         match self.no_longer_filled(&approved.counted, membership) {
             Some(stage) => Err(ConsumeError::NoLongerApproved { stage }),
             None => Ok(()),
@@ -586,7 +601,8 @@ impl Request {
             | State::Canceled(_)
             | State::Revoked(_) => return None,
         };
-        let holds = self.no_longer_filled(counted, membership).is_none();
+        let holds = self.suspended_behind(membership).is_none()
+            && self.no_longer_filled(counted, membership).is_none();
         holds.then(|| Grant::new(self, counted, issued))
     }
 

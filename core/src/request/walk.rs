@@ -15,13 +15,14 @@ use super::*;
 use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
-use crate::id::{CredentialId, RequestId, ReviewId, UploadId};
+use crate::id::{CredentialId, RequestId, ReviewId, SignalId, UploadId};
 use crate::intent::UnverifiedIntent;
 use crate::membership::Approver;
 use crate::policy::ruling::{Dpop, Escalation, PostReview, Reason, Stage};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::transition::POLICY_CHANGED;
 use crate::request::walk::invariants::History;
+use crate::signal::{Concern, OnGranted, OnPending, Reactions, Says, Signal, Subject, Teller};
 use crate::time::{Span, Timestamp};
 
 const WALKS: u64 = 2_400;
@@ -46,7 +47,7 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
 }
 
-pub(super) const WORDS: [&str; 26] = [
+pub(super) const WORDS: [&str; 27] = [
     "filed",
     "reviewed",
     "approved",
@@ -64,6 +65,7 @@ pub(super) const WORDS: [&str; 26] = [
     "broker stuck",
     "completed",
     "revoked",
+    "stopped",
     "advanced",
     "escalated",
     "reminded",
@@ -94,6 +96,7 @@ pub(super) fn fact_word(fact: &Fact) -> &'static str {
         Fact::BrokerStuck { .. } => "broker stuck",
         Fact::Completed => "completed",
         Fact::Revoked { .. } => "revoked",
+        Fact::Stopped { .. } => "stopped",
         Fact::Advanced { .. } => "advanced",
         Fact::Escalated { .. } => "escalated",
         Fact::Reminded { .. } => "reminded",
@@ -181,6 +184,7 @@ struct World {
     late: Vec<Late>,
     grants: Vec<Grant>,
     released: BTreeSet<CredentialId>,
+    signals: Vec<Signal>,
 }
 
 pub(super) fn principal(name: &str, kind: PrincipalKind, acts_for: &[&str]) -> Principal {
@@ -217,7 +221,8 @@ impl World {
         let memberships = vec![membership(&mut chance, &people)];
         let log = Log::filed(&step, 0);
         let (late, grants, released) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Self { seed, chance, now, people, memberships, log, late, grants, released }
+        let signals = Vec::new();
+        Self { seed, chance, now, people, memberships, log, late, grants, released, signals }
     }
 
     fn members(&self) -> Membership {
@@ -287,10 +292,14 @@ impl World {
         let is_beating = |issued: &Issued| issued.heartbeat.is_some() && issued.is_live(now);
         // What is likely is what gets somewhere; now and then it is anything at all.
         let likely = match request.state() {
-            _ if self.chance.one_in(4) => self.chance.below(26),
-            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23]),
+            _ if self.chance.one_in(4) => self.chance.below(27),
+            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23, 26]),
+            _ if self.chance.one_in(16) => 26,
             _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
-            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(2) => 25,
+            _ if request.credentials().iter().any(is_beating) && self.chance.one_in(3) => 25,
+            _ if request.credentials().iter().any(|c| c.is_live(now)) && self.chance.one_in(3) => {
+                13
+            }
             _ => *self.chance.pick(&[
                 8, 8, 11, 11, 11, 13, 13, 13, 14, 15, 16, 17, 18, 19, 20, 20, 22, 22, 22, 22, 23,
                 24, 24,
@@ -407,6 +416,18 @@ impl World {
                 let due = last.plus(Span::minutes(self.chance.below(6)));
                 self.maybe(request.heartbeat_lost(credential, last, due, now));
             }
+            26 => {
+                let signal = self.signal();
+                let effect = request.stopped_by(&signal, now);
+                if self.chance.one_in(3) {
+                    let step = request.stop(&signal, now);
+                    assert!(step.is_none() || effect != Effect::None, "{effect:?}");
+                    if step.is_some() {
+                        self.signals.push(signal);
+                    }
+                    self.maybe(step);
+                }
+            }
             21 => {
                 if self.chance.one_in(8) {
                     self.maybe(request.supersede(now));
@@ -417,6 +438,44 @@ impl World {
                     self.commit(late);
                 }
             }
+        }
+    }
+
+    /// Something about somebody or something, heard lately.
+    fn signal(&mut self) -> Signal {
+        let who = self.anybody().id;
+        let about = match self.chance.below(4) {
+            0 => Subject::Environment(
+                (*self.chance.pick(&["production", "production", "staging"])).to_owned(),
+            ),
+            1 => Subject::Workload(who),
+            _ => Subject::Person(who),
+        };
+        let concern = match about {
+            Subject::Environment(_) => Concern::Incident,
+            Subject::Person(_) | Subject::Workload(_) => {
+                *self.chance.pick(&[Concern::Suspended, Concern::Risky, Concern::Flagged])
+            }
+        };
+        let mut granted = || *self.chance.pick(&[OnGranted::Keep, OnGranted::Revoke]);
+        let (granted, approved) = (granted(), granted());
+        let all = [OnPending::Keep, OnPending::Reconsider, OnPending::Stop];
+        let pending = *self.chance.pick(&all);
+        let ago = self.chance.below(600_000) as i64;
+        let at = Timestamp::from_millis(self.now.as_millis() - ago);
+        Signal {
+            id: SignalId::from_bytes(
+                self.chance.below(u64::MAX).to_be_bytes().repeat(2).try_into().unwrap(),
+            ),
+            at,
+            about,
+            says: if self.chance.one_in(8) { Says::Clear } else { Says::Is(concern) },
+            until: None,
+            reason: "told".to_owned(),
+            teller: Teller::Administrator,
+            topic: None,
+            told_at: at,
+            reactions: Reactions { pending, granted, approved },
         }
     }
 
@@ -504,7 +563,7 @@ impl World {
     }
 
     fn check(&self) {
-        let history = History::new(&self.log, &self.memberships, &self.people);
+        let history = History::new(&self.log, &self.memberships, &self.people).told(&self.signals);
         invariants::check(&history, &format!("seed {}", self.seed));
     }
 }
@@ -619,5 +678,9 @@ fn membership(chance: &mut Chance, people: &[Principal]) -> Membership {
             stand_ins.push((other.clone(), person.id.clone()));
         }
     }
-    Membership::new(groups.into()).with_stand_ins(stand_ins)
+    let mut suspended = BTreeSet::new();
+    if chance.one_in(3) {
+        suspended.insert(chance.pick(people).id.clone());
+    }
+    Membership::new(groups.into()).with_stand_ins(stand_ins).with_suspended(suspended)
 }

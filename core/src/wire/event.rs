@@ -176,6 +176,11 @@ enum SentFact {
     Revoked {
         reason: String,
     },
+    Stopped {
+        signal: String,
+        about: super::SignalSubject,
+        state: String,
+    },
 }
 
 /// Told where it is not as one would think.
@@ -408,6 +413,11 @@ impl From<&Fact> for SentFact {
             Fact::PlanRemoved { upload } => Self::PlanRemoved { upload: upload.to_string() },
             Fact::Completed => Self::Completed {},
             Fact::Revoked { reason } => Self::Revoked { reason: reason.clone() },
+            Fact::Stopped { signal, about, concern } => Self::Stopped {
+                signal: signal.to_string(),
+                about: about.into(),
+                state: concern.word().to_owned(),
+            },
         }
     }
 }
@@ -570,6 +580,11 @@ impl SentFact {
             Self::PlanRemoved { upload } => Fact::PlanRemoved { upload: upload.parse()? },
             Self::Completed {} => Fact::Completed,
             Self::Revoked { reason } => Fact::Revoked { reason },
+            Self::Stopped { signal, about, state } => Fact::Stopped {
+                signal: signal.parse()?,
+                about: about.try_into()?,
+                concern: super::signal::read_concern(&state)?,
+            },
         })
     }
 }

@@ -1,12 +1,13 @@
 //! The audit log, read from the beginning by somebody who does not trust who wrote it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::audit::{Frontier, leaf_hash};
-use crate::id::RequestId;
-use crate::request::{Event, Request};
+use crate::id::{RequestId, SignalId};
+use crate::request::{Effect, Event, Fact, Request};
+use crate::signal::Signal;
 use crate::time::Timestamp;
-use crate::wire::{Checkpoint, Entry, entry_bytes, event_from_json};
+use crate::wire::{Checkpoint, Entry, entry_bytes, event_from_json, signal_from_entry};
 
 /// What is wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +44,16 @@ pub enum HistoryError {
         /// The request.
         request: String,
     },
+    /// Something was stopped by a signal that was never heard before, or does not say so.
+    #[error("request {request}: it was stopped by the signal {signal}, {problem}")]
+    Unsignalled {
+        /// The request.
+        request: String,
+        /// The signal it names.
+        signal: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// The log is not the one that was promised.
     #[error(
         "the log has {size} entries with root {root}, but the checkpoint says {promised_size} with root {promised_root}"
@@ -64,6 +75,7 @@ pub enum HistoryError {
 pub struct History {
     frontier: Frontier,
     requests: BTreeMap<RequestId, Vec<Event>>,
+    signals: HashMap<SignalId, Signal>,
 }
 
 /// What a verified log holds.
@@ -91,10 +103,14 @@ impl History {
         }
         self.frontier.push(leaf_hash(&entry_bytes(&entry.event)));
         if entry.event.get("request").is_none() {
+            let signal = signal_from_entry(&entry.event)
+                .map_err(|error| HistoryError::Unreadable { index, problem: error.to_string() })?;
+            self.signals.extend(signal.map(|signal| (signal.id, signal)));
             return Ok(());
         }
         let event = event_from_json(&entry.event)
             .map_err(|error| HistoryError::Unreadable { index, problem: error.to_string() })?;
+        self.check_heard(&event)?;
         let events = self.requests.entry(event.request).or_default();
         let last: Option<Timestamp> = events.last().map(|event| event.at);
         if last.is_some_and(|last| event.at < last) {
@@ -102,6 +118,36 @@ impl History {
             return Err(HistoryError::BackInTime { index, request });
         }
         events.push(event);
+        Ok(())
+    }
+
+    /// What a signal stopped, a signal stands for: heard before, of this subject, saying this.
+    fn check_heard(&self, event: &Event) -> Result<(), HistoryError> {
+        let Fact::Stopped { signal, about, concern } = &event.fact else { return Ok(()) };
+        let problem = match self.signals.get(signal) {
+            None => "which is not on record before",
+            Some(heard) if heard.about != *about || heard.concern() != Some(*concern) => {
+                "which says something else"
+            }
+            Some(_) => return Ok(()),
+        };
+        let (request, signal) = (event.request.to_string(), signal.to_string());
+        Err(HistoryError::Unsignalled { request, signal, problem })
+    }
+
+    /// That the signal was about this request as it was then, and that policy wanted it stopped.
+    fn check_stopped(&self, events: &[Event]) -> Result<(), HistoryError> {
+        for (at, event) in events.iter().enumerate() {
+            let Fact::Stopped { signal, .. } = &event.fact else { continue };
+            let before = Request::replay(events.iter().take(at)).ok();
+            let heard = before.zip(self.signals.get(signal));
+            let meant = heard.map(|(before, signal)| before.stopped_by(signal, event.at));
+            if meant.is_none_or(|effect| effect == Effect::None) {
+                let (request, signal) = (event.request.to_string(), signal.to_string());
+                let problem = "which does not stop it";
+                return Err(HistoryError::Unsignalled { request, signal, problem });
+            }
+        }
         Ok(())
     }
 
@@ -125,6 +171,7 @@ impl History {
                 request: id.to_string(),
                 problem: error.to_string(),
             })?;
+            self.check_stopped(events)?;
             *states.entry(request.state().word()).or_insert(0) += 1;
         }
         let requests = self.requests.len() as u64;

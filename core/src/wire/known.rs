@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::plan;
 use crate::policy::{opinion, situation};
+use crate::signal::Concern;
 
 /// What was known beside an intent and its requester.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +25,9 @@ pub struct Known {
     /// What other systems had told.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub signals: Map<String, Value>,
+    /// What was the matter with who asked, and where.
+    #[serde(default, skip_serializing_if = "Concerns::is_nothing")]
+    pub concerns: Concerns,
     /// Rules that did not match because a later review of theirs was missed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub suspended: BTreeSet<String>,
@@ -42,6 +46,39 @@ pub struct Network {
     /// The country, ISO 3166-1 alpha-2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+}
+
+/// What was the matter, by signals that held: `suspended`, `risky`, `flagged`, `incident`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Concerns {
+    /// With the requester or anybody it acted for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub requester: BTreeSet<String>,
+    /// In the environment.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub environment: BTreeSet<String>,
+}
+
+impl Concerns {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What was known does not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KnownError {
+    /// The plan's digest.
+    #[error(transparent)]
+    Digest(#[from] <Digest as std::str::FromStr>::Err),
+    /// Something that cannot be the matter.
+    #[error(transparent)]
+    Concern(#[from] super::SignalError),
+}
+
+fn read_concerns(words: &BTreeSet<String>) -> Result<BTreeSet<Concern>, super::SignalError> {
+    words.iter().map(|word| super::signal::read_concern(word)).collect()
 }
 
 impl Network {
@@ -105,7 +142,8 @@ impl From<Opinion> for opinion::Opinion {
 
 impl From<&situation::Known> for Known {
     fn from(known: &situation::Known) -> Self {
-        let situation::Known { network, plan, signals, suspended, opinions } = known;
+        let situation::Known { network, plan, signals, concerns, suspended, opinions } = known;
+        let words = |all: &BTreeSet<Concern>| all.iter().map(|c| c.word().to_owned()).collect();
         Self {
             network: Network { ip: network.ip, country: network.country.clone() },
             plan: plan.as_ref().map(|plan| SeenPlan {
@@ -113,6 +151,10 @@ impl From<&situation::Known> for Known {
                 facts: plan.facts.clone(),
             }),
             signals: signals.clone(),
+            concerns: Concerns {
+                requester: words(&concerns.requester),
+                environment: words(&concerns.environment),
+            },
             suspended: suspended.clone(),
             opinions: opinions.iter().map(|(rule, o)| (rule.clone(), o.into())).collect(),
         }
@@ -120,10 +162,10 @@ impl From<&situation::Known> for Known {
 }
 
 impl TryFrom<Known> for situation::Known {
-    type Error = <Digest as std::str::FromStr>::Err;
+    type Error = KnownError;
 
     fn try_from(sent: Known) -> Result<Self, Self::Error> {
-        let Known { network, plan, signals, suspended, opinions } = sent;
+        let Known { network, plan, signals, concerns, suspended, opinions } = sent;
         let plan = plan.map(|plan| -> Result<_, Self::Error> {
             let (digest, facts) = (plan.digest.parse()?, plan.facts);
             Ok(situation::KnownPlan { digest, facts, changes: None })
@@ -132,6 +174,10 @@ impl TryFrom<Known> for situation::Known {
             network: situation::Network { ip: network.ip, country: network.country },
             plan: plan.transpose()?,
             signals,
+            concerns: situation::Concerns {
+                requester: read_concerns(&concerns.requester)?,
+                environment: read_concerns(&concerns.environment)?,
+            },
             suspended,
             opinions: opinions.into_iter().map(|(rule, o)| (rule, o.into())).collect(),
         })

@@ -372,12 +372,14 @@ fn ending(state: &State) -> Option<Ending> {
         State::Expired(expired) => {
             ended(expired.at, None, format!("its time was up at {}", expired.deadline))
         }
-        State::Canceled(canceled) => {
-            ended(canceled.at, Some(canceled.by.to_string()), canceled.reason.clone())
-        }
+        State::Canceled(canceled) => ended(
+            canceled.at,
+            canceled.by.as_ref().map(ToString::to_string),
+            canceled.reason.clone(),
+        ),
         State::Consumed(consumed) => ended(consumed.at, None, "its grant is used".to_owned()),
         State::Revoked(revoked) => {
-            ended(revoked.at, Some(revoked.by.to_string()), revoked.reason.clone())
+            ended(revoked.at, revoked.by.as_ref().map(ToString::to_string), revoked.reason.clone())
         }
     }
 }

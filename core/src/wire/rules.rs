@@ -129,10 +129,3 @@ pub struct Signal {
     /// By whom.
     pub by: String,
 }
-
-/// Everything other systems have told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Signals {
-    /// Each by its name.
-    pub signals: BTreeMap<String, Signal>,
-}

@@ -110,8 +110,14 @@ impl Kind for Document {
 fn kept(document: wire::PolicyDocument) -> Result<KeptDocument, ClientError> {
     let wire::PolicyDocument { name, text, version, versions } = document;
     let newest = versions.into_iter().find(|written| written.version == version);
-    let error =
-        |kind, message| ClientError { kind, retryable: false, message, problem: None, wait: None };
+    let error = |kind, message| ClientError {
+        kind,
+        retryable: false,
+        message,
+        problem: None,
+        wait: None,
+        nonce: None,
+    };
     let text = text.ok_or_else(|| {
         error(ErrorKind::NotFound, format!("the policy document `{name}` was removed"))
     })?;

@@ -7,11 +7,12 @@ use assent_core::wire;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Change, Form, Known, Path, Query};
+use crate::api::extract::{Change, Form, Known, Path, Proof, Query};
 use crate::api::requests::Nothing;
 use crate::app::{AppError, Authority, Matching};
 use crate::ledger::States;
@@ -19,10 +20,16 @@ use crate::ledger::States;
 pub(super) async fn mint(
     State(authority): State<Arc<Authority>>,
     Path(id): Path,
+    Proof(proof): Proof,
     change: Change<wire::MintRequest>,
-) -> Result<(StatusCode, Answer<wire::Credential>), ApiError> {
-    let minted = authority.mint(&change.caller, &id, change.body, change.wish).await?;
-    Ok((StatusCode::CREATED, Answer(minted)))
+) -> Result<Response, ApiError> {
+    let key = authority.shown_key(proof.as_deref(), &id)?;
+    let wish = change.wish.bound_to(key);
+    let minted = authority.mint(&change.caller, &id, change.body, key, wish).await?;
+    let nonce = key.and_then(|_| authority.proof_nonce());
+    let nonce = nonce.map(|nonce| [("dpop-nonce", nonce)]).into_iter().flatten();
+    let headers = AppendHeaders(nonce.chain([("cache-control", "no-store".to_owned())]));
+    Ok((StatusCode::CREATED, headers, Answer(minted)).into_response())
 }
 
 #[derive(Deserialize)]
@@ -88,20 +95,14 @@ pub(super) async fn revoke(
     Ok(Answer(json!({})))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Redemption {
-    token: String,
-    audience: String,
-}
-
 pub(super) async fn redeem(
     State(authority): State<Arc<Authority>>,
-    change: Change<Redemption>,
+    change: Change<wire::Redemption>,
 ) -> Result<Answer<wire::Introspection>, ApiError> {
-    let Redemption { token, audience } = change.body;
+    let wire::Redemption { token, audience, dpop } = change.body;
     let token = Secret::new(token);
-    Ok(Answer(authority.redeem(&change.caller, &token, &audience, change.wish).await?))
+    let shown = (&token, dpop.as_ref());
+    Ok(Answer(authority.redeem(&change.caller, shown, &audience, change.wish).await?))
 }
 
 /// RFC 7662 section 2.1 and RFC 7009 section 2.1: a form with the token; hints are ignored.
@@ -114,8 +115,9 @@ pub(super) async fn introspect(
     State(authority): State<Arc<Authority>>,
     Known(_): Known,
     Form(presented): Form<Presented>,
-) -> Result<Answer<wire::Introspection>, ApiError> {
-    Ok(Answer(authority.introspect(&Secret::new(presented.token)).await?))
+) -> Result<([(&'static str, &'static str); 1], Answer<wire::Introspection>), ApiError> {
+    let said = authority.introspect(&Secret::new(presented.token)).await?;
+    Ok(([("cache-control", "no-store")], Answer(said)))
 }
 
 pub(super) async fn revoke_token(

@@ -1,5 +1,6 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
+use assent_core::access::AccessError;
 use assent_core::credential::ring::{AddError, RetireError};
 use assent_core::policy::uses::Use;
 use assent_core::request::{
@@ -10,7 +11,7 @@ use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::app::{AppError, ApprovalError, BeginError};
+use crate::app::{AppError, ApprovalError, BeginError, proof_code};
 use crate::keys::ChangeError;
 use crate::ledger::LedgerError;
 
@@ -24,13 +25,23 @@ pub struct ApiError {
     errors: Vec<ProblemField>,
     intent: Option<Box<Intent>>,
     private: Option<String>,
+    nonce: Option<String>,
 }
 
 impl ApiError {
     /// An answer of this status and code that says this.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let (kind, detail) = ("about:blank", detail.into());
-        Self { status, kind, code, detail, errors: Vec::new(), intent: None, private: None }
+        Self {
+            status,
+            kind,
+            code,
+            detail,
+            errors: Vec::new(),
+            intent: None,
+            private: None,
+            nonce: None,
+        }
     }
 
     /// The same, of a problem type that a specification names (RFC 9457 section 3.1.1).
@@ -99,12 +110,16 @@ impl From<AppError> for ApiError {
             }
             AppError::Field { field, problem } => Self::field(field, problem),
             AppError::Id(_) => Self::new(S::NOT_FOUND, "not_found", text),
+            AppError::Access(AccessError::Suspended(_)) => {
+                Self::new(S::FORBIDDEN, "suspended", text)
+            }
             AppError::Access(_) => Self::new(S::UNAUTHORIZED, "invalid_token", text),
             AppError::Anonymous => {
                 let detail = "send an access token: `Authorization: Bearer assent_…`";
                 Self::new(S::UNAUTHORIZED, "no_token", detail)
             }
             AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
+            AppError::NotASource(_) => Self::new(S::FORBIDDEN, "not_a_source", text),
             AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
             AppError::NotForBrowsers => Self::new(S::FORBIDDEN, "not_for_browsers", text),
@@ -151,6 +166,9 @@ impl From<AppError> for ApiError {
             AppError::Redeem(error) => match error {
                 RedeemError::Inactive => Self::new(S::FORBIDDEN, "credential_inactive", text),
                 RedeemError::Spent { .. } => Self::new(S::CONFLICT, "credential_spent", text),
+                RedeemError::NoProof | RedeemError::Proof(_) => {
+                    Self::new(S::FORBIDDEN, "invalid_dpop_proof", text)
+                }
             },
             AppError::SendPlan(error) => send_plan(&error, text),
             AppError::FetchPlan(error) => fetch_plan(&error, text),
@@ -170,6 +188,9 @@ impl From<AppError> for ApiError {
                 private: Some(text.clone()),
                 ..Self::new(S::BAD_GATEWAY, "not_opened", text)
             },
+            AppError::Proof { error, nonce } => {
+                Self { nonce, ..Self::new(S::BAD_REQUEST, proof_code(&error), text) }
+            }
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
             AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),
             AppError::Closing => Self::new(S::SERVICE_UNAVAILABLE, "closing", text),
@@ -264,6 +285,7 @@ fn consume(error: &ConsumeError, text: String) -> ApiError {
         ConsumeError::Audience { .. } => (S::FORBIDDEN, "audience_not_allowed"),
         ConsumeError::Unbound => (S::FORBIDDEN, "dpop_required"),
         ConsumeError::Broker { .. } => (S::FORBIDDEN, "broker_not_allowed"),
+        ConsumeError::Suspended(_) => (S::FORBIDDEN, "suspended"),
         ConsumeError::NoLongerApproved { .. } => (S::CONFLICT, "no_longer_approved"),
     };
     ApiError::new(status, code, text)
@@ -329,6 +351,9 @@ impl IntoResponse for ApiError {
         headers.insert(header::CONTENT_TYPE, json);
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(nonce) = self.nonce.and_then(|nonce| HeaderValue::from_str(&nonce).ok()) {
+            headers.insert("dpop-nonce", nonce);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -156,6 +156,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Approval {
     }
 }
 
+/// The proof of possession that came with a call (RFC 9449 section 4.1): one header, or none.
+pub(super) struct Proof(pub(super) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Proof {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut all = parts.headers.get_all("dpop").iter();
+        let told = || {
+            let detail = "send one `DPoP` header: a proof for exactly this call";
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_dpop_proof", detail)
+        };
+        match (all.next(), all.next()) {
+            (None, _) => Ok(Self(None)),
+            (Some(proof), None) => Ok(Self(Some(proof.to_str().map_err(|_| told())?.to_owned()))),
+            (Some(_), Some(_)) => Err(told()),
+        }
+    }
+}
+
 /// A query of known fields, each of its type.
 pub(super) struct Query<T>(pub(super) T);
 

@@ -10,7 +10,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    access, audit, authzen, credentials, keys, oauth, plans, policy, requests, trusts, wellknown,
+    access, audit, authzen, credentials, keys, oauth, plans, policy, requests, signals, trusts,
+    wellknown,
 };
 use crate::app::{Authority, Entry};
 
@@ -132,7 +133,7 @@ pub const ROUTES: &[Route] = &[
     route!(Change "/v1/credentials/{id}/revoke" "Take one credential back",
         NONE, NONE, post(credentials::revoke)),
     route!(Change "/v1/credentials/redeem" "Spend a single-use token, as the service it is for",
-        NONE, Some(of::<wire::Introspection>), post(credentials::redeem)),
+        Some(of::<wire::Redemption>), Some(of::<wire::Introspection>), post(credentials::redeem)),
     route!(Post "/v1/decisions" "What policy would say; nothing is stored",
         Some(of::<wire::Intent>), Some(of::<wire::Decision>), post(requests::decide)),
     route!(Post "/v1/plans" "Hand in a plan, as `terraform show -json` prints it",
@@ -168,8 +169,9 @@ pub const ROUTES: &[Route] = &[
     route!(Post "/v1/policy/check" "What changes of policy would do; nothing is changed",
         Some(of::<wire::PolicyCheck>), Some(of::<wire::PolicyChecked>),
         post(policy::check).layer(DefaultBodyLimit::max(policy::LARGEST_CHECK))),
-    route!(Get "/v1/signals" "What other systems have told",
-        NONE, Some(of::<wire::Signals>), get(policy::signals)),
+    route!(GetAndPost "/v1/signals" "What other systems have told; tell it of somebody or something",
+        Some(of::<wire::NewSignal>), Some(of::<wire::ToldSignal>),
+        get(policy::signals).post(signals::tell)),
     route!(Entry "/v1/signals/{name}" "What another system tells; rules read it from then on",
         Some(of::<serde_json::Value>), Some(of::<wire::Signal>),
         get(policy::signal).put(policy::tell).delete(policy::untell)),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use assent_core::credential::dpop;
 use assent_core::wire::oauth::{DEVICE_CODE, TOKEN_EXCHANGE};
 use axum::Json as Answer;
 use axum::extract::State;
@@ -65,11 +66,13 @@ pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer
         "introspection_endpoint": format!("{base}/oauth/introspect"),
         "revocation_endpoint": format!("{base}/oauth/revoke"),
         "id_token_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": dpop::ALGORITHMS,
+        "authorization_details_types_supported": ["assent_intent"],
         "response_types_supported": ["none"],
         "subject_types_supported": ["public"],
         "claims_supported": [
             "iss", "sub", "aud", "exp", "iat", "jti", "client_id", "request_id", "digest",
-            "environment", "kind", "policy", "approved_by", "authorization_details"
+            "environment", "kind", "policy", "approved_by", "authorization_details", "cnf"
         ],
     }))
 }

@@ -116,6 +116,7 @@ impl Authority {
             parent.check_trust(&self.policy())?;
         }
         access.check_trust(&self.policy())?;
+        self.check_standing(&access, now)?;
         if access.purpose != purpose {
             return Err(AppError::Access(AccessError::Malformed));
         }
@@ -264,7 +265,12 @@ impl Authority {
     pub async fn open_bootstrap(&self) -> Result<Option<Secret>, AppError> {
         let now = self.clock.now();
         let (all, policy) = (self.ledger.accesses().await?, self.policy());
-        if all.iter().any(|access| access.administrator && lives(access, &all, &policy, now)) {
+        let suspended = self.board().suspended(now);
+        let is_there = |access: &Access| {
+            let may_act = !suspended.contains(&access.principal.id);
+            access.administrator && may_act && lives(access, &all, &policy, now)
+        };
+        if all.iter().any(is_there) {
             return Ok(None);
         }
         let code = self.chance.secret()?;

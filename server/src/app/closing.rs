@@ -159,7 +159,8 @@ impl Authority {
         };
         let closed = match self.brokers.get(broker) {
             Some(broker) => {
-                sensible(broker.close(&Closing::of(issued, now())).await, issued, now())
+                let closing = Closing::of(issued, now(), self.brokers.kept());
+                sensible(broker.close(&closing).await, issued, now())
             }
             None => Err(BrokerError::Refused(format!(
                 "the authority is not set up with a broker `{broker}` any more: set it up again, \

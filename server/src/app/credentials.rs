@@ -1,6 +1,7 @@
 //! Minting, looking at, redeeming and taking back credentials.
 
-use assent_core::credential::{Claims, Minted, Secret, Verifier};
+use assent_core::credential::dpop::Thumbprint;
+use assent_core::credential::{Assertion, Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
@@ -12,7 +13,7 @@ use assent_core::wire;
 use crate::app::refusals::Attempt;
 use crate::app::requests::standing;
 use crate::app::{AppError, Authority, Caller, Wish};
-use crate::broker::{Fields, Opening, Recall};
+use crate::broker::{Asserts, BrokerError, Fields, Opening, Recall, Sought};
 use crate::ledger::{Commit, NewCall, Write};
 
 /// How often a step is decided anew because the request has moved on meanwhile.
@@ -33,9 +34,10 @@ impl Authority {
         caller: &Caller,
         id: &str,
         wanted: wire::MintRequest,
+        key: Option<Thumbprint>,
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
-        let minted = self.try_mint(caller, id, wanted, wish).await;
+        let minted = self.try_mint(caller, id, wanted, key, wish).await;
         self.noted(caller, id, Attempt::Mint, minted).await
     }
 
@@ -44,9 +46,10 @@ impl Authority {
         caller: &Caller,
         id: &str,
         wanted: wire::MintRequest,
+        key: Option<Thumbprint>,
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
-        let spend = self.spend(wanted)?;
+        let spend = self.spend(wanted, key)?;
         // What could not be signed is refused before the use is spent.
         self.signer(&spend.audience)?;
         if let Some(call) = self.ledger.recall(wish.key).await? {
@@ -58,6 +61,7 @@ impl Authority {
             self.check_partners(&asked).await?;
         }
         for _ in 0..TRIES {
+            let turn = self.before_the_next_signal().await;
             let request = self.request(caller, id).await?;
             self.check_scope(caller, request.intent())?;
             let now = self.clock.now();
@@ -67,7 +71,10 @@ impl Authority {
             let credential = Some(spend.credential);
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential });
             let step = sealed.step().clone();
-            match self.ledger.commit(Write { step, call, unless_open: false }).await? {
+            let commit = self.ledger.commit(Write { step, call, unless_open: false }).await?;
+            // Opening and signing take their own turns.
+            drop(turn);
+            match commit {
                 Commit::Done(receipt) => {
                     self.written(&request);
                     let grant = sealed.release(&receipt).ok_or(AppError::CredentialOver)?;
@@ -80,7 +87,11 @@ impl Authority {
         Err(AppError::Busy)
     }
 
-    fn spend(&self, wanted: wire::MintRequest) -> Result<Spend, AppError> {
+    fn spend(
+        &self,
+        wanted: wire::MintRequest,
+        confirmation: Option<Thumbprint>,
+    ) -> Result<Spend, AppError> {
         let field = |field, problem: &str| AppError::Field { field, problem: problem.to_owned() };
         let wire::MintRequest { audience, ttl, broker, heartbeat } = wanted;
         if audience.is_empty() || audience.len() > 255 || audience.chars().any(char::is_control) {
@@ -103,7 +114,6 @@ impl Authority {
         let opens = broker.as_deref().and_then(|name| self.brokers.get(name));
         let recall = opens.map_or(Recall::Ends, |broker| broker.recall());
         let credential = self.chance.credential_id(self.clock.now())?;
-        let confirmation = None;
         Ok(Spend { credential, audience, ttl, broker, recall, heartbeat, confirmation })
     }
 
@@ -115,7 +125,10 @@ impl Authority {
             return Err(field(format!("this authority is not set up with a broker `{name}`")));
         };
         let role = request.terms().and_then(|terms| terms.role.as_deref());
-        broker.check(role).map_err(|problem| field(format!("`{name}` cannot open it: {problem}")))
+        let sought = Sought { role, intent: request.intent() };
+        broker
+            .check(&sought)
+            .map_err(|problem| field(format!("`{name}` cannot open it: {problem}")))
     }
 
     async fn mint_again(
@@ -158,7 +171,8 @@ impl Authority {
         let failed = |problem| AppError::NotOpened { broker: name.clone(), problem };
         let gone = || failed("the authority is not set up with it any more".to_owned());
         let broker = self.brokers.get(&name).ok_or_else(gone)?;
-        let fields = broker.open(&Opening::of(&grant)).await.map_err(|e| failed(e.to_string()))?;
+        let opening = Opening::of(&grant, self.clock.now(), self.brokers.kept(), self);
+        let fields = broker.open(&opening).await.map_err(|e| failed(e.to_string()))?;
         self.sign(request, grant, fields).await
     }
 
@@ -171,6 +185,7 @@ impl Authority {
     ) -> Result<wire::Credential, AppError> {
         let minted = self.signer(grant.audience())?.mint(grant, self.chance.source())?;
         for _ in 0..TRIES {
+            let _turn = self.before_the_next_signal().await;
             let request = self.current(request.id()).await?;
             let (id, fingerprint) = (minted.credential, minted.fingerprint);
             let step = request.minted(id, fingerprint, self.clock.now());
@@ -206,8 +221,10 @@ impl Authority {
                 && issued.redeemed_at.is_none()
                 && issued.fingerprint == Some(Digest::of(token.expose().as_bytes()))
         };
-        match request.credential(claims.id).is_some_and(is_good) {
-            true => Ok(wire::Introspection { active: true, claims: claims.all }),
+        // From the moment on that a signal was acknowledged, whether or not it was followed through.
+        let is_cut = self.is_cut(&request, now);
+        match !is_cut && request.credential(claims.id).is_some_and(is_good) {
+            true => Ok(active(claims)),
             false => Ok(inactive),
         }
     }
@@ -219,7 +236,7 @@ impl Authority {
     pub async fn redeem(
         &self,
         caller: &Caller,
-        token: &Secret,
+        (token, passed_on): (&Secret, Option<&wire::PassedOn>),
         audience: &str,
         wish: Wish,
     ) -> Result<wire::Introspection, AppError> {
@@ -231,8 +248,9 @@ impl Authority {
             if call.asked != wish.asked {
                 return Err(AppError::KeyReused);
             }
-            return Ok(wire::Introspection { active: true, claims: claims.all });
+            return Ok(active(claims));
         }
+        self.check_passed_on((token, &claims), passed_on)?;
         for _ in 0..TRIES {
             let request = self.current(claims.request).await?;
             let (by, now) = (&caller.principal().id, self.clock.now());
@@ -241,10 +259,10 @@ impl Authority {
             match self.ledger.commit(Write { step, call, unless_open: false }).await? {
                 Commit::Done(_) => {
                     self.written(&request);
-                    return Ok(wire::Introspection { active: true, claims: claims.all });
+                    return Ok(active(claims));
                 }
                 Commit::Repeated(call) if call.asked == wish.asked => {
-                    return Ok(wire::Introspection { active: true, claims: claims.all });
+                    return Ok(active(claims));
                 }
                 Commit::Repeated(_) => return Err(AppError::KeyReused),
                 Commit::Conflict | Commit::Open(_) => {}
@@ -333,12 +351,34 @@ impl Authority {
             Some(audience) => Verifier::new(&self.base, audience),
             None => Verifier::of_own(&self.base),
         };
-        let verdict = verifier.verify(token.expose(), &self.published().set, self.clock.now());
+        let verdict = verifier.examine(token.expose(), &self.published().set, self.clock.now());
         let Ok(claims) = verdict else { return Ok(None) };
         match self.ledger.load(claims.request, None).await? {
             Some(request) => Ok(Some((claims, request))),
             None => Ok(None),
         }
+    }
+}
+
+/// What is said of a good token (RFC 7662 section 2.2); how it is to be presented, too.
+fn active(claims: Claims) -> wire::Introspection {
+    let token_type = token_type(claims.confirmation.is_some());
+    let mut claims = claims.all;
+    claims.insert("token_type".to_owned(), token_type.into());
+    wire::Introspection { active: true, claims }
+}
+
+/// RFC 9449 sections 5 and 6.2, RFC 6750.
+fn token_type(is_bound: bool) -> &'static str {
+    if is_bound { "DPoP" } else { "Bearer" }
+}
+
+impl Asserts for Authority {
+    fn assert(&self, grant: &Grant, assertion: &Assertion<'_>) -> Result<Secret, BrokerError> {
+        let signer = self.signer(assertion.audience);
+        let signer = signer.map_err(|problem| BrokerError::Refused(problem.to_string()))?;
+        let signed = signer.assert(grant, assertion, self.chance.source());
+        signed.map_err(|problem| BrokerError::Away(problem.to_string()))
     }
 }
 
@@ -348,7 +388,7 @@ fn handed_out(minted: Minted, fields: &Fields) -> wire::Credential {
     wire::Credential {
         id: minted.credential.to_string(),
         token: minted.token.expose().to_owned(),
-        token_type: "Bearer".to_owned(),
+        token_type: token_type(minted.claims.get("cnf").is_some()).to_owned(),
         expires_at: minted.expires_at.to_string(),
         claims: minted.claims,
         fields: fields.iter().map(exposed).collect(),

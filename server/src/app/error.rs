@@ -1,6 +1,7 @@
 //! Why a use case gave no answer of its kind: a rule of the domain, or nothing to be had now.
 
 use assent_core::access::AccessError;
+use assent_core::credential::dpop::ProofError;
 use assent_core::credential::ring::{AddError, RetireError};
 use assent_core::credential::{Algorithm, KeyError};
 use assent_core::id::{AccessId, NotAnId};
@@ -59,6 +60,8 @@ pub enum AppError {
         "`{0}` is not you: only an administrator, or a workload that acts for them, asks about others"
     )]
     ForeignSubject(String),
+    #[error("policy does not let you tell that of {0}: `sources` says who may")]
+    NotASource(String),
     #[error("the trust `{trust}` does not let its workloads ask for `{kind}` in `{environment}`")]
     OutsideTrust { trust: String, kind: String, environment: String },
     #[error("there is no {what} `{id}`, or it is not yours to see")]
@@ -105,6 +108,8 @@ pub enum AppError {
          again with the same idempotency key"
     )]
     NotOpened { broker: String, problem: String },
+    #[error("{error}")]
+    Proof { error: ProofError, nonce: Option<String> },
     #[error(
         "the authority `{authority}`, whose people approved this, cannot be asked whether that still \
          holds: {problem}; try again"

@@ -81,6 +81,9 @@ impl Authority {
         };
         let trusts: Vec<&Trust> = policy.trusts().filter(about).collect();
         let Admitted { trust, token, principal } = self.admitted(&token, &trusts).await?;
+        if let Some(who) = self.suspended_among(&principal, self.clock.now()) {
+            return Err(refused(&format!("`{who}` is suspended"), trust.issuer()));
+        }
         let (access, given) = self.issue_for(trust, &token, principal).await?;
         tracing::info!(trust = trust.name(), access = %access.id, "a token was exchanged");
         Ok(given)

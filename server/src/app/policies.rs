@@ -73,10 +73,11 @@ impl Authority {
     pub fn membership(&self) -> Membership {
         let now = self.clock.now();
         let membership = self.policy().membership(now);
-        match membership.has_vouched() {
+        let membership = match membership.has_vouched() {
             true => membership.with_members(self.vouched_members(now)),
             false => membership,
-        }
+        };
+        membership.with_suspended(self.board().suspended(now))
     }
 
     /// Rules by another policy from now on, without a look at what is pending.

@@ -149,6 +149,7 @@ fn consume(error: &ConsumeError) -> (&'static str, Why) {
         ConsumeError::Audience { .. } => ("audience_not_allowed", Why::NotNow),
         ConsumeError::Unbound => ("dpop_required", Why::NotNow),
         ConsumeError::Broker { .. } => ("broker_not_allowed", Why::NotNow),
+        ConsumeError::Suspended(_) => ("suspended", Why::NotNow),
         ConsumeError::NoLongerApproved { .. } => ("no_longer_approved", Why::NotNow),
     }
 }

@@ -77,6 +77,7 @@ impl Authority {
         self.check_question(caller, &intent)?;
         let plan = self.plan_named(caller, &intent).await?;
         for _ in 0..TRIES {
+            let heard = self.heard_so_far();
             // One revision for all of one try: what is known is what that revision looks at.
             let (policy, now) = (self.policy(), self.clock.now());
             let requester = &self.in_all_groups(caller.principal());
@@ -98,7 +99,14 @@ impl Authority {
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
             let unless_open = filing.reattach;
             let next = step.next().clone();
-            match self.ledger.commit(Write { step, call, unless_open }).await? {
+            let turn = self.before_the_next_signal().await;
+            // Whoever is told something now wants it ruled on: nothing is filed that it was not.
+            if heard != self.heard_so_far() {
+                continue;
+            }
+            let commit = self.ledger.commit(Write { step, call, unless_open }).await?;
+            drop(turn);
+            match commit {
                 Commit::Done(_) => {
                     self.written(&next);
                     let request = self.unless_superseded(next).await?;
@@ -215,6 +223,7 @@ impl Authority {
     }
 
     async fn try_begin(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Request, AppError> {
+        let _turn = self.before_the_next_signal().await;
         let request = self.request(caller, id).await?;
         self.check_scope(caller, request.intent())?;
         let (by, at) = (&caller.principal().id, self.clock.now());
@@ -370,21 +379,26 @@ impl Authority {
         .await
     }
 
-    /// The request as it is, after what the passing of time alone has done to it.
+    /// The request as it is, after what the passing of time alone has done to it, and what was told.
     pub(super) async fn current(&self, id: RequestId) -> Result<Request, AppError> {
         for _ in 0..TRIES {
             let found = self.ledger.load(id, None).await?;
             let request = found.ok_or_else(|| not_found(&id.to_string()))?;
             let step = match request.lapse(self.clock.now()) {
                 Some(step) => Some(step),
-                None => self.silence(&request).await?,
+                None => match self.stop_of(&request).await? {
+                    Some(step) => Some(step),
+                    None => self.silence(&request).await?,
+                },
             };
             let Some(step) = step else { return Ok(request) };
             let events = step.events().to_vec();
             if let Some(next) = self.lapsed(step).await? {
                 events.iter().for_each(warn_of_missed);
-                // Of several that are silent one is ended at a time.
-                if self.silence(&next).await?.is_none() {
+                // Of several that are silent one is ended at a time; and what time did not end, a
+                // signal may.
+                let goes_on = self.stop_of(&next).await?.is_none();
+                if goes_on && self.silence(&next).await?.is_none() {
                     return Ok(next);
                 }
             }
@@ -423,6 +437,7 @@ impl Authority {
             return self.again(call, wish).await;
         }
         for _ in 0..TRIES {
+            let _turn = self.before_the_next_signal().await;
             let request = self.request(caller, id).await?;
             self.check_scope(caller, request.intent())?;
             let step = decide(&request)?;

@@ -1,5 +1,9 @@
-//! What other systems tell: incidents, suspended people, flagged workloads. Rules read it under
-//! `signals.NAME` from then on.
+//! What other systems tell: under a name of its own, which rules read as `signals.NAME` from then on,
+//! or of a person, a workload or an environment.
+
+mod following;
+mod hearing;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +13,8 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::{Keeping, Kept, KeptSignal};
+pub(super) use hearing::Heard;
+pub use tokens::PushError;
 
 /// The largest value of one signal, in bytes of JSON.
 const LARGEST: usize = 16 * 1024;
@@ -33,7 +39,9 @@ impl Authority {
         check_administrator(caller)?;
         let signals = self.ledger.signals().await?;
         let signals = signals.into_iter().map(|kept| (kept.name.clone(), shown(kept)));
-        Ok(wire::Signals { signals: signals.collect::<BTreeMap<_, _>>() })
+        let (board, now) = (self.board(), self.clock.now());
+        let about = board.holding(now).map(wire::ToldSignal::from).collect();
+        Ok(wire::Signals { signals: signals.collect::<BTreeMap<_, _>>(), about })
     }
 
     /// One signal. Only for administrators.

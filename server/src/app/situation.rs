@@ -34,6 +34,7 @@ impl Authority {
             network: asked.network.clone(),
             plan: asked.plan.cloned(),
             signals: self.told().await?.as_ref().clone(),
+            concerns: self.concerns(asked.intent, asked.requester, now),
             suspended: self.suspended(now).await?,
             opinions: BTreeMap::new(),
         };

@@ -39,6 +39,9 @@ impl Authority {
                     tracing::warn!(%error, "pieces of plans that nothing keeps could not be removed");
                 }
                 self.forget_vouched(self.clock.now());
+                if let Err(error) = self.forget_told(before).await {
+                    tracing::warn!(%error, "old signals could not be forgotten");
+                }
                 if let Err(error) = self.ledger.forget_exchanges(self.clock.now()).await {
                     tracing::warn!(%error, "old exchanges could not be forgotten");
                 }
@@ -46,17 +49,19 @@ impl Authority {
             round += 1;
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
+                () = self.told_something() => {}
                 () = self.closing.cancelled() => return,
             }
         }
     }
 
-    /// Puts on record every deadline that has passed and every silence that was too long; says how
-    /// many.
+    /// Follows through what was told, and puts on record every deadline that has passed and every
+    /// silence that was too long; says how many.
     ///
     /// # Errors
     /// [`AppError::Ledger`].
     pub async fn sweep(&self) -> Result<usize, AppError> {
+        self.follow_signals().await?;
         let due = self.ledger.due(self.clock.now(), AT_ONCE).await?;
         let mut done = 0;
         for id in due {

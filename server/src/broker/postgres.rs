@@ -19,7 +19,7 @@ mod settings;
 
 use async_trait::async_trait;
 
-use super::{Broker, BrokerError, Closed, Closing, Fields, Opening, Recall};
+use super::{Broker, BrokerError, Closed, Closing, Fields, Opening, Recall, Sought};
 use crate::chance::Chance;
 
 pub use settings::{PostgresFault, PostgresSettings};
@@ -46,11 +46,11 @@ impl Postgres {
 
 #[async_trait]
 impl Broker for Postgres {
-    fn check(&self, role: Option<&str>) -> Result<(), String> {
-        self.target.granted(role).map(drop)
+    fn check(&self, sought: &Sought<'_>) -> Result<(), String> {
+        self.target.granted(sought.role).map(drop)
     }
 
-    async fn open(&self, opening: &Opening) -> Result<Fields, BrokerError> {
+    async fn open(&self, opening: &Opening<'_>) -> Result<Fields, BrokerError> {
         let granted = self.target.granted(opening.role()).map_err(BrokerError::Refused)?;
         let none = |_| BrokerError::Away("the system gives no randomness".to_owned());
         let password = self.chance.secret().map_err(none)?;
@@ -70,7 +70,7 @@ impl Broker for Postgres {
         Recall::Ends
     }
 
-    async fn close(&self, closing: &Closing) -> Result<Closed, BrokerError> {
+    async fn close(&self, closing: &Closing<'_>) -> Result<Closed, BrokerError> {
         close::close(&self.target, closing.name()).await?;
         Ok(Closed::Gone)
     }

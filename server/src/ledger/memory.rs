@@ -7,7 +7,7 @@ use assent_core::access::{Access, AccessStep, Purpose};
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::credential::KeyId;
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
+use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Fact, Issued, Request, Step, Version};
 use assent_core::time::Timestamp;
@@ -16,9 +16,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Heartbeat, Keeping, Kept, KeptDocument, KeptSignal, KeyChange,
-    Ledger, LedgerError, Met, NewCall, Piece, PlanText, REFUSALS, REFUSALS_OF_ONE, Refusal,
-    SealedKey, Spent, States, Write, awaits_later_review,
+    Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument, KeptSignal,
+    KeptTold, KeyChange, Ledger, LedgerError, Met, NewCall, Piece, PlanText, REFUSALS,
+    REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write, awaits_later_review,
 };
 
 /// Requests in memory.
@@ -35,6 +35,8 @@ struct Inside {
     plans: HashMap<Digest, (PlanText, BTreeSet<PrincipalId>)>,
     saved: HashMap<(Digest, PrincipalId), Digest>,
     signals: BTreeMap<String, KeptSignal>,
+    told: Vec<(KeptTold, Timestamp)>,
+    tokens: HashMap<Digest, Timestamp>,
     documents: BTreeMap<String, Vec<KeptDocument>>,
     keys: BTreeMap<KeyId, SealedKey>,
     heartbeats: BTreeMap<CredentialId, Heartbeat>,
@@ -437,6 +439,53 @@ impl Ledger for MemoryLedger {
 
     async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError> {
         Ok(self.inside().signals.values().cloned().collect())
+    }
+
+    async fn hear(&self, hearing: Hearing) -> Result<bool, LedgerError> {
+        let mut inside = self.inside();
+        let Hearing { signal, asked, token, at, entry } = hearing;
+        let again = token.is_some_and(|token| inside.tokens.contains_key(&token.mark))
+            || signal.is_some_and(|id| inside.told.iter().any(|(told, _)| told.id == id));
+        if again {
+            return Ok(false);
+        }
+        inside.tokens.extend(token.map(|token| (token.mark, token.until)));
+        let told = signal.map(|id| KeptTold { id, asked, entry: entry.clone(), settled: false });
+        inside.told.extend(told.map(|told| (told, at)));
+        inside.append(entry, at);
+        Ok(true)
+    }
+
+    async fn told(&self) -> Result<Vec<KeptTold>, LedgerError> {
+        Ok(self.inside().told.iter().map(|(told, _)| told.clone()).collect())
+    }
+
+    async fn settle(&self, signals: Vec<SignalId>) -> Result<(), LedgerError> {
+        let mut inside = self.inside();
+        let theirs = inside.told.iter_mut().filter(|(told, _)| signals.contains(&told.id));
+        theirs.for_each(|(told, _)| told.settled = true);
+        Ok(())
+    }
+
+    async fn forget_told(
+        &self,
+        before: Timestamp,
+        but: Vec<SignalId>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let mut inside = self.inside();
+        inside.told.retain(|(told, at)| !told.settled || *at >= before || but.contains(&told.id));
+        inside.tokens.retain(|_, until| *until >= now);
+        Ok(())
+    }
+
+    async fn within_reach(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().map(|(request, _)| request);
+        let within = requests.filter(|request| {
+            request.state().is_open() || request.live_until().is_some_and(|until| until > now)
+        });
+        Ok(within.map(Request::id).collect())
     }
 
     async fn documents(&self) -> Result<Vec<KeptDocument>, LedgerError> {

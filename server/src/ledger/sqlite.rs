@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
+use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
@@ -27,8 +27,8 @@ pub use open::OpenError;
 pub use write::Grouping;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Heartbeat, Keeping, KeptDocument, KeptSignal, KeyChange, Ledger,
-    LedgerError, Met, Piece, PlanText, Refusal, SealedKey, Spent, States, Write,
+    Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, KeptDocument, KeptSignal, KeptTold,
+    KeyChange, Ledger, LedgerError, Met, Piece, PlanText, Refusal, SealedKey, Spent, States, Write,
 };
 
 /// Requests in a SQLite file.
@@ -275,6 +275,31 @@ impl Ledger for SqliteLedger {
 
     async fn signals(&self) -> Result<Vec<KeptSignal>, LedgerError> {
         self.read(read::signals).await
+    }
+
+    async fn hear(&self, hearing: Hearing) -> Result<bool, LedgerError> {
+        self.write(|done| write::Job::Hear(Box::new(hearing), done)).await
+    }
+
+    async fn told(&self) -> Result<Vec<KeptTold>, LedgerError> {
+        self.read(read::told).await
+    }
+
+    async fn settle(&self, signals: Vec<SignalId>) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Settle(signals, done)).await
+    }
+
+    async fn forget_told(
+        &self,
+        before: Timestamp,
+        but: Vec<SignalId>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::ForgetTold { before, but, now, done }).await
+    }
+
+    async fn within_reach(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
+        self.read(move |db| read::within_reach(db, now)).await
     }
 
     async fn documents(&self) -> Result<Vec<KeptDocument>, LedgerError> {

@@ -10,7 +10,7 @@ async fn t07_nobody_behind_the_change_counts_over_there_either() {
     let (_, there) = world.asked("by alice").await;
     // Alice has an account there too; their trust says which.
     let error = approve(&world.them().person("alicia").await, &there).await.unwrap_err();
-    assert_eq!(error.code(), Some("own_request"), "{error}");
+    assert_eq!(error.code(), Some("self_approval"), "{error}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use assent_client::wire::{MintRequest, Revocation};
 use assent_core::time::{Span, Timestamp};
 use assent_server::broker::{
-    Broker, BrokerError, Brokers, Closed, Closing, Fields, Opening, Recall,
+    Broker, BrokerError, Brokers, Closed, Closing, Fields, Opening, Recall, Sought,
 };
 use assent_server::policy::Source;
 use async_trait::async_trait;
@@ -29,7 +29,7 @@ struct Cloud;
 
 #[async_trait]
 impl Broker for Cloud {
-    fn check(&self, _: Option<&str>) -> Result<(), String> {
+    fn check(&self, _: &Sought<'_>) -> Result<(), String> {
         Ok(())
     }
 
@@ -37,11 +37,11 @@ impl Broker for Cloud {
         Recall::OnlyExpires
     }
 
-    async fn open(&self, opening: &Opening) -> Result<Fields, BrokerError> {
+    async fn open(&self, opening: &Opening<'_>) -> Result<Fields, BrokerError> {
         Ok([("session", assent_client::Secret::new(opening.until().to_string()))].into())
     }
 
-    async fn close(&self, closing: &Closing) -> Result<Closed, BrokerError> {
+    async fn close(&self, closing: &Closing<'_>) -> Result<Closed, BrokerError> {
         let until = closing.expires_at();
         Ok(if closing.now() < until { Closed::Outlives(until) } else { Closed::Gone })
     }

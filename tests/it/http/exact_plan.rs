@@ -305,8 +305,7 @@ async fn only_its_own_run(kind: &str, other: Value, allowed: bool, credential: &
     assert_eq!(met.id, request.id);
     // And a credential that its own run minted is not given again to the other, by whatever key.
     let key = fresh_key();
-    let wanted =
-        wire::MintRequest { audience: "aws".to_owned(), ttl: None, broker: None, heartbeat: None };
+    let wanted = wire::MintRequest { audience: "aws".to_owned(), ..Default::default() };
     own.client.mint(&request.id, &wanted, &key).await.unwrap();
     let lost = next.client.mint(&request.id, &wanted, &key).await.unwrap_err();
     assert_eq!(code(lost), wrong);

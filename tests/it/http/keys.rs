@@ -40,7 +40,8 @@ async fn start(keys: KeySettings) -> Server {
 async fn token(who: &Caller, audience: &str) -> Secret {
     let reason = format!("{:?}", fresh_key());
     let request = who.client.file(&filing("staging", &reason), &fresh_key()).await.unwrap();
-    let wanted = wire::MintRequest { audience: audience.to_owned(), ttl: None, broker: None };
+    let wanted =
+        wire::MintRequest { audience: audience.to_owned(), ..wire::MintRequest::default() };
     Secret::new(who.client.mint(&request.id, &wanted, &fresh_key()).await.unwrap().token)
 }
 

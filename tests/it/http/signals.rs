@@ -1,5 +1,8 @@
 //! What other systems tell.
 
+mod subjects;
+mod tokens;
+
 use serde_json::json;
 
 use crate::support::{Server, filing, fresh_key};

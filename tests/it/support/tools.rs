@@ -23,16 +23,16 @@ static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// Node.js, of the version that GitHub's runners give actions.
-pub fn node() -> PathBuf {
+pub(crate) fn node() -> PathBuf {
     INSTALLED.join("node_modules/node/bin/node")
 }
 
 /// Where Node.js finds its packages.
-pub fn node_modules() -> PathBuf {
+pub(crate) fn node_modules() -> PathBuf {
     INSTALLED.join("node_modules")
 }
 
 /// A program of the Python environment: `python`, `moto_server`.
-pub fn python(program: &str) -> PathBuf {
+pub(crate) fn python(program: &str) -> PathBuf {
     INSTALLED.join("python/bin").join(program)
 }

@@ -60,8 +60,13 @@ async fn check(args: &VerifyTokenArgs, token: &Secret, client: &Client) -> Resul
         Some(audience) => Verifier::new(issuer, audience),
         None => Verifier::of_own(issuer),
     };
-    let claims = verifier.verify(token.expose(), &keys, clock::now());
+    let claims = verifier.examine(token.expose(), &keys, clock::now());
     let claims = claims.map_err(|rejection| Bad::No(rejection.to_string()))?;
+    if args.redeem && claims.confirmation.is_some() {
+        let reason =
+            "it is bound to a key: only the service that was shown a proof of it spends it";
+        return Err(Bad::No(reason.to_owned()));
+    }
     if args.redeem {
         redeem(token, &claims, client).await?;
     } else if !args.offline && !client.introspect(token).await?.active {

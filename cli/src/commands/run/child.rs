@@ -1,6 +1,7 @@
 //! The command itself: its environment, its signals, its end.
 
-use std::collections::BTreeMap;
+mod opened;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -14,16 +15,6 @@ use tokio::process::{Child, Command};
 use crate::failure::{Exit, Failure};
 use crate::signals::{Ask, Signals};
 use crate::terminal;
-
-/// Where PostgreSQL's programs look for what a field says.
-const LIBPQ: [(&str, &str); 6] = [
-    ("host", "PGHOST"),
-    ("port", "PGPORT"),
-    ("database", "PGDATABASE"),
-    ("username", "PGUSER"),
-    ("password", "PGPASSWORD"),
-    ("sslmode", "PGSSLMODE"),
-];
 
 /// What the command is given.
 pub(super) struct Environment<'a> {
@@ -51,13 +42,17 @@ pub(super) async fn run(
     let Some((program, arguments)) = command.split_first() else {
         return not_started(OsStr::new(""), &io::Error::from(io::ErrorKind::NotFound));
     };
+    let fields = &environment.credential.fields;
     let mut command = Command::new(program);
+    for name in opened::hidden(fields) {
+        command.env_remove(name);
+    }
     command
         .args(arguments)
         .env("ASSENT_CREDENTIAL", &environment.credential.token)
         .env("ASSENT_REQUEST_ID", &environment.request.id)
         .env("ASSENT_URL", environment.client.base())
-        .envs(opened(&environment.credential.fields))
+        .envs(opened::variables(fields))
         // What may ask and approve is not for the command; what was approved is.
         .env_remove("ASSENT_TOKEN");
     to_its_end(command, signals).await
@@ -69,19 +64,6 @@ pub(in crate::commands) async fn to_its_end(mut command: Command, signals: &mut 
         Ok(child) => until_ended(child, signals).await,
         Err(error) => not_started(command.as_std().get_program(), &error),
     }
-}
-
-/// What a broker opened, as variables: each field under its name, and as PostgreSQL's own programs
-/// look for it where it is a login there (PostgreSQL documentation, libpq, environment variables).
-fn opened(fields: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let own = fields.iter().map(|(name, value)| {
-        (format!("ASSENT_FIELD_{}", name.to_ascii_uppercase()), value.clone())
-    });
-    let is_postgres = fields.get("url").is_some_and(|url| url.starts_with("postgresql://"));
-    let libpq = LIBPQ.iter().filter(|_| is_postgres).filter_map(|(field, variable)| {
-        fields.get(*field).map(|value| ((*variable).to_owned(), value.clone()))
-    });
-    own.chain(libpq).collect()
 }
 
 async fn until_ended(mut child: Child, signals: &mut Signals) -> Ended {
@@ -157,21 +139,6 @@ mod tests {
             let ended = ended(ExitStatus::from_raw(raw));
             assert_eq!((ended.exit.code(), ended.failed.as_deref()), (code, reason));
         }
-    }
-
-    #[test]
-    fn what_a_broker_opened_is_in_the_environment() {
-        let fields = |url: &str| {
-            let fields = [("password", "s3"), ("port", "5432"), ("url", url)];
-            fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
-        };
-        let given = opened(&fields("postgresql://host/orders"));
-        let names: Vec<&str> = given.keys().map(String::as_str).collect();
-        let own = ["ASSENT_FIELD_PASSWORD", "ASSENT_FIELD_PORT", "ASSENT_FIELD_URL"];
-        assert_eq!(names, [own.as_slice(), &["PGPASSWORD", "PGPORT"]].concat());
-        assert_eq!(given["PGPASSWORD"], "s3");
-        assert_eq!(opened(&fields("https://elsewhere")).len(), 3);
-        assert!(opened(&BTreeMap::new()).is_empty());
     }
 
     #[test]

@@ -14,14 +14,15 @@ use crate::policy::cases::read::Desk;
 use crate::policy::document::keys::Keys;
 use crate::policy::document::{Reader, nearest};
 use crate::policy::opinion::Opinion;
-use crate::policy::situation::{Known, Network};
+use crate::policy::situation::{Concerns, Known, Network};
 use crate::policy::yaml::{Node, Yaml};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
+use crate::signal::Concern;
 use crate::time::Timestamp;
 
 pub(super) const GIVEN: Keys = Keys {
     of: "given",
-    known: &["intent", "requester", "plan", "signals", "suspended", "now", "answers"],
+    known: &["intent", "requester", "plan", "signals", "states", "suspended", "now", "answers"],
     required: &["intent"],
 };
 
@@ -33,7 +34,7 @@ pub(super) const INTENT: Keys = Keys {
 
 pub(super) const REQUESTER: Keys = Keys {
     of: "requester",
-    known: &["person", "workload", "groups", "claims", "network", "acts_for"],
+    known: &["person", "workload", "groups", "states", "claims", "network", "acts_for"],
     required: &[],
 };
 
@@ -61,6 +62,9 @@ pub(super) struct Given {
     pub(super) plan: Option<Vec<u8>>,
 }
 
+/// Where a requester calls from, and what is the matter with it.
+type OfRequester = (Network, BTreeSet<Concern>);
+
 impl Desk<'_> {
     /// Everything that is wrong is told before anything is given up.
     pub(super) fn given(&mut self, node: &Node) -> Option<Given> {
@@ -72,10 +76,12 @@ impl Desk<'_> {
             },
             None => (Some(None), None),
         };
-        let (requester, network) = match fields.get("requester") {
+        let (asks, of_requester) = match fields.get("requester") {
             Some(node) => self.requester(node).unzip(),
-            None => (nobody(), Some(Network::default())),
+            None => (nobody(), Some(Default::default())),
         };
+        let (network, states) = of_requester.unzip();
+        let here = fields.get("states").map(|node| self.states(node, |c| c == Concern::Incident));
         let signals = match fields.get("signals") {
             Some(node) => self.object(node),
             None => Some(Map::new()),
@@ -90,12 +96,13 @@ impl Desk<'_> {
         let intent = fields.get("intent").and_then(|node| self.intent(node, digest));
         let known = Known {
             network: network?,
+            concerns: Concerns { requester: states?, environment: here.unwrap_or_default() },
             plan: plan?,
             signals: signals?,
             suspended: suspended.unwrap_or_default(),
             opinions: opinions.unwrap_or_default(),
         };
-        Some(Given { intent: intent?, requester: requester?, known, now: now?, plan: bytes })
+        Some(Given { intent: intent?, requester: asks?, known, now: now?, plan: bytes })
     }
 
     fn intent(&mut self, node: &Node, plan: Option<Digest>) -> Option<Intent> {
@@ -149,7 +156,7 @@ impl Desk<'_> {
         }
     }
 
-    fn requester(&mut self, node: &Node) -> Option<(Principal, Network)> {
+    fn requester(&mut self, node: &Node) -> Option<(Principal, OfRequester)> {
         let fields = self.reader.members(node, &REQUESTER);
         let who = match (fields.get("person"), fields.get("workload")) {
             (Some(_), Some(node)) => {
@@ -184,7 +191,10 @@ impl Desk<'_> {
             self.reader.fault(&node.place, "only a workload acts for people");
         }
         let groups = groups.unwrap_or_default().into_iter().collect();
-        Some((Principal { id, kind, groups, acts_for, claims: claims? }, network?))
+        let states = fields.get("states");
+        let states = states.map(|node| self.states(node, |c| c != Concern::Incident));
+        let asks = Principal { id, kind, groups, acts_for, claims: claims? };
+        Some((asks, (network?, states.unwrap_or_default())))
     }
 
     /// `bob`, or `ISSUER#SUBJECT`.
@@ -219,6 +229,13 @@ impl Desk<'_> {
             return self.reader.expected(node, "a country as two capital letters, such as DE");
         }
         Some(text)
+    }
+
+    /// What is the matter, of what can be the matter with that.
+    fn states(&mut self, node: &Node, fits: impl Fn(Concern) -> bool) -> BTreeSet<Concern> {
+        let words: Vec<_> = Concern::ALL.into_iter().filter(|(_, one)| fits(*one)).collect();
+        let items = self.reader.list(node).unwrap_or_default();
+        items.iter().filter_map(|item| self.reader.word(item, &words)).collect()
     }
 
     fn suspended(&mut self, node: &Node) -> BTreeSet<String> {

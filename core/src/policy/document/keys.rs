@@ -25,7 +25,7 @@ const fn keys(
 
 /// Every table there is, so that a test can hold the schema against each.
 #[cfg(test)]
-pub(crate) const ALL: [&Keys; 28] = [
+pub(crate) const ALL: [&Keys; 32] = [
     &DOCUMENT,
     &METADATA,
     &DEFAULTS,
@@ -43,6 +43,10 @@ pub(crate) const ALL: [&Keys; 28] = [
     &AUTHORITY,
     &CONTROLS,
     &ELSEWHERE,
+    &SOURCE,
+    &TRANSMITTER,
+    &MEANING,
+    &REACTIONS,
     &FACTOR,
     &RULE,
     &DENY,
@@ -72,6 +76,8 @@ pub(crate) const DOCUMENT: Keys = keys(
         "calendars",
         "trusts",
         "authorities",
+        "sources",
+        "transmitters",
         "risk",
         "rules",
         "tests",
@@ -96,6 +102,7 @@ pub(crate) const DEFAULTS: Keys = keys(
         "timezone",
         "on_change",
         "policy_changes",
+        "on_signal",
     ],
 );
 
@@ -154,6 +161,21 @@ pub(crate) const CONTROLS: Keys =
 
 /// Who reviews a stage, where it is another authority.
 pub(crate) const ELSEWHERE: Keys = keys("from", &["authority"], &["authority"]);
+pub(crate) const SOURCE: Keys =
+    keys("source", &["states"], &["trust", "workload", "states", "environments", "issuers"]);
+
+pub(crate) const TRANSMITTER: Keys = keys(
+    "transmitter",
+    &["issuer", "audience", "events"],
+    &["issuer", "audience", "jwks", "jwks_uri", "issuers", "people", "events"],
+);
+
+/// What an event counts as, where how long is said too.
+pub(crate) const MEANING: Keys = keys("event", &["state"], &["state", "for"]);
+
+/// What follows from a signal.
+pub(crate) const REACTIONS: Keys =
+    keys("on_signal entry", &[], &["pending", "granted", "approved"]);
 
 pub(crate) const FACTOR: Keys =
     keys("risk factor", &["id", "weight", "when"], &["id", "description", "weight", "when"]);

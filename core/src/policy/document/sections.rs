@@ -37,6 +37,11 @@ impl Reader<'_> {
                 .get("authorities")
                 .map(|node| self.authorities(node))
                 .unwrap_or_default(),
+            sources: fields.get("sources").map(|node| self.sources(node)).unwrap_or_default(),
+            transmitters: fields
+                .get("transmitters")
+                .map(|node| self.transmitters(node))
+                .unwrap_or_default(),
         };
         let (rules, risk) = (fields.get("rules"), fields.get("risk"));
         Half { rules: rules.map(|n| (*n).clone()), risk: risk.map(|n| (*n).clone()), sections }
@@ -101,6 +106,7 @@ impl Reader<'_> {
             policy_changes: fields
                 .get("policy_changes")
                 .and_then(|node| self.word(node, &policy_changes)),
+            on_signal: fields.get("on_signal").map(|node| self.on_signal(node)),
         }
     }
 

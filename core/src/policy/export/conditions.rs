@@ -308,6 +308,8 @@ fn reading(attribute: &Attribute) -> String {
         | Attribute::RequesterIss
         | Attribute::RequesterSub
         | Attribute::RequesterKind
+        | Attribute::RequesterStates
+        | Attribute::EnvironmentStates
         | Attribute::NetworkIp
         | Attribute::NetworkCountry
         | Attribute::Plan(_) => format!("input.{attribute}"),

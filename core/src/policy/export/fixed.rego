@@ -259,6 +259,10 @@ requiring := ((with_effect("require") - refuted) - waived) | {id | some id in wa
 
 reasons contains {"rule": id, "message": policy.rules[id].message} if some id in denying & settled
 
+reasons contains {"rule": "suspended", "message": "the requester, or somebody it acts for, is suspended"} if {
+	"suspended" in input.requester.states
+}
+
 reasons contains reason if {
 	some id in denying - settled
 	reason := {

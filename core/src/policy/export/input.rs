@@ -1,5 +1,7 @@
 //! The situation as the JSON that the module reads, with nothing in it that is not known.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Number, Value, json};
 
 use crate::plan::{Change, Facts};
@@ -7,9 +9,10 @@ use crate::policy::attribute::is_whole;
 use crate::policy::opinion::Opinion;
 use crate::policy::situation::Situation;
 use crate::principal::{PrincipalId, PrincipalKind};
+use crate::signal::Concern;
 use crate::time::Span;
 
-/// What the module reads: `intent`, `requester`, `plan`, `context`, `signals`, `suspended`,
+/// What the module reads: `intent`, `requester`, `environment`, `plan`, `context`, `signals`, `suspended`,
 /// `opinions` and `now`. Members that are left out are unknown.
 pub fn input(situation: &Situation<'_>) -> Value {
     let Situation { intent, requester, known, now } = situation;
@@ -36,9 +39,11 @@ pub fn input(situation: &Situation<'_>) -> Value {
                 PrincipalKind::Workload => "workload",
             },
             "groups": requester.groups,
+            "states": words(&known.concerns.requester),
             "claims": requester.claims,
             "network": known_only(network),
         },
+        "environment": {"states": words(&known.concerns.environment)},
         "plan": known.plan.as_ref().map(|plan| plan_json(&plan.facts, plan.changes.as_deref())),
         "context": intent.context(),
         "signals": known.signals,
@@ -51,6 +56,10 @@ pub fn input(situation: &Situation<'_>) -> Value {
 /// Issuer and subject in one text: neither holds a `#`.
 pub(super) fn full_name(id: &PrincipalId) -> String {
     format!("{}#{}", id.iss(), id.sub())
+}
+
+fn words(concerns: &BTreeSet<Concern>) -> Vec<&'static str> {
+    concerns.iter().map(|concern| concern.word()).collect()
 }
 
 fn opinion(opinion: &Opinion) -> Value {

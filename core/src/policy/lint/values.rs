@@ -95,6 +95,8 @@ pub(super) fn impossible(
             "a country is two capital letters (ISO 3166-1)",
         )),
         Attribute::Tier | Attribute::Label(_) => on_file(context, attribute, text),
+        Attribute::RequesterStates => certain(among(&["suspended", "risky", "flagged"])),
+        Attribute::EnvironmentStates => certain(among(&["incident"])),
         Attribute::Plan(PlanFact::Actions) => certain(among(&ACTIONS)),
         Attribute::Duration
         | Attribute::RequesterIss

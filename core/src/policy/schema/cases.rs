@@ -44,6 +44,12 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("requester", or_null(reference("given-requester"))),
                 ("plan", or_null(reference("given-plan"))),
                 ("signals", free("What other systems have told")),
+                (
+                    "states",
+                    or_null(
+                        json!({"type": "array", "items": {"enum": ["incident"]}, "description": "What is the matter in the environment"}),
+                    ),
+                ),
                 ("suspended", or_null(some("name", "Rules whose later review was missed"))),
                 ("now", or_null(of("instant", "When"))),
                 (
@@ -79,6 +85,12 @@ pub(super) fn definitions() -> Vec<Definition> {
                     "groups",
                     or_null(
                         json!({"type": "array", "items": {"type": "string"}, "description": "That the issuer vouches for"}),
+                    ),
+                ),
+                (
+                    "states",
+                    or_null(
+                        json!({"type": "array", "items": {"enum": ["suspended", "risky", "flagged"]}, "description": "What is the matter with it"}),
                     ),
                 ),
                 ("claims", free("What else the issuer vouches for")),

@@ -237,6 +237,10 @@ pub(super) fn about(attribute: &Attribute) -> &'static str {
         Attribute::RequesterSub => "The requester, as the issuer names it",
         Attribute::RequesterKind => "person or workload",
         Attribute::RequesterGroups => "The requester's groups, of the documents and of the issuer",
+        Attribute::RequesterStates => {
+            "What is the matter with the requester or anybody it acts for: risky, flagged"
+        }
+        Attribute::EnvironmentStates => "What is the matter in the environment: incident",
         Attribute::Claim(_) => "What else the issuer vouches for",
         Attribute::NetworkIp => "The requester's address, as a trusted proxy says",
         Attribute::NetworkCountry => "The requester's country, ISO 3166-1 alpha-2",

@@ -135,7 +135,12 @@ fn every_document_of_the_corpus_validates() {
     }
     assert!(found.len() > 150, "{}", found.len());
     for path in found {
-        let faults = errors(&validator, &fs::read_to_string(&path).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        // A file of brokers is not policy, and has a reader of its own.
+        if text.contains("\nkind: Brokers\n") {
+            continue;
+        }
+        let faults = errors(&validator, &text);
         assert!(faults.is_empty(), "{}: {faults:#?}", path.display());
     }
 }

@@ -12,11 +12,12 @@ use crate::plan;
 use crate::policy::explanation::Explanation;
 use crate::policy::opinion::Opinion;
 use crate::policy::ruling::{Requirement, Terms};
-use crate::policy::situation::{KnownPlan, Network};
+use crate::policy::situation::{Concerns, KnownPlan, Network};
+use crate::signal::Concern;
 use crate::time::{Span, Timestamp};
 
 /// One line of a `when`: what is tested, and how.
-const TESTS: [(&str, &str); 48] = [
+const TESTS: [(&str, &str); 50] = [
     ("intent.kind", "a.apply"),
     ("intent.kind", "[a.apply, b.read]"),
     ("intent.kind", "{glob: 'a.*'}"),
@@ -38,6 +39,8 @@ const TESTS: [(&str, &str); 48] = [
     ("requester.kind", "workload"),
     ("requester.groups", "{contains: g}"),
     ("requester.groups", "{contains_any: [h, oncall]}"),
+    ("requester.states", "{contains: risky}"),
+    ("environment.states", "{contains_any: [incident]}"),
     ("requester.claims.team", "core"),
     ("requester.claims.level", "{gte: 3}"),
     ("requester.network.ip", "{cidr: [10.0.0.0/8, '2001:db8::/32']}"),
@@ -511,13 +514,21 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     let opinions =
         prop::collection::btree_map((0usize..6).prop_map(|id| format!("r{id}")), opinion, 3..7);
     let suspended = prop::collection::btree_set((0usize..6).prop_map(|id| format!("r{id}")), 0..2);
-    let known =
-        (prop::option::weighted(0.8, any_plan()), signals, ip, country, opinions, suspended);
+    let known = (
+        prop::option::weighted(0.8, any_plan()),
+        signals,
+        ip,
+        country,
+        opinions,
+        suspended,
+        any::<u8>(),
+    );
     let rest = (claims, context, prop::option::of(any::<bool>()), prop::option::of(1u64..120));
     (what, when, who, known, rest).prop_map(|(what, now, who, known, rest)| {
         let (kind, environment, target) = what;
         let (claims, context, subject, minutes) = rest;
-        let (plan, signals, ip, country, opinions, suspended) = known;
+        let (plan, signals, ip, country, opinions, suspended, matter) = known;
+        let concerns = concerns(matter);
         let intent = UnverifiedIntent {
             kind: kind.to_owned(),
             environment: environment.to_owned(),
@@ -538,7 +549,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
         };
         let ip = ip.map(|ip| ip.parse::<IpAddr>().unwrap());
         let network = Network { ip, country: country.map(str::to_owned) };
-        let known = Known { network, plan, signals, suspended, opinions };
+        let known = Known { network, plan, signals, concerns, suspended, opinions };
         Scene { intent, requester, known, now: now.parse().unwrap() }
     })
 }
@@ -857,3 +868,12 @@ const CASES: u32 = match option_env!("ASSENT_CASES") {
     Some(_) => 10_000,
     None => 200,
 };
+
+/// Anything but a suspension, which no rule has to speak of.
+fn concerns(matter: u8) -> Concerns {
+    let some = |bit: u8, concern| (matter & bit != 0).then_some(concern);
+    Concerns {
+        requester: some(1, Concern::Risky).into_iter().chain(some(2, Concern::Flagged)).collect(),
+        environment: some(4, Concern::Incident).into_iter().collect(),
+    }
+}

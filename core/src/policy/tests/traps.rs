@@ -10,7 +10,7 @@ use super::*;
 use crate::plan;
 use crate::policy::opinion::Opinion;
 use crate::policy::ruling::PostReview;
-use crate::policy::situation::{KnownPlan, Network};
+use crate::policy::situation::{Concerns, KnownPlan, Network};
 use crate::time::{Span, Timestamp};
 
 /// What is known, as JSON: `{"now", "kind", "target", "context", "signals", "claims", "ip"}`.
@@ -77,6 +77,7 @@ impl Case {
             network: Network { ip, country: None },
             plan,
             signals: self.map("signals"),
+            concerns: Concerns::default(),
             suspended: self.suspended.clone(),
             opinions: self.opinions.clone(),
         };

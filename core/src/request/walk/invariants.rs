@@ -13,7 +13,7 @@ macro_rules! keep {
     };
 }
 
-const INVARIANTS: [(&str, Invariant); 23] = [
+const INVARIANTS: [(&str, Invariant); 25] = [
     ("ends never change", invariant_ends_never_change),
     ("nobody is counted twice", invariant_nobody_is_counted_twice),
     ("nobody behind the change counts", invariant_nobody_behind_the_change_counts),
@@ -33,6 +33,8 @@ const INVARIANTS: [(&str, Invariant); 23] = [
     ("uses are of one run", invariant_uses_are_of_the_run_that_asked),
     ("the plan is given once", invariant_the_plan_is_given_once_while_it_is_kept),
     ("who ends it may", invariant_who_ends_it_may),
+    ("stopped by a signal about it", invariant_what_is_stopped_a_signal_about_it_stopped),
+    ("nobody suspended acts or counts", invariant_nobody_suspended_acts_or_counts),
     ("deadlines", invariant_nothing_expires_before_its_deadline),
     ("time", invariant_time_never_goes_back),
     ("replay", invariant_replay_is_the_state),
@@ -66,6 +68,7 @@ pub(in crate::request) struct History<'a> {
     intent: &'a Intent,
     ruling: &'a Ruling,
     review_by: Timestamp,
+    signals: &'a [Signal],
 }
 
 type Approval<'a> = (usize, Timestamp, u32, &'a [(String, BTreeSet<PrincipalId>)]);
@@ -98,7 +101,13 @@ impl<'a> History<'a> {
             intent,
             ruling,
             review_by: *expires_at,
+            signals: &[],
         }
+    }
+
+    /// The same, with the signals that were told.
+    pub(in crate::request) fn told(self, signals: &'a [Signal]) -> Self {
+        Self { signals, ..self }
     }
 
     fn stages(&self) -> &'a [Stage] {
@@ -205,6 +214,7 @@ impl<'a> History<'a> {
     fn is_barred(&self, at: usize, stage: &Stage, who: &PrincipalId) -> bool {
         *who == self.requester.id
             || self.requester.acts_for.contains(who)
+            || self.members[at].is_suspended(who)
             || is_among(&stage.exclude, who, self.members[at])
     }
 
@@ -283,10 +293,11 @@ impl<'a> History<'a> {
 }
 
 fn is_among(approvers: &BTreeSet<Approver>, who: &PrincipalId, members: &Membership) -> bool {
-    approvers.iter().any(|approver| match approver {
-        Approver::Person(person) => person == who,
-        Approver::Group(group) => members.members(group).is_some_and(|all| all.contains(who)),
-    })
+    !members.is_suspended(who)
+        && approvers.iter().any(|approver| match approver {
+            Approver::Person(person) => person == who,
+            Approver::Group(group) => members.members(group).is_some_and(|all| all.contains(who)),
+        })
 }
 
 fn invariant_ends_never_change(history: &History<'_>) -> Kept {
@@ -314,6 +325,8 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
                 (true, used == granted)
             }
             Fact::Completed | Fact::Revoked { .. } => (false, true),
+            // It ends what waits, and what was granted.
+            Fact::Stopped { .. } => (history.approval().is_none(), true),
             Fact::Minted { .. }
             | Fact::Redeemed { .. }
             | Fact::Abandoned { .. }
@@ -565,7 +578,7 @@ fn invariant_a_credential_has_its_record(history: &History<'_>) -> Kept {
                 keep!(at >= *due, "silent at {at}, but due {due}");
                 life.ended = true;
             }
-            Fact::Completed | Fact::Revoked { .. } => {
+            Fact::Completed | Fact::Revoked { .. } | Fact::Stopped { .. } => {
                 lives.values_mut().for_each(|(_, _, life)| life.ended = true);
             }
             _ => {}
@@ -603,7 +616,7 @@ fn invariant_what_a_broker_opened_is_closed_after_its_end(history: &History<'_>)
                 let ended = open.get_mut(credential).filter(|_| !outlives.contains(credential));
                 ended.into_iter().for_each(|due| *due = at.min(*due));
             }
-            Fact::Completed | Fact::Revoked { .. } => {
+            Fact::Completed | Fact::Revoked { .. } | Fact::Stopped { .. } => {
                 let ended = open.iter_mut().filter(|(id, _)| !outlives.contains(*id));
                 ended.for_each(|(_, due)| *due = at.min(*due));
             }
@@ -677,7 +690,7 @@ fn invariant_the_plan_is_given_once_while_it_is_kept(history: &History<'_>) -> K
                 keep!(which == *upload && (over || event.at >= until), "removed too early");
             }
             Fact::Denied(_) | Fact::Expired { .. } | Fact::Canceled { .. } => over = true,
-            Fact::Completed | Fact::Revoked { .. } => over = true,
+            Fact::Completed | Fact::Revoked { .. } | Fact::Stopped { .. } => over = true,
             Fact::Consumed { .. } => {
                 let used = history.uses().filter(|(at, ..)| *at <= index);
                 over |= used.count() >= granted.map_or(0, |(_, _, uses, _)| uses as usize);
@@ -729,6 +742,7 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
             | Fact::PostReviewMissed { .. }
             | Fact::PlanRemoved { .. }
             | Fact::Approved { .. }
+            | Fact::Stopped { .. }
             | Fact::Denied(_) => {
                 keep!(by.is_none(), "{} by {by:?}", fact_word(&event.fact));
             }
@@ -737,6 +751,61 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
             }
             Fact::Abroad { .. } => keep!(by.is_none(), "{} by {by:?}", fact_word(&event.fact)),
             Fact::Reviewed(_) | Fact::PostReviewed(_) | Fact::Consumed { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+/// What a signal stopped has to do with what the signal is about: it is theirs, or done in it, and
+/// nobody wanted it kept; or they approved it, and what they approve is to end.
+fn invariant_what_is_stopped_a_signal_about_it_stopped(history: &History<'_>) -> Kept {
+    for (at, event) in history.events.iter().enumerate() {
+        let Fact::Stopped { signal, about, concern } = &event.fact else { continue };
+        let told = history.signals.iter().find(|told| told.id == *signal).ok_or("never told")?;
+        keep!((&told.about, told.says) == (about, Says::Is(*concern)), "another was told");
+        let own = match about {
+            Subject::Environment(name) => name == history.intent.environment(),
+            Subject::Person(who) | Subject::Workload(who) => {
+                history.requester.id == *who || history.requester.acts_for.contains(who)
+            }
+        };
+        let approved = history
+            .approvals_before(at)
+            .iter()
+            .any(|review| about.principal() == Some(&review.reviewer));
+        let Reactions { pending, granted, approved: of_theirs } = told.reactions;
+        let is_granted = history.approval().is_some_and(|(since, ..)| since < at);
+        if is_granted {
+            let revokes = (own && granted == OnGranted::Revoke)
+                || (approved && of_theirs == OnGranted::Revoke);
+            keep!(revokes, "nobody wanted it ended: {told:?}");
+            let since = history.approval().map(|(since, ..)| history.events[since].at);
+            let before = |(used_at, used, ..): &Use<'_>| *used_at < at && used.at <= told.at;
+            let spent = history.uses().any(|used| before(&used));
+            keep!(spent || since.is_some_and(|since| since <= told.at), "granted after it");
+        } else {
+            keep!(own && pending != OnPending::Keep, "it waits for people still: {told:?}");
+            keep!(history.events[0].at <= told.at, "filed after it");
+            keep!(event.at < history.deadline_before(at), "stopped when over");
+        }
+    }
+    Ok(())
+}
+
+/// Whoever is suspended reviews nothing, and nothing is spent that somebody suspended is behind.
+fn invariant_nobody_suspended_acts_or_counts(history: &History<'_>) -> Kept {
+    for (at, event) in history.events.iter().enumerate() {
+        let members = history.members[at];
+        match &event.fact {
+            Fact::Reviewed(review) | Fact::PostReviewed(review) => {
+                keep!(!members.is_suspended(&review.reviewer), "{} is suspended", review.reviewer);
+            }
+            Fact::Consumed { .. } => {
+                let behind = history.requester.behind();
+                let suspended = behind.into_iter().find(|who| members.is_suspended(who));
+                keep!(suspended.is_none(), "spent for {suspended:?}, who is suspended");
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -97,7 +97,8 @@ impl Authority {
                     behind: behind(request.requester()).into_iter().collect(),
                 };
                 let source = self.chance.source();
-                let signed = introduction.sign(&self.signer, now, source);
+                let signer = self.signer(&elsewhere.audience)?;
+                let signed = introduction.sign(&signer, now, source);
                 let given = client.exchange(&signed.map_err(AppError::from)?).await?;
                 let life = Span::seconds(given.expires_in.as_secs());
                 let until =

@@ -73,6 +73,7 @@ impl Authority {
         };
         let stated = intent_of(change, before).await?;
         for _ in 0..TRIES {
+            let _turn = self.before_the_next_signal().await;
             let request = self.request(caller, approval).await?;
             self.check_approval(&request, &stated).await?;
             self.check_partners(&request).await?;

@@ -62,7 +62,7 @@ impl Authority {
     }
 
     /// Whether policy rules otherwise on it now than it did.
-    pub(super) async fn is_ruled_otherwise(
+    pub(in crate::app) async fn is_ruled_otherwise(
         &self,
         policy: &Policy,
         request: &Request,
@@ -75,7 +75,8 @@ impl Authority {
         let signals = self.told().await?.as_ref().clone();
         let plan = self.plan_again(request.known().plan.clone()).await?;
         let suspended = self.suspended(self.clock.now()).await?;
-        let known = Known { signals, suspended, plan, ..request.known().clone() };
+        let concerns = self.concerns(intent, requester, self.clock.now());
+        let known = Known { signals, concerns, suspended, plan, ..request.known().clone() };
         let known = self.with_opinions(policy, intent, requester, known, now).await?;
         let today = policy.rule(&Situation { intent, requester, known: &known, now });
         let then = request.ruling();

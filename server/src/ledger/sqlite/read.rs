@@ -4,7 +4,7 @@ use assent_core::access::Access;
 use assent_core::audit::Frontier;
 use assent_core::canonical;
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId, UploadId};
+use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::request::{Event, Request, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::row::{StoredAccess, StoredKey, corrupt, digest, id_bytes};
 use super::unavailable;
 use crate::ledger::{
-    Call, Heartbeat, KeptDocument, KeptSignal, LedgerError, PlanText, SealedKey, States,
+    Call, Heartbeat, KeptDocument, KeptSignal, KeptTold, LedgerError, PlanText, SealedKey, States,
 };
 
 type Answer<T> = Result<T, LedgerError>;
@@ -334,6 +334,40 @@ pub(super) fn signing_keys(db: &Connection) -> Answer<Vec<SealedKey>> {
         Ok(SealedKey { key: stored.try_into()?, sealed })
     };
     rows.into_iter().map(read).collect()
+}
+
+/// Whether this event token was heard.
+pub(super) fn is_heard(db: &Connection, mark: Digest) -> Answer<bool> {
+    let sql = "SELECT 1 FROM event_token WHERE mark = ?1";
+    Ok(one(db, sql, &[mark.as_bytes()], |row| row.get::<_, i64>(0))?.is_some())
+}
+
+/// Whether this signal is kept.
+pub(super) fn is_told(db: &Connection, id: SignalId) -> Answer<bool> {
+    let sql = "SELECT 1 FROM told WHERE id = ?1";
+    Ok(one(db, sql, &[&id.to_bytes()], |row| row.get::<_, i64>(0))?.is_some())
+}
+
+pub(super) fn told(db: &Connection) -> Answer<Vec<KeptTold>> {
+    type Row = (Vec<u8>, Option<Vec<u8>>, String, bool);
+    let sql = "SELECT id, asked, body, settled FROM told ORDER BY seq";
+    let rows: Vec<Row> =
+        many(db, sql, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let read = |(id, asked, body, settled): Row| {
+        let id = SignalId::from_bytes(id_bytes(&id)?);
+        let entry = canonical::parse(body.as_bytes());
+        let entry = entry.map_err(|error| corrupt(format!("signal {id}: {error}")))?;
+        let asked = asked.map(|bytes| digest(&bytes)).transpose()?;
+        Ok(KeptTold { id, asked, entry, settled })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+pub(super) fn within_reach(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>> {
+    let sql = "SELECT id FROM request WHERE state IN ('pending', 'approved') \
+        UNION SELECT id FROM request WHERE live > ?1";
+    let ids = many(db, sql, &[&now.as_millis()], |row| row.get::<_, Vec<u8>>(0))?;
+    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
 }
 
 pub(super) fn documents(db: &Connection) -> Answer<Vec<KeptDocument>> {

@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
-use assent_core::id::CredentialId;
+use assent_core::id::{CredentialId, SignalId};
 use assent_core::request::{Event, Fact, Receipt, Request, Step, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
@@ -17,8 +17,8 @@ use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Keeping, Kept, KeyChange, LedgerError, Met, NewCall, Piece, REFUSALS,
-    REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write, awaits_later_review,
+    Beginning, Call, Commit, Hearing, Keeping, Kept, KeyChange, LedgerError, Met, NewCall, Piece,
+    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write, awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -32,6 +32,9 @@ pub(super) enum Job {
     Keep(Box<Keeping>, Done<()>),
     Keys(Box<KeyChange>, Done<()>),
     Begin(Box<Beginning>, Done<bool>),
+    Hear(Box<Hearing>, Done<bool>),
+    Settle(Vec<SignalId>, Done<()>),
+    ForgetTold { before: Timestamp, but: Vec<SignalId>, now: Timestamp, done: Done<()> },
     Heard { credential: CredentialId, last: Timestamp, due: Timestamp, done: Done<bool> },
     Excuse(Timestamp, Done<()>),
     Forget(Timestamp, Done<()>),
@@ -172,6 +175,7 @@ impl Job {
             Self::Step(_, _, done) => acknowledge(done, None),
             Self::Begin(_, done)
             | Self::Exchange(_, _, done)
+            | Self::Hear(_, done)
             | Self::Refusal(_, done)
             | Self::Heard { done, .. } => acknowledge(done, None),
             Self::Access(_, done)
@@ -180,6 +184,8 @@ impl Job {
             | Self::Keys(_, done)
             | Self::Excuse(_, done)
             | Self::Forget(_, done)
+            | Self::Settle(_, done)
+            | Self::ForgetTold { done, .. }
             | Self::ForgetExchanges(_, done)
             | Self::Piece(_, done)
             | Self::ForgetPieces(_, done) => acknowledge(done, None),
@@ -195,6 +201,11 @@ impl Job {
             Self::Keep(keeping, done) => settle(pen.keep(&keeping), done),
             Self::Keys(change, done) => settle(pen.keys(&change), done),
             Self::Begin(beginning, done) => settle(pen.begin_action(&beginning), done),
+            Self::Hear(hearing, done) => settle(pen.hear(&hearing), done),
+            Self::Settle(signals, done) => settle(pen.settle(&signals), done),
+            Self::ForgetTold { before, but, now, done } => {
+                settle(pen.forget_told(before, &but, now), done)
+            }
             Self::Heard { credential, last, due, done } => {
                 settle(pen.heard(credential, last, due), done)
             }
@@ -547,6 +558,46 @@ impl Pen<'_> {
             self.append(&Leaf::of(entry), None, change.at)?;
         }
         Ok(())
+    }
+
+    fn hear(&mut self, hearing: &Hearing) -> Result<bool, LedgerError> {
+        let Hearing { signal, asked, token, at, entry } = hearing;
+        let heard = token.map(|token| read::is_heard(self.db, token.mark)).transpose()?;
+        let told = signal.map(|id| read::is_told(self.db, id)).transpose()?;
+        if heard == Some(true) || told == Some(true) {
+            return Ok(false);
+        }
+        if let Some(Spent { mark, until }) = token {
+            let sql = "INSERT INTO event_token (mark, until) VALUES (?1, ?2)";
+            self.execute(sql, &[mark.as_bytes(), &until.as_millis()])?;
+        }
+        let seq = self.append(&Leaf::of(entry), None, *at)?;
+        if let Some(id) = signal {
+            let sql = "INSERT INTO told (id, seq, at, asked, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+            let asked = asked.as_ref().map(Digest::as_bytes);
+            let values: [&dyn ToSql; 5] =
+                [&id.to_bytes(), &seq, &at.as_millis(), &asked, &entry.to_string()];
+            self.execute(sql, &values)?;
+        }
+        Ok(true)
+    }
+
+    fn settle(&self, signals: &[SignalId]) -> Result<(), LedgerError> {
+        let sql = "UPDATE told SET settled = 1 WHERE id = ?1";
+        signals.iter().try_for_each(|id| self.execute(sql, &[&id.to_bytes()]).map(drop))
+    }
+
+    fn forget_told(
+        &self,
+        before: Timestamp,
+        but: &[SignalId],
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.execute("DELETE FROM event_token WHERE until < ?1", &[&now.as_millis()])?;
+        let sql = "DELETE FROM told WHERE id = ?1 AND settled = 1 AND at < ?2";
+        let kept = read::told(self.db)?.into_iter().map(|told| told.id);
+        let mut over = kept.filter(|id| !but.contains(id));
+        over.try_for_each(|id| self.execute(sql, &[&id.to_bytes(), &before.as_millis()]).map(drop))
     }
 
     /// Compare and set: what is no longer approved is not begun, of two beginnings the first counts,

@@ -1,0 +1,221 @@
+//! Whose word counts for what, and what follows from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::policy::document::keys;
+use crate::policy::document::reader::{Fields, Reader};
+use crate::policy::document::{Place, Placed};
+use crate::policy::glob::Glob;
+use crate::policy::yaml::{Key, Node, Yaml};
+use crate::principal::{LOCAL_ISSUER, PrincipalId};
+use crate::signal::event_token::Event;
+use crate::signal::source::{Meaning, Source, Speaker, Transmitter};
+use crate::signal::{Concern, OnGranted, OnPending, OnSignal, Reactions};
+use crate::trust::{self, KeySource};
+
+/// How people's issuers are written: our own has no URL.
+const LOCAL: &str = "local";
+
+impl Reader<'_> {
+    pub(super) fn sources(&mut self, node: &Node) -> BTreeMap<String, Placed<Source>> {
+        self.named(node, Self::source)
+    }
+
+    pub(super) fn transmitters(&mut self, node: &Node) -> BTreeMap<String, Placed<Transmitter>> {
+        self.named(node, Self::transmitter)
+    }
+
+    fn named<T>(
+        &mut self,
+        node: &Node,
+        read: impl Fn(&mut Self, &str, &Node) -> Option<T>,
+    ) -> BTreeMap<String, Placed<T>> {
+        let mut named = BTreeMap::new();
+        for (Key { place, name }, node) in self.map(node).unwrap_or_default() {
+            self.name(place, name);
+            if let Some(value) = read(self, name, node) {
+                named.insert(name.clone(), Placed { place: place.clone(), value });
+            }
+        }
+        named
+    }
+
+    fn source(&mut self, name: &str, node: &Node) -> Option<Source> {
+        let told = self.fault_count();
+        let fields = self.members(node, &keys::SOURCE);
+        let speaker = match (fields.get("trust"), fields.get("workload")) {
+            (Some(node), None) => self.text(node).map(Speaker::Trust),
+            (None, Some(node)) => self.workload(node).map(Speaker::Workload),
+            (Some(_), Some(_)) | (None, None) => {
+                self.fault(&node.place, "a source is a `trust` or a `workload`: one of the two");
+                None
+            }
+        };
+        let states = self.concerns(fields.get("states"));
+        let environments: BTreeSet<Glob> = self.set_of(fields.get("environments"), "environments");
+        let issuers = self.issuers(fields.get("issuers"));
+        let of_environments = states.contains(&Concern::Incident);
+        if of_environments == environments.is_empty() {
+            let message = "`incident` among the `states` and `environments` in which it is told \
+                belong together";
+            self.fault(&node.place, message);
+        }
+        let of_people = states.iter().any(|concern| *concern != Concern::Incident);
+        if of_people == issuers.is_empty() {
+            let message = "name under `issuers` of whose people and workloads it speaks, and what \
+                it says of them under `states`: `local` is this server's own";
+            self.fault(&node.place, message);
+        }
+        let speaker = speaker?;
+        let name = name.to_owned();
+        (self.fault_count() == told).then_some(Source {
+            name,
+            speaker,
+            states,
+            environments,
+            issuers,
+        })
+    }
+
+    fn transmitter(&mut self, name: &str, node: &Node) -> Option<Transmitter> {
+        let told = self.fault_count();
+        let fields = self.members(node, &keys::TRANSMITTER);
+        let issuer = self.optional_text(fields.get("issuer")).unwrap_or_default();
+        let audience = self.optional_text(fields.get("audience")).unwrap_or_default();
+        if let (Some(node), Some(problem)) = (fields.get("issuer"), trust::url_fault(&issuer)) {
+            self.fault(&node.place, problem);
+        }
+        if let Some(node) = fields.get("audience").filter(|_| !is_audience(&audience)) {
+            self.fault(&node.place, "expected 1 to 255 visible characters without spaces");
+        }
+        let (jwks, at) = (fields.get("jwks"), self.optional_text(fields.get("jwks_uri")));
+        let mut problems = Vec::new();
+        let keys =
+            KeySource::read(jwks.map(|node| node.json()).as_ref(), at.as_ref(), &mut problems);
+        for problem in problems {
+            let place = place_of(&fields, problem.field, node);
+            self.fault(place, format_args!("transmitter `{name}`: {problem}"));
+        }
+        let issuers = self.issuers(fields.get("issuers"));
+        let mut people = BTreeMap::new();
+        if let Some(node) = fields.get("people") {
+            for (key, node) in self.map(node).unwrap_or_default() {
+                people.extend(self.person(node).map(|person| (key.name.clone(), person)));
+            }
+        }
+        if issuers.is_empty() && people.is_empty() {
+            let message =
+                "it speaks of nobody: name `issuers` of whose people it does, or `people`";
+            self.fault(&node.place, message);
+        }
+        let events = fields.get("events").map(|node| self.meanings(node)).unwrap_or_default();
+        let name = name.to_owned();
+        let transmitter = Transmitter { name, issuer, audience, keys, issuers, people, events };
+        (self.fault_count() == told).then_some(transmitter)
+    }
+
+    /// What each event counts as: a state, or a state and how long it holds.
+    fn meanings(&mut self, node: &Node) -> BTreeMap<Event, Meaning> {
+        let mut meanings = BTreeMap::new();
+        for (key, node) in self.map(node).unwrap_or_default() {
+            let name = Node { place: key.place.clone(), value: Yaml::Text(key.name.clone()) };
+            let event = self.word(&name, &Event::ALL);
+            let (concern, lasts) = match &node.value {
+                Yaml::Map(_) => {
+                    let fields = self.members(node, &keys::MEANING);
+                    let concern = fields.get("state").and_then(|node| self.of_person(node));
+                    (concern, self.span(fields.get("for")))
+                }
+                Yaml::Null
+                | Yaml::Bool(_)
+                | Yaml::Int(_)
+                | Yaml::Float(_)
+                | Yaml::Text(_)
+                | Yaml::List(_) => (self.of_person(node), None),
+            };
+            meanings.extend(event.zip(concern.map(|concern| Meaning { concern, lasts })));
+        }
+        if meanings.is_empty() && matches!(&node.value, Yaml::Map(members) if members.is_empty()) {
+            self.fault(&node.place, "no event counts as anything");
+        }
+        meanings
+    }
+
+    /// A transmitter speaks of people.
+    fn of_person(&mut self, node: &Node) -> Option<Concern> {
+        self.word(node, &[("suspended", Concern::Suspended), ("risky", Concern::Risky)])
+    }
+
+    fn concerns(&mut self, node: Option<&&Node>) -> BTreeSet<Concern> {
+        let Some(node) = node else { return BTreeSet::new() };
+        let items = self.items(node, "states");
+        items.iter().filter_map(|item| self.word(item, &Concern::ALL)).collect()
+    }
+
+    fn issuers(&mut self, node: Option<&&Node>) -> BTreeSet<String> {
+        let Some(node) = node else { return BTreeSet::new() };
+        let mut issuers = BTreeSet::new();
+        for (place, text) in self.texts(node, "issuers") {
+            match trust::url_fault(&text) {
+                None => drop(issuers.insert(text)),
+                Some(_) if text == LOCAL => drop(issuers.insert(LOCAL_ISSUER.to_owned())),
+                Some(problem) => {
+                    self.fault(&place, format_args!("{problem}; this server's own is `{LOCAL}`"));
+                }
+            }
+        }
+        issuers
+    }
+
+    /// `ci`, or `ISSUER#SUBJECT`.
+    fn workload(&mut self, node: &Node) -> Option<PrincipalId> {
+        let text = self.text(node)?;
+        let id = match text.rsplit_once('#') {
+            Some((iss, sub)) => PrincipalId::new(iss, sub),
+            None => PrincipalId::local(&text),
+        };
+        id.map_err(|problem| self.fault(&node.place, problem)).ok()
+    }
+
+    /// What follows from each concern. That of a suspended person nothing lives on, is not for policy
+    /// to choose.
+    pub(super) fn on_signal(&mut self, node: &Node) -> OnSignal {
+        let mut stated = BTreeMap::new();
+        for (key, node) in self.map(node).unwrap_or_default() {
+            let name = Node { place: key.place.clone(), value: Yaml::Text(key.name.clone()) };
+            let Some(concern) = self.word(&name, &Concern::ALL) else { continue };
+            let fields = self.members(node, &keys::REACTIONS);
+            let otherwise = Reactions::to(concern);
+            let mut granted = |name| fields.get(name).and_then(|n| self.word(n, &OnGranted::ALL));
+            let (granted, approved) = (granted("granted"), granted("approved"));
+            let pending = fields.get("pending").and_then(|node| self.word(node, &OnPending::ALL));
+            let reactions = Reactions {
+                pending: pending.unwrap_or(otherwise.pending),
+                granted: granted.unwrap_or(otherwise.granted),
+                approved: approved.unwrap_or(otherwise.approved),
+            };
+            let weaker =
+                reactions.pending != OnPending::Stop || reactions.granted == OnGranted::Keep;
+            if concern == Concern::Suspended && weaker {
+                let message = "what a suspended person asked for ends, always: only `approved` is \
+                    for policy to choose";
+                self.fault(&node.place, message);
+            }
+            if concern == Concern::Incident && approved.is_some() {
+                self.fault(&node.place, "an environment approves nothing");
+            }
+            stated.insert(concern, reactions);
+        }
+        OnSignal::new(stated)
+    }
+}
+
+fn is_audience(text: &str) -> bool {
+    let hidden = |c: char| c.is_whitespace() || !crate::principal::is_visible(c);
+    (1..=255).contains(&text.len()) && !text.chars().any(hidden)
+}
+
+/// Where the field stands; the whole entry where it is missing.
+fn place_of<'n>(fields: &Fields<'n>, field: &str, entry: &'n Node) -> &'n Place {
+    fields.get(field).map_or(&entry.place, |node| &node.place)
+}

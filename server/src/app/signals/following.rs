@@ -1,0 +1,65 @@
+//! Following a signal through: what it ends is ended, request by request. Nothing depends on it being
+//! on time, because every look at a request does the same for that one; and nothing is lost if the
+//! authority dies over it, because a signal counts as unsettled until all were looked at.
+
+use assent_core::id::SignalId;
+use assent_core::request::{Effect, Request, Step};
+use assent_core::signal::Signal;
+use assent_core::time::Timestamp;
+
+use crate::app::{AppError, Authority};
+
+impl Authority {
+    /// Follows through everything that was told and is not settled.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`]; what could not be done will be by the next call.
+    pub async fn follow_signals(&self) -> Result<(), AppError> {
+        if self.is_doubtful() {
+            self.learn_signals().await?;
+        }
+        let unsettled: Vec<SignalId> = self.board().unsettled().map(|signal| signal.id).collect();
+        if unsettled.is_empty() {
+            return Ok(());
+        }
+        let mut all = true;
+        for id in self.ledger.within_reach(self.clock.now()).await? {
+            // One that cannot be read does not keep the others from their end.
+            if let Err(error) = self.current(id).await {
+                all = false;
+                tracing::warn!(%id, %error, "a signal could not be followed through");
+            }
+        }
+        if all {
+            self.ledger.settle(unsettled.clone()).await?;
+            self.settled(&unsettled);
+        }
+        Ok(())
+    }
+
+    /// What an unsettled signal does to this request.
+    pub(in crate::app) async fn stop_of(
+        &self,
+        request: &Request,
+    ) -> Result<Option<Step>, AppError> {
+        let (board, now) = (self.board(), self.clock.now());
+        for signal in board.unsettled() {
+            let stops = match request.stopped_by(signal, now) {
+                Effect::None => false,
+                Effect::Stop => true,
+                Effect::Reconsider => self.is_ruled_otherwise(&self.policy(), request).await?,
+            };
+            if stops {
+                return Ok(request.stop(signal, now));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether what the request was granted is at an end by what was told, on record or not yet.
+    pub(in crate::app) fn is_cut(&self, request: &Request, now: Timestamp) -> bool {
+        let stops = |signal: &Signal| request.stopped_by(signal, now) == Effect::Stop;
+        self.board().unsettled().any(stops)
+            || self.suspended_among(request.requester(), now).is_some()
+    }
+}

@@ -294,7 +294,7 @@ async fn what_is_told_is_read_strictly_and_once() {
     assert_eq!(first, again);
     let other = with("reason", json!("another"));
     root.post_again(key.as_str(), "/v1/signals", &other).await.refuses(422, "key_reused");
-    assert_eq!(of_type(&verified(&root).await, "signal").len(), 1);
+    assert_eq!(of_type(&verified(&root).await, "signal_heard").len(), 1);
 }
 
 #[tokio::test]
@@ -391,7 +391,7 @@ async fn t53_a_stop_without_its_signal_is_no_history() {
     read(&events).unwrap();
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut events = events.clone();
-        let signal = events.iter_mut().find(|event| event["type"] == "signal").unwrap();
+        let signal = events.iter_mut().find(|event| event["type"] == "signal_heard").unwrap();
         change(signal);
         read(&events).unwrap_err()
     };
@@ -403,6 +403,6 @@ async fn t53_a_stop_without_its_signal_is_no_history() {
     assert!(kept.contains("which does not stop it"), "{kept}");
     let later = changed(&|signal| signal["signal"]["at"] = json!("2001-01-01T00:00:00.000Z"));
     assert!(later.contains("which does not stop it"), "{later}");
-    let none: Vec<_> = events.iter().filter(|e| e["type"] != "signal").cloned().collect();
+    let none: Vec<_> = events.iter().filter(|e| e["type"] != "signal_heard").cloned().collect();
     assert!(read(&none).unwrap_err().contains("not on record before"));
 }

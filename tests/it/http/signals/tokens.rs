@@ -293,7 +293,8 @@ async fn t13_t14_hostile_event_tokens_are_refused_and_nothing_is_heard() {
     assert_eq!(mallory.asked(), 0, "nothing is fetched for anybody who is not listed");
     assert_eq!(world.holding().await, Vec::<String>::new());
     assert!(
-        world.logged("signal_heard").await.is_empty() && world.logged("event_token").await.is_empty()
+        world.logged("signal_heard").await.is_empty()
+            && world.logged("event_token").await.is_empty()
     );
     // And no event token is let in as somebody.
     let token = with(json!({"sub": "x", "exp": NOW + 60}));

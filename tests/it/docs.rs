@@ -181,7 +181,9 @@ fn the_registry_takes_the_pages() {
     for (path, page) in pages() {
         assert!(page.len() < 500_000, "{path} is larger than the Registry shows");
         assert!(page.starts_with("---\npage_title: \""), "{path} has no front matter");
-        assert!(!page.contains("{{"), "{path} has a place that was not filled");
+        // Guides are made from no template, and one of them shows places of session policies.
+        let is_filled = path.starts_with("docs/guides/") || !page.contains("{{");
+        assert!(is_filled, "{path} has a place that was not filled");
     }
 }
 

@@ -8,6 +8,8 @@ mod brokers;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod checking;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod docs;
@@ -22,8 +24,6 @@ mod openapi;
 mod pages;
 #[cfg(test)]
 mod races;
-#[cfg(test)]
-mod service;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

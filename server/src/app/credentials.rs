@@ -1,5 +1,6 @@
 //! Minting, looking at, redeeming and taking back credentials.
 
+use assent_core::access::Purpose;
 use assent_core::credential::dpop::Thumbprint;
 use assent_core::credential::{Assertion, Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
@@ -314,11 +315,16 @@ impl Authority {
         Err(AppError::Busy)
     }
 
-    /// Takes a credential back, by its token (RFC 7009). A token that is nobody's is no fault.
+    /// Takes a credential back, by its token (RFC 7009), or an access token, which is what the token
+    /// endpoint gives. A token that is nobody's is no fault.
     ///
     /// # Errors
-    /// [`AppError::Ledger`] only.
+    /// [`AppError::Revoke`], [`AppError::NotFound`] for what is not the caller's to take back.
     pub async fn revoke_token(&self, caller: &Caller, token: &Secret) -> Result<(), AppError> {
+        if let Ok(holder) = self.admit(token.expose(), Purpose::Token).await {
+            let id = holder.access().id.to_string();
+            return self.revoke_access(caller, &id).await.map(drop);
+        }
         match self.recognize(token, None).await? {
             Some((claims, _)) => self.revoke_credential(caller, &claims.id.to_string()).await,
             None => Ok(()),

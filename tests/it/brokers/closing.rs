@@ -46,6 +46,19 @@ async fn a_login_is_gone_when_it_is_taken_back_and_others_stay() {
     assert_eq!(world.database.sessions(), 0);
 }
 
+/// RFC 7009: revoking the token ends what a broker opened with it.
+#[tokio::test]
+async fn a_login_is_gone_when_its_token_is_revoked() {
+    let world = World::start().await;
+    let request = world.file("free").await;
+    let credential = open(&world.alice, &request).await.unwrap();
+    let session = world.database.session(&credential.fields).await.unwrap();
+    world.alice.form("/oauth/revoke", &[("token", &credential.token)]).await.is(200);
+    assert_eq!(world.close().await, 1);
+    assert!(session.ended().await, "the open session lives");
+    assert!(world.database.roles().is_empty());
+}
+
 #[tokio::test]
 async fn a_database_that_is_away_is_tried_again_and_keeps_nobody_waiting() {
     let mut world = World::start().await;

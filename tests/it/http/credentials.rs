@@ -176,6 +176,20 @@ async fn a_credential_is_taken_back_by_its_token_or_its_id() {
     assert_eq!(good.alice.client.checkpoint().await.unwrap().size, size, "done before is done");
 }
 
+/// RFC 7009 section 2.1: what the token endpoint gives is taken back here, too, but only by its own.
+#[tokio::test]
+async fn an_access_token_is_taken_back_by_itself() {
+    let good = good().await;
+    let mine = [("token", good.alice.token())];
+    good.bob.form("/oauth/revoke", &mine).await.refuses(404, "not_found");
+    good.alice.get("/v1/whoami").await.is(200);
+    good.alice.form("/oauth/revoke", &mine).await.is(200);
+    good.alice.get("/v1/whoami").await.refuses(401, "invalid_token");
+    // What was minted with it ends by itself.
+    let seen = good.bob.client.introspect(&Secret::new(good.token.clone())).await.unwrap();
+    assert!(seen.active);
+}
+
 #[tokio::test]
 async fn t05_a_grant_of_one_use_is_spent_once() {
     let good = good().await;

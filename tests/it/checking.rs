@@ -11,6 +11,7 @@ use assent_core::credential::dpop::Holder;
 use assent_core::time::Timestamp;
 use assent_example_service::{Authority, Guard, router};
 use aws_lc_rs::rand::SystemRandom;
+use base64::Engine as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -312,4 +313,37 @@ fn python() -> String {
     let guide = std::fs::read_to_string(guide).unwrap();
     let (_, rest) = guide.split_once("```python\n").unwrap();
     rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// The command line mints bound, and makes the proofs that a service wants.
+#[tokio::test]
+async fn the_command_line_holds_a_key() {
+    let world = World::new().await;
+    let key = world._data.path().join("holder.pem");
+    let pkcs8 = Signer::generate(&world.random).unwrap();
+    let body = base64::engine::general_purpose::STANDARD.encode(pkcs8);
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    std::fs::write(&key, pem).unwrap();
+    let key = key.to_str().unwrap();
+    let run = |words: &[&str]| {
+        let output = std::process::Command::new(crate::support::program())
+            .args(["--server", &world.authority.base, "--token", world.alice.token()])
+            .args(words)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let request = world.granted("service.read", "api").await.id;
+    let mint = ["credential", "mint", "--request", &request, "--audience", "shop"];
+    let token = run(&[&mint[..], &["--dpop-key", key]].concat());
+    let url = format!("{}/version/api", world.base);
+    let prove = ["credential", "proof", "--dpop-key", key, "--url", &url];
+    let call = ("GET", "/version/api");
+    let refusal = world.show(call, &token, &run(&[&prove[..], &[&token]].concat())).await;
+    refused(&refusal, 401, "use_dpop_nonce");
+    let nonce = refusal.headers["dpop-nonce"].to_str().unwrap();
+    let proof = run(&[&prove[..], &["--nonce", nonce, &token]].concat());
+    world.show(call, &token, &proof).await.is(200);
+    assert!(run(&["credential", "verify", &token]).contains("jkt"));
 }

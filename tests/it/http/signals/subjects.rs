@@ -73,7 +73,7 @@ fn of_type<'e>(events: &'e [Value], kind: &str) -> Vec<&'e Value> {
 }
 
 #[tokio::test]
-async fn t12_a_suspended_person_does_not_act_and_their_review_does_not_count() {
+async fn t11_a_suspended_person_does_not_act_and_their_review_does_not_count() {
     let server = Server::ruled_by(&rules("", "")).await;
     let root = server.administrator().await;
     let (alice, bob, carol) = server.people().await;
@@ -102,7 +102,7 @@ async fn t12_a_suspended_person_does_not_act_and_their_review_does_not_count() {
 }
 
 #[tokio::test]
-async fn t12_what_a_suspended_person_asked_for_ends_and_so_does_what_is_done_for_them() {
+async fn what_a_suspended_person_asked_for_ends_and_so_does_what_is_done_for_them() {
     let server = Server::ruled_by(&rules("", "")).await;
     let root = server.administrator().await;
     let alice = server.person("alice").await;
@@ -132,7 +132,7 @@ async fn t12_what_a_suspended_person_asked_for_ends_and_so_does_what_is_done_for
 }
 
 #[tokio::test]
-async fn t54_introspection_is_inactive_from_the_moment_a_signal_is_acknowledged() {
+async fn introspection_is_inactive_from_the_moment_a_signal_is_acknowledged() {
     let server = Server::ruled_by(&rules("", "")).await;
     let root = server.administrator().await;
     let alice = server.person("alice").await;
@@ -338,7 +338,7 @@ async fn a_suspended_administrator_leaves_the_door_of_the_first_one() {
 }
 
 #[tokio::test]
-async fn t29_nothing_that_was_told_is_lost_between_its_record_and_its_effects() {
+async fn nothing_that_was_told_is_lost_between_its_record_and_its_effects() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.sqlite");
     let text = rules("", "");

@@ -213,7 +213,7 @@ async fn what_an_event_counts_as_and_for_how_long_policy_says() {
 }
 
 #[tokio::test]
-async fn t18_a_token_is_heard_once_however_often_it_is_sent() {
+async fn t31_a_token_is_heard_once_however_often_it_is_sent() {
     let world = World::start().await;
     let token = world.told(&disabled(), json!({}));
     world.push(&token).await.is(202);
@@ -233,7 +233,7 @@ async fn t18_a_token_is_heard_once_however_often_it_is_sent() {
 }
 
 #[tokio::test]
-async fn t13_t14_hostile_event_tokens_are_refused_and_nothing_is_heard() {
+async fn t18_t21_t24_hostile_event_tokens_are_refused_and_nothing_is_heard() {
     let world = World::start().await;
     let uri = disabled();
     let with = |more: Value| world.token(&uri, json!({}), more, json!({}));

@@ -180,7 +180,7 @@ pub fn signal_entry(
     token: Option<Value>,
 ) -> Value {
     let mut entry = json!({
-        "v": 1, "type": "signal", "at": signal.at.to_string(), "signal": ToldSignal::from(signal),
+        "v": 1, "type": "signal_heard", "at": signal.at.to_string(), "signal": ToldSignal::from(signal),
     });
     let by = by.map(|by| json!({"iss": by.iss(), "sub": by.sub()}));
     if let Value::Object(entry) = &mut entry {
@@ -195,7 +195,7 @@ pub fn signal_entry(
 /// # Errors
 /// [`SignalError`] for an entry that says it does and does not read.
 pub fn signal_from_entry(entry: &Value) -> Result<Option<signal::Signal>, SignalError> {
-    if entry.get("type").and_then(Value::as_str) != Some("signal") {
+    if entry.get("type").and_then(Value::as_str) != Some("signal_heard") {
         return Ok(None);
     }
     let told = entry.get("signal").ok_or_else(|| SignalError("no `signal`".to_owned()))?;

@@ -47,6 +47,7 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
         let list = match route.path {
             "/v1/requests" => generator.subschema_for::<wire::Requests>(),
             "/v1/keys" => generator.subschema_for::<wire::Keys>(),
+            "/v1/signals" => generator.subschema_for::<wire::Signals>(),
             _ => generator.subschema_for::<wire::AccessList>(),
         };
         let answer = json!({"200": answer("the list", Some(list)), "default": fault(problem)});
@@ -134,6 +135,9 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -
     if !is_new || route.path == "/v1/requests" {
         responses.insert("200".to_owned(), answer("answered", given.clone()));
     }
+    if route.path == "/v1/signals" {
+        responses.insert("202".to_owned(), answer("a security event token is heard", None));
+    }
     if route.path == "/access/v1/requests" {
         responses.insert("202".to_owned(), answer("people are asked", given.clone()));
     }
@@ -187,7 +191,14 @@ fn body(route: &Route, generator: &mut SchemaGenerator) -> Option<Value> {
             let schema = route
                 .takes
                 .map_or_else(|| json!({"type": "object"}), |shape| shape(generator).to_value());
-            Some(json_body(schema))
+            let mut body = json_body(schema);
+            if route.path == "/v1/signals"
+                && let Some(content) = body.get_mut("content").and_then(Value::as_object_mut)
+            {
+                let token = json!({"schema": {"type": "string"}});
+                content.insert("application/secevent+jwt".to_owned(), token);
+            }
+            Some(body)
         }
     }
 }

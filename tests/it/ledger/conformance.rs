@@ -6,13 +6,13 @@ use assent_core::access::{Access, NewAccess, Origin, Purpose};
 use assent_core::credential::ring::{self, Ended, Key, KeyCall};
 use assent_core::credential::{Algorithm, Secret};
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, UploadId};
+use assent_core::id::{AccessId, SignalId, UploadId};
 use assent_core::principal::{PrincipalId, PrincipalKind};
 use assent_core::request::{Filing, Request, Sent, Step, Version};
 use assent_core::time::Span;
 use assent_server::ledger::{
-    Beginning, Commit, Keeping, Kept, KeyChange, Ledger, MemoryLedger, Piece, PlanText, REFUSALS,
-    REFUSALS_OF_ONE, Refusal, SealedKey, Spent, SqliteLedger, States, Write,
+    Beginning, Commit, Hearing, Keeping, Kept, KeyChange, Ledger, MemoryLedger, Piece, PlanText,
+    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, SqliteLedger, States, Write,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -67,6 +67,8 @@ suite! {
     another_run_does_not_meet_an_open_request
     a_refusal_is_on_record_once_and_not_without_end
     a_signal_is_replaced_and_taken_back
+    what_is_told_of_a_subject_is_heard_once_and_forgotten_only_when_settled
+    a_signal_reaches_what_can_change_and_what_may_live
     every_version_of_a_document_is_kept
     a_receipt_opens_the_seal_of_its_own_step
     of_a_hundred_commits_on_one_version_one_is_done
@@ -579,6 +581,49 @@ async fn a_refusal_is_on_record_once_and_not_without_end(ledger: Ledgers) {
     let written = ledger.head().await.unwrap().size - before;
     assert_eq!(written, REFUSALS as u64 + 1);
     verified(&ledger).await;
+}
+
+async fn what_is_told_of_a_subject_is_heard_once_and_forgotten_only_when_settled(ledger: Ledgers) {
+    let hearing = |n: u8, mark: Option<u8>| Hearing {
+        signal: Some(SignalId::from_bytes([n; 16])),
+        asked: Some(Digest::of(&[n])),
+        token: mark.map(|mark| Spent { mark: Digest::of(&[mark]), until: at(50) }),
+        at: at(i64::from(n)),
+        entry: json!({"v": 1, "type": "told", "at": at(i64::from(n)).to_string(), "n": n}),
+    };
+    assert!(ledger.hear(hearing(2, None)).await.unwrap());
+    assert!(ledger.hear(hearing(1, Some(7))).await.unwrap());
+    assert!(!ledger.hear(hearing(2, None)).await.unwrap(), "the same signal");
+    assert!(!ledger.hear(hearing(3, Some(7))).await.unwrap(), "the same token");
+    let note = Hearing { signal: None, asked: None, ..hearing(4, Some(8)) };
+    assert!(ledger.hear(note.clone()).await.unwrap());
+    assert!(!ledger.hear(note.clone()).await.unwrap());
+    // In the order of hearing, whatever the ids are.
+    let order = async || {
+        let told = ledger.told().await.unwrap();
+        told.iter().map(|kept| (kept.entry["n"].clone(), kept.settled)).collect::<Vec<_>>()
+    };
+    assert_eq!(order().await, [(json!(2), false), (json!(1), false)]);
+    let [first, second] = [2, 1].map(|n| SignalId::from_bytes([n; 16]));
+    assert_eq!(ledger.told().await.unwrap()[0].asked, Some(Digest::of(&[2])));
+    ledger.forget_told(at(100), vec![], at(10)).await.unwrap();
+    assert_eq!(order().await.len(), 2, "nobody has followed them through");
+    ledger.settle(vec![first, second]).await.unwrap();
+    ledger.forget_told(at(100), vec![second], at(10)).await.unwrap();
+    assert_eq!(order().await, [(json!(1), true)]);
+    assert!(!ledger.hear(note.clone()).await.unwrap(), "it would be believed still");
+    ledger.forget_told(at(100), vec![], at(60)).await.unwrap();
+    assert!(order().await.is_empty());
+    assert!(ledger.hear(note).await.unwrap());
+    assert_eq!(verified(&ledger).await.entries, 4);
+}
+
+async fn a_signal_reaches_what_can_change_and_what_may_live(ledger: Ledgers) {
+    let (pending, _) = done(&ledger, file("production", "waits", at(0))).await;
+    let (withdrawn, _) = done(&ledger, file("production", "over", at(0))).await;
+    let canceled = withdrawn.cancel(withdrawn.requester(), "no".to_owned(), at(1)).unwrap();
+    done(&ledger, canceled).await;
+    assert_eq!(ledger.within_reach(at(2)).await.unwrap(), [pending.id()]);
 }
 
 async fn a_signal_is_replaced_and_taken_back(ledger: Ledgers) {

@@ -219,3 +219,98 @@ fn is_audience(text: &str) -> bool {
 fn place_of<'n>(fields: &Fields<'n>, field: &str, entry: &'n Node) -> &'n Place {
     fields.get(field).map_or(&entry.place, |node| &node.place)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+    use crate::policy::document::PolicyDocument;
+    use crate::signal::Says;
+
+    fn compiled(text: &str) -> Result<Policy, Vec<String>> {
+        let text = format!("apiVersion: assent/v1\nkind: Policy\n{text}");
+        let file = PolicyDocument { file: "p.yaml".to_owned(), text };
+        let told = |faults: Vec<crate::policy::document::Fault>| {
+            faults.iter().map(ToString::to_string).collect()
+        };
+        Policy::compile(&[file]).map_err(told)
+    }
+
+    /// That this is refused with a fault that says so.
+    #[track_caller]
+    fn check(text: &str, wanted: &str) {
+        let faults = compiled(text).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.contains(wanted)), "{wanted}: {faults:#?}");
+    }
+
+    const TRANSMITTER: &str = "issuer: https://id.example.com, audience: https://a.example.com";
+
+    #[test]
+    fn what_is_written_of_sources_and_transmitters_is_what_rules() {
+        let policy = compiled(&format!(
+            "
+defaults: {{on_signal: {{risky: {{pending: stop}}, suspended: {{approved: revoke}}}}}}
+sources:
+  siem: {{workload: siem, states: [risky, incident], issuers: [local], environments: [prod*]}}
+transmitters:
+  idp: {{{TRANSMITTER}, people: {{u: person:bob}}, events: {{session-revoked: {{state: risky, for: 1h}}, account-disabled: suspended}}}}
+"
+        ))
+        .unwrap();
+        let source = policy.sources().next().unwrap();
+        let bob = crate::signal::Subject::Person(PrincipalId::local("bob").unwrap());
+        assert!(source.may_tell(&bob, Concern::Risky) && !source.may_tell(&bob, Concern::Flagged));
+        let environment = |name: &str| crate::signal::Subject::Environment(name.to_owned());
+        assert!(source.may_tell(&environment("production"), Concern::Incident));
+        assert!(!source.speaks_of(&environment("staging")));
+        assert_eq!(policy.transmitters().next().unwrap().events.len(), 2);
+        let reactions = policy.on_signal().to(Says::Is(Concern::Risky));
+        assert_eq!((reactions.pending, reactions.granted), (OnPending::Stop, OnGranted::Revoke));
+        let otherwise = policy.on_signal().to(Says::Is(Concern::Flagged));
+        assert_eq!(otherwise, Reactions::to(Concern::Flagged));
+        assert_eq!(policy.on_signal().to(Says::Clear), Reactions::NONE);
+    }
+
+    #[test]
+    fn what_would_be_too_wide_or_mean_nothing_is_refused() {
+        let source = |fields: &str| format!("sources: {{s: {{{fields}}}}}");
+        for (fields, wanted) in [
+            ("states: [risky], issuers: [local]", "a `trust` or a `workload`"),
+            ("trust: t, workload: w, states: [risky], issuers: [local]", "one of the two"),
+            ("trust: t, states: [risky], issuers: [local]", "there is no trust `t`"),
+            ("workload: w, states: [risky]", "name under `issuers`"),
+            ("workload: w, states: [incident], issuers: [local]", "belong together"),
+            ("workload: w, states: [risky], issuers: [id.example.com]", "https://"),
+            ("workload: w, states: [fishy], issuers: [local]", "unknown `fishy`"),
+            ("workload: w, states: [], issuers: [local]", "`states` is empty"),
+        ] {
+            check(&source(fields), wanted);
+        }
+        let transmitter =
+            |fields: &str| format!("transmitters: {{t: {{{TRANSMITTER}, {fields}}}}}");
+        let events = "events: {account-disabled: suspended}";
+        for (fields, wanted) in [
+            (events.to_owned(), "it speaks of nobody"),
+            ("people: {u: person:bob}, events: {}".to_owned(), "no event counts as anything"),
+            ("people: {u: person:bob}, events: {made-up: risky}".to_owned(), "unknown `made-up`"),
+            (
+                "people: {u: person:bob}, events: {account-disabled: incident}".to_owned(),
+                "unknown `incident`",
+            ),
+            (format!("people: {{u: group:g}}, {events}"), "person"),
+            (format!("people: {{u: person:bob}}, jwks: {{keys: []}}, {events}"), "no key"),
+        ] {
+            check(&transmitter(&fields), wanted);
+        }
+        let twice = format!(
+            "transmitters: {{a: {{{TRANSMITTER}, people: {{u: person:b}}, {events}}}, \
+             b: {{{TRANSMITTER}, people: {{u: person:b}}, {events}}}}}"
+        );
+        check(&twice, "say it in one entry");
+        let on_signal = |text: &str| format!("defaults: {{on_signal: {{{text}}}}}");
+        check(&on_signal("suspended: {granted: keep}"), "ends, always");
+        check(&on_signal("suspended: {pending: reconsider}"), "ends, always");
+        check(&on_signal("incident: {approved: revoke}"), "an environment approves nothing");
+        check(&on_signal("risky: {pending: revoke}"), "unknown `revoke`");
+    }
+}

@@ -73,7 +73,7 @@ fn of_type<'e>(events: &'e [Value], kind: &str) -> Vec<&'e Value> {
 }
 
 #[tokio::test]
-async fn t12_a_suspended_person_does_not_act_and_their_review_does_not_count() {
+async fn t11_a_suspended_person_does_not_act_and_their_review_does_not_count() {
     let server = Server::ruled_by(&rules("", "")).await;
     let root = server.administrator().await;
     let (alice, bob, carol) = server.people().await;
@@ -102,7 +102,7 @@ async fn t12_a_suspended_person_does_not_act_and_their_review_does_not_count() {
 }
 
 #[tokio::test]
-async fn t12_what_a_suspended_person_asked_for_ends_and_so_does_what_is_done_for_them() {
+async fn what_a_suspended_person_asked_for_ends_and_so_does_what_is_done_for_them() {
     let server = Server::ruled_by(&rules("", "")).await;
     let root = server.administrator().await;
     let alice = server.person("alice").await;
@@ -132,7 +132,7 @@ async fn t12_what_a_suspended_person_asked_for_ends_and_so_does_what_is_done_for
 }
 
 #[tokio::test]
-async fn t54_introspection_is_inactive_from_the_moment_a_signal_is_acknowledged() {
+async fn introspection_is_inactive_from_the_moment_a_signal_is_acknowledged() {
     let server = Server::ruled_by(&rules("", "")).await;
     let root = server.administrator().await;
     let alice = server.person("alice").await;
@@ -294,7 +294,7 @@ async fn what_is_told_is_read_strictly_and_once() {
     assert_eq!(first, again);
     let other = with("reason", json!("another"));
     root.post_again(key.as_str(), "/v1/signals", &other).await.refuses(422, "key_reused");
-    assert_eq!(of_type(&verified(&root).await, "signal").len(), 1);
+    assert_eq!(of_type(&verified(&root).await, "signal_heard").len(), 1);
 }
 
 #[tokio::test]
@@ -338,7 +338,7 @@ async fn a_suspended_administrator_leaves_the_door_of_the_first_one() {
 }
 
 #[tokio::test]
-async fn t29_nothing_that_was_told_is_lost_between_its_record_and_its_effects() {
+async fn nothing_that_was_told_is_lost_between_its_record_and_its_effects() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.sqlite");
     let text = rules("", "");
@@ -391,7 +391,7 @@ async fn t53_a_stop_without_its_signal_is_no_history() {
     read(&events).unwrap();
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut events = events.clone();
-        let signal = events.iter_mut().find(|event| event["type"] == "signal").unwrap();
+        let signal = events.iter_mut().find(|event| event["type"] == "signal_heard").unwrap();
         change(signal);
         read(&events).unwrap_err()
     };
@@ -403,6 +403,6 @@ async fn t53_a_stop_without_its_signal_is_no_history() {
     assert!(kept.contains("which does not stop it"), "{kept}");
     let later = changed(&|signal| signal["signal"]["at"] = json!("2001-01-01T00:00:00.000Z"));
     assert!(later.contains("which does not stop it"), "{later}");
-    let none: Vec<_> = events.iter().filter(|e| e["type"] != "signal").cloned().collect();
+    let none: Vec<_> = events.iter().filter(|e| e["type"] != "signal_heard").cloned().collect();
     assert!(read(&none).unwrap_err().contains("not on record before"));
 }

@@ -122,7 +122,7 @@ async fn a_disabled_account_ends_what_is_live_and_an_enabled_one_acts_again() {
     let fields = [("token", credential.token.as_str())];
     let answer = dave.form("/oauth/introspect", &fields).await.is(200);
     assert_eq!(answer.json(), json!({"active": false}));
-    let signals = world.logged("signal").await;
+    let signals = world.logged("signal_heard").await;
     let signal = &signals[0];
     assert_eq!(signal["signal"]["teller"], "transmitter:idp");
     assert_eq!(signal["token"]["issuer"], world.issuer.url);
@@ -151,10 +151,10 @@ async fn a_person_is_known_by_issuer_and_subject_or_by_what_policy_names_and_by_
         ),
     ] {
         world.push(&of(named.clone())).await.is(202);
-        let last = world.logged("signal").await.pop().unwrap();
+        let last = world.logged("signal_heard").await.pop().unwrap();
         assert_eq!(last["signal"]["about"]["person"]["sub"], wanted, "{named}");
     }
-    let heard = world.logged("signal").await.len();
+    let heard = world.logged("signal_heard").await.len();
     // Of nobody, or of somebody else's people: acknowledged, on record, and nothing follows.
     for nobody in [
         json!({"format": "opaque", "id": "u-8"}),
@@ -175,7 +175,7 @@ async fn a_person_is_known_by_issuer_and_subject_or_by_what_policy_names_and_by_
     ] {
         world.refused(&unfit.to_string(), &of(unfit), "invalid_request").await;
     }
-    assert_eq!(world.logged("signal").await.len(), heard);
+    assert_eq!(world.logged("signal_heard").await.len(), heard);
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn what_an_event_counts_as_and_for_how_long_policy_says() {
 }
 
 #[tokio::test]
-async fn t18_a_token_is_heard_once_however_often_it_is_sent() {
+async fn t31_a_token_is_heard_once_however_often_it_is_sent() {
     let world = World::start().await;
     let token = world.told(&disabled(), json!({}));
     world.push(&token).await.is(202);
@@ -233,7 +233,7 @@ async fn t18_a_token_is_heard_once_however_often_it_is_sent() {
 }
 
 #[tokio::test]
-async fn t13_t14_hostile_event_tokens_are_refused_and_nothing_is_heard() {
+async fn t18_t21_t24_hostile_event_tokens_are_refused_and_nothing_is_heard() {
     let world = World::start().await;
     let uri = disabled();
     let with = |more: Value| world.token(&uri, json!({}), more, json!({}));
@@ -293,7 +293,8 @@ async fn t13_t14_hostile_event_tokens_are_refused_and_nothing_is_heard() {
     assert_eq!(mallory.asked(), 0, "nothing is fetched for anybody who is not listed");
     assert_eq!(world.holding().await, Vec::<String>::new());
     assert!(
-        world.logged("signal").await.is_empty() && world.logged("event_token").await.is_empty()
+        world.logged("signal_heard").await.is_empty()
+            && world.logged("event_token").await.is_empty()
     );
     // And no event token is let in as somebody.
     let token = with(json!({"sub": "x", "exp": NOW + 60}));

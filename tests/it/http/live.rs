@@ -35,6 +35,8 @@ async fn what_is_live_is_listed_and_nothing_else() {
     mint(&alice, &over).await.unwrap();
     alice.client.complete(&over.id, &fresh_key()).await.unwrap();
     file(&alice, "staging", "never minted").await;
+    // Newest first is by the millisecond.
+    server.time().pass(Span::seconds(1));
     let one = file(&ci, "one", "of the pipeline").await;
     approve(&bob, &one).await.unwrap();
     let theirs = mint(&ci, &one).await.unwrap();

@@ -1,4 +1,5 @@
 //! What a partner may say, and every way in which it can lie.
+#![cfg(feature = "wire")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -25,7 +25,6 @@ pub(crate) async fn run(
             Ok(Exit::Granted)
         }
         SignalCommand::Tell(TellArgs { state, about, reason, until, printing }) => {
-            let state = state.word().to_owned();
             let signal = NewSignal { about: subject(about)?, state, reason, until };
             send(&signal, printing, client, output).await
         }

@@ -17,6 +17,7 @@ use crate::policy::ask::Dialect;
 use crate::policy::document::keys::{self, Keys};
 use crate::policy::record::Category;
 use crate::signal::event_token::Event;
+use crate::signal::source::Meaning;
 use crate::signal::{Concern, OnGranted, OnPending};
 use crate::trust::Shape;
 
@@ -419,7 +420,7 @@ fn signals() -> Vec<Definition> {
         "description": "Of whose people and workloads it speaks: their issuers; `local` is this server's own",
     });
     let states = json!({"type": "array", "minItems": 1, "items": {"enum": concerns()}, "description": "What it may tell"});
-    let state = json!({"enum": ["suspended", "risky"]});
+    let state = json!({"enum": Meaning::CONCERNS.map(|(word, _)| word)});
     let words: Vec<_> = Event::ALL.into_iter().map(|(word, _)| word).collect();
     let one_of_two = json!({"oneOf": [{"required": ["trust"]}, {"required": ["workload"]}]});
     vec![

@@ -58,6 +58,12 @@ pub struct Meaning {
     pub lasts: Option<Span>,
 }
 
+impl Meaning {
+    /// What an event can count as, each by its word: transmitters speak of people.
+    pub const CONCERNS: [(&str, Concern); 2] =
+        [("suspended", Concern::Suspended), ("risky", Concern::Risky)];
+}
+
 /// An issuer of security event tokens that is believed.
 #[derive(Clone, Debug)]
 pub struct Transmitter {

@@ -143,7 +143,7 @@ impl Reader<'_> {
 
     /// A transmitter speaks of people.
     fn of_person(&mut self, node: &Node) -> Option<Concern> {
-        self.word(node, &[("suspended", Concern::Suspended), ("risky", Concern::Risky)])
+        self.word(node, &Meaning::CONCERNS)
     }
 
     fn concerns(&mut self, node: Option<&&Node>) -> BTreeSet<Concern> {

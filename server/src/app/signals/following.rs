@@ -15,7 +15,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::Ledger`]; what could not be done will be by the next call.
     pub async fn follow_signals(&self) -> Result<(), AppError> {
-        if self.is_doubtful() {
+        if self.take_doubt() {
             self.learn_signals().await?;
         }
         let unsettled: Vec<SignalId> = self.board().unsettled().map(|signal| signal.id).collect();

@@ -82,8 +82,8 @@ impl Authority {
         self.heard.told.notified().await;
     }
 
-    /// Whether only the ledger knows what was heard.
-    pub(in crate::app::signals) fn is_doubtful(&self) -> bool {
+    /// Whether only the ledger knows what was heard. Asking takes the doubt away: whoever asks learns.
+    pub(in crate::app::signals) fn take_doubt(&self) -> bool {
         self.heard.doubtful.swap(false, Ordering::SeqCst)
     }
 

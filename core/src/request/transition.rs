@@ -353,12 +353,6 @@ impl Request {
         }
     }
 
-    /// The stages whose people can bring it nearer to a grant now. A filled stage is among them
-    /// where one more of its people would free somebody for another.
-    pub fn open_stages(&self, progress: &Progress) -> Vec<Stage> {
-        open_among(&self.asked_stages(), progress).into_iter().cloned().collect()
-    }
-
     /// Why this person's review would not be taken now; `None` where it would.
     pub fn may_review(
         &self,

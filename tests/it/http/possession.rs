@@ -2,7 +2,7 @@
 
 use assent_client::{Secret, wire};
 use assent_core::credential::dpop::Holder;
-use assent_core::credential::{KeySet, Rejection, Signer, Verifier};
+use assent_core::credential::{Algorithm, KeySet, Rejection, SigningKey, Verifier};
 use assent_core::time::{Span, Timestamp};
 use aws_lc_rs::rand::SystemRandom;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ rules:
 ";
 
 fn holder() -> Holder {
-    Holder::new(&Signer::generate(&SystemRandom::new()).unwrap()).unwrap()
+    Holder::new(&SigningKey::generate(Algorithm::Es256, &SystemRandom::new()).unwrap()).unwrap()
 }
 
 struct Bench {

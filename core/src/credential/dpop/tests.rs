@@ -4,6 +4,7 @@ use aws_lc_rs::rand::SystemRandom;
 use serde_json::json;
 
 use super::*;
+use crate::credential::{Algorithm, SigningKey};
 use crate::token::tests::{ALGORITHMS as KINDS, KEYS, encode, merged};
 
 const URI: &str = "https://orders.example.com/deploy/api";
@@ -101,7 +102,7 @@ fn a_proof_of_each_kind_of_key_is_good() {
     }
     let random = SystemRandom::new();
     let ed = aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8v1(&random).unwrap();
-    let p256 = crate::credential::Signer::generate(&random).unwrap();
+    let p256 = SigningKey::generate(Algorithm::Es256, &random).unwrap();
     for pkcs8 in [ed.as_ref(), &p256] {
         let holder = Holder::new(pkcs8).unwrap();
         let key = holder.thumbprint().unwrap();

@@ -33,7 +33,7 @@ use assent_core::credential::dpop::Proofs;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
-use assent_core::principal::Principal;
+use assent_core::principal::{Principal, PrincipalKind};
 use assent_core::time::{Span, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -172,6 +172,19 @@ impl Caller {
     /// Whether they may administer.
     pub fn is_administrator(&self) -> bool {
         self.access.administrator
+    }
+
+    /// Whether they may read what is not their own: people may, and administrators.
+    pub(crate) fn is_reader(&self) -> bool {
+        self.is_administrator() || self.principal().kind == PrincipalKind::Person
+    }
+
+    fn check_administrator(&self) -> Result<(), AppError> {
+        if self.is_administrator() { Ok(()) } else { Err(AppError::NotAdministrator) }
+    }
+
+    fn check_reader(&self) -> Result<(), AppError> {
+        if self.is_reader() { Ok(()) } else { Err(AppError::NotForWorkloads) }
     }
 }
 

@@ -11,7 +11,6 @@ use assent_core::wire;
 use zeroize::Zeroizing;
 
 use crate::app::requests::checked;
-use crate::app::signals::check_administrator;
 use crate::app::{AppError, Authority, Caller, Wish};
 use crate::keys::{Published, pem};
 
@@ -49,7 +48,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotAdministrator`].
     pub fn signing_keys(&self, caller: &Caller) -> Result<wire::Keys, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let ring = self.keys.ring();
         let keys = ring.keys().into_iter().map(|key| self.shown(key)).collect();
         let misfits = misfits(&self.base, &self.published().algorithms);
@@ -68,7 +67,7 @@ impl Authority {
         wanted: wire::NewKey,
         wish: Wish,
     ) -> Result<wire::Key, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let wire::NewKey { algorithm, at_once, private_key } = wanted;
         let said = algorithm.as_deref().map(str::parse::<Algorithm>).transpose();
         let said = said.map_err(|problem| field("algorithm", &problem))?;
@@ -104,7 +103,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotAdministrator`]; [`AppError::RetireKey`].
     pub async fn retire_key(&self, caller: &Caller, id: &str) -> Result<wire::Key, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let id = key_id(id)?;
         let _turn = self.keys.turn().await;
         let ring = self.keys.ring();
@@ -128,7 +127,7 @@ impl Authority {
         id: &str,
         reason: wire::Reason,
     ) -> Result<wire::Key, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let id = key_id(id)?;
         let reason = checked(reason)?;
         if reason.is_empty() {

@@ -1,14 +1,12 @@
 //! What is good at this moment, and the end of all of it at once.
 
 use assent_core::id::RequestId;
-use assent_core::principal::PrincipalKind;
 use assent_core::request::{Request, Standing, State};
 use assent_core::wire;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
 
 use crate::app::requests::checked;
-use crate::app::signals::check_administrator;
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::{Commit, Keeping, Kept, States};
 
@@ -92,9 +90,7 @@ impl Authority {
     }
 
     fn is_theirs(&self, caller: &Caller, request: &Request) -> bool {
-        let who = caller.principal();
-        let sees_all = who.kind == PrincipalKind::Person || caller.is_administrator();
-        sees_all || request.requester().id == who.id
+        caller.is_reader() || request.requester().id == caller.principal().id
     }
 
     fn entries_of(&self, request: &Request, live_only: bool) -> Vec<wire::CredentialEntry> {
@@ -125,7 +121,7 @@ impl Authority {
         caller: &Caller,
         wanted: wire::Revocation,
     ) -> Result<wire::Revoked, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let wire::Revocation { environment, kind, requester, all, reason, dry_run } = wanted;
         if !all {
             let problem = "say `all: true`: this ends everything that fits".to_owned();

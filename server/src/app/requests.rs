@@ -5,7 +5,6 @@ use std::time::Duration;
 use assent_core::digest::Digest;
 use assent_core::id::RequestId;
 use assent_core::policy::situation::Situation;
-use assent_core::principal::PrincipalKind;
 use assent_core::principal::is_visible;
 use assent_core::request::{Event, Fact, Filing, Request, Said, Standing, Step, Version};
 use assent_core::wire;
@@ -154,10 +153,7 @@ impl Authority {
     /// [`AppError::NotFound`].
     pub async fn request(&self, caller: &Caller, id: &str) -> Result<Request, AppError> {
         let request = self.current(id.parse()?).await?;
-        let principal = caller.principal();
-        let may = principal.kind == PrincipalKind::Person
-            || caller.is_administrator()
-            || request.requester().id == principal.id;
+        let may = caller.is_reader() || request.requester().id == caller.principal().id;
         if may { Ok(request) } else { Err(not_found(id)) }
     }
 
@@ -179,7 +175,7 @@ impl Authority {
         };
         requests.truncate(limit);
         let principal = caller.principal();
-        if principal.kind == PrincipalKind::Workload && !caller.is_administrator() {
+        if !caller.is_reader() {
             requests.retain(|request| request.requester().id == principal.id);
         }
         Ok(Listing { requests, next })

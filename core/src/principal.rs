@@ -62,6 +62,11 @@ impl PrincipalId {
     pub fn sub(&self) -> &str {
         &self.sub
     }
+
+    /// As entries of the audit log name whoever did something.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({"iss": self.iss, "sub": self.sub})
+    }
 }
 
 impl fmt::Display for PrincipalId {

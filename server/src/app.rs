@@ -66,6 +66,9 @@ use cached::Cached;
 use policies::Rules;
 use waiters::Waiters;
 
+/// How often a step is decided anew because its request has moved on meanwhile.
+const TRIES: usize = 5;
+
 /// What an authority is made of.
 #[derive(Debug)]
 pub struct Parts {

@@ -24,7 +24,7 @@ use assent_core::wire;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::app::{AppError, Authority};
+use crate::app::{AppError, Authority, TRIES};
 use crate::ledger::Commit;
 pub(super) use partner::PartnerError;
 use partner::There;
@@ -39,8 +39,6 @@ const FIRST_PAUSE: Span = Span::seconds(1);
 const LONGEST_PAUSE: Span = Span::minutes(2);
 /// How many calls to partners are under way at once.
 const AT_ONCE: usize = 256;
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 
 /// One thing to be done at a partner.
 type Task = (RequestId, String, Errand);

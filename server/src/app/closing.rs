@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 
-use crate::app::{AppError, Authority};
+use crate::app::{AppError, Authority, TRIES};
 use crate::broker::{BrokerError, Closed, Closing, Name};
 use crate::ledger::Commit;
 
@@ -25,8 +25,6 @@ const FIRST_PAUSE: Span = Span::seconds(1);
 const LONGEST_PAUSE: Span = Span::minutes(5);
 /// How many closings of one broker are under way at once.
 const AT_ONCE: usize = 4;
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 
 /// What is known of closing beyond the ledger. It can be lost: then everything is tried at once.
 #[derive(Debug, Default)]

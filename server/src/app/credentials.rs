@@ -13,12 +13,9 @@ use assent_core::wire;
 
 use crate::app::refusals::Attempt;
 use crate::app::requests::standing;
-use crate::app::{AppError, Authority, Caller, Wish};
+use crate::app::{AppError, Authority, Caller, TRIES, Wish};
 use crate::broker::{Asserts, BrokerError, Fields, Opening, Recall, Sought};
 use crate::ledger::{Commit, NewCall, Write};
-
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 
 impl Authority {
     /// Mints a credential: first the spent use is on record, then the broker opens what is wanted

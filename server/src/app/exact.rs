@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt as _};
 use zeroize::Zeroizing;
 
 use crate::app::refusals::Attempt;
-use crate::app::{AppError, Authority, Caller, Wish};
+use crate::app::{AppError, Authority, Caller, TRIES, Wish};
 use crate::ledger::{Call, Commit, LedgerError, NewCall, Piece, Write};
 
 /// The largest plan, as of its JSON.
@@ -25,8 +25,6 @@ const LARGEST_OF_ONE: u64 = 1024 * 1024 * 1024;
 const PIECE: usize = 1024 * 1024;
 /// How many plans are taken in at once: each is held, sealed, until its digest is known.
 pub(super) const AT_ONCE: usize = 4;
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 /// How long pieces that nothing keeps are left alone: longer than any call takes.
 const UNKEPT: Span = Span::minutes(10);
 

@@ -7,13 +7,11 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
 
 use crate::app::requests::checked;
-use crate::app::{AppError, Authority, Caller};
+use crate::app::{AppError, Authority, Caller, TRIES};
 use crate::ledger::{Commit, Keeping, Kept, States};
 
 /// How many requests are taken back at once: enough for the ledger to write them in groups.
 const AT_ONCE: usize = 64;
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 /// How often it is looked again for what was approved or minted meanwhile.
 const PASSES: usize = 3;
 /// How long an answer waits for brokers to close. What is open still then, it says.
@@ -184,7 +182,7 @@ impl Authority {
         let (by, at) = (caller.principal().id.clone(), self.clock.now());
         let entry = json!({
             "v": 1, "type": "all_revoked", "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()}, "environment": matching.environment,
+            "by": by.to_json(), "environment": matching.environment,
             "kind": matching.kind, "requester": matching.requester, "reason": reason,
         });
         self.ledger.keep(Keeping { what: Kept::Nothing, by, at, entry }).await?;

@@ -42,7 +42,7 @@ impl Authority {
         let (at, count) = (self.clock.now(), plan.facts.change_count);
         let mut entry = json!({
             "v": 1, "type": "plan_handed_in", "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()},
+            "by": by.to_json(),
             "plan": digest.to_string(), "changes": count,
         });
         if let (Some(saved), Some(entry)) = (saved, entry.as_object_mut()) {

@@ -97,7 +97,7 @@ impl Authority {
         let reason: String = error.to_string().chars().take(LONGEST_REASON).collect();
         let mut entry = json!({
             "v": 1, "type": "refused", "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()},
+            "by": by.to_json(),
             "refused": request.to_string(), "attempt": attempt.word(), "code": code,
             "reason": reason,
         });

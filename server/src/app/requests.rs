@@ -12,11 +12,9 @@ use serde_json::json;
 
 use crate::app::refusals::Attempt;
 use crate::app::situation::Asked;
-use crate::app::{AppError, Authority, BeginError, Caller, Wish};
+use crate::app::{AppError, Authority, BeginError, Caller, TRIES, Wish};
 use crate::ledger::{Beginning, Call, Commit, Met, NewCall, States, Write};
 
-/// How often a decision is taken anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 /// The hints may be lost; the truth is looked at again this often.
 const POLL: Duration = Duration::from_secs(15);
 
@@ -227,7 +225,7 @@ impl Authority {
         self.check_partners(&request).await?;
         let entry = json!({
             "v": 1, "type": "begun", "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()}, "begun": request.id().to_string(),
+            "by": by.to_json(), "begun": request.id().to_string(),
         });
         let (id, intent, key) = (request.id(), request.digest(), wish.key);
         if !self.ledger.begin(Beginning { request: id, intent, key, at, entry }).await? {

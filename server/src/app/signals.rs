@@ -100,7 +100,7 @@ impl Authority {
         let fact = if value.is_some() { "signal_told" } else { "signal_taken_back" };
         let mut entry = json!({
             "v": 1, "type": fact, "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()}, "name": name,
+            "by": by.to_json(), "name": name,
         });
         if let (Some(value), Some(entry)) = (&value, entry.as_object_mut()) {
             entry.insert("value".to_owned(), value.clone());

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::policy::document::Placed;
 use crate::policy::document::keys;
-use crate::policy::document::reader::{Fields, Reader};
-use crate::policy::document::{Place, Placed};
+use crate::policy::document::reader::{Reader, place_of};
 use crate::policy::glob::Glob;
-use crate::policy::yaml::{Key, Node, Yaml};
+use crate::policy::yaml::{Node, Yaml};
 use crate::principal::{LOCAL_ISSUER, PrincipalId};
 use crate::signal::event_token::Event;
 use crate::signal::source::{Meaning, Source, Speaker, Transmitter};
@@ -23,21 +23,6 @@ impl Reader<'_> {
 
     pub(super) fn transmitters(&mut self, node: &Node) -> BTreeMap<String, Placed<Transmitter>> {
         self.named(node, Self::transmitter)
-    }
-
-    fn named<T>(
-        &mut self,
-        node: &Node,
-        read: impl Fn(&mut Self, &str, &Node) -> Option<T>,
-    ) -> BTreeMap<String, Placed<T>> {
-        let mut named = BTreeMap::new();
-        for (Key { place, name }, node) in self.map(node).unwrap_or_default() {
-            self.name(place, name);
-            if let Some(value) = read(self, name, node) {
-                named.insert(name.clone(), Placed { place: place.clone(), value });
-            }
-        }
-        named
     }
 
     fn source(&mut self, name: &str, node: &Node) -> Option<Source> {
@@ -97,12 +82,7 @@ impl Reader<'_> {
             self.fault(place, format_args!("transmitter `{name}`: {problem}"));
         }
         let issuers = self.issuers(fields.get("issuers"));
-        let mut people = BTreeMap::new();
-        if let Some(node) = fields.get("people") {
-            for (key, node) in self.map(node).unwrap_or_default() {
-                people.extend(self.person(node).map(|person| (key.name.clone(), person)));
-            }
-        }
+        let people = fields.get("people").map(|node| self.numbered(node)).unwrap_or_default();
         if issuers.is_empty() && people.is_empty() {
             let message =
                 "it speaks of nobody: name `issuers` of whose people it does, or `people`";
@@ -213,11 +193,6 @@ impl Reader<'_> {
 fn is_audience(text: &str) -> bool {
     let hidden = |c: char| c.is_whitespace() || !crate::principal::is_visible(c);
     (1..=255).contains(&text.len()) && !text.chars().any(hidden)
-}
-
-/// Where the field stands; the whole entry where it is missing.
-fn place_of<'n>(fields: &Fields<'n>, field: &str, entry: &'n Node) -> &'n Place {
-    fields.get(field).map_or(&entry.place, |node| &node.place)
 }
 
 #[cfg(test)]

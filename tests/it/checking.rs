@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use assent_client::{Secret, wire};
-use assent_core::credential::{Algorithm, SigningKey};
 use assent_core::credential::dpop::Holder;
+use assent_core::credential::{Algorithm, SigningKey};
 use assent_core::time::Timestamp;
 use assent_example_service::{Authority, Guard, router};
 use aws_lc_rs::rand::SystemRandom;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use assent_client::IdempotencyKey;
-use assent_core::credential::{Algorithm, SigningKey};
 use assent_core::credential::dpop::Holder;
+use assent_core::credential::{Algorithm, SigningKey};
 use assent_core::time::Timestamp;
 use assent_example_service::{Authority, Guard, router};
 use aws_lc_rs::rand::SystemRandom;

@@ -631,7 +631,9 @@ fn a_key_is_read_or_refused() {
 
 /// Somebody's key, and a token that is bound to it.
 fn bound() -> (dpop::Holder, Minting) {
-    let holder = dpop::Holder::new(&SigningKey::generate(Algorithm::Es256, &SystemRandom::new()).unwrap()).unwrap();
+    let holder =
+        dpop::Holder::new(&SigningKey::generate(Algorithm::Es256, &SystemRandom::new()).unwrap())
+            .unwrap();
     let minting = mint_bound(Some(holder.thumbprint().unwrap()));
     (holder, minting)
 }

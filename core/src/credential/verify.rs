@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::canonical;
-use crate::credential::{Algorithm, MAX_LIFE};
 use crate::credential::dpop::{ProofError, Thumbprint};
 use crate::credential::possession;
+use crate::credential::{Algorithm, MAX_LIFE};
 use crate::id::{CredentialId, RequestId};
 use crate::time::{Span, Timestamp};
 use crate::token::PublicKey;

@@ -47,9 +47,10 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("signals", free("What other systems have told")),
                 (
                     "states",
-                    or_null(
-                        states(Concern::of_environments(), "What is the matter in the environment"),
-                    ),
+                    or_null(states(
+                        Concern::of_environments(),
+                        "What is the matter in the environment",
+                    )),
                 ),
                 ("suspended", or_null(some("name", "Rules whose later review was missed"))),
                 ("now", or_null(of("instant", "When"))),
@@ -88,12 +89,7 @@ pub(super) fn definitions() -> Vec<Definition> {
                         json!({"type": "array", "items": {"type": "string"}, "description": "That the issuer vouches for"}),
                     ),
                 ),
-                (
-                    "states",
-                    or_null(
-                        states(Concern::of_principals(), "What is the matter with it"),
-                    ),
-                ),
+                ("states", or_null(states(Concern::of_principals(), "What is the matter with it"))),
                 ("claims", free("What else the issuer vouches for")),
                 ("network", or_null(reference("given-network"))),
                 (

@@ -14,6 +14,7 @@ mod exchange;
 mod heartbeats;
 mod keys;
 mod live;
+mod pauses;
 mod plans;
 mod policies;
 mod possession;

@@ -24,6 +24,7 @@ use assent_core::wire;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::app::pauses::Pauses;
 use crate::app::{AppError, Authority, TRIES};
 use crate::ledger::Commit;
 pub(super) use partner::PartnerError;
@@ -33,9 +34,7 @@ use partner::There;
 const EVERY: Duration = Duration::from_secs(1);
 /// How long one look over there waits for something to change.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long to wait after the first try that failed; twice as long after each further one.
-const FIRST_PAUSE: Span = Span::seconds(1);
-/// How long to wait at most.
+/// How long to wait at most after a try that failed.
 const LONGEST_PAUSE: Span = Span::minutes(2);
 /// How many calls to partners are under way at once.
 const AT_ONCE: usize = 256;
@@ -50,20 +49,25 @@ pub(super) struct Errands {
     state: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     under_way: HashSet<Task>,
-    pauses: HashMap<Task, Pause>,
+    pauses: Pauses<Task>,
     /// What stands in the way, for people.
     problems: HashMap<(RequestId, String), String>,
     /// Access tokens there, each for one question.
     tokens: HashMap<(RequestId, String), (Secret, Timestamp)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Pause {
-    until: Timestamp,
-    length: Span,
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            under_way: HashSet::new(),
+            pauses: Pauses::new(LONGEST_PAUSE),
+            problems: HashMap::new(),
+            tokens: HashMap::new(),
+        }
+    }
 }
 
 impl Errands {
@@ -79,8 +83,7 @@ impl Errands {
     /// Whether the task is to be begun now; if so, it is under way from here on.
     fn begin(&self, task: &Task, now: Timestamp) -> bool {
         let mut known = self.known();
-        let pauses = known.pauses.get(task).is_some_and(|pause| now < pause.until);
-        !pauses && known.under_way.len() < AT_ONCE && known.under_way.insert(task.clone())
+        !known.pauses.is_pausing(task, now) && known.under_way.len() < AT_ONCE && known.under_way.insert(task.clone())
     }
 
     /// Notes how a try ended.
@@ -90,16 +93,14 @@ impl Errands {
         let (request, stage, errand) = task;
         let place = (*request, stage.clone());
         let Some(problem) = problem else {
-            known.pauses.remove(task);
+            known.pauses.done(task);
             known.problems.remove(&place);
             if *errand == Errand::Tell {
                 known.tokens.remove(&place);
             }
             return;
         };
-        let doubled = |pause: &Pause| Span::seconds(pause.length.as_seconds() * 2);
-        let length = known.pauses.get(task).map_or(FIRST_PAUSE, doubled).min(LONGEST_PAUSE);
-        known.pauses.insert(task.clone(), Pause { until: now.plus(length), length });
+        known.pauses.failed(task.clone(), now);
         // It may be what is refused.
         known.tokens.remove(&place);
         known.problems.insert(place, problem);

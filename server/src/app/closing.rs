@@ -1,7 +1,7 @@
 //! Closing what brokers opened. The record says what may exist outside; whoever is away when it is
 //! to be closed is asked again until it is gone, and keeps nobody else waiting.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,29 +14,28 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 
 use crate::app::{AppError, Authority, TRIES};
+use crate::app::pauses::Pauses;
 use crate::broker::{BrokerError, Closed, Closing, Name};
 use crate::ledger::Commit;
 
 /// How often it is looked whether something's time has come; what somebody ends is closed at once.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long to wait after the first try that failed; twice as long after each further one.
-const FIRST_PAUSE: Span = Span::seconds(1);
-/// How long to wait at most.
+/// How long to wait at most after a try that failed.
 const LONGEST_PAUSE: Span = Span::minutes(5);
 /// How many closings of one broker are under way at once.
 const AT_ONCE: usize = 4;
 
 /// What is known of closing beyond the ledger. It can be lost: then everything is tried at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Closings {
     ended: Notify,
-    pauses: Mutex<HashMap<CredentialId, Pause>>,
+    pauses: Mutex<Pauses<CredentialId>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Pause {
-    until: Timestamp,
-    length: Span,
+impl Default for Closings {
+    fn default() -> Self {
+        Self { ended: Notify::new(), pauses: Mutex::new(Pauses::new(LONGEST_PAUSE)) }
+    }
 }
 
 impl Closings {
@@ -46,20 +45,16 @@ impl Closings {
     }
 
     fn pauses(&self, id: CredentialId, now: Timestamp) -> bool {
-        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        pauses.get(&id).is_some_and(|pause| now < pause.until)
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).is_pausing(&id, now)
     }
 
     /// Notes how a try ended.
     fn tried(&self, id: CredentialId, done: bool, now: Timestamp) {
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        if done {
-            pauses.remove(&id);
-            return;
+        match done {
+            true => pauses.done(&id),
+            false => pauses.failed(id, now),
         }
-        let doubled = |pause: &Pause| Span::seconds(pause.length.as_seconds() * 2);
-        let length = pauses.get(&id).map_or(FIRST_PAUSE, doubled).min(LONGEST_PAUSE);
-        pauses.insert(id, Pause { until: now.plus(length), length });
     }
 }
 

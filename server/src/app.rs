@@ -219,18 +219,12 @@ impl Wish {
 impl Wish {
     /// An id that this wish and no other gives.
     fn access_id(&self) -> AccessId {
-        AccessId::from_bytes(self.own_bytes())
+        AccessId::from_bytes(self.key.head())
     }
 
     /// The same, of a signal.
     fn signal_id(&self) -> SignalId {
-        SignalId::from_bytes(self.own_bytes())
-    }
-
-    fn own_bytes(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        bytes.iter_mut().zip(self.key.as_bytes()).for_each(|(byte, key)| *byte = *key);
-        bytes
+        SignalId::from_bytes(self.key.head())
     }
 }
 

@@ -83,7 +83,9 @@ impl Errands {
     /// Whether the task is to be begun now; if so, it is under way from here on.
     fn begin(&self, task: &Task, now: Timestamp) -> bool {
         let mut known = self.known();
-        !known.pauses.is_pausing(task, now) && known.under_way.len() < AT_ONCE && known.under_way.insert(task.clone())
+        !known.pauses.is_pausing(task, now)
+            && known.under_way.len() < AT_ONCE
+            && known.under_way.insert(task.clone())
     }
 
     /// Notes how a try ended.

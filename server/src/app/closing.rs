@@ -13,8 +13,8 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 
-use crate::app::{AppError, Authority, TRIES};
 use crate::app::pauses::Pauses;
+use crate::app::{AppError, Authority, TRIES};
 use crate::broker::{BrokerError, Closed, Closing, Name};
 use crate::ledger::Commit;
 

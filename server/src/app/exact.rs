@@ -252,9 +252,7 @@ impl Authority {
 
     /// Removes what was sent and never kept, as of a call that was cut off.
     pub(super) async fn forget_pieces(&self, now: Timestamp) -> Result<(), AppError> {
-        let before =
-            now.as_millis().saturating_sub(i64::try_from(UNKEPT.as_seconds() * 1000).unwrap_or(0));
-        Ok(self.ledger.forget_pieces(Timestamp::from_millis(before)).await?)
+        Ok(self.ledger.forget_pieces(now.before(UNKEPT)).await?)
     }
 }
 

@@ -21,7 +21,7 @@ use assent_core::wire;
 pub use approval::ApprovalError;
 pub(crate) use entries::Entry;
 
-use crate::app::{AppError, Authority, Caller};
+use crate::app::{Authority, Caller};
 use crate::ledger::KeptDocument;
 use crate::policy::{Loaded, Reading, kept_name};
 

@@ -101,8 +101,7 @@ impl Authority {
                 let signed = introduction.sign(&signer, now, source);
                 let given = client.exchange(&signed.map_err(AppError::from)?).await?;
                 let life = Span::seconds(given.expires_in.as_secs());
-                let until =
-                    now.plus(Span::seconds(life.as_seconds().saturating_sub(MARGIN.as_seconds())));
+                let until = now.plus(life).before(MARGIN);
                 self.errands.known().tokens.insert(place, (given.token.clone(), until));
                 given.token
             }

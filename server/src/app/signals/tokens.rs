@@ -147,9 +147,7 @@ fn of_stream(told: &Told, transmitter: &str) -> Value {
 
 /// An id that this token and no other gives.
 fn id_of(event: &VerifiedEvent) -> SignalId {
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(event.mark().as_bytes()).for_each(|(byte, mark)| *byte = *mark);
-    SignalId::from_bytes(bytes)
+    SignalId::from_bytes(event.mark().head())
 }
 
 fn spent(event: &VerifiedEvent) -> Spent {

@@ -232,6 +232,8 @@ fn approved_by(
         let name = name.as_str().ok_or(EndorsementError::NoNames)?;
         let there = PrincipalId::said_by(&elsewhere.issuer, name);
         let there = there.map_err(|_| EndorsementError::NoNames)?;
+        // Policy writes each in one way, however they write it.
+        let name = &there.as_said_by(&elsewhere.issuer);
         let is_ours = there.iss() == expected.audience;
         let ours = is_ours.then(|| PrincipalId::local(there.sub()).ok()).flatten();
         let here = elsewhere.people.get(name);

@@ -150,13 +150,17 @@ impl Authority {
         principal: Principal,
     ) -> Result<(Access, Exchanged), ExchangeError> {
         let now = self.clock.now();
+        let life = trust.life(token, now);
+        if life == Span::ZERO {
+            return Err(refused("it is over", trust.issuer()));
+        }
         let new = NewAccess {
             id: self.chance.access_id(now).map_err(AppError::from)?,
             principal,
             administrator: false,
             purpose: Purpose::Token,
             parent: None,
-            life: trust.lifetime(),
+            life,
         };
         let origin = Origin {
             trust: trust.name().to_owned(),
@@ -177,7 +181,7 @@ impl Authority {
             access_token: secret.expose().to_owned(),
             issued_token_type: ACCESS_TOKEN.to_owned(),
             token_type: "Bearer".to_owned(),
-            expires_in: trust.lifetime().as_seconds(),
+            expires_in: life.as_seconds(),
         };
         Ok((access, given))
     }

@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::credential::Signer;
-use crate::id::{CredentialId, ReviewId};
+use crate::id::{CredentialId, ReviewId, SignalId};
 use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
 use crate::policy::situation::{Known, Situation};
 use crate::principal::{Principal, PrincipalKind};
 use crate::request::{Filing, Said, Verdict};
+use crate::signal::{Concern, OnGranted, Reactions, Says, Signal, Subject, Teller};
 use crate::wire::{event_from_json, event_to_json};
 
 const OURS: &str = "https://assent.platform.example";
@@ -222,6 +223,50 @@ fn t24_a_partner_does_not_speak_for_anybody_elses_people() {
     let State::Approved(approved) = step.next().state() else { panic!("{step:?}") };
     let olga = PrincipalId::new(THEIRS, "olga").unwrap();
     assert_eq!(approved.counted, [PrincipalId::local("bob").unwrap(), olga].into());
+}
+
+#[test]
+fn t07_however_a_name_is_written_it_is_one_person() {
+    let (request, _) = asked();
+    let pen = Pen::new();
+    let mut claims = claims(&request);
+    // Alicia there is our alice, who asks; rob is our bob, who has approved here.
+    claims["approved_by"] = json!([format!("{THEIRS}#alicia")]);
+    let error = endorse(&request, pen.evidence(&claims)).unwrap_err();
+    assert!(error.to_string().contains("`alice`, who approved there, is behind"), "{error}");
+    claims["approved_by"] = json!([format!("{THEIRS}#rob")]);
+    let error = endorse(&request, pen.evidence(&claims)).unwrap_err();
+    assert!(error.to_string().contains("0 of those who count"), "{error}");
+}
+
+#[test]
+fn t11_who_is_suspended_does_not_count_from_there() {
+    let (request, _) = asked();
+    let pen = Pen::new();
+    let olga = PrincipalId::new(THEIRS, "olga").unwrap();
+    let none = policy().membership(at(20)).with_suspended([olga.clone()].into());
+    let evidence = pen.evidence(&claims(&request));
+    let waiting = request.endorse("r/theirs", evidence, &none, at(20)).unwrap();
+    assert_eq!(waiting.next().state().word(), "pending");
+
+    let granted = endorse(&request, pen.evidence(&claims(&request))).unwrap();
+    let granted = granted.next();
+    assert!(granted.still_holds(&policy().membership(at(21))));
+    assert!(!granted.still_holds(&none));
+    let signal = Signal {
+        id: SignalId::from_bytes([5; 16]),
+        at: at(21),
+        about: Subject::Person(olga),
+        says: Says::Is(Concern::Suspended),
+        until: None,
+        reason: "gone".to_owned(),
+        teller: Teller::Administrator,
+        topic: None,
+        told_at: at(21),
+        reactions: Reactions { approved: OnGranted::Revoke, ..Reactions::to(Concern::Suspended) },
+    };
+    let stopped = granted.stop(&signal, at(21)).unwrap();
+    assert_eq!(stopped.next().state().word(), "revoked");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! tokens is believed, a test of core shows on a corpus of its own; here they are timed.
 
 mod checking;
+mod ending;
 mod refusing;
 mod serving;
 mod world;
@@ -41,6 +42,7 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
     checking::run(&world, effort)?;
     serving::run(&world, effort)?;
     refusing::run(&world, effort)?;
+    ending::run(&world, effort)?;
     foreign(effort)
 }
 
@@ -153,7 +155,7 @@ impl Signer {
         let good = self.token("ES256", &json!({}), &json!({}))?;
         // Every byte, changed in several ways.
         for at in 0..good.len() {
-            for other in *b"A_.=~\n0zQ7-%" {
+            for other in *b"A_.=~\n0zQ7-% +/{\"\0" {
                 let mut bytes = good.clone().into_bytes();
                 let byte = bytes.get_mut(at).context("no byte")?;
                 if *byte == other {

@@ -101,7 +101,7 @@ async fn end(end: End, server: &Server, root: &Caller, request: &str) {
 }
 
 #[tokio::test]
-async fn t56_what_ends_while_it_is_opened_is_closed_and_never_handed_out() {
+async fn what_ends_while_it_is_opened_is_closed_and_never_handed_out() {
     for ending in [End::Signal, End::Order, End::Revoked, End::Time, End::Silence] {
         let slow = Arc::new(Slow::default());
         let brokers = Brokers::new([("slow".to_owned(), Arc::clone(&slow) as _)].into());

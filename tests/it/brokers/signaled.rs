@@ -86,7 +86,7 @@ async fn ends(world: &World, root: &Caller, held: Held, signal: &str) {
 }
 
 #[tokio::test]
-async fn t11_a_signal_about_a_person_ends_their_open_session_and_what_is_done_for_them() {
+async fn a_signal_about_a_person_ends_their_open_session_and_what_is_done_for_them() {
     let world = serve(Database::start().await).await;
     let root = world.server.administrator().await;
     let (ci, zoe) =

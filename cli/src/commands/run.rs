@@ -65,9 +65,15 @@ pub(crate) async fn run(
         return Ok(ask.exit());
     }
     let environment = child::Environment { request: &request, credential: &credential, client };
-    let ended = tokio::select! {
-        ended = child::run(&command, &environment, &mut signals) => ended,
-        never = client.keep_alive(&credential.id, credential.heartbeat.as_deref()) => match never {},
+    let ended = {
+        let mut running = pin!(child::run(&command, &environment, &mut signals));
+        tokio::select! {
+            ended = &mut running => ended,
+            _over = client.keep_alive(&credential.id, credential.heartbeat.as_deref()) => {
+                output.talk(format!("{} has ended; the command still runs", clean(&credential.id)));
+                running.await
+            }
+        }
     };
     match ended.failed {
         None => complete(&request, &credential, client, output).await,

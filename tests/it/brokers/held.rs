@@ -7,7 +7,7 @@ use assent_client::wire;
 use assent_core::time::Span;
 use assent_server::policy::Source;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::database::Database;
 use super::{World, brokers, brokers_yaml};
@@ -46,6 +46,7 @@ struct Run {
     child: Child,
     asks: ChildStdin,
     answers: BufReader<ChildStdout>,
+    talk: BufReader<ChildStderr>,
 }
 
 impl Run {
@@ -65,7 +66,8 @@ impl Run {
         let mut child = command.spawn().unwrap();
         let asks = child.stdin.take().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
-        Self { child, asks, answers }
+        let talk = BufReader::new(child.stderr.take().unwrap());
+        Self { child, asks, answers, talk }
     }
 
     /// One line that the database answers.
@@ -76,12 +78,21 @@ impl Run {
         line.trim().to_owned()
     }
 
-    /// Ends psql, and with it the run; what the run said.
-    async fn end(self) -> String {
+    /// Reads on until the run says this.
+    async fn says(&mut self, part: &str) {
+        let mut line = String::new();
+        while !line.contains(part) {
+            line.clear();
+            assert!(self.talk.read_line(&mut line).await.unwrap() > 0, "it never says `{part}`");
+        }
+    }
+
+    /// Ends psql, and with it the run; what the run said last.
+    async fn end(mut self) -> String {
         drop(self.asks);
-        let did = self.child.wait_with_output().await.unwrap();
-        let talk = String::from_utf8(did.stderr).unwrap();
-        assert!(did.status.success(), "{talk}");
+        let mut talk = String::new();
+        self.talk.read_to_string(&mut talk).await.unwrap();
+        assert!(self.child.wait().await.unwrap().success(), "{talk}");
         talk
     }
 
@@ -175,6 +186,7 @@ async fn a_run_tells_what_ended_its_credential_before_the_command_did() {
     // As if the machine had slept: no sign of life comes in time.
     world.server.time().pass(Span::seconds(3));
     assert_eq!(world.server.authority.sweep().await.unwrap(), 1);
+    run.says(&format!("{} has ended; the command still runs", entry.credential.id)).await;
     let talk = run.end().await;
     let wanted = format!("{} was silent before the command ended\n", entry.credential.id);
     assert!(talk.ends_with(&wanted), "{talk}");

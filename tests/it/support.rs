@@ -3,6 +3,7 @@
 mod answer;
 mod binary;
 mod caller;
+mod command;
 mod issuer;
 mod provider;
 mod stand_in;
@@ -41,10 +42,11 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
+pub(crate) use command::{Did, assent};
 pub(crate) use issuer::{Issuer, Manner};
 pub(crate) use provider::Provider;
 pub(crate) use stand_in::{Asked, Reply, StandIn, Ways};
-pub(crate) use story::{approve, deny, filing, intent, mint, until};
+pub(crate) use story::{approve, deny, eventually, filing, intent, mint, until};
 pub(crate) use time::Time;
 
 /// Like the policy of `--dev`, and a rule for whatever else a test needs.

@@ -64,6 +64,8 @@ pub(crate) struct CredentialListArgs {
 pub(crate) struct HeartbeatArgs {
     /// The credential's id
     pub(crate) id: CredentialId,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }
 
 #[derive(Debug, Args)]

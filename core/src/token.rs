@@ -79,6 +79,9 @@ pub enum TokenError {
     /// It would be good for longer than any run takes.
     #[error("it lives longer than {MAX_LIFE}")]
     TooLong,
+    /// It is bound to a key (RFC 7800), and nothing here proves that whoever sends it holds that key.
+    #[error("it is bound to a key, of which an exchange takes no proof")]
+    Bound,
 }
 
 /// What a token says that it is (RFC 8725 section 3.11).
@@ -207,6 +210,9 @@ impl UnverifiedToken {
         let key = keys.get(&self.key_id).ok_or(TokenError::UnknownKey)?;
         key.verify(&self.algorithm, self.input.as_bytes(), &self.signature)?;
         let expires_at = self.check_time(now)?;
+        if self.claims.contains_key("cnf") {
+            return Err(TokenError::Bound);
+        }
         Ok(VerifiedToken {
             typ: self.typ,
             issuer: self.issuer.clone(),

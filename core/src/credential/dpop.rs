@@ -208,7 +208,8 @@ impl Proof {
             | TokenError::Signature
             | TokenError::Expired(_)
             | TokenError::TooEarly(_)
-            | TokenError::TooLong => ProofError::Signature,
+            | TokenError::TooLong
+            | TokenError::Bound => ProofError::Signature,
         })?;
         Ok(Self { key: header.thumbprint, claims: object(claims)? })
     }

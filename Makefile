@@ -42,6 +42,7 @@ bench:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --package assent-core --no-default-features -- --deny warnings
 	terraform fmt -check -recursive examples
 
 docs:

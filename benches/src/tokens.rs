@@ -151,8 +151,13 @@ impl Signer {
     fn hostile(&self) -> Result<Vec<String>> {
         let mut all = Vec::new();
         let good = self.token("ES256", &json!({}), &json!({}))?;
-        // Every byte, changed in several ways.
+        // Every byte: the token ends before it, it is said twice, left out, or another.
         for at in 0..good.len() {
+            let (before, from) = good.split_at(at);
+            let (byte, after) = from.split_at(1);
+            all.push(before.to_owned());
+            all.push(format!("{before}{byte}{byte}{after}"));
+            all.push(format!("{before}{after}"));
             for other in *b"A_.=~\n0zQ7-%" {
                 let mut bytes = good.clone().into_bytes();
                 let byte = bytes.get_mut(at).context("no byte")?;

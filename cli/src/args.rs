@@ -101,7 +101,7 @@ impl Printing {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Ask for approval of one exact action
     Request(RequestArgs),
     /// List requests, newest first

@@ -44,7 +44,7 @@ pub(crate) async fn dispatch(
 ) -> Result<Exit, Failure> {
     let client = || Server::settle(&cli.server, environment)?.client(&cli.server);
     match cli.command {
-        Command::Serve(args) => serve::run(args, environment, output).await,
+        Command::Serve(args) => serve::run(*args, environment, output).await,
         Command::Request(args) => request::run(args, &client()?, environment, output).await,
         Command::List(args) => list::run(args, &client()?, output).await,
         Command::Show(args) => show::run(args, &client()?, output).await,

@@ -4,10 +4,11 @@ mod between;
 mod killed;
 mod lying;
 mod refused;
+mod silent;
 mod subjects;
 
 use assent_client::wire;
-use assent_core::request::{Fact, Request};
+use assent_core::request::{AbroadFact, Fact, Request};
 use assent_core::time::Span;
 use assent_core::wire::event_from_json;
 use assent_server::issuers::Reach;
@@ -207,18 +208,13 @@ async fn t53_the_record_proves_the_endorsement_and_any_other_word_in_it_is_found
     let (replayed, events) = world.replayed(&shown.id).await;
     assert_eq!(replayed.state().word(), "approved");
     let at = events.iter().position(|event| {
-        matches!(
-            &event.fact,
-            Fact::Abroad { what: assent_core::request::AbroadFact::Endorsed { .. }, .. }
-        )
+        matches!(&event.fact, Fact::Abroad { what: AbroadFact::Endorsed { .. }, .. })
     });
     let at = at.unwrap();
     let changed = |change: fn(&mut assent_core::endorsement::Endorsement, &mut String)| {
         let mut events = events.clone();
-        if let Fact::Abroad {
-            what: assent_core::request::AbroadFact::Endorsed { endorsement, evidence },
-            ..
-        } = &mut events[at].fact
+        if let Fact::Abroad { what: AbroadFact::Endorsed { endorsement, evidence }, .. } =
+            &mut events[at].fact
         {
             change(endorsement, &mut evidence.token);
         }

@@ -96,6 +96,9 @@ fn sealing_key(folder: &Path, name: &str, byte: u8) -> PathBuf {
     file
 }
 
+/// The idempotency key of a rotation, and the signing key it made if that was acknowledged.
+type Rotation = (String, Option<String>);
+
 async fn ids(who: &Caller) -> Vec<(String, String)> {
     let keys = who.client.signing_keys().await.unwrap().keys;
     keys.into_iter().filter(|key| key.algorithm == "ES256").map(|key| (key.id, key.stage)).collect()
@@ -109,7 +112,7 @@ async fn t56_kill_9_in_the_middle_of_a_rotation_leaves_one_key_that_signs() {
     let token = served.root().await;
     let mut lost = 0;
     for cycle in 0..cycles(6) {
-        let made: Arc<Mutex<Vec<(String, Option<String>)>>> = Arc::default();
+        let made: Arc<Mutex<Vec<Rotation>>> = Arc::default();
         let acknowledged = Arc::new(AtomicUsize::new(0));
         let pressing: Vec<_> = (0..3)
             .map(|client| {

@@ -15,6 +15,7 @@ mod crash;
 mod docs;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod ledger;

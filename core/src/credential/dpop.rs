@@ -208,8 +208,8 @@ impl Proof {
             | TokenError::Signature
             | TokenError::Expired(_)
             | TokenError::TooEarly(_)
-            | TokenError::TooLong
-            | TokenError::Bound => ProofError::Signature,
+            | TokenError::Bound
+            | TokenError::TooLong => ProofError::Signature,
         })?;
         Ok(Self { key: header.thumbprint, claims: object(claims)? })
     }

@@ -7,8 +7,7 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SecureRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -205,7 +204,8 @@ impl SigningKey {
             Pair::EdDsa(pair) => pair.try_sign(input).map(|made| made.as_ref().to_vec()),
             Pair::Rs256(pair) => {
                 let mut made = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, random, input, &mut made).map(|()| made)
+                pair.sign(&aws_lc_rs::signature::RSA_PKCS1_SHA256, random, input, &mut made)
+                    .map(|()| made)
             }
         };
         signed.map_err(|_| KeyError::NoRandomness)

@@ -4,7 +4,7 @@
 //! What is still to be done there follows from the record alone, so an authority that was killed at
 //! any point finds it again.
 
-#[cfg(all(test, feature = "wire"))]
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,7 +14,7 @@ async fn main() -> Result<()> {
     let [authority, token, listen, base, audience] = words.as_slice() else {
         bail!("usage: assent-example-service AUTHORITY TOKEN-FILE LISTEN PUBLIC-URL AUDIENCE");
     };
-    let token = std::fs::read_to_string(token).with_context(|| format!("{token}"))?;
+    let token = std::fs::read_to_string(token).with_context(|| token.clone())?;
     let token = Secret::new(token.trim().to_owned());
     let authority = Authority::reach(authority, token, now()).await;
     let authority = authority.context("the authority's keys cannot be had")?;

@@ -21,16 +21,16 @@ pub struct ApiError {
     status: StatusCode,
     kind: &'static str,
     code: &'static str,
-    detail: String,
+    detail: Box<str>,
     errors: Vec<ProblemField>,
     intent: Option<Box<Intent>>,
-    private: Option<String>,
-    nonce: Option<String>,
+    private: Option<Box<str>>,
+    nonce: Option<Box<str>>,
 }
 
 impl ApiError {
     /// An answer of this status and code that says this.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Box<str>>) -> Self {
         let (kind, detail) = ("about:blank", detail.into());
         Self {
             status,
@@ -68,7 +68,7 @@ impl ApiError {
 
     fn internal(code: &'static str, detail: &str, private: String) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        Self { private: Some(private), ..Self::new(status, code, detail) }
+        Self { private: Some(private.into()), ..Self::new(status, code, detail) }
     }
 
     /// The status.
@@ -94,7 +94,7 @@ impl ApiError {
     /// Writes the private cause to the log.
     pub fn log(&self) {
         if let Some(private) = &self.private {
-            tracing::error!(code = self.code, cause = private, "a call could not be answered");
+            tracing::error!(code = self.code, cause = &**private, "a call could not be answered");
         }
     }
 }
@@ -190,10 +190,11 @@ impl From<AppError> for ApiError {
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
             AppError::PartnerAway { .. } => Self::new(S::SERVICE_UNAVAILABLE, "partner_away", text),
             AppError::NotOpened { .. } => Self {
-                private: Some(text.clone()),
+                private: Some(text.clone().into()),
                 ..Self::new(S::BAD_GATEWAY, "not_opened", text)
             },
             AppError::Proof { error, nonce } => {
+                let nonce = nonce.map(Into::into);
                 Self { nonce, ..Self::new(S::BAD_REQUEST, proof_code(&error), text) }
             }
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
@@ -345,7 +346,7 @@ impl IntoResponse for ApiError {
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
             code: self.code.to_owned(),
-            detail: self.detail,
+            detail: self.detail.into(),
             errors: self.errors,
             intent: self.intent,
         };

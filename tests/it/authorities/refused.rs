@@ -86,11 +86,11 @@ async fn t24_what_endorses_a_request_opens_nothing_else() {
     let world = World::new().await;
     let (shown, _) = world.approved("a token on record").await;
     let (_, events) = world.replayed(&shown.id).await;
-    let token = events.iter().find_map(|event| match &event.fact {
-        Fact::Abroad {
-            what: assent_core::request::AbroadFact::Endorsed { evidence, .. }, ..
-        } => Some(evidence.token.clone()),
-        _ => None,
+    let token = events.iter().find_map(|event| {
+        let Fact::Abroad { what: AbroadFact::Endorsed { evidence, .. }, .. } = &event.fact else {
+            return None;
+        };
+        Some(evidence.token.clone())
     });
     let form = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),

@@ -1,4 +1,5 @@
 //! What a partner may say, and every way in which it can lie.
+#![cfg(feature = "wire")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -200,6 +201,27 @@ fn t07_who_is_behind_the_change_or_has_spoken_does_not_count_from_there() {
     let mut claims = claims(&request);
     claims["approved_by"] = json!(["rob", "olga"]);
     assert!(endorse(&request, pen.evidence(&claims)).is_ok(), "olga is enough");
+}
+
+#[test]
+fn t24_a_partner_does_not_speak_for_anybody_elses_people() {
+    let (request, _) = asked();
+    let pen = Pen::new();
+    let endorsed = |names: Value| {
+        let mut claims = claims(&request);
+        claims["approved_by"] = names;
+        endorse(&request, pen.evidence(&claims))
+    };
+    for name in [format!("{OURS}#carol"), "https://github.com#583231".to_owned()] {
+        let error = endorsed(json!([name])).unwrap_err();
+        assert!(error.to_string().contains("0 of those who count"), "{name}: {error}");
+    }
+    let error = endorsed(json!(["assent:local#carol", "olga"])).unwrap_err();
+    assert!(error.to_string().contains("does not say who approved"), "{error}");
+    let step = endorsed(json!([format!("{OURS}#carol"), format!("{THEIRS}#olga")])).unwrap();
+    let State::Approved(approved) = step.next().state() else { panic!("{step:?}") };
+    let olga = PrincipalId::new(THEIRS, "olga").unwrap();
+    assert_eq!(approved.counted, [PrincipalId::local("bob").unwrap(), olga].into());
 }
 
 #[test]

@@ -175,8 +175,8 @@ fn not_believed(error: TokenError) -> PushError {
         | TokenError::Claim(_)
         | TokenError::Expired(_)
         | TokenError::TooEarly(_)
-        | TokenError::TooLong
-        | TokenError::Bound => PushError::Request(told),
+        | TokenError::Bound
+        | TokenError::TooLong => PushError::Request(told),
     }
 }
 

@@ -231,6 +231,11 @@ impl Policy {
         self.records.authorities.get(name)
     }
 
+    /// The authority of another organisation that issues credentials under this name.
+    pub fn authority_of(&self, issuer: &str) -> Option<&Partner> {
+        self.records.authorities.values().find(|partner| partner.issuer() == issuer)
+    }
+
     /// The workloads whose word counts, in order of their names.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         self.signals.sources.values()

@@ -104,6 +104,8 @@ pub(crate) struct Setup {
     pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
     pub(crate) rates: Rates,
+    /// Where others find it, if not where it listens.
+    pub(crate) public: Option<String>,
 }
 
 impl Default for Setup {
@@ -118,6 +120,7 @@ impl Default for Setup {
             keys: KeySettings::default(),
             plan_retention: None,
             rates: Rates::default(),
+            public: None,
         }
     }
 }
@@ -249,11 +252,12 @@ impl Server {
             keys,
             plan_retention,
             rates,
+            public,
         } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let base = format!("http://{address}");
+        let base = public.unwrap_or_else(|| format!("http://{address}"));
         let closing = CancellationToken::new();
         let kept = Arc::clone(&ledger);
         // A ledger outlives what is left of a server; its keys must open all the same.

@@ -125,6 +125,11 @@ impl Partner {
         &self.asked.issuer
     }
 
+    /// For whom tokens are over there.
+    pub fn audience(&self) -> &str {
+        &self.asked.audience
+    }
+
     /// Where its keys come from.
     pub fn keys(&self) -> &KeySource {
         &self.keys

@@ -76,6 +76,11 @@ impl ApiError {
         self.status
     }
 
+    /// The stable word for what is wrong.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// What the caller is told.
     pub fn detail(&self) -> &str {
         &self.detail

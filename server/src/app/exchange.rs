@@ -32,6 +32,9 @@ pub enum ExchangeError {
     /// Its issuer's keys are not to be had, and those that were had are too old.
     #[error("the keys of the token's issuer are not to be had; try again")]
     IssuerAway,
+    /// Its issuer, who can take it back, cannot be asked whether it has.
+    #[error("the token's issuer cannot be asked whether it still stands; try again")]
+    Unanswered,
     /// Too often, from one place.
     #[error("too many tokens from your address; try again later")]
     TooMany(Span),
@@ -81,6 +84,11 @@ impl Authority {
         };
         let trusts: Vec<&Trust> = policy.trusts().filter(about).collect();
         let Admitted { trust, token, principal } = self.admitted(&token, &trusts).await?;
+        if let Err(Objection { reason, is_away }) = self.check_still_stands(trust, presented).await
+        {
+            let refused = refused(&reason, trust.issuer());
+            return Err(if is_away { ExchangeError::Unanswered } else { refused });
+        }
         if let Some(who) = self.suspended_among(&principal, self.clock.now()) {
             return Err(refused(&format!("`{who}` is suspended"), trust.issuer()));
         }
@@ -141,6 +149,30 @@ impl Authority {
         let principal = trust.admit(&token).map_err(|error| object(error.to_string()))?;
         let principal = self.with_ours(principal);
         Ok(Admitted { trust, token, principal })
+    }
+
+    /// That another authority has not taken its credential back. It can be asked where policy lists it
+    /// as a partner; elsewhere what it signed counts until it expires.
+    pub(super) async fn check_still_stands(
+        &self,
+        trust: &Trust,
+        presented: &Secret,
+    ) -> Result<(), Objection> {
+        let policy = self.policy();
+        let partner = policy.authority_of(trust.issuer());
+        let partner = partner.filter(|_| trust.shape() == Some(Shape::Assent));
+        let Some(partner) = partner else { return Ok(()) };
+        match self.stands_there(partner, presented).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let reason = "it was taken back there, or used".to_owned();
+                Err(Objection { reason, is_away: false })
+            }
+            Err(error) => {
+                let reason = format!("its issuer cannot be asked whether it still stands: {error}");
+                Err(Objection { reason, is_away: true })
+            }
+        }
     }
 
     async fn issue_for(

@@ -523,6 +523,8 @@ async fn t68_who_begins_too_often_is_asked_to_wait() {
     let answer = from("203.0.113.9").await;
     assert_eq!((answer.status, answer.str("error").as_str()), (429, "temporarily_unavailable"));
     assert_eq!(answer.headers["retry-after"], "6");
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert!(!answer.str("error_description").is_empty(), "{answer:?}");
     from("203.0.113.10").await.is(200);
     server.time().pass(Span::seconds(6));
     from("203.0.113.9").await.is(200);

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod issuers;
+mod often;
 mod provider;
 mod trial;
 

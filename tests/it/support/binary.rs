@@ -68,6 +68,17 @@ impl Binary {
         Self::start_listening(&place.to_string(), Begun::Dev, data, policy, &[]).await
     }
 
+    /// The same, where others find it at this URL.
+    pub(crate) async fn start_behind(
+        place: SocketAddr,
+        url: &str,
+        data: &Path,
+        policy: &Path,
+    ) -> Self {
+        let more = [Path::new("--public-url"), Path::new(url)];
+        Self::start_listening(&place.to_string(), data, policy, &more).await
+    }
+
     /// The same with more arguments.
     pub(crate) async fn start_with(data: &Path, policy: &Path, more: &[&Path]) -> Self {
         Self::start_listening("127.0.0.1:0", Begun::Dev, data, policy, more).await

@@ -304,3 +304,24 @@ fn what_was_taken_back_ends_the_grant_and_what_is_over_is_told() {
     let expired = request.lapse(at(25 * 60)).unwrap();
     assert_eq!(expired.next().errands(at(25 * 60)), [("r/theirs".to_owned(), Errand::Tell)]);
 }
+
+#[test]
+fn t56_while_a_spent_use_becomes_a_token_nobody_there_is_told_that_it_is_over() {
+    let (request, _) = asked();
+    let endorsed = endorse(&request, Pen::new().evidence(&claims(&request))).unwrap();
+    let errand = |request: &Request, minute| request.errands(at(minute));
+    let id = CredentialId::new(at(21), [7; 10]);
+    let (alice, members) = (person("alice"), policy().membership(at(21)));
+    let spend = crate::request::Spend::on(id, "aws");
+    let spent = endorsed.next().consume(&alice, spend, &members, at(21)).unwrap();
+    let spent = spent.step().next().clone();
+    assert_eq!(spent.state().word(), "consumed");
+    assert_eq!(errand(&spent, 21), [("r/theirs".to_owned(), Errand::Watch)]);
+    assert!(spent.told_elsewhere("r/theirs", at(21)).is_none());
+    let minted = spent.minted(id, Digest::of(b"token"), at(21)).unwrap();
+    assert_eq!(errand(minted.next(), 21), [("r/theirs".to_owned(), Errand::Watch)]);
+    let over = minted.next().complete(&alice, at(22)).unwrap();
+    assert_eq!(errand(over.next(), 22), [("r/theirs".to_owned(), Errand::Tell)]);
+    // One that never became a token is over, too.
+    assert_eq!(errand(&spent, 40), [("r/theirs".to_owned(), Errand::Tell)]);
+}

@@ -1,7 +1,7 @@
 //! Minting, looking at, redeeming and taking back credentials.
 
 use assent_core::access::Purpose;
-use assent_core::credential::dpop::Thumbprint;
+use assent_core::credential::dpop::{Shown, Thumbprint};
 use assent_core::credential::{Assertion, Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
@@ -35,10 +35,10 @@ impl Authority {
         caller: &Caller,
         id: &str,
         wanted: wire::MintRequest,
-        key: Option<Thumbprint>,
+        shown: Option<&Shown>,
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
-        let minted = self.try_mint(caller, id, wanted, key, wish).await;
+        let minted = self.try_mint(caller, id, wanted, shown, wish).await;
         self.noted(caller, id, Attempt::Mint, minted).await
     }
 
@@ -47,20 +47,21 @@ impl Authority {
         caller: &Caller,
         id: &str,
         wanted: wire::MintRequest,
-        key: Option<Thumbprint>,
+        shown: Option<&Shown>,
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
-        let spend = self.spend(wanted, key)?;
+        let spend = self.spend(wanted, shown.map(Shown::key))?;
         // What could not be signed is refused before the use is spent.
         self.signer(&spend.audience)?;
         if let Some(call) = self.ledger.recall(wish.key).await? {
-            return self.mint_again(caller, call, wish).await;
+            return self.mint_again(caller, call, shown, wish).await;
         }
         let asked = self.request(caller, id).await?;
         // Nobody else would be given anything, so nobody is asked on their behalf.
         if asked.requester().id == caller.principal().id {
             self.check_partners(&asked).await?;
         }
+        let mut unused = shown;
         for _ in 0..TRIES {
             let turn = self.before_the_next_signal().await;
             let request = self.request(caller, id).await?;
@@ -69,6 +70,7 @@ impl Authority {
             let sealed =
                 request.consume(caller.principal(), spend.clone(), &self.membership(), now)?;
             self.check_broker(&request, spend.broker.as_deref())?;
+            self.use_up(caller, unused.take())?;
             let credential = Some(spend.credential);
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential });
             let step = sealed.step().clone();
@@ -81,7 +83,9 @@ impl Authority {
                     let grant = sealed.release(&receipt).ok_or(AppError::CredentialOver)?;
                     return self.hand_out(&request, grant).await;
                 }
-                Commit::Repeated(call) => return self.mint_again(caller, call, wish).await,
+                Commit::Repeated(call) => {
+                    return self.mint_again(caller, call, unused, wish).await;
+                }
                 Commit::Conflict | Commit::Open(_) => {}
             }
         }
@@ -136,6 +140,7 @@ impl Authority {
         &self,
         caller: &Caller,
         call: crate::ledger::Call,
+        shown: Option<&Shown>,
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
         if call.asked != wish.asked {
@@ -149,6 +154,7 @@ impl Authority {
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);
         let grant = call.credential.and_then(again).ok_or(AppError::CredentialOver)?;
+        self.use_up(caller, shown)?;
         self.hand_out(&request, grant).await
     }
 

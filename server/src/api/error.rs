@@ -175,6 +175,7 @@ impl From<AppError> for ApiError {
             AppError::FetchPlan(error) => fetch_plan(&error, text),
             AppError::TooLarge { .. } => Self::new(S::PAYLOAD_TOO_LARGE, "too_large", text),
             AppError::BodyLost => Self::new(S::BAD_REQUEST, "body_lost", text),
+            AppError::TooSlow => Self::new(S::REQUEST_TIMEOUT, "too_slow", text),
             AppError::TooMuchKept => Self::new(S::CONFLICT, "too_much_kept", text),
             AppError::Sealed(_) => Self::internal(
                 "sealed",

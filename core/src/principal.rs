@@ -53,6 +53,16 @@ impl PrincipalId {
         Self::new(LOCAL_ISSUER, sub)
     }
 
+    /// The same as the authority of this URL knows them: whoever others know as of that issuer is one
+    /// of its own.
+    #[must_use]
+    pub fn seen_by(self, authority: &str) -> Self {
+        match self.iss == authority {
+            true => Self { iss: LOCAL_ISSUER.to_owned(), ..self },
+            false => self,
+        }
+    }
+
     /// Who vouches for the subject.
     pub fn iss(&self) -> &str {
         &self.iss

@@ -222,21 +222,29 @@ impl Authority {
             Some(_) => self.current(request.id()).await?,
             None => request,
         };
-        let now = self.clock.now();
-        let is_good = |issued: &Issued| {
-            issued.is_live(now)
-                && issued.redeemed_at.is_none()
-                && issued.fingerprint == Some(Digest::of(token.expose().as_bytes()))
-        };
-        // From the moment on that a signal was acknowledged, whether or not it was followed through.
-        let is_cut = self.is_cut(&request, now);
-        match !is_cut && request.credential(claims.id).is_some_and(is_good) {
+        let unspent = |issued: &Issued| issued.redeemed_at.is_none();
+        let is_unspent = request.credential(claims.id).is_some_and(unspent);
+        let fingerprint = Digest::of(token.expose().as_bytes());
+        match is_unspent && self.is_good(&request, claims.id, fingerprint) {
             true => Ok(active(claims)),
             false => Ok(inactive),
         }
     }
 
-    /// Spends a token for the service that was shown it; once.
+    /// Whether this is the token of a credential that holds still, spent or not: from the moment on that
+    /// a signal was acknowledged it does not, whether or not the signal was followed through.
+    fn is_good(&self, request: &Request, id: CredentialId, fingerprint: Digest) -> bool {
+        let now = self.clock.now();
+        let live = |issued: &Issued| issued.is_live_token(fingerprint, now);
+        request.credential(id).is_some_and(live) && !self.is_cut(request, now)
+    }
+
+    /// Spends a token for the service that was shown it; once. Who is the service for an audience is
+    /// not known here: whoever holds the token can spend it, as they could use it, and it is on record
+    /// who did.
+    ///
+    /// The same wish again has the same answer, as long as the credential holds: what was taken back
+    /// meanwhile is not to be acted on by whoever asks only now.
     ///
     /// # Errors
     /// [`AppError::Redeem`].
@@ -255,11 +263,19 @@ impl Authority {
             if call.asked != wish.asked {
                 return Err(AppError::KeyReused);
             }
-            return Ok(active(claims));
+            let request = self.current(claims.request).await?;
+            return match self.is_good(&request, claims.id, fingerprint) {
+                true => Ok(active(claims)),
+                false => Err(AppError::Redeem(RedeemError::Inactive)),
+            };
         }
         self.check_passed_on((token, &claims), passed_on)?;
         for _ in 0..TRIES {
+            let _turn = self.before_the_next_signal().await;
             let request = self.current(claims.request).await?;
+            if self.is_cut(&request, self.clock.now()) {
+                return Err(AppError::Redeem(RedeemError::Inactive));
+            }
             let (by, now) = (&caller.principal().id, self.clock.now());
             let step = request.redeem(by, claims.id, fingerprint, now)?;
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });

@@ -105,6 +105,8 @@ pub struct Approval {
     pub principal: Principal,
     /// Whether they administer; the program does then, too.
     pub administrator: bool,
+    /// By which they said it: the record of their browser's session.
+    pub session: AccessId,
     /// The token that their browser was signed in with, if it was: what they gave ends with it.
     pub parent: Option<AccessId>,
     /// When that ends.
@@ -246,7 +248,9 @@ mod tests {
         let id = PrincipalId::local("alice").unwrap();
         let kind = PrincipalKind::Person;
         let principal = Principal { id, kind, groups, acts_for, claims: Default::default() };
-        Approval { principal, administrator: false, parent: None, until: None, from: None }
+        let session = AccessId::new(at(0), [1; 10]);
+        let (parent, until, from) = (None, None, None);
+        Approval { principal, administrator: false, session, parent, until, from }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId};
 use crate::intent::{Intent, IntentFault, UnverifiedIntent};
 use crate::policy::ruling::Elsewhere;
-use crate::principal::{LOCAL_ISSUER, Principal, PrincipalId};
+use crate::principal::{Principal, PrincipalId};
 use crate::time::Timestamp;
 use crate::token::LEEWAY;
 
@@ -75,14 +75,6 @@ impl Question<'_> {
 /// Everybody behind what a principal asks for, as another authority reads it.
 pub fn behind(requester: &Principal) -> BTreeSet<String> {
     requester.behind().into_iter().map(ToString::to_string).collect()
-}
-
-/// Whom a name in another authority's words means: it writes its own people without an issuer. Where
-/// `ours` is told, people that the other knows as ours are ours.
-pub fn person(name: &str, issuer: &str, ours: Option<&str>) -> Option<PrincipalId> {
-    let (iss, sub) = name.rsplit_once('#').unwrap_or((issuer, name));
-    let iss = if ours == Some(iss) { LOCAL_ISSUER } else { iss };
-    PrincipalId::new(iss, sub).ok()
 }
 
 /// What a partner gave: its signed credential, and the public key that it is checked by. With both
@@ -226,6 +218,9 @@ impl Evidence {
 
 /// Those who approved and count. Somebody who must not have is not passed over: what they were shown
 /// over there was then not what our rules take it for.
+///
+/// A partner speaks for its own people. What it says of anybody else, ours above all, is its word and
+/// not theirs: such a name counts only where our own policy names it, as the person it names there.
 fn approved_by(
     claims: &Claims,
     expected: &Expected<'_>,
@@ -235,14 +230,19 @@ fn approved_by(
     let mut counted = BTreeSet::new();
     for name in names.ok_or(EndorsementError::NoNames)? {
         let name = name.as_str().ok_or(EndorsementError::NoNames)?;
-        let there = person(name, &elsewhere.issuer, Some(expected.audience));
-        let there = there.ok_or(EndorsementError::NoNames)?;
-        let here = elsewhere.people.get(name).cloned();
-        if let Some(who) = here.iter().chain([&there]).find(|who| expected.behind.contains(*who)) {
+        let there = PrincipalId::said_by(&elsewhere.issuer, name);
+        let there = there.map_err(|_| EndorsementError::NoNames)?;
+        let is_ours = there.iss() == expected.audience;
+        let ours = is_ours.then(|| PrincipalId::local(there.sub()).ok()).flatten();
+        let here = elsewhere.people.get(name);
+        let all = here.into_iter().chain(&ours).chain([&there]);
+        if let Some(who) = all.into_iter().find(|who| expected.behind.contains(*who)) {
             return Err(EndorsementError::Behind(who.clone()));
         }
-        let who = here.unwrap_or(there);
-        let counts = elsewhere.approvers.as_ref().is_none_or(|all| all.contains(name));
+        let is_named = elsewhere.approvers.as_ref().map(|all| all.contains(name));
+        let is_theirs = there.iss() == elsewhere.issuer;
+        let counts = is_named.unwrap_or(is_theirs || here.is_some());
+        let who = here.cloned().or(ours).unwrap_or(there);
         if counts && !expected.spoken.contains(&who) {
             counted.insert(who);
         }

@@ -25,6 +25,9 @@ pub enum PrincipalIdError {
     /// A character that cannot be seen.
     #[error("issuer and subject must not hold spaces, control characters or `#`")]
     Character,
+    /// Somebody else speaks of those whom this authority alone knows.
+    #[error("no other issuer names the principals of `{LOCAL_ISSUER}`")]
+    Local,
 }
 
 impl PrincipalId {
@@ -60,6 +63,18 @@ impl PrincipalId {
         match self.iss == authority {
             true => Self { iss: LOCAL_ISSUER.to_owned(), ..self },
             false => self,
+        }
+    }
+
+    /// A principal in another issuer's words: it writes its own without an issuer and everybody
+    /// else's as `issuer#subject`, and has no name for those that only this authority knows.
+    ///
+    /// # Errors
+    /// As [`PrincipalId::new`]; [`PrincipalIdError::Local`].
+    pub fn said_by(issuer: &str, name: &str) -> Result<Self, PrincipalIdError> {
+        match name.rsplit_once('#').unwrap_or((issuer, name)) {
+            (LOCAL_ISSUER, _) => Err(PrincipalIdError::Local),
+            (iss, sub) => Self::new(iss, sub),
         }
     }
 

@@ -76,6 +76,9 @@ pub enum TokenError {
     /// From the future.
     #[error("it is not valid before {0}")]
     TooEarly(Timestamp),
+    /// Good only together with a proof of a key (RFC 7800), and nothing here asks for one.
+    #[error("it is bound to a key: whoever holds it alone is not believed")]
+    Bound,
     /// It would be good for longer than any run takes.
     #[error("it lives longer than {MAX_LIFE}")]
     TooLong,
@@ -206,6 +209,9 @@ impl UnverifiedToken {
     pub fn verify(&self, keys: &PublicKeys, now: Timestamp) -> Result<VerifiedToken, TokenError> {
         let key = keys.get(&self.key_id).ok_or(TokenError::UnknownKey)?;
         key.verify(&self.algorithm, self.input.as_bytes(), &self.signature)?;
+        if self.claims.contains_key("cnf") {
+            return Err(TokenError::Bound);
+        }
         let expires_at = self.check_time(now)?;
         Ok(VerifiedToken {
             typ: self.typ,

@@ -404,7 +404,7 @@ impl Trust {
             let behind = || Mismatch::Claim("behind".to_owned());
             let names = token.claims("behind").filter(|names| !names.is_empty());
             for name in names.ok_or_else(behind)? {
-                people.insert(endorsement::person(name, &self.issuer, None).ok_or_else(behind)?);
+                people.insert(PrincipalId::said_by(&self.issuer, name).map_err(|_| behind())?);
                 people.extend(self.people.get(name).cloned());
             }
             return Ok(people);

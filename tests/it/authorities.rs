@@ -2,6 +2,7 @@
 
 mod killed;
 mod refused;
+mod silent;
 
 use assent_client::wire;
 use assent_core::request::{AbroadFact, Fact, Request};

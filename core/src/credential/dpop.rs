@@ -249,6 +249,7 @@ impl Proof {
             | TokenError::Signature
             | TokenError::Expired(_)
             | TokenError::TooEarly(_)
+            | TokenError::Bound
             | TokenError::TooLong => ProofError::Signature,
         })?;
         Ok(Self { key: header.thumbprint, claims: object(claims)? })

@@ -78,7 +78,7 @@ impl UnverifiedPartner {
             say("controls", empty.then(|| problem.to_owned()));
         }
         for name in self.approvers.iter().chain(self.people.keys()) {
-            let unfit = endorsement::person(name, &self.issuer, None).is_none();
+            let unfit = PrincipalId::said_by(&self.issuer, name).is_err();
             say("approvers", unfit.then(|| format!("`{}` names nobody", name.escape_debug())));
         }
         let keys = match (self.jwks, self.jwks_uri) {

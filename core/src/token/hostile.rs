@@ -124,7 +124,13 @@ fn claims(corpus: &mut Corpus) {
 fn edges(corpus: &mut Corpus) {
     let life = i64::try_from(MAX_LIFE.as_seconds()).unwrap();
     let apart = i64::try_from(LEEWAY.as_seconds()).unwrap();
-    let mut wrong = Vec::new();
+    // Of those that are good only with a proof, none is taken without.
+    let mut wrong = vec![
+        json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}),
+        json!({"cnf": {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}),
+        json!({"cnf": {}}),
+        json!({"cnf": "x"}),
+    ];
     for seconds in [0, 1, 60, 3_600, 86_400, 31_536_000, 1 << 39] {
         wrong.push(json!({"exp": NOW - apart - seconds}));
         wrong.push(json!({"iat": NOW + apart + 1 + seconds, "exp": NOW + life + seconds}));

@@ -345,11 +345,7 @@ pub(super) struct Person {
 impl Person {
     /// Them, by the claim's value.
     pub(super) fn id(&self, value: &str) -> Result<PrincipalId, PrincipalIdError> {
-        // Another Assent says `issuer#subject` of those whom it does not know by itself.
-        match value.rsplit_once('#') {
-            Some((iss, sub)) => PrincipalId::new(iss, sub),
-            None => PrincipalId::new(&self.issuer, value),
-        }
+        PrincipalId::said_by(&self.issuer, value)
     }
 }
 

@@ -194,7 +194,7 @@ impl From<DeviceError> for Fault {
             DeviceError::Unknown => fault("invalid_grant", &told),
             DeviceError::Pending => fault("authorization_pending", &told),
             DeviceError::SlowDown => fault("slow_down", &told),
-            DeviceError::Denied => fault("access_denied", &told),
+            DeviceError::Denied | DeviceError::Ended => fault("access_denied", &told),
             DeviceError::Over => fault("expired_token", &told),
             DeviceError::TooMany(wait) => too_many(wait, &told),
             DeviceError::App(error) => of_app(error),

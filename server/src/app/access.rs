@@ -110,17 +110,32 @@ impl Authority {
         let access = known.ok_or(AccessError::Unknown(presented.id))?;
         let now = self.clock.now();
         access.admit(&presented, now)?;
-        if let Some(parent) = access.parent {
-            let parent = self.ledger.access(parent).await?.ok_or(AccessError::Malformed)?;
-            parent.check_life(now)?;
-            parent.check_trust(&self.policy())?;
-        }
-        access.check_trust(&self.policy())?;
-        self.check_standing(&access, now)?;
+        self.check_access(&access, now).await?;
         if access.purpose != purpose {
             return Err(AppError::Access(AccessError::Malformed));
         }
         Ok(Caller { access, network: Network::default() })
+    }
+
+    /// Whether what a record stands for counts at this moment: it and what it was opened with live,
+    /// their trust stands, and nothing was told of whom they are.
+    ///
+    /// # Errors
+    /// [`AppError::Access`].
+    pub(super) async fn check_access(
+        &self,
+        access: &Access,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let parent = match access.parent {
+            Some(id) => Some(self.ledger.access(id).await?.ok_or(AccessError::Unknown(id))?),
+            None => None,
+        };
+        for access in parent.iter().chain([access]) {
+            access.check_life(now)?;
+            access.check_trust(&self.policy())?;
+        }
+        Ok(self.check_standing(access, now)?)
     }
 
     /// Who the caller is, to this authority.

@@ -57,10 +57,7 @@ impl Authority {
             return self.mint_again(caller, call, shown, wish).await;
         }
         let asked = self.request(caller, id).await?;
-        // Nobody else would be given anything, so nobody is asked on their behalf.
-        if asked.requester().id == caller.principal().id {
-            self.check_partners(&asked).await?;
-        }
+        self.check_partners(caller, &asked).await?;
         let mut unused = shown;
         for _ in 0..TRIES {
             let turn = self.before_the_next_signal().await;
@@ -149,7 +146,7 @@ impl Authority {
         let request = self.current(call.request).await?;
         self.check_scope(caller, request.intent())?;
         request.check_run(caller.principal()).map_err(ConsumeError::from)?;
-        self.check_partners(&request).await?;
+        self.check_partners(caller, &request).await?;
         let now = self.clock.now();
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use assent_core::access::{Access, AccessError, NewAccess, Purpose};
+use assent_core::access::{Access, AccessError, Device, NewAccess, Purpose};
 use assent_core::credential::Secret;
 use assent_core::device::{
     Approval, Attempt, DecideError, INTERVAL, LIFE, NotACode, Poll, UserCode,
 };
 use assent_core::digest::Digest;
+use assent_core::id::AccessId;
 use assent_core::policy::situation::Network;
 use assent_core::principal::{PrincipalId, PrincipalKind};
 use assent_core::time::{Span, Timestamp};
@@ -48,6 +49,9 @@ pub enum DeviceError {
     /// The person said no.
     #[error("the person said no")]
     Denied,
+    /// The person said yes, and may not say so any more.
+    #[error("the browser that said yes is signed out, or its person may not act; start again")]
+    Ended,
     /// Nobody said anything in time.
     #[error("nobody answered within {LIFE}")]
     Over,
@@ -171,8 +175,25 @@ impl Authority {
                 }
             }
         };
+        let given = self.let_in(*approval, device, now).await;
+        if let Err(DeviceError::App(_)) = &given {
+            // Whether it was written is not known, and nobody has the token: let them ask again.
+            self.devices.waiting().insert(code, attempt);
+        }
+        given
+    }
+
+    async fn let_in(
+        &self,
+        approval: Approval,
+        device: Device,
+        now: Timestamp,
+    ) -> Result<Granted, DeviceError> {
+        // From the look at the yes to the token on record, nothing is heard that could end it.
+        let _turn = self.before_the_next_signal().await;
+        self.check_session(approval.session, now).await?;
         let life = approval.life(now);
-        let Approval { principal, administrator, parent, .. } = *approval;
+        let Approval { principal, administrator, parent, .. } = approval;
         let new = NewAccess {
             id: self.chance.access_id(now).map_err(AppError::from)?,
             principal,
@@ -183,11 +204,7 @@ impl Authority {
         };
         let (step, token) = Access::give(new, device, &self.secret()?, now);
         let access = step.next().clone();
-        if let Err(error) = self.ledger.commit_access(step).await {
-            // Whether it was written is not known, and nobody has the token: let them ask again.
-            self.devices.waiting().insert(code, attempt);
-            return Err(AppError::from(error).into());
-        }
+        self.ledger.commit_access(step).await.map_err(AppError::from)?;
         self.vouch_for(&access);
         self.waiters.wake_log();
         tracing::info!(access = %access.id, "a program was let in by a browser");
@@ -196,6 +213,16 @@ impl Authority {
             token_type: "Bearer".to_owned(),
             expires_in: life.as_seconds(),
         })
+    }
+
+    /// That the session by which a person said yes is still theirs: who stole it keeps nothing.
+    async fn check_session(&self, id: AccessId, now: Timestamp) -> Result<(), DeviceError> {
+        let session = self.ledger.access(id).await.map_err(AppError::from)?;
+        let session = session.ok_or(AppError::Access(AccessError::Unknown(id)))?;
+        match self.check_access(&session, now).await {
+            Err(AppError::Access(_)) => Err(DeviceError::Ended),
+            checked => Ok(checked?),
+        }
     }
 
     /// The program that shows this code, for a person to look at.
@@ -248,6 +275,7 @@ impl Authority {
         Ok(Approval {
             principal: caller.principal().clone(),
             administrator: caller.is_administrator(),
+            session: caller.access.id,
             parent: parent.as_ref().map(|parent| parent.id),
             until: parent.map(|parent| parent.expires_at),
             from: caller.network().ip,

@@ -223,12 +223,13 @@ impl Authority {
     }
 
     async fn try_begin(&self, caller: &Caller, id: &str, wish: Wish) -> Result<Request, AppError> {
+        let asked = self.request(caller, id).await?;
+        self.check_partners(caller, &asked).await?;
         let _turn = self.before_the_next_signal().await;
         let request = self.request(caller, id).await?;
         self.check_scope(caller, request.intent())?;
         let (by, at) = (&caller.principal().id, self.clock.now());
         request.check_begin(caller.principal(), &self.membership(), at)?;
-        self.check_partners(&request).await?;
         let entry = json!({
             "v": 1, "type": "begun", "at": at.to_string(),
             "by": {"iss": by.iss(), "sub": by.sub()}, "begun": request.id().to_string(),

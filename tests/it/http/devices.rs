@@ -176,6 +176,56 @@ async fn of_many_polls_after_a_yes_one_gets_the_token() {
 }
 
 #[tokio::test]
+async fn t11_a_yes_counts_only_while_its_session_does() {
+    let server = Server::start().await;
+    let root = server.administrator().await;
+    let told_of = async |name: &str, state: &str| {
+        let about = json!({"person": {"iss": "assent:local", "sub": name}});
+        let signal = json!({"about": about, "state": state, "reason": "r"});
+        root.post("/v1/signals", &signal).await.is(201);
+    };
+    for ending in ["signed out", "risky", "suspended", "its token"] {
+        let name = ending.replace(' ', "-");
+        let person = server.person(&name).await;
+        let browser = Browser::with_token(&server, person.token()).await;
+        let Begun { device_code, user_code } = begun(&server).await;
+        browser.answers(&user_code, "approve").await.is(200);
+        match ending {
+            "signed out" => {
+                let csrf = field(&browser.get("/device").await.text, "csrf");
+                browser.send("/logout", &csrf, &[]).await.is(303);
+            }
+            "its token" => {
+                let listed = root.client.access_list().await.unwrap().tokens;
+                let mine =
+                    listed.iter().find(|one| one.principal.sub == name && one.purpose == "token");
+                root.client.revoke_access(&mine.unwrap().id, &fresh_key()).await.unwrap();
+            }
+            state => told_of(&name, state).await,
+        }
+        told(&polled(&server, &device_code).await, "access_denied");
+        let entries = server.authority.ledger().entries(0, 1_000).await.unwrap();
+        assert!(entries.iter().all(|entry| entry.get("device").is_none()), "{ending}");
+        told(&polled(&server, &device_code).await, "invalid_grant");
+    }
+}
+
+#[tokio::test]
+async fn what_a_browser_let_in_ends_with_the_sessions_of_its_person() {
+    let server = Server::start().await;
+    let bob = Browser::of(&server, "bob").await;
+    let program = let_in(&server, &bob).await;
+    program.client.whoami().await.unwrap();
+    let about = json!({"person": {"iss": "assent:local", "sub": "bob"}});
+    let signal = json!({"about": about, "state": "risky", "reason": "r"});
+    server.administrator().await.post("/v1/signals", &signal).await.is(201);
+    program.client.whoami().await.unwrap_err();
+    server.time().pass(Span::seconds(1));
+    let again = Browser::of(&server, "bob").await;
+    let_in(&server, &again).await.client.whoami().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_no_is_told_and_stays() {
     let server = Server::start().await;
     let Begun { device_code, user_code } = begun(&server).await;

@@ -204,6 +204,27 @@ fn t07_who_is_behind_the_change_or_has_spoken_does_not_count_from_there() {
 }
 
 #[test]
+fn t24_a_partner_does_not_speak_for_anybody_elses_people() {
+    let (request, _) = asked();
+    let pen = Pen::new();
+    let endorsed = |names: Value| {
+        let mut claims = claims(&request);
+        claims["approved_by"] = names;
+        endorse(&request, pen.evidence(&claims))
+    };
+    for name in [format!("{OURS}#carol"), "https://github.com#583231".to_owned()] {
+        let error = endorsed(json!([name])).unwrap_err();
+        assert!(error.to_string().contains("0 of those who count"), "{name}: {error}");
+    }
+    let error = endorsed(json!(["assent:local#carol", "olga"])).unwrap_err();
+    assert!(error.to_string().contains("does not say who approved"), "{error}");
+    let step = endorsed(json!([format!("{OURS}#carol"), format!("{THEIRS}#olga")])).unwrap();
+    let State::Approved(approved) = step.next().state() else { panic!("{step:?}") };
+    let olga = PrincipalId::new(THEIRS, "olga").unwrap();
+    assert_eq!(approved.counted, [PrincipalId::local("bob").unwrap(), olga].into());
+}
+
+#[test]
 fn t31_an_endorsement_counts_once_for_one_request() {
     let (request, _) = asked();
     let pen = Pen::new();

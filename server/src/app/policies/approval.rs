@@ -73,10 +73,11 @@ impl Authority {
         };
         let stated = intent_of(change, before).await?;
         for _ in 0..TRIES {
+            let asked = self.request(caller, approval).await?;
+            self.check_approval(&asked, &stated).await?;
+            self.check_partners(caller, &asked).await?;
             let _turn = self.before_the_next_signal().await;
             let request = self.request(caller, approval).await?;
-            self.check_approval(&request, &stated).await?;
-            self.check_partners(&request).await?;
             let spent = request.carry_out(caller.principal(), &self.membership(), self.clock.now());
             let id = request.id();
             let step = spent.map_err(|cause| ApprovalError::Unspent { request: id, cause })?;

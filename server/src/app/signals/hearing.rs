@@ -252,8 +252,8 @@ impl Authority {
         principal.behind().into_iter().find(|who| suspended.contains(who)).cloned()
     }
 
-    /// Whether whoever presents this may act: not suspended, and of a browser signed in since it was
-    /// last told that they may not be who they say they are.
+    /// Whether whoever presents this may act: not suspended, and of a browser, or of a program that a
+    /// browser let in, since it was last told that they may not be who they say they are.
     pub(in crate::app) fn check_standing(
         &self,
         access: &Access,
@@ -262,9 +262,9 @@ impl Authority {
         if let Some(who) = self.suspended_among(&access.principal, now) {
             return Err(AccessError::Suspended(who));
         }
-        let is_session = access.purpose == Purpose::Session;
+        let by_browser = access.purpose == Purpose::Session || access.device.is_some();
         let ended = self.board().ends_session(&access.principal.id, access.created_at);
-        match ended.filter(|_| is_session) {
+        match ended.filter(|_| by_browser) {
             Some(at) => Err(AccessError::Ended { id: access.id, at }),
             None => Ok(()),
         }

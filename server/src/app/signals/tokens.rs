@@ -175,6 +175,7 @@ fn not_believed(error: TokenError) -> PushError {
         | TokenError::Claim(_)
         | TokenError::Expired(_)
         | TokenError::TooEarly(_)
+        | TokenError::Bound
         | TokenError::TooLong => PushError::Request(told),
     }
 }

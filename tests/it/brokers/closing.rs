@@ -260,7 +260,7 @@ async fn a_table_that_runs_sql_which_a_session_wrote_is_not_given() {
     assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
     let mut left = left(&world.database);
     left.sort();
-    let given = ["a", "a_id_seq", "b", "c", "c_other_seq", "c_seq"];
+    let given = ["a_id_seq", "a", "b", "c_other_seq", "c_seq", "c"];
     assert_eq!(left, given.map(|name| format!("left_{name}|heir")));
 }
 

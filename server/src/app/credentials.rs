@@ -8,7 +8,7 @@ use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
 use assent_core::policy::ruling::SHORTEST_HEARTBEAT;
 use assent_core::request::{ConsumeError, Issued, Request, Spend};
-use assent_core::time::Span;
+use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 
 use crate::app::refusals::Attempt;
@@ -228,12 +228,21 @@ impl Authority {
         }
     }
 
-    /// Whether this is the token of a credential that holds still, spent or not: from the moment on that
-    /// a signal was acknowledged it does not, whether or not the signal was followed through.
+    /// Whether this is the token of a credential that holds still, spent or not.
     fn is_good(&self, request: &Request, id: CredentialId, fingerprint: Digest) -> bool {
         let now = self.clock.now();
-        let live = |issued: &Issued| issued.is_live_token(fingerprint, now);
-        request.credential(id).is_some_and(live) && !self.is_cut(request, now)
+        let issued = request.credential(id);
+        let issued = issued.filter(|issued| issued.is_live_token(fingerprint, now));
+        issued.is_some_and(|issued| self.still_stands(request, issued, now))
+    }
+
+    /// Whether the permission is still there at the moment of use: no signal cuts it, from when that
+    /// was acknowledged and whether or not it was followed through; those who approved still may; and
+    /// the trust that its requester came by, if any, still lets them ask for it.
+    fn still_stands(&self, request: &Request, issued: &Issued, now: Timestamp) -> bool {
+        !self.is_cut(request, now)
+            && request.still_holds(&self.membership_since(issued.at))
+            && self.policy().still_trusts(request.requester(), request.intent())
     }
 
     /// Spends a token for the service that was shown it; once. Who is the service for an audience is
@@ -270,10 +279,11 @@ impl Authority {
         for _ in 0..TRIES {
             let _turn = self.before_the_next_signal().await;
             let request = self.current(claims.request).await?;
-            if self.is_cut(&request, self.clock.now()) {
-                return Err(AppError::Redeem(RedeemError::Inactive));
-            }
             let (by, now) = (&caller.principal().id, self.clock.now());
+            let issued = request.credential(claims.id);
+            if !issued.is_some_and(|issued| self.still_stands(&request, issued, now)) {
+                return Err(RedeemError::Inactive.into());
+            }
             let step = request.redeem(by, claims.id, fingerprint, now)?;
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
             match self.ledger.commit(Write { step, call, unless_open: false }).await? {

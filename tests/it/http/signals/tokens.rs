@@ -46,6 +46,7 @@ transmitters:
       account-disabled: suspended
       session-revoked: {{state: risky, for: 1h}}
       device-compliance-change: risky
+      risk-level-change: risky
       credential-compromise: suspended
 ",
             url = issuer.url
@@ -134,6 +135,34 @@ async fn a_disabled_account_ends_what_is_live_and_an_enabled_one_acts_again() {
     assert!(signal.get("by").is_none());
     world.push(&world.told(&format!("{RISC}/account-enabled"), json!({}))).await.is(202);
     world.alice.get("/v1/whoami").await.is(200);
+}
+
+#[tokio::test]
+async fn t11_good_news_of_one_device_is_none_of_another() {
+    let world = World::start().await;
+    let of = |device: &str, status: &str| {
+        let user = json!({"format": "opaque", "id": "u-1"});
+        let device = json!({"format": "opaque", "id": device});
+        let subject = json!({"format": "complex", "user": user, "device": device});
+        let payload = json!({"current_status": status});
+        let uri = format!("{CAEP}/device-compliance-change");
+        world.token(&uri, payload, json!({"sub_id": subject}), json!({}))
+    };
+    world.push(&of("laptop", "not-compliant")).await.is(202);
+    world.push(&of("phone", "compliant")).await.is(202);
+    assert_eq!(world.holding().await, ["risky"]);
+    world.push(&of("laptop", "compliant")).await.is(202);
+    assert_eq!(world.holding().await, [""; 0]);
+
+    let of = |principal: &str, level: &str| {
+        let payload = json!({"principal": principal, "current_level": level});
+        world.told(&format!("{CAEP}/risk-level-change"), payload)
+    };
+    world.push(&of("USER", "HIGH")).await.is(202);
+    world.push(&of("DEVICE", "LOW")).await.is(202);
+    assert_eq!(world.holding().await, ["risky"]);
+    world.push(&of("USER", "LOW")).await.is(202);
+    assert_eq!(world.holding().await, [""; 0]);
 }
 
 #[tokio::test]

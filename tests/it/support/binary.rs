@@ -76,7 +76,7 @@ impl Binary {
         policy: &Path,
     ) -> Self {
         let more = [Path::new("--public-url"), Path::new(url)];
-        Self::start_listening(&place.to_string(), data, policy, &more).await
+        Self::start_listening(&place.to_string(), Begun::Dev, data, policy, &more).await
     }
 
     /// The same with more arguments.

@@ -56,6 +56,16 @@ impl PrincipalId {
         Self::new(LOCAL_ISSUER, sub)
     }
 
+    /// The same as the authority of this URL knows them: whoever others know as of that issuer is one
+    /// of its own.
+    #[must_use]
+    pub fn seen_by(self, authority: &str) -> Self {
+        match self.iss == authority {
+            true => Self { iss: LOCAL_ISSUER.to_owned(), ..self },
+            false => self,
+        }
+    }
+
     /// A principal in another issuer's words: it writes its own without an issuer and everybody
     /// else's as `issuer#subject`, and has no name for those that only this authority knows.
     ///

@@ -36,6 +36,16 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// The same as the authority of this URL knows it: under that URL others know its own people.
+    #[must_use]
+    pub fn seen_by(self, authority: &str) -> Self {
+        match self {
+            Self::Person(id) => Self::Person(id.seen_by(authority)),
+            Self::Workload(id) => Self::Workload(id.seen_by(authority)),
+            Self::Environment(name) => Self::Environment(name),
+        }
+    }
+
     /// The principal, where it is one. Person or workload: the id is one principal's, whatever the
     /// teller took it for.
     pub fn principal(&self) -> Option<&PrincipalId> {

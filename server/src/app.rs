@@ -34,7 +34,7 @@ use assent_core::credential::dpop::Proofs;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
-use assent_core::principal::{Principal, PrincipalKind};
+use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::{Span, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +63,7 @@ use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
 use crate::rates::{Buckets, Rates, Stranger};
 use crate::sealing::Sealer;
+use crate::turns::Turns;
 use cached::Cached;
 use policies::Rules;
 use waiters::Waiters;
@@ -128,8 +129,9 @@ pub struct Authority {
     brokers: Brokers,
     sealer: Sealer,
     plan_retention: Option<Span>,
-    /// A place for each plan that is being taken in.
+    /// A place for each plan that is being taken in, and of each requester one at a time.
     taking_plans: tokio::sync::Semaphore,
+    sending_plans: Turns<PrincipalId>,
     closings: closing::Closings,
     proofs: Result<Proofs, NoChance>,
     errands: abroad::Errands,
@@ -261,6 +263,7 @@ impl Authority {
             sealer: Sealer::default(),
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
+            sending_plans: Turns::default(),
             closings: closing::Closings::default(),
             proofs: possession::proofs(&Chance::default()),
             errands: abroad::Errands::default(),

@@ -21,6 +21,7 @@ mod private;
 pub mod rates;
 pub mod sealing;
 mod start;
+mod turns;
 mod unreached;
 mod web;
 

@@ -432,6 +432,7 @@ impl Request {
                     expires_at: *expires_at,
                     fingerprint: None,
                     redeemed_at: None,
+                    redeemed_by: None,
                     ended: None,
                     brokered: broker.clone().map(|broker| Brokered::new(broker, *recall)),
                     heartbeat: *heartbeat,
@@ -451,6 +452,7 @@ impl Request {
                     return stray("redeemed");
                 }
                 issued.redeemed_at = Some(at);
+                issued.redeemed_by.clone_from(&event.by);
             }
             Fact::Abandoned { credential } => {
                 let issued = self.issued(*credential, version)?;

@@ -164,6 +164,31 @@ async fn t31_a_proof_mints_once_for_its_own_call_with_a_nonce_of_ours() {
 }
 
 #[tokio::test]
+async fn t68_a_proof_of_somebody_who_may_not_mint_is_not_remembered() {
+    let bench = Bench::of("staging").await;
+    let mallory = bench.server.person("mallory").await;
+    let nonce = bench.nonce().await;
+    let good = bench.proof(&bench.holder, Some(&nonce));
+    let body = json!({"audience": "aws"});
+    let nowhere = "/v1/requests/req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z/credentials";
+    let uri = format!("{}{nowhere}", bench.server.authority.base());
+    let random = SystemRandom::new();
+    let for_nothing =
+        bench.holder.proof(("POST", &uri), None, Some(&nonce), bench.now(), &random).unwrap();
+    // What was remembered would be refused as used before.
+    for _ in 0..2 {
+        let call = mallory.call("POST", &bench.path).header("dpop", &good);
+        let call = call.header("idempotency-key", fresh_key().as_str());
+        sent(call.json(&body)).await.refuses(403, "not_requester");
+        let call = mallory.call("POST", nowhere).header("dpop", &for_nothing);
+        let call = call.header("idempotency-key", fresh_key().as_str());
+        sent(call.json(&body)).await.refuses(404, "not_found");
+    }
+    bench.mint(&[&good]).await.is(201);
+    bench.mint(&[&good]).await.refuses(400, "invalid_dpop_proof");
+}
+
+#[tokio::test]
 async fn t56_a_repeated_wish_needs_the_same_key_again() {
     let bench = Bench::of("staging").await;
     let nonce = bench.nonce().await;

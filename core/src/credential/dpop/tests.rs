@@ -121,6 +121,22 @@ fn a_proof_of_each_kind_of_key_is_good() {
 }
 
 #[test]
+fn t31_a_proof_that_was_only_examined_is_used_later_once_and_in_time() {
+    let proofs = fresh();
+    let proof = proof_of("ES256", json!({}), json!({}));
+    let sent = Sent { proof: &proof, method: "POST", uri: URI };
+    let whose = Digest::of(b"alice");
+    let first = proofs.examine(&sent, None, now()).unwrap();
+    let second = proofs.examine(&sent, None, now()).unwrap();
+    assert_eq!(first.key(), Thumbprint::of_jwk(&jwk("ES256")).unwrap());
+    // By then it may be forgotten that it was used.
+    let old = Err(ProofError::Old(now()));
+    assert_eq!(proofs.take(&first, whose, after(121)), old);
+    proofs.take(&first, whose, after(120)).unwrap();
+    assert_eq!(proofs.take(&second, whose, after(120)), Err(ProofError::Replayed));
+}
+
+#[test]
 fn t31_a_proof_is_good_once_and_for_its_own_token_key_and_call() {
     let proofs = fresh();
     let proof = proof_of("ES256", json!({}), json!({}));

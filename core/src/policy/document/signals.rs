@@ -232,12 +232,15 @@ transmitters:
 "
         ))
         .unwrap();
-        let source = policy.sources().next().unwrap();
+        let (source, ours) = (policy.sources().next().unwrap(), "https://assent.example.com");
         let bob = crate::signal::Subject::Person(PrincipalId::local("bob").unwrap());
-        assert!(source.may_tell(&bob, Concern::Risky) && !source.may_tell(&bob, Concern::Flagged));
+        assert!(
+            source.may_tell(&bob, Concern::Risky, ours)
+                && !source.may_tell(&bob, Concern::Flagged, ours)
+        );
         let environment = |name: &str| crate::signal::Subject::Environment(name.to_owned());
-        assert!(source.may_tell(&environment("production"), Concern::Incident));
-        assert!(!source.speaks_of(&environment("staging")));
+        assert!(source.may_tell(&environment("production"), Concern::Incident, ours));
+        assert!(!source.speaks_of(&environment("staging"), ours));
         assert_eq!(policy.transmitters().next().unwrap().events.len(), 2);
         let reactions = policy.on_signal().to(Says::Is(Concern::Risky));
         assert_eq!((reactions.pending, reactions.granted), (OnPending::Stop, OnGranted::Revoke));

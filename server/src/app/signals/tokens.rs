@@ -82,7 +82,7 @@ impl Authority {
             return self.note(transmitter, event, of_stream(&told, &transmitter.name)).await;
         };
         let ignored = |why: &str| json!({"event": kind.word(), "ignored": why});
-        match transmitter.outcome(kind, is_over, &about, now) {
+        match transmitter.outcome((kind, is_over), &about, &self.base, now) {
             Outcome::CountsAsNothing => {
                 self.note(transmitter, event, ignored("policy counts it as nothing")).await
             }

@@ -221,7 +221,8 @@ pub struct CredentialStatus {
     pub at: String,
     /// When it ends at the latest.
     pub expires_at: String,
-    /// `live`, `expired`, `completed`, `revoked`, `silent`, `abandoned` or `unminted`.
+    /// `live`, `redeemed`, `expired`, `completed`, `revoked`, `silent`, `abandoned`, `unminted`, or
+    /// `key_revoked` where the key that signed it was taken out of use.
     pub status: String,
     /// SHA-256 of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -394,6 +395,7 @@ fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
         },
         None if now >= issued.expires_at => "expired",
         None if issued.fingerprint.is_none() => "unminted",
+        None if issued.redeemed_at.is_some() => "redeemed",
         None => "live",
     };
     CredentialStatus {

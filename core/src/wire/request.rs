@@ -321,10 +321,12 @@ fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatu
     let asked = request.asked_stages();
     let behind = request.requester().behind();
     let reviewed: BTreeSet<_> = request.reviews().iter().map(|review| &review.reviewer).collect();
+    // Whoever has approved at a partner is not asked here, too.
+    let has_spoken = |person: &_| reviewed.contains(person) || request.has_endorsed(person);
     let status = |((stage, progress), asked): ((&ruling::Stage, &StageProgress), &bool)| {
         let able = membership.people(&stage.from).into_iter().filter(|person| {
             let alone = Approval::default();
-            is_asked(stage, person, &alone, &behind, membership) && !reviewed.contains(person)
+            is_asked(stage, person, &alone, &behind, membership) && !has_spoken(person)
         });
         StageStatus {
             name: stage.name.clone(),

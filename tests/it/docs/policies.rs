@@ -24,6 +24,15 @@ const BEGINNINGS: [&str; 13] = [
 
 const HEAD: &str = "apiVersion: assent/v1\nkind: Policy\n";
 
+/// The rule that a part of a policy waives and does not show.
+const WAIVED: &str = "apiVersion: assent/v1
+kind: Policy
+rules:
+  - id: production
+    when: {intent.environment: production}
+    require: {stages: [{name: one, approvals: 1, from: [person:bob]}]}
+";
+
 /// What stands in the guide's YAML blocks.
 fn blocks(guide: &str) -> impl Iterator<Item = &str> {
     let parts = guide.split("\n```yaml\n").skip(1);
@@ -74,7 +83,14 @@ fn every_policy_that_a_guide_shows_compiles() {
             let Some(shown) = document(block) else { continue };
             seen += 1;
             let besides = groups_besides(block);
-            let named = [("shown.yaml", Some(shown)), ("besides.yaml", besides)];
+            let has = |file: &str, text: &str| block.contains(file).then(|| text.to_owned());
+            let named = [
+                ("shown.yaml", Some(shown)),
+                ("besides.yaml", besides),
+                ("waived.yaml", has("waives: [production]", WAIVED)),
+                ("policies/plan.rego", has("policies/plan.rego", "package main\n")),
+                ("policies/allowed.json", has("policies/allowed.json", "{}")),
+            ];
             let named = named.into_iter().filter_map(|(file, text)| Some((file, text?)));
             let files: Vec<_> =
                 named.map(|(file, text)| PolicyDocument { file: file.to_owned(), text }).collect();

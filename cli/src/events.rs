@@ -5,6 +5,7 @@ use assent_core::request::{AbroadFact, Denial, Event, Fact, Recall, Verdict};
 use serde_json::Value;
 
 use crate::output::clean;
+use crate::show;
 
 /// What happened, to what, when and by whom.
 pub(crate) fn line(entry: &Entry) -> String {
@@ -133,10 +134,48 @@ fn of_server(event: &Value) -> String {
         let code = text("code").unwrap_or_default();
         return format!("{at} {request} {attempt} refused{by}: {code}");
     }
+    let more = match what.as_str() {
+        "signal_heard" => heard(event),
+        "all_revoked" => ordered(event),
+        _ => Vec::new(),
+    };
+    let more = if more.is_empty() { String::new() } else { format!(": {}", more.join(", ")) };
     match text("request") {
-        Some(request) => format!("{at} {request} {what}{by}"),
-        None => format!("{at} {what}{by}"),
+        Some(request) => format!("{at} {request} {what}{by}{more}"),
+        None => format!("{at} {what}{by}{more}"),
     }
+}
+
+/// Of whom or what a signal tells, what, whose word it is, and why.
+fn heard(event: &Value) -> Vec<String> {
+    let at = |path: &str| event.pointer(path).and_then(Value::as_str).map(clean);
+    let person = |kind: &str| {
+        let (iss, sub) = (format!("/signal/about/{kind}/iss"), format!("/signal/about/{kind}/sub"));
+        let (iss, sub) = (event.pointer(&iss)?.as_str()?, event.pointer(&sub)?.as_str()?);
+        Some(format!("{kind} {}", show::principal(iss, sub)))
+    };
+    let environment = || at("/signal/about/environment").map(|name| format!("environment {name}"));
+    let about = person("person").or_else(|| person("workload")).or_else(environment);
+    let state = at("/signal/state").map(|state| match state.as_str() {
+        "clear" => "is clear".to_owned(),
+        "incident" => "has an incident".to_owned(),
+        state => format!("is {state}"),
+    });
+    let said = about.zip(state).map(|(about, state)| format!("{about} {state}"));
+    let teller = at("/signal/teller").map(|teller| format!("says {teller}"));
+    said.into_iter().chain(teller).chain(at("/signal/reason")).collect()
+}
+
+/// What an order to end everything was of, and why.
+fn ordered(event: &Value) -> Vec<String> {
+    let text = |name| event.get(name).and_then(Value::as_str).map(clean);
+    let of = ["environment", "kind", "requester"];
+    let mut said: Vec<_> =
+        of.into_iter().filter_map(|name| Some(format!("{name} {}", text(name)?))).collect();
+    if said.is_empty() {
+        said.push("everything".to_owned());
+    }
+    said.into_iter().chain(text("reason")).collect()
 }
 
 #[cfg(test)]
@@ -174,5 +213,36 @@ mod tests {
     fn an_event_of_the_server_is_told_too() {
         let event = json!({"at": "T", "type": "token_created", "by": {"iss": "i", "sub": "root"}});
         assert_eq!(line(&Entry { index: 0, event }), "T token_created by root");
+    }
+
+    #[test]
+    fn a_signal_and_an_order_say_of_whom_and_why() {
+        let by = json!({"iss": "assent:local", "sub": "root"});
+        let told = |event: Value| line(&Entry { index: 0, event });
+        let signal = |about: Value, state: &str| {
+            told(json!({
+                "at": "T", "type": "signal_heard", "by": by,
+                "signal": {"about": about, "state": state, "reason": "left\nthe company",
+                    "teller": "administrator"},
+            }))
+        };
+        let bob = json!({"person": {"iss": "assent:local", "sub": "bob"}});
+        let wanted =
+            "T signal_heard by root: person bob is suspended, says administrator, left the company";
+        assert_eq!(signal(bob.clone(), "suspended"), wanted);
+        assert!(signal(bob, "clear").contains(": person bob is clear, "));
+        let ci = json!({"workload": {"iss": "https://ci.example", "sub": "repo:1"}});
+        assert!(signal(ci, "flagged").contains("workload https://ci.example#repo:1 is flagged"));
+        let production = json!({"environment": "production"});
+        assert!(signal(production, "incident").contains("environment production has an incident"));
+        let order = |environment: Value| {
+            told(json!({
+                "at": "T", "type": "all_revoked", "by": by, "environment": environment,
+                "kind": null, "requester": null, "reason": "INC-1: key leaked",
+            }))
+        };
+        let wanted = "T all_revoked by root: environment production, INC-1: key leaked";
+        assert_eq!(order(json!("production")), wanted);
+        assert_eq!(order(Value::Null), "T all_revoked by root: everything, INC-1: key leaked");
     }
 }

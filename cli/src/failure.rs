@@ -100,6 +100,13 @@ impl Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let status = error.problem.as_ref().map(|problem| problem.status);
+        if error.code() == Some("not_opened") {
+            // Whose key it was is of no use to whoever typed a command: it was made for this one.
+            return Self::unknown(error.message).hint(
+                "what was begun is closed by itself; run the command again, which asks anew or spends \
+                 another use",
+            );
+        }
         match error.kind {
             ErrorKind::Usage | ErrorKind::Invalid | ErrorKind::NotFound => {
                 Self::usage(error.message)

@@ -71,7 +71,7 @@ pub struct Policy {
     defaults: Defaults,
     on_change: OnChange,
     policy_changes: PolicyChanges,
-    trusts: BTreeMap<String, Trust>,
+    trusts: BTreeMap<String, document::Placed<Trust>>,
     signals: Signals,
     revision: Digest,
 }
@@ -206,12 +206,17 @@ impl Policy {
 
     /// Whose tokens are believed, in order of their names.
     pub fn trusts(&self) -> impl Iterator<Item = &Trust> {
-        self.trusts.values()
+        self.trusts.values().map(|placed| &placed.value)
+    }
+
+    /// The file in which the trust of this name stands.
+    pub fn trust_file(&self, name: &str) -> Option<&str> {
+        self.trusts.get(name).map(|placed| placed.place.file.as_str())
     }
 
     /// The trust of this name.
     pub fn trust(&self, name: &str) -> Option<&Trust> {
-        self.trusts.get(name)
+        self.trusts.get(name).map(|placed| &placed.value)
     }
 
     /// Whether whoever came by a trust would still be let ask for this: the trust is there, for the

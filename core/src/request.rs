@@ -38,6 +38,7 @@ pub use transition::{
 };
 
 use crate::binding::{Binding, OtherRun, Reuse};
+use crate::credential::KeyId;
 use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId};
@@ -201,6 +202,8 @@ pub struct Issued {
     pub expires_at: Timestamp,
     /// SHA-256 of the token, once minted.
     pub fingerprint: Option<Digest>,
+    /// The key that signed it, once minted; older records do not say.
+    pub key: Option<KeyId>,
     /// When somebody redeemed it, if anybody has.
     pub redeemed_at: Option<Timestamp>,
     /// Who did.

@@ -321,6 +321,16 @@ impl Trust {
         &self.claims
     }
 
+    /// How its workloads are named: text with `{claim}` in it.
+    pub fn principal(&self) -> String {
+        self.subject.to_string()
+    }
+
+    /// Who the people are whom the issuer knows by a number.
+    pub fn people(&self) -> &BTreeMap<String, PrincipalId> {
+        &self.people
+    }
+
     /// Where the issuer's keys come from.
     pub fn keys(&self) -> &KeySource {
         &self.keys

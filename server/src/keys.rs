@@ -126,6 +126,11 @@ impl Keys {
         Arc::clone(&held.published)
     }
 
+    /// Whether this key is published at this moment: what a key signed that is not, is not good.
+    pub fn publishes(&self, key: &KeyId, now: Timestamp) -> bool {
+        self.held().ring.get(key).is_some_and(|key| key.stage(now).is_published())
+    }
+
     /// For how long whoever fetches the published keys may keep them: never so long that a new key
     /// signs before they know it.
     pub fn kept_for(&self) -> Span {

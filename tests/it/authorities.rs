@@ -1,6 +1,7 @@
 //! Two organisations, each with an authority of its own: what is done in one is reviewed in the other.
 
 mod between;
+mod guide;
 mod killed;
 mod lying;
 mod refused;

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, Binary, Caller, fresh_key, sent};
+use crate::support::{Answer, Binary, Caller, fresh_key, sent, shell};
 
 const POLICY: &str = "
 apiVersion: assent/v1
@@ -309,10 +309,41 @@ async fn the_python_of_the_guide_checks_credentials() {
 
 /// The first block of Python in the guide.
 fn python() -> String {
+    block("```python\n")
+}
+
+/// What stands in the guide between this and the end of the block.
+fn block(beginning: &str) -> String {
     let guide: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guides/verify.md");
     let guide = std::fs::read_to_string(guide).unwrap();
-    let (_, rest) = guide.split_once("```python\n").unwrap();
+    let (_, rest) = guide.split_once(beginning).unwrap();
     rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// The shell of the guide, run as it stands there but for the address and the request's id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commands_of_the_guide_call_a_service_with_a_bound_credential() {
+    let world = World::new().await;
+    let commands = block("```sh\nURL=https://shop.example.com").replacen(
+        "/deploy/api",
+        &format!("URL={}/deploy/api", world.base),
+        1,
+    );
+    let request = world.granted("service.deploy", "api").await.id;
+    let commands = commands.replace("--request ID ", &format!("--request {request} "));
+    let folder = world._data.path().join("shell");
+    std::fs::create_dir(&folder).unwrap();
+    let mut shell = shell(&["sh", "-e", "-c", &commands], &folder);
+    shell.env("ASSENT_URL", &world.authority.base).env("ASSENT_TOKEN", world.alice.token());
+    let output = shell.output().await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && said.contains("api"), "{commands}\n{said}\n{told}");
+    // The first call was refused, and not for nothing.
+    let first = std::fs::read_to_string(folder.join("answer.txt")).unwrap();
+    assert!(first.contains("must have the nonce"), "{first}");
+    let shown = world.alice.client.request(&request).await.unwrap();
+    assert!(shown.credentials[0].confirmation.is_some(), "{shown:?}");
 }
 
 /// The command line mints bound, and makes the proofs that a service wants.

@@ -8,6 +8,7 @@
 mod attributes;
 mod functions;
 mod guides;
+mod policies;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -81,10 +81,11 @@ impl Served {
 }
 
 /// What a start says that must not come to be.
-async fn refused(command: &mut Command) -> String {
+/// What it says that it does not start, ending with this code.
+async fn refused(command: &mut Command, code: i32) -> String {
     let output = tokio::time::timeout(Duration::from_secs(120), command.output()).await;
     let output = output.expect("it started").unwrap();
-    assert!(!output.status.success());
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -192,9 +193,10 @@ async fn a_wrong_sealing_key_is_refused_with_the_name_of_the_right_one() {
     // The name of 32 bytes of 1, by what stands in front of everything sealed.
     let name =
         STANDARD.encode([1; 32]).parse::<assent_server::sealing::SealingKey>().unwrap().name();
-    let told = refused(&mut serve(&data, &["--sealing-key", wrong])).await;
+    // As every setting that is wrong does, it ends with 2.
+    let told = refused(&mut serve(&data, &["--sealing-key", wrong]), 2).await;
     assert!(told.contains(&name.to_string()) && told.contains("--earlier-sealing-key"), "{told}");
-    let lost = refused(&mut serve(&data, &[])).await;
+    let lost = refused(&mut serve(&data, &[]), 2).await;
     assert!(lost.contains("sealing-key is gone"), "{lost}");
     assert!(!data.join("sealing-key").exists(), "a key was made that opens nothing");
 
@@ -224,7 +226,7 @@ async fn a_wrong_sealing_key_is_refused_with_the_name_of_the_right_one() {
     served.kill().await;
 
     let mut nonsense = serve(&data, &[]);
-    let told = refused(nonsense.env("ASSENT_SEALING_KEY", "hunter2-canary")).await;
+    let told = refused(nonsense.env("ASSENT_SEALING_KEY", "hunter2-canary"), 2).await;
     assert!(told.contains("ASSENT_SEALING_KEY") && !told.contains("canary"), "{told}");
 }
 
@@ -272,7 +274,7 @@ async fn t66_the_key_file_of_before_is_taken_over_and_lies_nowhere_readable() {
     let strange = SigningKey::generate(Algorithm::Es256, Chance::default().source()).unwrap();
     write();
     std::fs::write(&file, &*strange).unwrap();
-    let told = refused(&mut serve(&data, &[])).await;
+    let told = refused(&mut serve(&data, &[]), 3).await;
     assert!(told.contains("which the ledger does not know"), "{told}");
     assert!(file.exists());
 }
@@ -325,7 +327,7 @@ async fn the_command_line_lists_rotates_brings_and_revokes_keys() {
         ["--rotate-keys-every", "1h"],
         ["--key-lead", "30d"],
     ] {
-        let told = refused(&mut serve(&data, &bad)).await;
+        let told = refused(&mut serve(&data, &bad), 2).await;
         assert!(told.contains(bad[0]), "{told}");
     }
 }

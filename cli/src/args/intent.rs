@@ -109,8 +109,8 @@ Examples:
   assent run --kind terraform.apply --environment production --target workspace=orders \\
       --audience terraform --reason 'Resize the orders database' -- terraform apply plan.out
 
-  assent run --kind database.session --environment staging --audience postgres://orders \\
-      --duration 1h --timeout 30m -- sh -c 'PGPASSWORD=$ASSENT_CREDENTIAL psql orders'")]
+  assent run --kind database.session --environment staging --audience orders \\
+      --broker orders-db --duration 1h --timeout 30m -- psql orders")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) intent: IntentArgs,

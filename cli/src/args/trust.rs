@@ -85,6 +85,8 @@ pub(crate) struct TrustAddArgs {
     pub(crate) jwks_uri: Option<String>,
     #[command(flatten)]
     pub(crate) approved: ApprovedArgs,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }
 
 #[derive(Debug, Args)]
@@ -106,6 +108,8 @@ pub(crate) struct TrustRemoveArgs {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) approved: ApprovedArgs,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }
 
 fn shapes() -> Vec<&'static str> {

@@ -105,7 +105,7 @@ async fn send(
     }
     let count = taken.facts.change_count;
     let changes = if count == 1 { "change" } else { "changes" };
-    output.talk(format!("plan {plan}: {count} {changes}"));
+    output.talk(format!("plan {plan} (of its JSON): {count} {changes}"));
     Ok(plan)
 }
 

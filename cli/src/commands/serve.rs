@@ -10,10 +10,10 @@ use assent_core::time::Span;
 use assent_server::app::authzen::Authzen;
 use assent_server::broker::Brokers;
 use assent_server::issuers::Reach;
-use assent_server::keys::{Audiences, KeySettings};
+use assent_server::keys::{Audiences, KeySettings, OpenError};
 use assent_server::network::Proxies;
 use assent_server::policy::{Checkout, Source};
-use assent_server::sealing::SealingSource;
+use assent_server::sealing::{SealingSource, SourceError};
 use assent_server::{Config, StartError};
 use tokio_util::sync::CancellationToken;
 
@@ -170,7 +170,11 @@ fn exit(error: &StartError) -> Exit {
         | StartError::Meant(_)
         | StartError::PublicUrl(_)
         | StartError::PolicySource(_)
-        | StartError::Policy(_) => Exit::Usage,
+        | StartError::Policy(_)
+        | StartError::Sealing(
+            SourceError::File { .. } | SourceError::Text { .. } | SourceError::Lost(_),
+        )
+        | StartError::Keys(OpenError::Sealed { .. }) => Exit::Usage,
         StartError::Data { .. }
         | StartError::LedgerLost(_)
         | StartError::Ledger(_)

@@ -32,6 +32,13 @@ pub(crate) async fn run(
                 true => output.json(&told)?,
                 false => output.data(table(&[told], output.data_paint()))?,
             }
+            if let Some(name) = unknown(&signal.about, client).await {
+                output.talk(format!(
+                    "hint: nobody called `{}` has ever had an access token here; see `assent admin \
+                     token list`",
+                    clean(&name)
+                ));
+            }
             Ok(Exit::Granted)
         }
         SignalCommand::Clear(ClearArgs { about, reason, printing }) => {
@@ -48,6 +55,18 @@ pub(crate) async fn run(
             Ok(Exit::Granted)
         }
     }
+}
+
+/// The name of whoever is told of, where the server knows nobody of that name. Only administrators
+/// may look; and whoever comes by a trust or from elsewhere needs no token to be known.
+async fn unknown(about: &SignalSubject, client: &Client) -> Option<String> {
+    let (SignalSubject::Person(id) | SignalSubject::Workload(id)) = about else { return None };
+    if id.iss != LOCAL_ISSUER {
+        return None;
+    }
+    let known = client.access_list().await.ok()?.tokens;
+    let is_known = known.iter().any(|access| access.principal.sub == id.sub);
+    (!is_known).then(|| id.sub.clone())
 }
 
 fn subject(about: AboutArgs) -> Result<SignalSubject, Failure> {

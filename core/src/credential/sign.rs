@@ -33,6 +33,8 @@ pub struct Minted {
     pub token: Secret,
     /// Its SHA-256: all that stays.
     pub fingerprint: Digest,
+    /// What signed it.
+    pub key: KeyId,
     /// When it ends.
     pub expires_at: Timestamp,
     /// Its claims.
@@ -73,6 +75,7 @@ impl Signer {
         Ok(Minted {
             credential: grant.credential,
             fingerprint: Digest::of(token.as_bytes()),
+            key: self.key_id().clone(),
             token: Secret::new(token),
             expires_at: grant.expires_at,
             claims,

@@ -37,7 +37,7 @@ pub(super) struct Written<'a> {
     pub(super) defaults: crate::policy::Defaults,
     pub(super) on_change: OnChange,
     pub(super) policy_changes: PolicyChanges,
-    pub(super) trusts: BTreeMap<String, Trust>,
+    pub(super) trusts: BTreeMap<String, document::Placed<Trust>>,
     pub(super) signals: Signals,
 }
 
@@ -189,7 +189,7 @@ fn trusts(
     halves: &[(&PolicyDocument, Half)],
     membership: &Membership,
     faults: &mut Vec<Fault>,
-) -> BTreeMap<String, Trust> {
+) -> BTreeMap<String, document::Placed<Trust>> {
     let (mut seen, mut trusts) = (Seen::default(), BTreeMap::new());
     for (name, placed) in halves.iter().flat_map(|(_, half)| &half.sections.trusts) {
         for group in placed.value.groups().iter().filter(|group| !membership.is_vouched(group)) {
@@ -200,7 +200,7 @@ fn trusts(
             faults.push(Fault { place: placed.place.clone(), message });
         }
         seen.see("trust", name, &placed.place, faults);
-        trusts.insert(name.clone(), placed.value.clone());
+        trusts.insert(name.clone(), placed.clone());
     }
     trusts
 }
@@ -208,7 +208,7 @@ fn trusts(
 /// Every source and transmitter once. A source that comes by a trust needs that trust.
 fn signals(
     halves: &[(&PolicyDocument, Half)],
-    trusts: &BTreeMap<String, Trust>,
+    trusts: &BTreeMap<String, document::Placed<Trust>>,
     on_signal: OnSignal,
     faults: &mut Vec<Fault>,
 ) -> Signals {

@@ -173,7 +173,7 @@ impl Request {
     }
 
     /// Whether somebody approved at a partner, as we know them.
-    pub(super) fn has_endorsed(&self, who: &PrincipalId) -> bool {
+    pub fn has_endorsed(&self, who: &PrincipalId) -> bool {
         let mut all = self.abroad.values().filter_map(|abroad| abroad.endorsement.as_ref());
         all.any(|endorsement| endorsement.approved_by.contains(who))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::credential::KeyId;
 use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId, ReviewId, SignalId, UploadId};
@@ -117,6 +118,8 @@ pub enum Fact {
         credential: CredentialId,
         /// SHA-256 of the token.
         fingerprint: Digest,
+        /// What signed it; older records do not say.
+        key: Option<KeyId>,
     },
     /// Somebody spent a single-use credential.
     Redeemed {

@@ -431,6 +431,7 @@ impl Request {
                     at,
                     expires_at: *expires_at,
                     fingerprint: None,
+                    key: None,
                     redeemed_at: None,
                     redeemed_by: None,
                     ended: None,
@@ -439,12 +440,13 @@ impl Request {
                     confirmation: *confirmation,
                 });
             }
-            Fact::Minted { credential, fingerprint } => {
+            Fact::Minted { credential, fingerprint, key } => {
                 let issued = self.issued(*credential, version)?;
                 if issued.ended.is_some() || issued.redeemed_at.is_some() {
                     return stray("minted");
                 }
                 issued.fingerprint = Some(*fingerprint);
+                issued.key.clone_from(key);
             }
             Fact::Redeemed { credential } => {
                 let issued = self.issued(*credential, version)?;

@@ -116,6 +116,11 @@ fn credential(n: u8) -> CredentialId {
     CredentialId::new(at(0), [n; 10])
 }
 
+/// The id of a key that signs.
+pub(super) fn key() -> KeyId {
+    "A".repeat(43).parse().unwrap()
+}
+
 fn spend(n: u8) -> Spend {
     Spend::on(credential(n), "db")
 }
@@ -317,7 +322,7 @@ fn t19_a_clock_that_goes_back_makes_nothing_valid_again() {
     let spent = approved.spends(1, &all, 7_198).unwrap().step().next().clone();
     let sealed = spent.spends(2, &all, 0).unwrap();
     assert_eq!(sealed.step().events()[0].at, at(7_198));
-    assert!(spent.minted(credential(1), Digest::of(b"token"), at(0)).is_some());
+    assert!(spent.minted(credential(1), Digest::of(b"token"), key(), at(0)).is_some());
 }
 
 #[test]
@@ -325,7 +330,7 @@ fn a_use_is_minted_within_a_minute_or_never() {
     let all = members("a: bob");
     let approved = filed("1 of group:a", 1).approves("bob", &all, 0).unwrap();
     let spent = approved.spends(1, &all, 0).unwrap().step().next().clone();
-    let minted = |now| spent.minted(credential(1), Digest::of(b"token"), at(now));
+    let minted = |now| spent.minted(credential(1), Digest::of(b"token"), key(), at(now));
     assert!(minted(59).is_some());
     assert!(minted(60).is_none());
     assert!(spent.grant_again(&person("alice"), credential(1), &all, at(59)).is_some());
@@ -338,7 +343,9 @@ fn a_use_is_minted_within_a_minute_or_never() {
     assert!(minted.grant_again(&person("alice"), credential(1), &left, at(600)).is_none());
     let redeemed =
         minted.redeem(&person("db").id, credential(1), Digest::of(b"token"), at(600)).unwrap();
-    assert!(redeemed.next().minted(credential(1), Digest::of(b"another"), at(601)).is_none());
+    assert!(
+        redeemed.next().minted(credential(1), Digest::of(b"another"), key(), at(601)).is_none()
+    );
     let again =
         redeemed.next().redeem(&person("db").id, credential(1), Digest::of(b"token"), at(601));
     assert_eq!(again.unwrap_err(), RedeemError::Spent { at: at(600), by: Some(person("db").id) });
@@ -350,7 +357,7 @@ fn credentials_of_a_grant_whose_window_passed_can_be_ended_still() {
     let approved = filed("1 of group:a", 2).approves("bob", &all, 0).unwrap();
     let spent = approved.spends(1, &all, 3_599).unwrap().step().next().clone();
     let minted =
-        spent.minted(credential(1), Digest::of(b"token"), at(3_599)).unwrap().next().clone();
+        spent.minted(credential(1), Digest::of(b"token"), key(), at(3_599)).unwrap().next().clone();
     let expired = minted.lapse(at(3_600)).unwrap().next().clone();
     assert_eq!(expired.state().word(), "expired");
     assert!(expired.credentials()[0].is_live(at(3_601)));
@@ -399,7 +406,8 @@ fn history() -> Vec<Event> {
         Request::file(Filing { id: request.id(), intent, requester, ruling, known }, at(0));
     let review = request.review(id, &person("bob"), said, &all, at(1)).unwrap();
     let spent = review.next().spends(1, &all, 2).unwrap();
-    let minted = spent.step().next().minted(credential(1), Digest::of(b"token"), at(3)).unwrap();
+    let minted =
+        spent.step().next().minted(credential(1), Digest::of(b"token"), key(), at(3)).unwrap();
     let redeemed =
         minted.next().redeem(&person("db").id, credential(1), Digest::of(b"token"), at(4)).unwrap();
     let steps = [&filing, &review, spent.step(), &minted, &redeemed];
@@ -420,7 +428,8 @@ fn t53_what_cannot_follow_is_named() {
     let good = history();
     assert_eq!(Request::replay(&good).unwrap().version(), Version(7));
     let (consumed, minted, redeemed) = (good[4].clone(), good[5].clone(), good[6].clone());
-    let unknown = Fact::Minted { credential: credential(7), fingerprint: Digest::of(b"x") };
+    let unknown =
+        Fact::Minted { credential: credential(7), fingerprint: Digest::of(b"x"), key: None };
     let abandoned = Fact::Abandoned { credential: credential(1) };
     let cases = [
         (good[0].clone(), "event 8: a request that is approved cannot be filed"),
@@ -634,7 +643,8 @@ fn an_approval_whose_uses_are_spent_stands_while_a_credential_lives() {
     let spent = approved.spends(1, &all, 20).unwrap().step().next().clone();
     assert_eq!(stands(&spent, "1 of group:a", &all, 21), None, "no token was handed out yet");
     assert_eq!(spent.approval_ends_at(at(21)), Some(at(20)));
-    let minted = spent.minted(credential(1), Digest::of(b"token"), at(21)).unwrap().next().clone();
+    let minted =
+        spent.minted(credential(1), Digest::of(b"token"), key(), at(21)).unwrap().next().clone();
     assert_eq!(stands(&minted, "1 of group:a", &all, 919), Some(920));
     assert_eq!(stands(&minted, "1 of group:a", &all, 920), None);
     assert_eq!(stands(&minted, "1 of group:a", &members("a: carol"), 22), None);

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::binding::OtherRun;
+use crate::credential::KeyId;
 use crate::credential::dpop::{ProofError, Thumbprint};
 use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
@@ -420,6 +421,7 @@ impl Request {
             at: now,
             expires_at,
             fingerprint: None,
+            key: None,
             redeemed_at: None,
             redeemed_by: None,
             ended: None,
@@ -560,12 +562,13 @@ impl Request {
         open.map(|stage| stage.name.clone())
     }
 
-    /// Records that the token was made. `None` where the use was never spent, where the credential
+    /// Records that the token was made, and what signed it. `None` where the use was never spent, where the credential
     /// has ended, expired or been redeemed, and where the time for it has passed.
     pub fn minted(
         &self,
         credential: CredentialId,
         fingerprint: Digest,
+        key: KeyId,
         now: Timestamp,
     ) -> Option<Step> {
         let now = self.no_earlier(now);
@@ -574,7 +577,7 @@ impl Request {
             return None;
         }
         let by = Some(self.requester.id.clone());
-        Some(self.step(now, by, Fact::Minted { credential, fingerprint }))
+        Some(self.step(now, by, Fact::Minted { credential, fingerprint, key: Some(key) }))
     }
 
     /// The grant of a use that was spent before, for a caller whose answer was lost: the same

@@ -11,6 +11,7 @@ pub(super) mod invariants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::tests::key;
 use super::*;
 use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
@@ -338,7 +339,7 @@ impl World {
                     None => self.any_credential(),
                 };
                 let fingerprint = Digest::of(credential.to_string().as_bytes());
-                self.maybe(request.minted(credential, fingerprint, now));
+                self.maybe(request.minted(credential, fingerprint, key(), now));
             }
             13 => {
                 let (by, credential) = (self.anybody(), self.any_credential());

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use super::tests::key;
 use super::walk::invariants::{self, History};
 use super::walk::{Chance, Log, WORDS, fact_word, principal};
 use super::*;
@@ -497,7 +498,7 @@ impl<'p> World<'p> {
         let minted = !self.chance.one_in(4);
         let request = &self.logs[at].request;
         let fingerprint = Digest::of(credential.to_string().as_bytes());
-        let step = request.minted(credential, fingerprint, self.now).filter(|_| minted);
+        let step = request.minted(credential, fingerprint, key(), self.now).filter(|_| minted);
         if let Some(step) = step {
             self.commit(at, &step, by);
         }

@@ -100,6 +100,11 @@ pub enum Told {
         /// Its status now.
         status: String,
     },
+    /// Something that is not known here, of whatever form.
+    Unknown {
+        /// The event's URI, no more than its beginning.
+        uri: String,
+    },
 }
 
 /// A subject identifier (RFC 9493 section 3.2).
@@ -125,9 +130,6 @@ pub enum Untold {
     /// None, or several.
     #[error("it tells of {0} events: expected one")]
     Events(usize),
-    /// An event that is not known here.
-    #[error("`{0}` is no event that is taken here")]
-    Unknown(String),
     /// By an address that can come to be somebody else's, or by a form that is not known.
     #[error("its subject is given by `{0}`, which names nobody here for certain")]
     Format(String),
@@ -153,7 +155,7 @@ impl Told {
         if let Some(word) = uri.strip_prefix(SSF) {
             return of_stream(word, uri, payload);
         }
-        let (event, is_over) = kind(uri, payload)?;
+        let Some((event, is_over)) = kind(uri, payload)? else { return Ok(unknown(uri)) };
         let stated = stated_subject(claims, payload)?;
         let about = identifier(stated, 0)?;
         let topic = topic(event, stated, payload);
@@ -161,8 +163,10 @@ impl Told {
     }
 }
 
-fn unknown(uri: &str) -> Untold {
-    Untold::Unknown(uri.chars().take(200).collect())
+/// Nothing is known of its subject or payload, so neither is read. RFC 8935 section 2.4 has no error
+/// for an event that the receiver does not support: it is a good token that comes to nothing.
+fn unknown(uri: &str) -> Told {
+    Told::Unknown { uri: uri.chars().take(200).collect() }
 }
 
 fn of_stream(word: &str, uri: &str, payload: &Map<String, Value>) -> Result<Told, Untold> {
@@ -174,18 +178,18 @@ fn of_stream(word: &str, uri: &str, payload: &Map<String, Value>) -> Result<Told
             let status = status.ok_or(Untold::Claim("status"))?.to_owned();
             Ok(Told::StreamUpdated { status })
         }
-        _ => Err(unknown(uri)),
+        _ => Ok(unknown(uri)),
     }
 }
 
-/// Which event it is, and whether it says that the matter is over.
-fn kind(uri: &str, payload: &Map<String, Value>) -> Result<(Event, bool), Untold> {
+/// Which event it is, if it is a known one, and whether it says that the matter is over.
+fn kind(uri: &str, payload: &Map<String, Value>) -> Result<Option<(Event, bool)>, Untold> {
     if uri.strip_prefix(RISC) == Some("account-enabled") {
-        return Ok((Event::AccountDisabled, true));
+        return Ok(Some((Event::AccountDisabled, true)));
     }
     let found =
         Event::ALL.into_iter().find(|(word, event)| uri.strip_prefix(event.family()) == Some(word));
-    let (_, event) = found.ok_or_else(|| unknown(uri))?;
+    let Some((_, event)) = found else { return Ok(None) };
     let says = |claim: &'static str, matter: &[&str], over: &[&str]| match payload
         .get(claim)
         .and_then(Value::as_str)
@@ -207,7 +211,7 @@ fn kind(uri: &str, payload: &Map<String, Value>) -> Result<(Event, bool), Untold
         | Event::AccountCredentialChangeRequired
         | Event::CredentialCompromise => false,
     };
-    Ok((event, is_over))
+    Ok(Some((event, is_over)))
 }
 
 /// `sub_id` beside the events, or `subject` within one, as before SSF was final; where both stand they

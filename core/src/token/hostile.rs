@@ -177,10 +177,17 @@ fn edges(corpus: &mut Corpus) {
             let token = KEYS.good(algorithm, json!({"typ": typ}), json!({}));
             corpus.refuses(&token, format_args!("{algorithm} {typ}"));
         }
-        for more in ["x".repeat(12_000), "\u{1F600}".repeat(3_000), "[".repeat(11_000)] {
+        // Well signed, and of the one fault that they are too long: one of a byte less is taken.
+        for more in ["x".repeat(12_500), "\u{1F600}".repeat(3_200), "[".repeat(13_000)] {
             let token = KEYS.good(algorithm, json!({}), json!({"more": more}));
-            corpus.refuses(&format!("{token}{more}"), format_args!("{algorithm} huge"));
+            assert!(token.len() > MAX_TOKEN, "{algorithm}: {}", token.len());
+            corpus.refuses(&token, format_args!("{algorithm} huge"));
         }
+        let largest = (1..).map(|less| "x".repeat(12_500 - less));
+        let mut largest =
+            largest.map(|more| KEYS.good(algorithm, json!({}), json!({"more": more})));
+        let largest = largest.find(|token| token.len() <= MAX_TOKEN).unwrap();
+        assert!(lets_in(&largest), "{algorithm}: {} bytes are not too long", largest.len());
     }
 }
 

@@ -290,6 +290,12 @@ pub(super) fn concerns(shape: Option<Shape>, claims: &Claims) -> Vec<String> {
                 ids.join(" and ")
             )]
         }
+        // GitLab: "ID token authentication", the claims `environment` and `environment_protected`.
+        Some(Shape::Gitlab) if any_branch_may_name_its_environment(claims) => {
+            let concern = "any branch may run a job for an environment that is not protected: name \
+                `environment_protected: \"true\"` or `ref_protected: \"true\"`, too";
+            vec![concern.to_owned()]
+        }
         Some(
             Shape::Kubernetes
             | Shape::HcpTerraform
@@ -299,6 +305,15 @@ pub(super) fn concerns(shape: Option<Shape>, claims: &Claims) -> Vec<String> {
         )
         | None => Vec::new(),
     }
+}
+
+/// Whether of a job of GitLab nothing is wanted but the environment that it says it is for.
+fn any_branch_may_name_its_environment(claims: &Claims) -> bool {
+    let is_true = |name: &str| claims.get(name).is_some_and(|values| values.iter().eq(["true"]));
+    let names = |name: &str| claims.contains_key(name);
+    let is_pinned = names("ref_path") || names("ref") || names("ci_config_sha");
+    let is_protected = is_true("environment_protected") || is_true("ref_protected");
+    names("environment") && !is_protected && !is_pinned
 }
 
 /// An issuer that everybody knows is not taken for something else.

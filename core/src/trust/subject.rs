@@ -1,5 +1,6 @@
 //! How a workload is named: text in which claims of the token stand.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::principal::is_visible;
@@ -50,6 +51,16 @@ impl FromStr for Subject {
         }
         pieces.extend((!rest.is_empty()).then(|| Piece::Text(rest.to_owned())));
         Ok(Self(pieces))
+    }
+}
+
+impl fmt::Display for Subject {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(text),
+            Piece::Claim(claim) => write!(f, "{{{claim}}}"),
+        })
     }
 }
 

@@ -276,6 +276,23 @@ fn t26_without_a_shape_only_what_is_known_or_called_an_id_tells_workloads_apart(
 }
 
 #[test]
+fn t26_a_job_of_gitlab_for_an_environment_that_any_branch_may_name_is_warned_of() {
+    let concerns = |more: Pairs| {
+        let named = [&[("project_id", "5"), ("environment", "production")][..], more].concat();
+        written(Some(Shape::Gitlab), "https://gitlab.com", &named).verify().unwrap().concerns()
+    };
+    for open in [&[][..], &[("environment_protected", "false")], &[("ref_protected", "false")]] {
+        let concerns = concerns(open);
+        assert!(concerns[0].contains("`environment_protected: \"true\"`"), "{open:?} {concerns:?}");
+    }
+    let protected: [Pairs; 3] =
+        [&[("environment_protected", "true")], &[("ref_protected", "true")], &[("ref_path", "x")]];
+    for narrow in protected {
+        assert_eq!(concerns(narrow), Vec::<String>::new(), "{narrow:?}");
+    }
+}
+
+#[test]
 fn t26_an_issuer_that_everybody_knows_is_taken_for_nothing_else() {
     for (issuer, word) in [
         (ISSUER.to_owned(), "github-actions"),

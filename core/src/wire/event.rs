@@ -132,6 +132,8 @@ enum SentFact {
     Minted {
         credential: String,
         fingerprint: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
     },
     Redeemed {
         credential: String,
@@ -374,9 +376,10 @@ impl From<&Fact> for SentFact {
                 heartbeat: heartbeat.map(|heartbeat| heartbeat.to_string()),
                 confirmation: confirmation.map(|key| key.to_string()),
             },
-            Fact::Minted { credential, fingerprint } => Self::Minted {
+            Fact::Minted { credential, fingerprint, key } => Self::Minted {
                 credential: credential.to_string(),
                 fingerprint: fingerprint.to_string(),
+                key: key.as_ref().map(ToString::to_string),
             },
             Fact::Redeemed { credential } => Self::Redeemed { credential: credential.to_string() },
             Fact::Abandoned { credential } => {
@@ -545,9 +548,11 @@ impl SentFact {
                 heartbeat: heartbeat.map(|heartbeat| heartbeat.parse()).transpose()?,
                 confirmation: confirmation.map(|key| key.parse()).transpose()?,
             },
-            Self::Minted { credential, fingerprint } => {
-                Fact::Minted { credential: credential.parse()?, fingerprint: fingerprint.parse()? }
-            }
+            Self::Minted { credential, fingerprint, key } => Fact::Minted {
+                credential: credential.parse()?,
+                fingerprint: fingerprint.parse()?,
+                key: key.map(|key| key.parse()).transpose()?,
+            },
             Self::Redeemed { credential } => Fact::Redeemed { credential: credential.parse()? },
             Self::Abandoned { credential } => Fact::Abandoned { credential: credential.parse()? },
             Self::CredentialRevoked { credential } => {

@@ -221,7 +221,8 @@ pub struct CredentialStatus {
     pub at: String,
     /// When it ends at the latest.
     pub expires_at: String,
-    /// `live`, `expired`, `completed`, `revoked`, `silent`, `abandoned` or `unminted`.
+    /// `live`, `redeemed`, `expired`, `completed`, `revoked`, `silent`, `abandoned`, `unminted`, or
+    /// `key_revoked` where the key that signed it was taken out of use.
     pub status: String,
     /// SHA-256 of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -323,10 +324,12 @@ fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatu
     let asked = request.asked_stages();
     let behind = request.requester().behind();
     let reviewed: BTreeSet<_> = request.reviews().iter().map(|review| &review.reviewer).collect();
+    // Whoever has approved at a partner is not asked here, too.
+    let has_spoken = |person: &_| reviewed.contains(person) || request.has_endorsed(person);
     let status = |((stage, progress), asked): ((&ruling::Stage, &StageProgress), &bool)| {
         let able = membership.people(&stage.from).into_iter().filter(|person| {
             let alone = Approval::default();
-            is_asked(stage, person, &alone, &behind, membership) && !reviewed.contains(person)
+            is_asked(stage, person, &alone, &behind, membership) && !has_spoken(person)
         });
         StageStatus {
             name: stage.name.clone(),
@@ -397,6 +400,7 @@ fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
         },
         None if now >= issued.expires_at => "expired",
         None if issued.fingerprint.is_none() => "unminted",
+        None if issued.redeemed_at.is_some() => "redeemed",
         None => "live",
     };
     CredentialStatus {

@@ -24,6 +24,11 @@ pub struct RulingTrust {
     pub shape: Option<String>,
     /// What the claims must be: one of these each.
     pub claims: BTreeMap<String, BTreeSet<String>>,
+    /// How its workloads are named, with claims in braces.
+    pub principal: String,
+    /// Who the people are whom its tokens number: `1001` is `person:bob`. Of those who are not named
+    /// here, nobody knows that they are the same person.
+    pub people: BTreeMap<String, String>,
     /// The groups that its workloads are in.
     pub groups: BTreeSet<String>,
     /// What its workloads may ask for.
@@ -38,6 +43,9 @@ pub struct RulingTrust {
     pub concerns: Vec<String>,
     /// Whether it came over the API, and not from a policy file.
     pub kept: bool,
+    /// The policy file in which it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// Every trust that rules.
@@ -94,8 +102,8 @@ pub struct TrustVerdict {
 }
 
 impl RulingTrust {
-    /// A trust as it is told.
-    pub fn new(trust: &trust::Trust, kept: bool) -> Self {
+    /// A trust as it is told: it stands in this file, or came over the API.
+    pub fn new(trust: &trust::Trust, file: Option<&str>) -> Self {
         let texts = |globs: &BTreeSet<Glob>| globs.iter().map(Glob::to_string).collect();
         let scope = trust.scope();
         Self {
@@ -104,6 +112,12 @@ impl RulingTrust {
             audience: trust.audience().to_owned(),
             shape: trust.shape().map(|shape| shape.word().to_owned()),
             claims: trust.claims().clone(),
+            principal: trust.principal(),
+            people: trust
+                .people()
+                .iter()
+                .map(|(number, who)| (number.clone(), format!("person:{who}")))
+                .collect(),
             groups: trust.groups().clone(),
             may_ask: MayAsk {
                 kinds: texts(scope.kinds()),
@@ -117,7 +131,8 @@ impl RulingTrust {
                 trust::KeySource::At(address) => address.clone(),
             },
             concerns: trust.concerns(),
-            kept,
+            kept: file.is_none(),
+            file: file.map(str::to_owned),
         }
     }
 }

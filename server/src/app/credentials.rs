@@ -2,7 +2,7 @@
 
 use assent_core::access::Purpose;
 use assent_core::credential::dpop::{Shown, Thumbprint};
-use assent_core::credential::{Assertion, Claims, Minted, Secret, Verifier};
+use assent_core::credential::{Assertion, Claims, KeyId, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
@@ -188,8 +188,9 @@ impl Authority {
         for _ in 0..TRIES {
             let _turn = self.before_the_next_signal().await;
             let request = self.current(request.id()).await?;
-            let (id, fingerprint) = (minted.credential, minted.fingerprint);
-            let step = request.minted(id, fingerprint, self.clock.now());
+            let (id, fingerprint, key) =
+                (minted.credential, minted.fingerprint, minted.key.clone());
+            let step = request.minted(id, fingerprint, key, self.clock.now());
             let step = step.ok_or(AppError::CredentialOver)?;
             let beats = step.next().credential(id).and_then(|issued| issued.heartbeat);
             let heard = step.events().last().map(|event| event.at);
@@ -359,7 +360,15 @@ impl Authority {
 
     /// How a request looks to callers at this moment.
     pub fn show(&self, request: &Request) -> wire::Request {
-        wire::Request::show(request, &self.membership(), self.clock.now(), &self.base)
+        let now = self.clock.now();
+        let mut shown = wire::Request::show(request, &self.membership(), now, &self.base);
+        for (status, issued) in shown.credentials.iter_mut().zip(request.credentials()) {
+            let is_gone = |key: &KeyId| !self.keys.publishes(key, now);
+            if status.status == "live" && issued.key.as_ref().is_some_and(is_gone) {
+                status.status = "key_revoked".to_owned();
+            }
+        }
+        shown
     }
 
     pub(super) async fn request_of(

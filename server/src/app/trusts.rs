@@ -8,6 +8,7 @@ use assent_core::trust::Trust;
 use assent_core::wire;
 
 use crate::app::{AppError, Authority, Caller};
+use crate::policy::kept_in;
 
 impl Authority {
     /// Every trust that rules, of files and of the API. For people and administrators.
@@ -16,14 +17,11 @@ impl Authority {
     /// [`AppError::NotForWorkloads`].
     pub async fn ruling_trusts(&self, caller: &Caller) -> Result<wire::RulingTrusts, AppError> {
         caller.check_reader()?;
-        let documents = self.ledger.documents().await?;
-        let kept: BTreeSet<&str> = documents
-            .iter()
-            .filter(|held| held.text.is_some())
-            .filter_map(|held| held.name.strip_prefix("trusts/"))
-            .collect();
         let policy = self.policy();
-        let told = |trust: &Trust| wire::RulingTrust::new(trust, kept.contains(trust.name()));
+        let told = |trust: &Trust| {
+            let file = policy.trust_file(trust.name());
+            wire::RulingTrust::new(trust, file.filter(|file| kept_in(file).is_none()))
+        };
         Ok(wire::RulingTrusts { trusts: policy.trusts().map(told).collect() })
     }
 

@@ -227,6 +227,26 @@ async fn a_key_that_is_brought_signs_and_what_is_none_is_refused_unseen() {
     assert_eq!(kid(&token(&alice, "aws").await), brought.str("id"));
     root.post("/v1/keys", &wanted).await.refuses(409, "key_known");
 
+    // Azure takes RSA alone.
+    let (rsa, pkcs8) = pem(Algorithm::Rs256);
+    let brought = root.post("/v1/keys", &json!({"private_key": rsa})).await.is(201);
+    let known = SigningKey::read(&pkcs8).unwrap();
+    assert_eq!(
+        (brought.str("algorithm"), brought.str("origin")),
+        ("RS256".into(), "imported".into())
+    );
+    assert_eq!(brought.str("id"), known.id().as_str());
+    let for_azure = token(&alice, AZURE).await;
+    assert_eq!(
+        header(&for_azure),
+        json!({"alg": "RS256", "typ": "at+jwt", "kid": known.id().as_str()})
+    );
+    let set = KeySet::read(&server.stranger().client.jwks().await.unwrap());
+    let now = server.authority.clock().now();
+    let verified = Verifier::new(server.base(), AZURE).verify(for_azure.expose(), &set, now);
+    assert!(verified.is_ok(), "{verified:?}");
+    assert!(alice.client.introspect(&for_azure).await.unwrap().active);
+
     let (ed, _) = pem(Algorithm::EdDsa);
     let other = json!({"private_key": ed, "algorithm": "ES256"});
     root.post("/v1/keys", &other).await.refuses(422, "invalid");

@@ -55,6 +55,40 @@ async fn what_is_live_is_listed_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_was_spent_or_signed_with_a_revoked_key_is_live_no_more() {
+    let server = Server::start().await;
+    let (alice, root) = (server.person("alice").await, server.administrator().await);
+    let status = async |credential: &wire::Credential| {
+        alice.client.credential(&credential.id).await.unwrap().status
+    };
+    let spent = mint(&alice, &file(&alice, "staging", "spent").await).await.unwrap();
+    let kept = mint(&alice, &file(&alice, "staging", "kept").await).await.unwrap();
+    let db = server.workload("db", &[]).await;
+    let token = assent_client::Secret::new(spent.token.clone());
+    db.client.redeem(&token, "aws", &fresh_key()).await.unwrap();
+    assert!(!is_active(&alice, &spent).await && is_active(&alice, &kept).await);
+    assert_eq!((status(&spent).await, status(&kept).await), ("redeemed".into(), "live".into()));
+    assert_eq!(live(&alice, &[]).await, std::slice::from_ref(&kept.id));
+
+    // A rotation ends nothing; a revocation does, and what is minted from then on is live.
+    let key = alice.client.jwks().await.unwrap()["keys"][0]["kid"].as_str().unwrap().to_owned();
+    let next = wire::NewKey { at_once: true, ..wire::NewKey::default() };
+    root.client.make_key(&next, &fresh_key()).await.unwrap();
+    assert_eq!(live(&alice, &[]).await, std::slice::from_ref(&kept.id));
+    root.client.revoke_key(&key, "stolen", &fresh_key()).await.unwrap();
+    assert!(!is_active(&alice, &kept).await);
+    assert_eq!(status(&kept).await, "key_revoked");
+    let fresh = mint(&alice, &file(&alice, "staging", "fresh").await).await.unwrap();
+    assert!(is_active(&alice, &fresh).await);
+    assert_eq!(live(&alice, &[]).await, std::slice::from_ref(&fresh.id));
+    let all = alice.client.credentials(&[]).await.unwrap().credentials;
+    let mut told: Vec<_> = all.into_iter().map(|entry| entry.credential.status).collect();
+    told.sort();
+    assert_eq!(told, ["key_revoked", "live", "redeemed"]);
+    super::life::verify_log(&alice).await;
+}
+
+#[tokio::test]
 async fn a_list_of_many_is_read_page_by_page() {
     let server = Server::start().await;
     let alice = server.person("alice").await;

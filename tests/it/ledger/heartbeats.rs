@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use assent_core::credential::KeyId;
 use assent_core::digest::Digest;
 use assent_core::id::CredentialId;
 use assent_core::request::{Request, Standing};
@@ -14,13 +15,19 @@ use super::kit::{
 
 type Ledgers = Arc<dyn Ledger>;
 
+/// The id of a key that signs.
+fn key() -> KeyId {
+    "A".repeat(43).parse().unwrap()
+}
+
 /// A credential that was handed out now and whose holder is listened for that often.
 async fn handed_out(ledger: &Ledgers, every: Span, now: Timestamp) -> (Request, CredentialId) {
     let (granted, _) = done(ledger, file("staging", "r", now)).await;
     let id = credential(now);
     let (spent, _) = done(ledger, beating(&granted, id, every, now)).await;
     assert!(ledger.heartbeats(spent.id()).await.unwrap().is_empty(), "nobody holds it yet");
-    let (minted, _) = done(ledger, spent.minted(id, Digest::of(b"token"), now).unwrap()).await;
+    let (minted, _) =
+        done(ledger, spent.minted(id, Digest::of(b"token"), key(), now).unwrap()).await;
     (minted, id)
 }
 
@@ -64,7 +71,7 @@ pub(super) async fn nobody_is_heard_of_whom_nobody_listens_for(ledger: Ledgers) 
     let (granted, _) = done(&ledger, file("staging", "r", at(0))).await;
     let id = credential(at(0));
     let (spent, _) = done(&ledger, super::kit::spending(&granted, id, at(0))).await;
-    done(&ledger, spent.minted(id, Digest::of(b"token"), at(0)).unwrap()).await;
+    done(&ledger, spent.minted(id, Digest::of(b"token"), key(), at(0)).unwrap()).await;
     assert!(!ledger.heard(id, at(1), at(MINUTE)).await.unwrap(), "it asked for no such thing");
     assert!(ledger.heartbeats(granted.id()).await.unwrap().is_empty());
     assert!(silent(&ledger, at(5 * MINUTE), 10).await.is_empty());
@@ -111,7 +118,7 @@ pub(super) async fn who_could_not_be_heard_has_the_whole_time_again(ledger: Ledg
 
 pub(super) async fn a_token_that_is_made_again_gives_the_whole_time_again(ledger: Ledgers) {
     let (request, id) = handed_out(&ledger, Span::minutes(2), at(0)).await;
-    let again = request.minted(id, Digest::of(b"another"), at(MINUTE)).unwrap();
+    let again = request.minted(id, Digest::of(b"another"), key(), at(MINUTE)).unwrap();
     let (request, _) = done(&ledger, again).await;
     let beat = beat_of(&ledger, &request).await;
     assert_eq!((beat.last, beat.due), (at(MINUTE), at(3 * MINUTE)));

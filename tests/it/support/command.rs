@@ -1,5 +1,6 @@
 //! `assent` as people type it, and what it did.
 
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
@@ -36,6 +37,19 @@ impl Did {
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         self.data.lines().map(words).collect()
     }
+}
+
+/// Commands of a guide, as a shell of these arguments runs them: in this folder, which is its home, with
+/// `assent` to be found and nothing else of this machine's settings.
+pub(crate) fn shell(program_and_arguments: &[&str], folder: &Path) -> Command {
+    let assent = super::program();
+    let mut places = vec![assent.parent().unwrap().to_owned()];
+    places.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let path = std::env::join_paths(places).unwrap();
+    let mut shell = Command::new(program_and_arguments[0]);
+    shell.args(&program_and_arguments[1..]).current_dir(folder).env_clear().env("PATH", path);
+    shell.env("HOME", folder).stdin(Stdio::null()).kill_on_drop(true);
+    shell
 }
 
 /// `assent` with these words, by whoever has this token at this server.

@@ -175,7 +175,7 @@ async fn without_applying_it_is_not_opened() {
 }
 
 #[tokio::test]
-async fn no_secret_is_written_down_anywhere() {
+async fn t42_no_secret_is_written_down_anywhere() {
     let world = World::new(&with_credential("production", USE)).await;
     let traced = |arguments: &[&str]| {
         let mut command = world.terraform(arguments);

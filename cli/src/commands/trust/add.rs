@@ -30,8 +30,12 @@ pub(super) async fn run(
     })
     .await?;
     if exit == Exit::Granted {
-        for concern in show::ruling(&args.name, client).await?.concerns {
-            output.talk(format!("warning: {}", clean(&concern)));
+        let written = show::ruling(&args.name, client).await?;
+        for concern in &written.concerns {
+            output.talk(format!("warning: {}", clean(concern)));
+        }
+        if args.printing.is_json() {
+            output.json(&written)?;
         }
     }
     Ok(exit)

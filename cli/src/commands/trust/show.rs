@@ -32,6 +32,14 @@ pub(super) async fn ruling(name: &str, client: &Client) -> Result<RulingTrust, F
     })
 }
 
+/// Where it was written.
+pub(super) fn origin(trust: &RulingTrust) -> String {
+    match &trust.file {
+        Some(file) => format!("the policy file `{}`", clean(file)),
+        None => "the API".to_owned(),
+    }
+}
+
 fn text(trust: &RulingTrust, paint: Paint) -> String {
     let list = |texts: &BTreeSet<String>| {
         let texts: Vec<_> = texts.iter().map(|text| clean(text)).collect();
@@ -41,19 +49,23 @@ fn text(trust: &RulingTrust, paint: Paint) -> String {
         let values: Vec<_> = values.iter().map(|value| clean(value)).collect();
         format!("{} is {}", clean(name), values.join(" or "))
     });
+    let people = trust.people.iter().map(|(id, who)| format!("{} is {}", clean(id), clean(who)));
+    let people: Vec<_> = people.collect();
     let mut lines = vec![
         ("name", clean(&trust.name)),
         ("issuer", clean(&trust.issuer)),
         ("audience", clean(&trust.audience)),
         ("shape", clean(trust.shape.as_deref().unwrap_or("none"))),
         ("claims", claims.collect::<Vec<_>>().join("\n")),
+        ("principal", clean(&trust.principal)),
+        ("people", if people.is_empty() { "none".to_owned() } else { people.join("\n") }),
         ("groups", list(&trust.groups)),
         ("kinds", list(&trust.may_ask.kinds)),
         ("environments", list(&trust.may_ask.environments)),
         ("token lives", clean(&trust.lifetime)),
         ("good once", if trust.single_use { "yes" } else { "no" }.to_owned()),
         ("keys", clean(&trust.keys)),
-        ("from", if trust.kept { "the API" } else { "a policy file" }.to_owned()),
+        ("from", origin(trust)),
     ];
     lines.extend(trust.concerns.iter().map(|concern| ("warning", clean(concern))));
     facts(&lines, paint)

@@ -16,6 +16,7 @@ use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
 use crate::policy::situation::{Known, Situation};
 use crate::principal::{Principal, PrincipalKind};
+use crate::request::tests::key;
 use crate::request::{Filing, Said, Verdict};
 use crate::signal::{Concern, OnGranted, Reactions, Says, Signal, Subject, Teller};
 use crate::wire::{event_from_json, event_to_json};
@@ -41,7 +42,11 @@ rules:
 ";
 
 fn policy() -> Policy {
-    let document = PolicyDocument { file: "p.yaml".to_owned(), text: POLICY.to_owned() };
+    compiled(POLICY)
+}
+
+fn compiled(text: &str) -> Policy {
+    let document = PolicyDocument { file: "p.yaml".to_owned(), text: text.to_owned() };
     Policy::compile(&[document]).unwrap()
 }
 
@@ -59,7 +64,7 @@ fn at(minute: i64) -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000 + minute * 60_000)
 }
 
-fn filed() -> Request {
+fn filed(policy: &Policy) -> Request {
     let stated = crate::intent::UnverifiedIntent {
         kind: "terraform.apply".to_owned(),
         environment: "production".to_owned(),
@@ -69,7 +74,7 @@ fn filed() -> Request {
     };
     let (intent, requester, known) = (stated.verify().unwrap(), person("alice"), Known::default());
     let situation = Situation { intent: &intent, requester: &requester, known: &known, now: at(0) };
-    let ruling = policy().rule(&situation);
+    let ruling = policy.rule(&situation);
     let id = RequestId::new(at(0), [1; 10]);
     Request::file(Filing { id, intent, requester, ruling, known }, at(0)).next().clone()
 }
@@ -80,7 +85,12 @@ fn theirs() -> RequestId {
 
 /// Bob has approved at minute 10, so the stage over there is open and asked at minute 11.
 fn asked() -> (Request, Vec<crate::request::Event>) {
-    let request = filed();
+    asked_after("bob", &policy())
+}
+
+/// The same, where this person of ours approved.
+fn asked_after(who: &str, policy: &Policy) -> (Request, Vec<crate::request::Event>) {
+    let request = filed(policy);
     let said = Said {
         verdict: Verdict::Approve,
         digest: request.digest(),
@@ -88,8 +98,8 @@ fn asked() -> (Request, Vec<crate::request::Event>) {
         signed_in_at: None,
     };
     let id = ReviewId::new(at(10), [3; 10]);
-    let members = &policy().membership(at(10));
-    let reviewed = request.review(id, &person("bob"), said, members, at(10)).unwrap();
+    let members = &policy.membership(at(10));
+    let reviewed = request.review(id, &person(who), said, members, at(10)).unwrap();
     let mut events = reviewed.events().to_vec();
     let asked = reviewed.next().asked_elsewhere("r/theirs", OURS, theirs(), at(11)).unwrap();
     events.extend(asked.events().to_vec());
@@ -205,6 +215,35 @@ fn t07_who_is_behind_the_change_or_has_spoken_does_not_count_from_there() {
 }
 
 #[test]
+fn whoever_counted_over_there_is_not_awaited_here_and_their_review_is_not_taken() {
+    let policy =
+        compiled(&format!("{POLICY}        - {{name: last, approvals: 1, from: [group:ours]}}\n"));
+    let (request, _) = asked_after("carol", &policy);
+    let mut claims = claims(&request);
+    claims["approved_by"] = json!(["rob"]);
+    let endorsed = endorse(&request, Pen::new().evidence(&claims)).unwrap().next().clone();
+    let members = policy.membership(at(21));
+    let awaited = |request: &Request, at| {
+        let shown = crate::wire::Request::show(request, &members, at, OURS);
+        shown.stages.into_iter().find(|stage| stage.name == "r/last").unwrap().awaited
+    };
+    assert_eq!(endorsed.state().word(), "pending");
+    assert_eq!(awaited(&endorsed, at(21)), Vec::<String>::new());
+    let said = Said {
+        verdict: Verdict::Approve,
+        digest: endorsed.digest(),
+        comment: String::new(),
+        signed_in_at: None,
+    };
+    let id = ReviewId::new(at(21), [5; 10]);
+    assert!(endorsed.review(id, &person("bob"), said, &members, at(21)).is_err());
+    // Without rob over there, bob is who is awaited.
+    claims["approved_by"] = json!(["olga"]);
+    let endorsed = endorse(&request, Pen::new().evidence(&claims)).unwrap().next().clone();
+    assert_eq!(awaited(&endorsed, at(21)), ["bob"]);
+}
+
+#[test]
 fn t24_a_partner_does_not_speak_for_anybody_elses_people() {
     let (request, _) = asked();
     let pen = Pen::new();
@@ -278,11 +317,11 @@ fn t31_an_endorsement_counts_once_for_one_request() {
     let again = endorse(endorsed.next(), evidence.clone());
     assert_eq!(again.unwrap_err(), EndorseError::NotAwaited("r/theirs".to_owned()));
     // Another request of the same intent asks another question.
-    let other = Request { id: RequestId::new(at(0), [9; 10]), ..filed() };
+    let other = Request { id: RequestId::new(at(0), [9; 10]), ..filed(&policy()) };
     assert_ne!(other.question("r/theirs", OURS), request.question("r/theirs", OURS));
     // Before the stage is open, nothing is asked and nothing is taken.
-    assert!(filed().asked_elsewhere("r/theirs", OURS, theirs(), at(1)).is_none());
-    let early = filed().endorse("r/theirs", evidence, &policy().membership(at(1)), at(1));
+    assert!(filed(&policy()).asked_elsewhere("r/theirs", OURS, theirs(), at(1)).is_none());
+    let early = filed(&policy()).endorse("r/theirs", evidence, &policy().membership(at(1)), at(1));
     assert_eq!(early.unwrap_err(), EndorseError::NotAwaited("r/theirs".to_owned()));
 }
 
@@ -318,7 +357,7 @@ fn t56_while_a_spent_use_becomes_a_token_nobody_there_is_told_that_it_is_over() 
     assert_eq!(spent.state().word(), "consumed");
     assert_eq!(errand(&spent, 21), [("r/theirs".to_owned(), Errand::Watch)]);
     assert!(spent.told_elsewhere("r/theirs", at(21)).is_none());
-    let minted = spent.minted(id, Digest::of(b"token"), at(21)).unwrap();
+    let minted = spent.minted(id, Digest::of(b"token"), key(), at(21)).unwrap();
     assert_eq!(errand(minted.next(), 21), [("r/theirs".to_owned(), Errand::Watch)]);
     let over = minted.next().complete(&alice, at(22)).unwrap();
     assert_eq!(errand(over.next(), 22), [("r/theirs".to_owned(), Errand::Tell)]);

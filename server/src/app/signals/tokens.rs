@@ -79,7 +79,7 @@ impl Authority {
     ) -> Result<(), PushError> {
         let now = self.clock.now();
         let Told::Of { event: kind, is_over, about, topic, at: told_at } = told else {
-            return self.note(transmitter, event, of_stream(&told, &transmitter.name)).await;
+            return self.note(transmitter, event, of_nobody(&told, &transmitter.name)).await;
         };
         let ignored = |why: &str| json!({"event": kind.word(), "ignored": why});
         match transmitter.outcome((kind, is_over), &about, &self.base, now) {
@@ -135,11 +135,15 @@ impl Authority {
     }
 }
 
-fn of_stream(told: &Told, transmitter: &str) -> Value {
+/// What is on record of something that is told of nobody.
+fn of_nobody(told: &Told, transmitter: &str) -> Value {
     match told {
         Told::StreamUpdated { status } => {
             tracing::warn!(transmitter, status, "the transmitter has changed its stream");
             json!({"event": "stream-updated", "status": status})
+        }
+        Told::Unknown { uri } => {
+            json!({"event": uri, "ignored": "it is no event that is known here"})
         }
         Told::Verification | Told::Of { .. } => json!({"event": "verification"}),
     }

@@ -92,6 +92,12 @@ async fn every_trust_that_rules_is_told_wherever_it_was_written() {
     assert_eq!(all[0].claims["event_name"], BTreeSet::from(events), "what was left unsaid");
     assert_eq!((all[0].single_use, all[1].single_use), (true, false));
     assert!(all[1].concerns[0].contains("every kind in every environment"), "{all:?}");
+    // Who may not approve their own job, and how a job is named, is to be seen.
+    let known = [("1001".to_owned(), "person:bob".to_owned())];
+    assert_eq!((&all[0].people, all[1].people.is_empty()), (&known.into(), true));
+    let (job, robot) = (all[0].principal.as_str(), all[1].principal.as_str());
+    assert_eq!((job, robot), ("repository:{repository_id}:environment:{environment}", "{sub}"));
+    assert!(all[0].file.is_some() && all[1].file.is_none(), "{all:?}");
     let robot = server.workload("robot", &[]).await;
     robot.get("/v1/trusts").await.refuses(403, "not_for_workloads");
 }

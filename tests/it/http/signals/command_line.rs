@@ -78,6 +78,24 @@ async fn a_signal_is_told_listed_and_taken_back_on_the_command_line() {
     assert_eq!(listed.len(), 2, "{listed:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_nobody_has_is_heard_and_said_to_be_nobodys() {
+    let server = Server::start().await;
+    let root = server.administrator().await;
+    let (alice, ci) = (server.person("alice").await, server.workload("ci", &[]).await);
+    let tell = async |kind: &str, who: &str| {
+        run(&server, &root, &["tell", "suspended", kind, who, "--reason", "r"]).await.exits(0)
+    };
+    let typo = tell("--person", "alcie").await;
+    assert!(typo.talk.contains("nobody called `alcie`"), "{typo:?}");
+    alice.get("/v1/whoami").await.is(200);
+    assert_eq!(tell("--person", "alice").await.talk, "");
+    assert_eq!(tell("--workload", "ci").await.talk, "");
+    ci.get("/v1/whoami").await.refuses(403, "suspended");
+    // Of people from elsewhere nobody here has a list.
+    assert_eq!(tell("--person", "https://id.example.com#u-1").await.talk, "");
+}
+
 fn secret(token: &str) -> assent_client::Secret {
     assent_client::Secret::new(token.to_owned())
 }

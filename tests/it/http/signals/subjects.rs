@@ -221,6 +221,77 @@ async fn an_incident_ends_what_is_live_there_and_rules_from_then_on() {
     assert_eq!(filed(&alice, "staging", "usual again").await.state, "approved");
 }
 
+#[tokio::test]
+async fn a_flagged_workload_loses_what_it_has_and_policy_sees_it_from_then_on() {
+    let rule = "  - id: no-flagged-workload
+    when: {intent.environment: staging, requester.states: {contains: flagged}}
+    deny: {message: this pipeline is looked at}
+";
+    let server = Server::ruled_by(&rules("", rule)).await;
+    let root = server.administrator().await;
+    let ci = server.workload("ci", &["alice"]).await;
+    let (alice, other) = (server.person("alice").await, server.workload("other", &["alice"]).await);
+    let workload = || json!({"workload": {"iss": "assent:local", "sub": "ci"}});
+    let held = mint(&ci, &filed(&ci, "staging", "before").await).await.unwrap();
+    let theirs = mint(&other, &filed(&other, "staging", "r").await).await.unwrap();
+    let own = mint(&alice, &filed(&alice, "staging", "r").await).await.unwrap();
+    let waits = filed(&ci, "one", "r").await;
+    let signal = told(&root, workload(), "flagged").await.is(201).str("id");
+    // At once, and of it alone: neither another workload's, nor that of whom both act for.
+    assert!(!is_active(&server, &held.token).await);
+    assert!(is_active(&server, &theirs.token).await && is_active(&server, &own.token).await);
+    // It can ask still, and rules decide.
+    ci.get("/v1/whoami").await.is(200);
+    assert_eq!(filed(&ci, "staging", "after").await.state, "denied");
+    assert_eq!(filed(&other, "staging", "after").await.state, "approved");
+    server.authority.sweep().await.unwrap();
+    assert_eq!(state(&root, &waits.id).await, "pending", "rules say the same of it as before");
+    let events = verified(&root).await;
+    let stopped = of_type(&events, "stopped");
+    assert_eq!((stopped.len(), &stopped[0]["signal"]), (1, &json!(signal)));
+    // Cleared, it is as before; what was ended stays ended.
+    told(&root, workload(), "clear").await.is(201);
+    assert_eq!(filed(&ci, "staging", "cleared").await.state, "approved");
+    assert!(!is_active(&server, &held.token).await);
+}
+
+/// The rule of the guide, as it stands there, beside rules of everyday.
+fn frozen_by_the_guide() -> String {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides/incident.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, rest) = guide.split_once("```yaml\nrules:\n").unwrap();
+    let (freeze, _) = rest.split_once("```").unwrap();
+    format!(
+        "
+apiVersion: assent/v1
+kind: Policy
+groups: {{oncall: [person:bob]}}
+rules:
+  - id: everyday
+    when: {{intent.environment: {{in: [staging, production]}}}}
+    allow: {{credential: {{max_ttl: 15m, uses: 3}}}}
+{freeze}"
+    )
+}
+
+#[tokio::test]
+async fn the_freeze_of_the_guide_stops_nothing_before_an_incident_and_everything_there_in_one() {
+    let server = Server::ruled_by(&frozen_by_the_guide()).await;
+    let (root, alice) = (server.administrator().await, server.person("alice").await);
+    let quiet = filed(&alice, "production", "quiet times").await;
+    assert_eq!(quiet.state, "approved");
+    let held = mint(&alice, &quiet).await.unwrap();
+    let elsewhere = mint(&alice, &filed(&alice, "staging", "r").await).await.unwrap();
+    told(&root, json!({"environment": "production"}), "incident").await.is(201);
+    assert!(!is_active(&server, &held.token).await && is_active(&server, &elsewhere.token).await);
+    let refused = filed(&alice, "production", "amid").await;
+    assert_eq!(refused.state, "denied");
+    assert!(refused.ending.unwrap().reason.contains("an incident is being worked on"));
+    assert_eq!(filed(&alice, "staging", "amid").await.state, "approved");
+    told(&root, json!({"environment": "production"}), "clear").await.is(201);
+    assert_eq!(filed(&alice, "production", "over").await.state, "approved");
+}
+
 const SOURCES: &str = "
 sources:
   detector: {workload: siem, states: [risky, incident], issuers: [local], environments: [staging]}

@@ -6,8 +6,8 @@
 
 use assent_core::wire;
 
-use crate::transport::Call;
-use crate::{Client, ClientError, Secret, path};
+use crate::transport::{Call, path};
+use crate::{Client, ClientError, Secret};
 
 impl Client {
     /// By what the authority rules, and why not by the newest.

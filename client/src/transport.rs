@@ -479,3 +479,24 @@ fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.headers().get("retry-after")?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
 }
+
+/// An answer that may say that there is nothing. Only the server itself says so, not a proxy.
+pub(crate) fn some<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.problem.as_ref().is_some_and(|said| said.code == "not_found") => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts one id into a path, so that no id can leave its segment.
+pub(crate) fn path(template: &str, id: &str) -> String {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let id: String = id
+        .bytes()
+        .map(|b| if safe(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect();
+    template.replacen("{}", &id, 1)
+}

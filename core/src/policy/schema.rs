@@ -8,18 +8,17 @@
 
 mod cases;
 mod conditions;
+mod effects;
+mod signals;
 #[cfg(test)]
 mod tests;
+mod trusts;
 
 use serde_json::{Map, Value, json};
 
-use crate::policy::ask::Dialect;
 use crate::policy::document::keys::{self, Keys};
 use crate::policy::record::Category;
-use crate::signal::event_token::Event;
-use crate::signal::source::Meaning;
-use crate::signal::{Concern, OnGranted, OnPending};
-use crate::trust::Shape;
+use crate::signal::Concern;
 
 /// Where the schema is published, and by which name others refer to it.
 pub const ID: &str = "https://assent.dev/schema/v1/policy.schema.json";
@@ -29,10 +28,10 @@ pub fn schema() -> Value {
     let mut definitions = Map::new();
     let all = [
         sections(),
-        trusts(),
-        authorities(),
-        signals(),
-        effects(),
+        trusts::trusts(),
+        trusts::authorities(),
+        signals::definitions(),
+        effects::definitions(),
         conditions::definitions(),
         cases::definitions(),
     ];
@@ -120,6 +119,25 @@ fn reference(name: &str) -> Value {
 fn words<T>(words: &[(&str, T)], about: &str) -> Value {
     let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
     json!({"enum": words, "description": about})
+}
+
+/// An address without what could hide another one.
+fn address(about: &str) -> Value {
+    json!({"type": "string", "pattern": "^https?://[^@?#%\\\\ ]+$", "description": about})
+}
+
+/// A set of public keys (RFC 7517).
+fn jwks(about: &str) -> Value {
+    json!({"type": "object", "description": about})
+}
+
+/// Who is who: what others call somebody, and the person.
+fn people(about: &str) -> Value {
+    json!({"type": "object", "additionalProperties": reference("person"), "description": about})
+}
+
+fn concerns() -> Vec<&'static str> {
+    Concern::ALL.into_iter().map(|(word, _)| word).collect()
 }
 
 /// Values that are texts with a form of their own.
@@ -402,371 +420,6 @@ fn sections() -> Vec<Definition> {
             &keys::DATES,
             "All dates from a first to a last",
             vec![("from", of("date", "The first")), ("to", of("date", "The last"))],
-        ),
-    ]
-}
-
-/// An address without what could hide another one.
-fn address(about: &str) -> Value {
-    json!({"type": "string", "pattern": "^https?://[^@?#%\\\\ ]+$", "description": about})
-}
-
-/// A set of public keys (RFC 7517).
-fn jwks(about: &str) -> Value {
-    json!({"type": "object", "description": about})
-}
-
-/// Who is who: what others call somebody, and the person.
-fn people(about: &str) -> Value {
-    json!({"type": "object", "additionalProperties": reference("person"), "description": about})
-}
-
-fn concerns() -> Vec<&'static str> {
-    Concern::ALL.into_iter().map(|(word, _)| word).collect()
-}
-
-/// Whose word counts for what, and what follows.
-fn signals() -> Vec<Definition> {
-    let issuers = json!({
-        "type": "array",
-        "minItems": 1,
-        "items": {"type": "string", "pattern": "^(local|https?://[^@?#%\\\\ ]+)$"},
-        "description": "Of whose people and workloads it speaks: their issuers; `local` is this server's own",
-    });
-    let states = json!({"type": "array", "minItems": 1, "items": {"enum": concerns()}, "description": "What it may tell"});
-    let state = json!({"enum": Meaning::CONCERNS.map(|(word, _)| word)});
-    let words: Vec<_> = Event::ALL.into_iter().map(|(word, _)| word).collect();
-    let one_of_two = json!({"oneOf": [{"required": ["trust"]}, {"required": ["workload"]}]});
-    vec![
-        also(
-            map(
-                "source",
-                &keys::SOURCE,
-                "A workload that may tell what is the matter",
-                vec![
-                    ("trust", text("Whoever comes by this trust")),
-                    ("workload", text("This workload: NAME or ISSUER#SUBJECT")),
-                    ("states", states),
-                    (
-                        "environments",
-                        list("glob", "In which environments it may tell of an incident"),
-                    ),
-                    ("issuers", issuers.clone()),
-                ],
-            ),
-            one_of_two,
-        ),
-        map(
-            "transmitter",
-            &keys::TRANSMITTER,
-            "An issuer of security event tokens (RFC 8417), such as an identity provider",
-            vec![
-                ("issuer", address("The exact `iss`")),
-                ("audience", text("The exact `aud`")),
-                ("jwks", jwks("Its public keys (RFC 7517)")),
-                ("jwks_uri", address("Where its public keys are, if not where it says")),
-                ("issuers", issuers),
-                ("people", people("Who those are whom it names by an id or an account")),
-                (
-                    "events",
-                    json!({
-                        "type": "object",
-                        "minProperties": 1,
-                        "propertyNames": {"enum": words},
-                        "additionalProperties": {"anyOf": [state, reference("meaning")]},
-                        "description": "What each event counts as; others count as nothing",
-                    }),
-                ),
-            ],
-        ),
-        map(
-            "meaning",
-            &keys::MEANING,
-            "What an event counts as, and for how long",
-            vec![("state", state), ("for", of("span", "How long it holds"))],
-        ),
-        map(
-            "reactions",
-            &keys::REACTIONS,
-            "What follows from a state",
-            vec![
-                ("pending", self::words(&OnPending::ALL, "For requests that wait for people")),
-                ("granted", self::words(&OnGranted::ALL, "For grants and live credentials")),
-                ("approved", self::words(&OnGranted::ALL, "For what the subject had approved")),
-            ],
-        ),
-    ]
-}
-
-/// Whose tokens are believed.
-fn trusts() -> Vec<Definition> {
-    let value = json!({"type": "string", "pattern": "^[^*?]+$", "maxLength": 512});
-    let values = json!({"type": "array", "minItems": 1, "items": value});
-    let globs = |about: &str| list("glob", about);
-    vec![
-        map(
-            "trust",
-            &keys::TRUST,
-            "One issuer's tokens for one audience, and which workload presents them",
-            vec![
-                ("issuer", address("The exact `iss`")),
-                ("audience", text("The exact `aud`: this server's URL, asked for in the job")),
-                ("shape", words(&Shape::ALL, "What kind of issuer it is")),
-                (
-                    "claims",
-                    json!({
-                        "type": "object",
-                        "additionalProperties": {"anyOf": [value, reference("one-of")]},
-                        "description": "What the token must say, by ids that nobody else can come to have",
-                    }),
-                ),
-                ("principal", text("How the workload is named: `repository:{repository_id}`")),
-                ("people", people("Who the people are here whom the issuer knows by a number")),
-                ("groups", list("name", "The groups it is in, each `{identity: true}`")),
-                ("may_ask", reference("may-ask")),
-                ("lifetime", of("span", "How long its access tokens live (15m, at most 1h)")),
-                (
-                    "single_use",
-                    json!({"type": "boolean", "description": "Whether each token is good once"}),
-                ),
-                ("jwks", jwks("The issuer's public keys (RFC 7517)")),
-                ("jwks_uri", address("Where the issuer's public keys are, if not where it says")),
-            ],
-        ),
-        map("one-of", &keys::ONE_OF, "One of these values", vec![("in", values)]),
-        map(
-            "may-ask",
-            &keys::MAY_ASK,
-            "What the workload may ask for",
-            vec![("kinds", globs("Kinds of intents")), ("environments", globs("Environments"))],
-        ),
-    ]
-}
-
-/// Authorities of other organisations.
-fn authorities() -> Vec<Definition> {
-    let globs = |about: &str| list("glob", about);
-    vec![
-        map(
-            "authority",
-            &keys::AUTHORITY,
-            "The Assent server of another organisation, and what that organisation controls",
-            vec![
-                ("issuer", address("Its URL, and the exact issuer of its credentials")),
-                ("audience", address("For whom tokens are there; its URL where nothing is said")),
-                ("controls", list("controls", "Its word counts for these, and for nothing else")),
-                (
-                    "approvers",
-                    json!({"type": "array", "minItems": 1, "items": {"type": "string"}, "description": "Who of theirs counts; everybody whom its rules ask where nothing is said"}),
-                ),
-                ("people", people("Who of theirs is who here: nobody counts twice")),
-                ("jwks", jwks("Its public keys (RFC 7517), so that none are fetched")),
-                ("jwks_uri", address("Where its public keys are, if not where it says")),
-            ],
-        ),
-        map(
-            "controls",
-            &keys::CONTROLS,
-            "Some resources: kind, environment and target must all match",
-            vec![
-                ("kinds", globs("Kinds of intents")),
-                ("environments", globs("Environments")),
-                (
-                    "target",
-                    json!({"type": "object", "minProperties": 1, "additionalProperties": reference("glob"), "description": "Which targets; all where it is left out"}),
-                ),
-            ],
-        ),
-        map(
-            "elsewhere",
-            &keys::ELSEWHERE,
-            "The authority that reviews a stage",
-            vec![("authority", of("name", "One of `authorities`"))],
-        ),
-    ]
-}
-
-/// Rules, factors, and what they say.
-fn effects() -> Vec<Definition> {
-    let effects = ["deny", "require", "allow", "ask"].map(|name| json!({"required": [name]}));
-    let one_effect = json!({"oneOf": effects});
-    let notify = || ("notify", list("addressee", "Who is told"));
-    let credential = || ("credential", reference("credential"));
-    let only = |members: &[&str]| -> Map<String, Value> {
-        members.iter().map(|name| ((*name).to_owned(), Value::Bool(false))).collect()
-    };
-    let of_engine = json!({
-        "if": {"properties": {"engine": {"const": "opa"}}},
-        "then": {"required": ["url"], "properties": only(&["files", "data", "rego"])},
-        "else": {"required": ["files"], "properties": only(&["url", "token_file", "ca_file", "timeout"])},
-    });
-    let texts = |about: &str| json!({"type": "array", "minItems": 1, "items": {"type": "string"}, "description": about});
-    let from = json!({"anyOf": [list("asked", ""), {"type": "array", "minItems": 1, "maxItems": 1, "items": reference("elsewhere")}], "description": "From whom; or which authority's people review it instead"});
-    let waives = |about: &str| ("waives", list("name", about));
-    vec![
-        also(
-            map(
-                "rule",
-                &keys::RULE,
-                "One rule: when it matches, and what it then says",
-                vec![
-                    ("id", of("name", "Unique over all documents")),
-                    ("description", text("For people")),
-                    ("when", of("when", "All of it must hold; without it the rule always matches")),
-                    ("deny", reference("deny")),
-                    ("require", reference("require")),
-                    ("allow", reference("allow")),
-                    ("ask", reference("ask")),
-                ],
-            ),
-            one_effect,
-        ),
-        map(
-            "factor",
-            &keys::FACTOR,
-            "One thing that makes an intent riskier",
-            vec![
-                ("id", of("name", "Unique over all documents")),
-                ("description", text("For people")),
-                ("weight", count("What it adds to `risk.score`", 1000)),
-                ("when", reference("when")),
-            ],
-        ),
-        map(
-            "deny",
-            &keys::DENY,
-            "It must not be done",
-            vec![
-                ("message", text("What the requester is told")),
-                ("waivable", boolean("Whether an allow can waive it by name", false)),
-                notify(),
-            ],
-        ),
-        map(
-            "require",
-            &keys::REQUIRE,
-            "These people must approve",
-            vec![
-                ("stages", list("stage", "Each must be filled, one after the other")),
-                ("parallel", boolean("Whether the stages stand side by side", false)),
-                ("escalate", reference("escalate")),
-                ("remind", of("span", "How often the open stages' people are told again")),
-                ("request_expires", of("span", "How long people have in all")),
-                notify(),
-                credential(),
-            ],
-        ),
-        map(
-            "escalate",
-            &keys::ESCALATE,
-            "Who else may approve a stage that stays open",
-            vec![
-                ("after", of("span", "How long after the stage opened")),
-                ("to", list("approver", "Who is told, and counts from then on")),
-                ("then_expire_after", of("span", "How long after that the request expires")),
-            ],
-        ),
-        map(
-            "stage",
-            &keys::STAGE,
-            "Some people, of whom so many must approve",
-            vec![
-                ("name", of("name", "Its name within the rule; its number where it has none")),
-                ("approvals", count("How many different people", 100)),
-                ("from", from),
-                ("exclude", list("approver", "Who may not count, beside the requester")),
-                ("login_within", of("span", "How long ago a reviewer may have signed in")),
-                ("expires_after", of("span", "How long after it opened the request expires")),
-            ],
-        ),
-        map(
-            "allow",
-            &keys::ALLOW,
-            "Nobody needs to be asked, but by the rules it does not waive",
-            vec![
-                waives("Requires, and denies that are waivable, that are skipped"),
-                credential(),
-                notify(),
-                ("post_review", reference("post-review")),
-            ],
-        ),
-        map(
-            "post-review",
-            &keys::POST_REVIEW,
-            "A review that is due after the grant",
-            vec![
-                ("by", list("approver", "Who can give it")),
-                ("approvals", count("How many different people (1)", 100)),
-                ("within", of("span", "How long after the grant")),
-                ("if_missed", reference("if-missed")),
-            ],
-        ),
-        map(
-            "if-missed",
-            &keys::IF_MISSED,
-            "What follows when it is not given in time",
-            vec![
-                ("suspend", of("name", "The allow that does not match until it is given")),
-                notify(),
-            ],
-        ),
-        also(
-            map(
-                "ask",
-                &keys::ASK,
-                "An engine is asked; it can deny, ask people, or satisfy waivers",
-                vec![
-                    (
-                        "engine",
-                        json!({"enum": ["rego", "opa"], "description": "Rego in a worker process, or an OPA over HTTP"}),
-                    ),
-                    ("dialect", words(&Dialect::ALL, "Whose forms the policy is written for")),
-                    ("files", texts("The Rego modules, beside this document")),
-                    ("data", texts("Their data: JSON files beside this document")),
-                    (
-                        "rego",
-                        json!({"enum": ["v0", "v1"], "default": "v1", "description": "The version of the language"}),
-                    ),
-                    ("query", text("The query, where it is not the dialect's own")),
-                    ("namespace", text("The package, where the dialect leaves it free")),
-                    (
-                        "hidden",
-                        json!({"enum": ["warn", "ignore"], "default": "warn", "description": "What it means that the plan hides sensitive values from the engine"}),
-                    ),
-                    ("url", text("The decision's address: https, or http to loopback")),
-                    ("token_file", text("The file with the bearer token")),
-                    ("ca_file", text("The file with the certificates to trust")),
-                    ("timeout", of("timeout", "How long it has (50ms)")),
-                    ("stages", list("stage", "Who is asked when it warns")),
-                    waives("Rules that are waived when it approves"),
-                ],
-            ),
-            of_engine,
-        ),
-        map(
-            "credential",
-            &keys::CREDENTIAL,
-            "What may be minted once granted; the narrowest of all rules holds",
-            vec![
-                ("max_ttl", of("span", "The longest life of one credential")),
-                ("uses", count("How many, in all", 1000)),
-                ("audiences", texts("For whom they may be")),
-                (
-                    "grant_window",
-                    of("span", "How long after the approval the first must be minted"),
-                ),
-                ("broker", text("What exchanges the grant for something else")),
-                ("role", text("The role the credential has")),
-                ("heartbeat", of("span", "How long its holder may be silent before it ends")),
-                (
-                    "reuse_within_run",
-                    boolean("Whether another attempt at the same run may use the grant", false),
-                ),
-                (
-                    "dpop",
-                    json!({"const": "required", "description": "Only bound to a key that its holder shows with each use (RFC 9449)"}),
-                ),
-            ],
         ),
     ]
 }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -68,6 +68,26 @@ impl Stranger {
                 IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
             }
             v4 @ IpAddr::V4(_) => v4,
+        }))
+    }
+}
+
+/// A block of addresses that one owner gets: a /24 of IPv4, a /48 of IPv6 (RFC 6177 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Block(Option<IpAddr>);
+
+impl Block {
+    /// Where this address is.
+    pub(crate) fn at(ip: Option<IpAddr>) -> Self {
+        Self(ip.map(|ip| match ip.to_canonical() {
+            IpAddr::V6(ip) => {
+                let [a, b, c, ..] = ip.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+            IpAddr::V4(ip) => {
+                let [a, b, c, _] = ip.octets();
+                IpAddr::V4(Ipv4Addr::new(a, b, c, 0))
+            }
         }))
     }
 }

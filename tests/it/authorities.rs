@@ -1,6 +1,7 @@
 //! Two organisations, each with an authority of its own: what is done in one is reviewed in the other.
 
 mod killed;
+mod large;
 mod refused;
 mod silent;
 

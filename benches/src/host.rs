@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
-use assent_client::{Client, Secret, Settings, Url, wire};
+use assent_client::{Client, IdempotencyKey, Secret, Settings, Url, wire};
 use assent_core::policy::Policy;
 use assent_core::policy::document::PolicyDocument;
 use assent_core::time::Span;
@@ -74,6 +74,7 @@ pub(crate) struct Host {
     pub(crate) alice: Secret,
     /// The token of the one who approves.
     pub(crate) bob: Secret,
+    authority: Arc<Authority>,
     closing: CancellationToken,
     runtime: Option<Runtime>,
 }
@@ -127,8 +128,18 @@ impl Host {
         let (bob, _) = runtime.block_on(authority.seed_person("bob"))?;
         let sweeper = Arc::clone(&authority);
         runtime.spawn(async move { sweeper.sweep_until_closing().await });
-        runtime.spawn(assent_server::serve(listener, authority));
-        Ok(Self { url, alice, bob, closing, runtime: Some(runtime) })
+        runtime.spawn(assent_server::serve(listener, Arc::clone(&authority)));
+        Ok(Self { url, alice, bob, authority, closing, runtime: Some(runtime) })
+    }
+
+    /// A client of the first administrator.
+    pub(crate) fn administrator(&self, runtime: &Runtime) -> Result<Client> {
+        let code = runtime.block_on(self.authority.open_bootstrap())?;
+        let code = code.context("there is an administrator already")?;
+        let nobody = Client::new(Settings::new(Url::parse(&self.url)?, "assent-bench"))?;
+        let key = IdempotencyKey::fresh();
+        let fresh = runtime.block_on(nobody.bootstrap(code.expose(), "root", &key))?;
+        self.client(&Secret::new(fresh.token))
     }
 
     /// A client with this token.

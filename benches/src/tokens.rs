@@ -6,6 +6,7 @@
 //! tokens is believed, a test of core shows on a corpus of its own; here they are timed.
 
 mod checking;
+mod ending;
 mod refusing;
 mod serving;
 mod world;
@@ -41,6 +42,7 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
     checking::run(&world, effort)?;
     serving::run(&world, effort)?;
     refusing::run(&world, effort)?;
+    ending::run(&world, effort)?;
     foreign(effort)
 }
 

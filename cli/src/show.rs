@@ -4,7 +4,7 @@ mod facts;
 mod plan;
 mod progress;
 
-use assent_client::wire::{Request, Ruling, Said, Stage};
+use assent_client::wire::{Brokered, Request, Ruling, Said, Stage};
 
 pub(crate) use facts::{brief, full};
 pub(crate) use plan::{headline, plan, shown};
@@ -36,9 +36,8 @@ pub(crate) fn target(request: &Request) -> String {
     request.intent.target.iter().map(pair).collect::<Vec<_>>().join(", ")
 }
 
-/// What a broker has open for a credential, in a few words.
-pub(crate) fn brokered(brokered: Option<&assent_client::wire::Brokered>) -> String {
-    let Some(brokered) = brokered else { return String::new() };
+/// What a broker has open for a credential, in a few words: `orders-db: open`.
+pub(crate) fn brokered(brokered: &Brokered) -> String {
     let mut text = match (brokered.status.as_str(), &brokered.outlives) {
         ("outlives", Some(until)) => format!("works until {}", clean(until)),
         (status, _) => clean(status),
@@ -49,7 +48,7 @@ pub(crate) fn brokered(brokered: Option<&assent_client::wire::Brokered>) -> Stri
     if let (Some(problem), "closing") = (&brokered.problem, brokered.status.as_str()) {
         text.push_str(&format!(": {}", clean(problem)));
     }
-    text
+    format!("{}: {text}", clean(&brokered.broker))
 }
 
 /// A name as the server's own texts have it: `bob` for our own, `issuer#subject` for others.

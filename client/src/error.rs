@@ -145,7 +145,10 @@ impl ClientError {
             500..=599 => ErrorKind::Protocol,
             _ => ErrorKind::Invalid,
         };
-        let retryable = kind == ErrorKind::Unavailable || problem.code == "still_running";
+        // What it tried outside and could not have is tried again when somebody wants it: each try may
+        // leave something open there.
+        let tried = status == StatusCode::BAD_GATEWAY.as_u16();
+        let retryable = kind == ErrorKind::Unavailable && !tried || problem.code == "still_running";
         let faults: Vec<_> =
             problem.errors.iter().map(|e| format!("{}: {}", e.field, e.problem)).collect();
         let message = match faults.is_empty() {

@@ -1,6 +1,5 @@
 //! Signs of life for a credential, for as long as it is held.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use assent_core::time::Span;
@@ -9,23 +8,25 @@ use crate::{Client, ClientError, ErrorKind};
 
 impl Client {
     /// Sends signs of life for this credential, three in the time that its holder may be silent (the
-    /// `heartbeat` that was minted with it), until the future is dropped. Where none are asked for it
-    /// does nothing, and neither once the credential has ended. Without an answer the next is sent at
-    /// its time.
-    pub async fn keep_alive(&self, id: &str, heartbeat: Option<&str>) -> Infallible {
-        if let Some(every) = heartbeat.and_then(|text| text.parse().ok()) {
-            self.beat(id, pause(every)).await;
+    /// `heartbeat` that was minted with it), until the future is dropped or the credential has ended,
+    /// which is what this then gives. Where none are asked for it neither does anything nor ends.
+    /// Without an answer the next is sent at its time.
+    pub async fn keep_alive(&self, id: &str, heartbeat: Option<&str>) -> ClientError {
+        match heartbeat.and_then(|text| text.parse().ok()) {
+            Some(every) => self.beat(id, pause(every)).await,
+            None => std::future::pending().await,
         }
-        std::future::pending().await
     }
 
-    async fn beat(&self, id: &str, pause: Duration) {
+    async fn beat(&self, id: &str, pause: Duration) -> ClientError {
         loop {
             tokio::time::sleep(pause).await;
             // An answer that takes longer than that is not waited for.
             let sent = tokio::time::timeout(pause, self.heartbeat(id)).await;
-            if matches!(sent, Ok(Err(error)) if has_ended(&error)) {
-                return;
+            if let Ok(Err(error)) = sent
+                && has_ended(&error)
+            {
+                return error;
             }
         }
     }

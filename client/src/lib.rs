@@ -309,8 +309,11 @@ impl Client {
 
     /// Mints a credential. Repeated with its key, it gives the same credential again.
     ///
+    /// What a broker opens beside it is opened anew by each repetition. So an answer that was lost is
+    /// asked for again, but what failed behind the authority is not: that is for whoever calls to decide.
+    ///
     /// # Errors
-    /// [`ClientError`].
+    /// [`ClientError`]; code `not_opened` where the broker could not open what was wanted.
     pub async fn mint(
         &self,
         id: &str,
@@ -318,7 +321,9 @@ impl Client {
         key: &IdempotencyKey,
     ) -> Result<wire::Credential, ClientError> {
         let path = path("/v1/requests/{}/credentials", id);
-        self.transport.send(Call::change(&path, wanted, key)).await
+        let call = Call::change(&path, wanted, key);
+        let call = if wanted.broker.is_some() { call.opening() } else { call };
+        self.transport.send(call).await
     }
 
     /// Lists credentials: `state`, `environment`, `kind`, `requester`, `cursor` and `limit`.

@@ -53,6 +53,8 @@ pub(crate) struct Call {
     patience: Duration,
     /// The largest answer that is read.
     most: usize,
+    /// Whether each time that it is carried out opens something outside.
+    opens: bool,
 }
 
 enum Body {
@@ -77,6 +79,7 @@ impl Call {
             proof: None,
             patience: Duration::ZERO,
             most: MAX_ANSWER,
+            opens: false,
         }
     }
 
@@ -130,6 +133,12 @@ impl Call {
     /// The same, with this proof of possession. It is good once, so the call is not sent again.
     pub(crate) fn proven(self, proof: String) -> Self {
         Self { proof: Some(proof), ..self }
+    }
+
+    /// The same, where it opens something outside each time that it is carried out, whatever its key: a
+    /// gateway that answers instead of the authority does not know whether it was.
+    pub(crate) fn opening(self) -> Self {
+        Self { opens: true, ..self }
     }
 
     pub(crate) fn with_query(mut self, query: &[(&str, &str)]) -> Self {
@@ -378,16 +387,19 @@ impl Transport {
         }
         match serde_json::from_slice::<OauthError>(body) {
             Ok(error) => ClientError::answered_by_oauth(status.as_u16(), error),
-            Err(_) => self.foreign(status, body),
+            Err(_) => self.foreign(call, status, body),
         }
     }
 
     /// An error that no Assent server wrote: a proxy's, most likely.
-    fn foreign(&self, status: StatusCode, body: &[u8]) -> ClientError {
+    fn foreign(&self, call: &Call, status: StatusCode, body: &[u8]) -> ClientError {
         let is_json = serde_json::from_slice::<Value>(body).is_ok();
         let what = if is_json { "an error of another form" } else { "no JSON" };
         let mut error = ClientError::protocol(&self.base, &format!("{status} with {what}"));
-        error.retryable = matches!(status.as_u16(), 502..=504);
+        error.retryable = match status {
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => !call.opens,
+            other => other == StatusCode::SERVICE_UNAVAILABLE,
+        };
         error
     }
 }

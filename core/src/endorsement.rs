@@ -171,9 +171,31 @@ pub enum EndorsementError {
 }
 
 impl EndorsementError {
-    /// Whether the same credential may count at another moment or by another set of keys.
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Rejected(Rejection::UnknownKey | Rejection::TooEarly(_)))
+    /// Whether it is that authority's answer to this question, and can only not count. What is no
+    /// answer decides nothing, because anybody may have sent it: another may come.
+    pub fn is_an_answer(&self) -> bool {
+        match self {
+            Self::NoNames | Self::Behind(_) | Self::TooFew { .. } => true,
+            Self::Rejected(_)
+            | Self::OtherDigest { .. }
+            | Self::OtherRequest { .. }
+            | Self::OtherResource(_)
+            | Self::TooEarly { .. } => false,
+        }
+    }
+
+    /// The stable word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Rejected(_) => "credential_rejected",
+            Self::OtherDigest { .. } => "other_digest",
+            Self::OtherRequest { .. } => "other_request",
+            Self::OtherResource(_) => "other_resource",
+            Self::TooEarly { .. } => "too_early",
+            Self::NoNames => "no_names",
+            Self::Behind(_) => "behind_the_change",
+            Self::TooFew { .. } => "too_few",
+        }
     }
 }
 
@@ -232,6 +254,8 @@ fn approved_by(
         let name = name.as_str().ok_or(EndorsementError::NoNames)?;
         let there = PrincipalId::said_by(&elsewhere.issuer, name);
         let there = there.map_err(|_| EndorsementError::NoNames)?;
+        // Policy writes each in one way, however they write it.
+        let name = &there.as_said_by(&elsewhere.issuer);
         let is_ours = there.iss() == expected.audience;
         let ours = is_ours.then(|| PrincipalId::local(there.sub()).ok()).flatten();
         let here = elsewhere.people.get(name);

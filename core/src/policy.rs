@@ -54,6 +54,7 @@ use crate::policy::record::Records;
 use crate::policy::risk::Factor;
 use crate::policy::ruling::{Addressee, PostReview, Ruling, Stage, Terms};
 use crate::policy::situation::{Facts, Situation};
+use crate::principal::Principal;
 use crate::signal::OnSignal;
 use crate::signal::source::{Source, Transmitter};
 use crate::time::{Span, Timestamp};
@@ -213,9 +214,26 @@ impl Policy {
         self.trusts.get(name)
     }
 
+    /// Whether whoever came by a trust would still be let ask for this: the trust is there, for the
+    /// same issuer, and holds it. Whoever came by none is nobody's to take back here.
+    pub fn still_trusts(&self, requester: &Principal, intent: &Intent) -> bool {
+        let Some(name) = requester.claims.get("trust").and_then(serde_json::Value::as_str) else {
+            return true;
+        };
+        self.trust(name).is_some_and(|trust| {
+            trust.issuer() == requester.id.iss()
+                && trust.scope().holds(intent.kind(), intent.environment())
+        })
+    }
+
     /// The authority of another organisation of this name.
     pub fn authority(&self, name: &str) -> Option<&Partner> {
         self.records.authorities.get(name)
+    }
+
+    /// The authority of another organisation that issues credentials under this name.
+    pub fn authority_of(&self, issuer: &str) -> Option<&Partner> {
+        self.records.authorities.values().find(|partner| partner.issuer() == issuer)
     }
 
     /// The workloads whose word counts, in order of their names.

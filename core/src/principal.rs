@@ -68,6 +68,11 @@ impl PrincipalId {
         }
     }
 
+    /// The one way in which that issuer writes it: its own without an issuer.
+    pub fn as_said_by(&self, issuer: &str) -> String {
+        if self.iss == issuer { self.sub.clone() } else { format!("{}#{}", self.iss, self.sub) }
+    }
+
     /// Who vouches for the subject.
     pub fn iss(&self) -> &str {
         &self.iss

@@ -340,6 +340,11 @@ impl VerifiedToken {
         &self.subject
     }
 
+    /// When it says that it is over.
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
     /// Until when it is believed, the difference of clocks included.
     pub fn believed_until(&self) -> Timestamp {
         self.expires_at.plus(LEEWAY)

@@ -20,7 +20,7 @@ use crate::endorsement;
 use crate::membership::is_name_character;
 use crate::policy::glob::Glob;
 use crate::principal::{Principal, PrincipalId, PrincipalIdError, PrincipalKind, is_visible};
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use crate::token::{PublicKeys, Typ, VerifiedToken};
 
 pub use shape::Shape;
@@ -336,9 +336,18 @@ impl Trust {
         &self.groups
     }
 
-    /// How long its access tokens live.
+    /// How long its access tokens live at most.
     pub fn lifetime(&self) -> Span {
         self.lifetime
+    }
+
+    /// How long an access token lives that is given for this one now. A credential of another Assent
+    /// opens nothing here for longer than it opens anything there; nothing, once it is over.
+    pub fn life(&self, token: &VerifiedToken, now: Timestamp) -> Span {
+        match self.shape.is_some_and(Shape::is_for_one_action) {
+            true => self.lifetime.min(now.until(token.expires_at())),
+            false => self.lifetime,
+        }
     }
 
     /// Whether each token is good once.
@@ -404,8 +413,9 @@ impl Trust {
             let behind = || Mismatch::Claim("behind".to_owned());
             let names = token.claims("behind").filter(|names| !names.is_empty());
             for name in names.ok_or_else(behind)? {
-                people.insert(PrincipalId::said_by(&self.issuer, name).map_err(|_| behind())?);
-                people.extend(self.people.get(name).cloned());
+                let who = PrincipalId::said_by(&self.issuer, name).map_err(|_| behind())?;
+                people.extend(self.known_here(name, &who));
+                people.insert(who);
             }
             return Ok(people);
         }
@@ -413,9 +423,16 @@ impl Trust {
         // Who started it must be known: somebody would count who must not.
         let number = token.claim(person.claim);
         let number = number.ok_or_else(|| Mismatch::Claim(person.claim.to_owned()))?;
-        people.insert(person.id(number)?);
-        people.extend(self.people.get(number).cloned());
+        let who = person.id(number)?;
+        people.extend(self.known_here(number, &who));
+        people.insert(who);
         Ok(people)
+    }
+
+    /// Who somebody behind the workload is here, in whichever way the token and policy write them.
+    fn known_here(&self, said: &str, who: &PrincipalId) -> Option<PrincipalId> {
+        let other = || self.people.get(&who.as_said_by(&self.issuer));
+        self.people.get(said).or_else(other).cloned()
     }
 
     /// What policy and people can see of the token: the trust, its subject, and what it was known

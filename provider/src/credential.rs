@@ -85,8 +85,8 @@ fn schema() -> Schema {
                 "broker",
                 Type::String,
                 "The broker of the authority that opens something for as long as the credential \
-                 lasts, such as a database login. Policy may allow only some, or name the one that \
-                 is taken if it is not set.",
+                 lasts, such as a database login. Only one that a rule of the policy names opens \
+                 anything. If it is not set, there is the token alone.",
             ),
             Attribute::computed("token", Type::String, "The token. Unknown at plan.").sensitive(),
             Attribute::computed(

@@ -1,9 +1,12 @@
 //! Two organisations, each with an authority of its own: what is done in one is reviewed in the other.
 
+mod between;
 mod killed;
 mod large;
+mod lying;
 mod refused;
 mod silent;
+mod subjects;
 
 use assent_client::wire;
 use assent_core::request::{AbroadFact, Fact, Request};
@@ -151,6 +154,20 @@ impl World {
         let events: Vec<_> = events.filter(|event| event.request.to_string() == id).collect();
         (Request::replay(&events).unwrap(), events)
     }
+}
+
+/// The audit log of a server proves itself, to whoever reads it.
+async fn holds_together(server: &Server) {
+    let root = server.administrator().await;
+    let (mut history, mut next) = (wire::History::default(), 0);
+    let checkpoint = root.client.checkpoint().await.unwrap();
+    while next < checkpoint.size {
+        for entry in root.client.entries(next).await.unwrap().entries {
+            history.read(&entry).unwrap();
+            next += 1;
+        }
+    }
+    history.finish(&checkpoint).unwrap();
 }
 
 #[tokio::test]

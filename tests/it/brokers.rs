@@ -1,5 +1,6 @@
 //! Brokers against the real thing they open: a PostgreSQL server of the test's own.
 
+mod amid;
 mod aws;
 mod closing;
 mod command_line;
@@ -8,10 +9,13 @@ pub(crate) mod database;
 mod emulators;
 mod example;
 mod github;
+mod held;
+mod incident;
 mod installations;
 mod opening;
 mod proxy;
 mod recall;
+mod signaled;
 mod sts;
 
 use std::path::Path;

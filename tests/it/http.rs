@@ -16,7 +16,7 @@ mod faults;
 mod groups;
 mod heartbeat;
 mod keys;
-mod life;
+pub(crate) mod life;
 mod listing;
 mod live;
 mod network;

@@ -2,4 +2,5 @@
 
 mod conformance;
 mod file;
+mod heartbeats;
 mod kit;

@@ -99,3 +99,14 @@ async fn every_changing_call_is_described_with_its_key_and_body() {
         assert_eq!(path[takes]["requestBody"].is_object(), !reads, "{route:?}");
     }
 }
+
+#[tokio::test]
+async fn the_endpoints_of_oauth_are_described_with_its_errors() {
+    let document = document().await;
+    for route in ROUTES.iter().filter(|route| route.path.starts_with("/oauth/")) {
+        let fault = &document["paths"][route.path]["post"]["responses"]["default"];
+        let shape = &fault["content"]["application/json"]["schema"]["$ref"];
+        assert!(shape.as_str().unwrap().ends_with("/OauthError"), "{route:?}: {fault}");
+        assert!(fault["content"].get("application/problem+json").is_none(), "{route:?}");
+    }
+}

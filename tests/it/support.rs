@@ -3,6 +3,7 @@
 mod answer;
 mod binary;
 mod caller;
+mod command;
 mod issuer;
 mod provider;
 mod stand_in;
@@ -41,10 +42,11 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
+pub(crate) use command::{Did, assent};
 pub(crate) use issuer::{Issuer, Manner};
 pub(crate) use provider::Provider;
 pub(crate) use stand_in::{Asked, Reply, StandIn, Ways};
-pub(crate) use story::{approve, deny, filing, intent, mint, until};
+pub(crate) use story::{approve, deny, eventually, filing, intent, mint, until};
 pub(crate) use time::Time;
 
 /// Like the policy of `--dev`, and a rule for whatever else a test needs.
@@ -102,6 +104,8 @@ pub(crate) struct Setup {
     pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
     pub(crate) rates: Rates,
+    /// Where others find it, if not where it listens.
+    pub(crate) public: Option<String>,
 }
 
 impl Default for Setup {
@@ -116,6 +120,7 @@ impl Default for Setup {
             keys: KeySettings::default(),
             plan_retention: None,
             rates: Rates::default(),
+            public: None,
         }
     }
 }
@@ -247,11 +252,12 @@ impl Server {
             keys,
             plan_retention,
             rates,
+            public,
         } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let base = format!("http://{address}");
+        let base = public.unwrap_or_else(|| format!("http://{address}"));
         let closing = CancellationToken::new();
         let kept = Arc::clone(&ledger);
         // A ledger outlives what is left of a server; its keys must open all the same.

@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod functions;
 mod gate;
+mod held;
 mod install;
 mod interruption;
 mod oidc;

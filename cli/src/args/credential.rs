@@ -64,6 +64,8 @@ pub(crate) struct CredentialListArgs {
 pub(crate) struct HeartbeatArgs {
     /// The credential's id
     pub(crate) id: CredentialId,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }
 
 #[derive(Debug, Args)]
@@ -107,7 +109,7 @@ pub(crate) struct ProofArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) url: Url,
     /// The nonce that the service asks for, in the `DPoP-Nonce` header of its refusal
-    #[arg(long, value_name = "NONCE")]
+    #[arg(long, value_name = "NONCE", allow_hyphen_values = true)]
     pub(crate) nonce: Option<String>,
 }
 

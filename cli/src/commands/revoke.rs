@@ -36,7 +36,9 @@ async fn all(args: RevokeArgs, client: &Client, output: &Output) -> Result<Exit,
             true => output.json(&would)?,
             false => output.data(summary("would end", &would))?,
         }
-        output.talk("nothing was done; say --yes to do it");
+        if would.grants + would.credentials > 0 {
+            output.talk("nothing was done; say --yes to do it");
+        }
         return Ok(Exit::Granted);
     }
     output.talk(summary("ending", &would));
@@ -46,26 +48,37 @@ async fn all(args: RevokeArgs, client: &Client, output: &Output) -> Result<Exit,
         true => output.json(&done)?,
         false => output.data(summary("ended", &done))?,
     }
+    if !done.open_outside.is_empty() {
+        output.talk("what is open outside: `assent credential list --live` says when it is closed");
+    }
     // What is not known to have ended is no success.
     Ok(if done.failed.is_empty() { Exit::Granted } else { Exit::Unknown })
 }
 
 fn summary(what: &str, told: &Revoked) -> String {
-    let mut lines = vec![format!(
-        "{what}: {} grants and {} credentials of {} requests",
-        told.grants, told.credentials, told.requests
-    )];
+    let mut lines = vec![match told.grants + told.credentials {
+        0 => format!("{what}: nothing"),
+        _ => format!(
+            "{what}: {} and {} of {}",
+            count(told.grants, "grant"),
+            count(told.credentials, "credential"),
+            count(told.requests, "request"),
+        ),
+    }];
     for open in &told.open_outside {
-        let (credential, broker) = (clean(&open.credential), clean(&open.brokered.broker));
-        lines.push(format!(
-            "open: {credential}: {broker}: {}",
-            show::brokered(Some(&open.brokered))
-        ));
+        let (credential, what) = (clean(&open.credential), show::brokered(&open.brokered));
+        lines.push(format!("open outside: {credential}: {what}"));
     }
     for failed in &told.failed {
         lines.push(format!("not ended: {}: {}", clean(&failed.request), clean(&failed.problem)));
     }
     lines.join("\n")
+}
+
+/// `1 grant`, `2 grants`.
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 #[cfg(test)]
@@ -81,9 +94,13 @@ mod tests {
             "failed": [{"request": "req_2", "problem": "the ledger is unavailable"}],
         }))
         .unwrap();
-        let wanted = "ended: 1 grants and 2 credentials of 2 requests\n\
-            open: crd_1: aws: works until T, cannot be taken back\n\
+        let wanted = "ended: 1 grant and 2 credentials of 2 requests\n\
+            open outside: crd_1: aws: works until T, cannot be taken back\n\
             not ended: req_2: the ledger is unavailable";
         assert_eq!(summary("ended", &told), wanted);
+    }
+    #[test]
+    fn where_nothing_fits_nothing_ends() {
+        assert_eq!(summary("would end", &Revoked::default()), "would end: nothing");
     }
 }

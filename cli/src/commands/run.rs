@@ -65,12 +65,18 @@ pub(crate) async fn run(
         return Ok(ask.exit());
     }
     let environment = child::Environment { request: &request, credential: &credential, client };
-    let ended = tokio::select! {
-        ended = child::run(&command, &environment, &mut signals) => ended,
-        never = client.keep_alive(&credential.id, credential.heartbeat.as_deref()) => match never {},
+    let ended = {
+        let mut running = pin!(child::run(&command, &environment, &mut signals));
+        tokio::select! {
+            ended = &mut running => ended,
+            _over = client.keep_alive(&credential.id, credential.heartbeat.as_deref()) => {
+                output.talk(format!("{} has ended; the command still runs", clean(&credential.id)));
+                running.await
+            }
+        }
     };
     match ended.failed {
-        None => complete(&request, client, output).await,
+        None => complete(&request, &credential, client, output).await,
         Some(reason) => end(&request, &reason, client, output).await,
     }
     match ended.failure {
@@ -205,11 +211,20 @@ async fn cancel_soon(request: &Request, client: &Client, output: &Output) {
     }
 }
 
-async fn complete(request: &Request, client: &Client, output: &Output) {
+async fn complete(request: &Request, credential: &Credential, client: &Client, output: &Output) {
     match client.complete(&request.id, &IdempotencyKey::fresh()).await {
-        Ok(_) => output.talk(format!("completed {}", clean(&request.id))),
+        Ok(done) => {
+            output.talk(format!("completed {}", clean(&request.id)));
+            let own = done.credentials.iter().find(|own| own.id == credential.id);
+            if let Some(own) = own.filter(|own| own.status != "completed") {
+                let (id, status) = (clean(&own.id), clean(&own.status));
+                output.talk(format!("{id} was {status} before the command ended"));
+            }
+        }
         // It has ended already: revoked while the command ran, say.
-        Err(error) if error.kind == ErrorKind::Conflict => output.talk(clean(&error.message)),
+        Err(error) if error.kind == ErrorKind::Conflict => {
+            over(request, &error.message, client, output).await;
+        }
         Err(error) => not_ended(request, &error.message, output),
     }
 }
@@ -218,8 +233,18 @@ async fn complete(request: &Request, client: &Client, output: &Output) {
 async fn end(request: &Request, reason: &str, client: &Client, output: &Output) {
     match client.revoke(&request.id, reason, &IdempotencyKey::fresh()).await {
         Ok(_) => output.talk(format!("revoked {}: {}", clean(&request.id), clean(reason))),
-        Err(error) if error.kind == ErrorKind::Conflict => output.talk(clean(&error.message)),
+        Err(error) if error.kind == ErrorKind::Conflict => {
+            over(request, &error.message, client, output).await;
+        }
         Err(error) => not_ended(request, &error.message, output),
+    }
+}
+
+/// Says by whom or what it was ended, as far as that can be found out.
+async fn over(request: &Request, problem: &str, client: &Client, output: &Output) {
+    match client.request(&request.id).await {
+        Ok(now) => output.talk(show::ending(&now)),
+        Err(_) => output.talk(clean(problem)),
     }
 }
 

@@ -4,9 +4,9 @@ use assent_client::wire::{NewSignal, PrincipalId, SignalSubject, ToldSignal};
 use assent_client::{Client, IdempotencyKey};
 use assent_core::principal::LOCAL_ISSUER;
 
-use crate::args::{AboutArgs, ClearArgs, Printing, SignalCommand, TellArgs};
+use crate::args::{AboutArgs, ClearArgs, SignalCommand, TellArgs};
 use crate::failure::{Exit, Failure};
-use crate::output::{Cell, Output, Paint, Table};
+use crate::output::{Cell, Output, Paint, Table, clean};
 use crate::show;
 
 /// Lists, tells or takes back what is told of somebody or something.
@@ -20,6 +20,7 @@ pub(crate) async fn run(
             let all = client.signals().await?;
             match printing.is_json() {
                 true => output.json(&all)?,
+                false if all.about.is_empty() => output.talk("no signals"),
                 false => output.data(table(&all.about, output.data_paint()))?,
             }
             Ok(Exit::Granted)
@@ -27,27 +28,27 @@ pub(crate) async fn run(
         SignalCommand::Tell(TellArgs { state, about, reason, until, printing }) => {
             let state = state.word().to_owned();
             let signal = NewSignal { about: subject(about)?, state, reason, until };
-            send(&signal, printing, client, output).await
+            let told = client.tell(&signal, &IdempotencyKey::fresh()).await?;
+            match printing.is_json() {
+                true => output.json(&told)?,
+                false => output.data(table(&[told], output.data_paint()))?,
+            }
+            Ok(Exit::Granted)
         }
         SignalCommand::Clear(ClearArgs { about, reason, printing }) => {
             let (about, state) = (subject(about)?, "clear".to_owned());
-            send(&NewSignal { about, state, reason, until: None }, printing, client, output).await
+            let signal = NewSignal { about, state, reason, until: None };
+            let told = client.tell(&signal, &IdempotencyKey::fresh()).await?;
+            match printing.is_json() {
+                true => output.json(&told)?,
+                false => {
+                    let about = in_words(&told.about);
+                    output.talk(format!("cleared: {about}; what was ended stays ended"));
+                }
+            }
+            Ok(Exit::Granted)
         }
     }
-}
-
-async fn send(
-    signal: &NewSignal,
-    printing: Printing,
-    client: &Client,
-    output: &Output,
-) -> Result<Exit, Failure> {
-    let told = client.tell(signal, &IdempotencyKey::fresh()).await?;
-    match printing.is_json() {
-        true => output.json(&told)?,
-        false => output.data(table(std::slice::from_ref(&told), output.data_paint()))?,
-    }
-    Ok(Exit::Granted)
 }
 
 fn subject(about: AboutArgs) -> Result<SignalSubject, Failure> {
@@ -65,15 +66,8 @@ fn subject(about: AboutArgs) -> Result<SignalSubject, Failure> {
 fn table(signals: &[ToldSignal], paint: Paint) -> String {
     let mut table = Table::new(&["ABOUT", "STATE", "SINCE", "UNTIL", "BY", "REASON", "ID"], paint);
     for signal in signals {
-        let about = match &signal.about {
-            SignalSubject::Person(id) => format!("person {}", show::principal(&id.iss, &id.sub)),
-            SignalSubject::Workload(id) => {
-                format!("workload {}", show::principal(&id.iss, &id.sub))
-            }
-            SignalSubject::Environment(name) => format!("environment {name}"),
-        };
         table.row([
-            Cell::text(&about),
+            Cell::text(&in_words(&signal.about)),
             Cell::text(&signal.state),
             Cell::text(&signal.at),
             Cell::text(signal.until.as_deref().unwrap_or("")),
@@ -83,4 +77,12 @@ fn table(signals: &[ToldSignal], paint: Paint) -> String {
         ]);
     }
     table.text()
+}
+
+fn in_words(about: &SignalSubject) -> String {
+    match about {
+        SignalSubject::Person(id) => format!("person {}", show::principal(&id.iss, &id.sub)),
+        SignalSubject::Workload(id) => format!("workload {}", show::principal(&id.iss, &id.sub)),
+        SignalSubject::Environment(name) => format!("environment {}", clean(name)),
+    }
 }

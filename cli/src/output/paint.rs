@@ -36,8 +36,9 @@ impl Paint {
     /// A state, in its colour.
     pub(crate) fn state(self, word: &str) -> String {
         match word {
-            "approved" | "consumed" => self.good(word),
+            "approved" | "consumed" | "live" => self.good(word),
             "pending" => self.open(word),
+            "completed" => self.faint(word),
             _ => self.bad(word),
         }
     }

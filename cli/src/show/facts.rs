@@ -5,7 +5,7 @@ use assent_core::time::Timestamp;
 
 use crate::clock;
 use crate::output::{Paint, clean, facts};
-use crate::show::{asked, principal, said_as, target};
+use crate::show::{asked, brokered, principal, said_as, target};
 
 /// What the requester needs next.
 pub(crate) fn brief(request: &Request, now: Timestamp, paint: Paint) -> String {
@@ -159,12 +159,14 @@ fn ended(request: &Request) -> String {
 
 fn credentials(request: &Request) -> String {
     let line = |credential: &assent_client::wire::CredentialStatus| {
+        let opened = credential.brokered.as_ref().map(|opened| format!("; {}", brokered(opened)));
         format!(
-            "{} {} for {} until {}",
+            "{} {} for {} until {}{}",
             clean(&credential.id),
             clean(&credential.status),
             clean(&credential.audience),
-            clean(&credential.expires_at)
+            clean(&credential.expires_at),
+            opened.unwrap_or_default()
         )
     };
     request.credentials.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -240,6 +242,19 @@ mod tests {
         request.ending = serde_json::from_str(r#"{"at": "T", "reason": "no changes now"}"#).ok();
         let text = brief(&request, now(), Paint::new(false));
         assert!(text.ends_with("refused  no changes now (frozen)"), "{text}");
+    }
+
+    #[test]
+    fn what_a_broker_opened_is_told_with_its_credential() {
+        let mut request = request("consumed");
+        let all = serde_json::json!([{
+            "id": "crd_1", "status": "revoked", "audience": "orders", "at": "S", "expires_at": "T",
+            "brokered": {"broker": "orders-db", "status": "closing", "problem": "it is away"},
+        }]);
+        request.credentials = serde_json::from_value(all).unwrap();
+        let text = full(&request, now(), Paint::new(false));
+        let wanted = "crd_1 revoked for orders until T; orders-db: closing: it is away";
+        assert!(text.contains(wanted), "{text}");
     }
 
     #[test]

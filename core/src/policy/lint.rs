@@ -5,6 +5,7 @@
 //! warning where it is only likely to be a mistake.
 
 mod authorities;
+mod brokers;
 mod changes;
 mod satisfy;
 #[cfg(test)]
@@ -24,8 +25,9 @@ use crate::policy::record::Records;
 use crate::time::Timestamp;
 
 /// Every kind of finding there is.
-pub const CODES: [&str; 20] = [
+pub const CODES: [&str; 21] = [
     "approver-asks",
+    "around-broker",
     "asks-no-owner",
     "duplicate",
     "impossible-value",
@@ -99,6 +101,7 @@ impl Policy {
         changes::look(&context, &mut findings);
         trusts::look(&written, &mut findings);
         authorities::look(&written, &mut findings);
+        brokers::look(&context, &mut findings);
         if let Some(now) = now {
             time::look(&written, now, &mut findings);
         }

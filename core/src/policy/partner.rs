@@ -101,8 +101,14 @@ impl UnverifiedPartner {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let approvers = (!self.approvers.is_empty()).then_some(self.approvers);
-        let (name, issuer, people) = (self.name, self.issuer, self.people);
+        let (name, issuer) = (self.name, self.issuer);
+        let one_way = |said: String| match PrincipalId::said_by(&issuer, &said) {
+            Ok(id) => id.as_said_by(&issuer),
+            Err(_) => said,
+        };
+        let approvers: BTreeSet<_> = self.approvers.into_iter().map(&one_way).collect();
+        let approvers = (!approvers.is_empty()).then_some(approvers);
+        let people = self.people.into_iter().map(|(said, who)| (one_way(said), who)).collect();
         let asked = Elsewhere { authority: name, issuer, audience, approvers, people };
         Ok(Partner { asked, controls: self.controls, keys })
     }
@@ -117,6 +123,11 @@ impl Partner {
     /// Its URL, and the exact issuer of its credentials.
     pub fn issuer(&self) -> &str {
         &self.asked.issuer
+    }
+
+    /// For whom tokens are over there.
+    pub fn audience(&self) -> &str {
+        &self.asked.audience
     }
 
     /// Where its keys come from.

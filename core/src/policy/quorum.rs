@@ -74,7 +74,8 @@ impl Progress {
         let there = |stage: &Stage| {
             let issuer = &stage.elsewhere.as_ref()?.issuer;
             let (of, people) = endorsed.get(&stage.name)?;
-            (of == issuer).then(|| people.clone())
+            let count = |who: &&PrincipalId| !membership.is_suspended(who);
+            (of == issuer).then(|| people.iter().filter(count).cloned().collect())
         };
         let people: Vec<&PrincipalId> = approvals.keys().collect();
         let may_fill = |at: usize, person: &PrincipalId| {

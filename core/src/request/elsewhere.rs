@@ -18,7 +18,7 @@ use crate::policy::quorum::Endorsed;
 use crate::policy::ruling::{Elsewhere, Stage};
 use crate::principal::PrincipalId;
 use crate::request::event::{Denial, Fact};
-use crate::request::{Request, State, Step};
+use crate::request::{Issued, Request, State, Step};
 use crate::time::Timestamp;
 
 /// What has become of a stage that is reviewed elsewhere, as far as it is on record.
@@ -133,8 +133,9 @@ impl Request {
     pub fn errands(&self, now: Timestamp) -> Vec<(String, Errand)> {
         let now = self.no_earlier(now);
         let is_pending = self.is_pending(now);
-        let live = self.credentials.iter().any(|issued| issued.is_live(now));
-        let depends = self.state.is_open() || live;
+        // A use that is spent and has no token yet is about to be one.
+        let stands = |issued: &Issued| issued.is_live(now) || issued.awaits_token(now);
+        let depends = self.state.is_open() || self.credentials.iter().any(stands);
         let errand = |name: &str| match self.abroad.get(name) {
             None => (is_pending && self.stage_life(name).opened.is_some()).then_some(Errand::Ask),
             Some(abroad) if abroad.told => None,

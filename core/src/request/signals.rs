@@ -90,7 +90,7 @@ impl Request {
         let theirs = |review: &crate::request::Review| {
             review.reviewer == *who && review.verdict == Verdict::Approve
         };
-        let approved = self.reviews.iter().any(theirs);
+        let approved = self.reviews.iter().any(theirs) || self.has_endorsed(who);
         Touch { own: self.requester.behind().contains(who), approved }
     }
 

@@ -597,18 +597,30 @@ impl Request {
         if !issued.awaits_token(now) || !theirs {
             return None;
         }
-        let counted = match &self.state {
-            State::Approved(approved) => &approved.counted,
-            State::Consumed(consumed) => &consumed.counted,
+        let counted = self.counted()?;
+        self.still_holds(membership).then(|| Grant::new(self, counted, issued))
+    }
+
+    /// Whether what was granted would be granted to this requester by these approvals still: those
+    /// who counted count, and nobody behind it is suspended. Nothing that was not granted holds.
+    pub fn still_holds(&self, membership: &Membership) -> bool {
+        self.counted().is_some_and(|counted| {
+            self.suspended_behind(membership).is_none()
+                && self.no_longer_filled(counted, membership).is_none()
+        })
+    }
+
+    /// Who counted for the grant, where there is one.
+    fn counted(&self) -> Option<&BTreeSet<PrincipalId>> {
+        match &self.state {
+            State::Approved(approved) => Some(&approved.counted),
+            State::Consumed(consumed) => Some(&consumed.counted),
             State::Pending(_)
             | State::Denied(_)
             | State::Expired(_)
             | State::Canceled(_)
-            | State::Revoked(_) => return None,
-        };
-        let holds = self.suspended_behind(membership).is_none()
-            && self.no_longer_filled(counted, membership).is_none();
-        holds.then(|| Grant::new(self, counted, issued))
+            | State::Revoked(_) => None,
+        }
     }
 
     /// Spends a single-use credential on behalf of the service that was shown it.

@@ -8,6 +8,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::canonical;
 use crate::principal::PrincipalId;
 use crate::signal::source::Transmitter;
 use crate::signal::{Says, Subject};
@@ -87,6 +88,8 @@ pub enum Told {
         is_over: bool,
         /// Of whom.
         about: Identifier,
+        /// On what of theirs: the event's word, and what tells one device or session from another.
+        topic: String,
         /// When it happened.
         at: Timestamp,
     },
@@ -151,8 +154,10 @@ impl Told {
             return of_stream(word, uri, payload);
         }
         let (event, is_over) = kind(uri, payload)?;
-        let about = subject(claims, payload)?;
-        Ok(Self::Of { event, is_over, about, at: happened(token, payload) })
+        let stated = stated_subject(claims, payload)?;
+        let about = identifier(stated, 0)?;
+        let topic = topic(event, stated, payload);
+        Ok(Self::Of { event, is_over, about, topic, at: happened(token, payload) })
     }
 }
 
@@ -207,14 +212,31 @@ fn kind(uri: &str, payload: &Map<String, Value>) -> Result<(Event, bool), Untold
 
 /// `sub_id` beside the events, or `subject` within one, as before SSF was final; where both stand they
 /// say the same.
-fn subject(
-    claims: &Map<String, Value>,
-    payload: &Map<String, Value>,
-) -> Result<Identifier, Untold> {
+fn stated_subject<'a>(
+    claims: &'a Map<String, Value>,
+    payload: &'a Map<String, Value>,
+) -> Result<&'a Value, Untold> {
     match (claims.get("sub_id"), payload.get("subject")) {
         (Some(one), Some(other)) if one != other => Err(Untold::Claim("sub_id")),
-        (Some(one), _) | (None, Some(one)) => identifier(one, 0),
+        (Some(one), _) | (None, Some(one)) => Ok(one),
         (None, None) => Err(Untold::Claim("sub_id")),
+    }
+}
+
+/// What a later word of the transmitter replaces. Good news of one device, session or scale says
+/// nothing of another: so what stands beside the user in a complex subject (SSF section 3.3), whose
+/// risk it is (CAEP section 3.8) and on which scale (CAEP section 3.4) keep words apart.
+fn topic(event: Event, subject: &Value, payload: &Map<String, Value>) -> String {
+    let beside = |(name, _): &(&String, &Value)| !["format", "user"].contains(&name.as_str());
+    let is_complex = subject.get("format").is_some_and(|format| format == "complex");
+    let complex = subject.as_object().filter(|_| is_complex);
+    let beside = complex.into_iter().flatten().filter(beside);
+    let scale = ["principal", "namespace"].into_iter();
+    let scale = scale.filter_map(|name| payload.get_key_value(name));
+    let apart: Map<_, _> = beside.chain(scale).map(|(k, v)| (k.clone(), v.clone())).collect();
+    match apart.is_empty() {
+        true => event.word().to_owned(),
+        false => format!("{} {}", event.word(), canonical::digest(&Value::Object(apart)).hex()),
     }
 }
 

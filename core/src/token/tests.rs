@@ -423,6 +423,15 @@ fn a_claim_inside_another_is_found_by_its_pointer_and_only_texts_count() {
 }
 
 #[test]
+fn a_foreign_token_that_is_bound_to_a_key_is_not_taken_from_whoever_sends_it() {
+    let bound = json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"});
+    for cnf in [bound, json!({}), json!(false)] {
+        let found = of_claims(json!({"cnf": cnf})).map(drop);
+        assert_eq!(found, Err(TokenError::Bound), "{cnf}");
+    }
+}
+
+#[test]
 fn t66_a_token_does_not_print_itself() {
     let text = KEYS.good("ES256", json!({}), json!({"secret": "canary"}));
     let read = UnverifiedToken::read(&text).unwrap();

@@ -130,9 +130,16 @@ impl Shape {
     }
 
     /// Whether each token is good once where nothing is said. A job can ask GitHub for as many as
-    /// it likes, and another authority makes one for each exchange; a run or a pod has one.
+    /// it likes, another authority makes one for each exchange, and its credentials are for one
+    /// action; a run or a pod has one.
     pub(super) fn is_single_use(self) -> bool {
-        matches!(self, Self::GithubActions | Self::AssentAuthority)
+        matches!(self, Self::GithubActions | Self::Assent | Self::AssentAuthority)
+    }
+
+    /// Whether a token says how long its holder may act, rather than that somebody runs: what it is
+    /// exchanged for ends with it.
+    pub(super) fn is_for_one_action(self) -> bool {
+        matches!(self, Self::Assent | Self::AssentAuthority)
     }
 
     fn wants(self) -> &'static [Wanted] {

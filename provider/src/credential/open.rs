@@ -6,7 +6,6 @@
 //! Only ids are kept: the token is handed to Terraform and nowhere kept.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assent_client::{Client, ClientError, IdempotencyKey, wire};
@@ -23,7 +22,7 @@ pub(crate) struct OpenCredentials(Arc<Mutex<BTreeMap<String, Held>>>);
 #[derive(Debug)]
 struct Held {
     client: Client,
-    _beats: JoinSet<Infallible>,
+    _beats: JoinSet<()>,
 }
 
 impl OpenCredentials {
@@ -32,7 +31,10 @@ impl OpenCredentials {
         let mut beats = JoinSet::new();
         if let Some(heartbeat) = credential.heartbeat.clone() {
             let (id, client) = (credential.id.clone(), client.clone());
-            beats.spawn(async move { client.keep_alive(&id, Some(&heartbeat)).await });
+            beats.spawn(async move {
+                let over = client.keep_alive(&id, Some(&heartbeat)).await;
+                log(Level::Warn, format!("credential {id} has ended: {}", failure::why(&over)));
+            });
         }
         let held = Held { client: client.clone(), _beats: beats };
         self.entries().insert(credential.id.clone(), held);

@@ -1,4 +1,5 @@
-//! Credentials: minted, introspected (RFC 7662), revoked (RFC 7009), redeemed.
+//! Credentials: minted, listed, revoked, redeemed. By the forms of OAuth they are looked at and
+//! revoked in `oauth`.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Change, Form, Known, Path, Proof, Query};
+use crate::api::extract::{Change, Known, Path, Proof, Query};
 use crate::api::requests::Nothing;
 use crate::app::{AppError, Authority, Matching};
 use crate::ledger::States;
@@ -103,28 +104,4 @@ pub(super) async fn redeem(
     let token = Secret::new(token);
     let shown = (&token, dpop.as_ref());
     Ok(Answer(authority.redeem(&change.caller, shown, &audience, change.wish).await?))
-}
-
-/// RFC 7662 section 2.1 and RFC 7009 section 2.1: a form with the token; hints are ignored.
-#[derive(Deserialize)]
-pub(super) struct Presented {
-    token: String,
-}
-
-pub(super) async fn introspect(
-    State(authority): State<Arc<Authority>>,
-    Known(_): Known,
-    Form(presented): Form<Presented>,
-) -> Result<([(&'static str, &'static str); 1], Answer<wire::Introspection>), ApiError> {
-    let said = authority.introspect(&Secret::new(presented.token)).await?;
-    Ok(([("cache-control", "no-store")], Answer(said)))
-}
-
-pub(super) async fn revoke_token(
-    State(authority): State<Arc<Authority>>,
-    Known(caller): Known,
-    Form(presented): Form<Presented>,
-) -> Result<StatusCode, ApiError> {
-    authority.revoke_token(&caller, &Secret::new(presented.token)).await?;
-    Ok(StatusCode::OK)
 }

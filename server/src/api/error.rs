@@ -76,6 +76,11 @@ impl ApiError {
         self.status
     }
 
+    /// The stable word for what is wrong.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// What the caller is told.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -122,6 +127,7 @@ impl From<AppError> for ApiError {
             AppError::NotASource(_) => Self::new(S::FORBIDDEN, "not_a_source", text),
             AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
+            AppError::NotForPrograms => Self::new(S::FORBIDDEN, "not_for_programs", text),
             AppError::NotForBrowsers => Self::new(S::FORBIDDEN, "not_for_browsers", text),
             AppError::Plan(_) => Self::new(S::UNPROCESSABLE_ENTITY, "invalid_plan", text),
             AppError::Policy(faults) => {

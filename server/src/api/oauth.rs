@@ -1,11 +1,12 @@
-//! The token endpoint: token exchange (RFC 8693) and the device flow (RFC 8628), with the errors of
-//! RFC 6749 section 5.2.
+//! The endpoints of OAuth: token exchange (RFC 8693), the device flow (RFC 8628), introspection (RFC
+//! 7662) and revocation (RFC 7009), all with the errors of RFC 6749 section 5.2.
 
 use std::sync::Arc;
 
 use assent_core::credential::Secret;
 use assent_core::policy::situation::Network;
 use assent_core::time::Span;
+use assent_core::wire;
 use assent_core::wire::oauth::{
     ACCESS_TOKEN, COMMAND_LINE, DEVICE_CODE, ID_TOKEN, JWT, OauthError, TOKEN_EXCHANGE,
 };
@@ -16,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::api::error::ApiError;
-use crate::api::extract::Form;
+use crate::api::extract::{Form, Known};
 use crate::app::{AppError, Authority, DeviceError, ExchangeError};
 use crate::network::Peer;
 use crate::rates;
@@ -44,21 +45,30 @@ pub(super) struct AskedDevice {
     scope: Option<String>,
 }
 
-/// An error of this endpoint.
+/// RFC 7662 section 2.1 and RFC 7009 section 2.1: hints are ignored.
+#[derive(Deserialize)]
+pub(super) struct Presented {
+    token: String,
+}
+
+/// An error of these endpoints.
 pub(super) struct Fault {
     status: StatusCode,
     error: &'static str,
     told: String,
     wait: Option<u64>,
+    /// How whoever calls is to prove who they are.
+    challenge: Option<&'static str>,
 }
 
 fn fault(error: &'static str, told: &str) -> Fault {
-    Fault { status: StatusCode::BAD_REQUEST, error, told: told.to_owned(), wait: None }
+    let (status, told) = (StatusCode::BAD_REQUEST, told.to_owned());
+    Fault { status, error, told, wait: None, challenge: None }
 }
 
 fn unavailable(told: String) -> Fault {
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    Fault { status, error: "temporarily_unavailable", told, wait: Some(1) }
+    Fault { status, wait: Some(1), ..fault("temporarily_unavailable", &told) }
 }
 
 /// RFC 6585 section 4.
@@ -162,7 +172,30 @@ pub(super) async fn device(
     Ok(unstored(authority.begin_device(&network)?))
 }
 
-/// An answer that holds a secret.
+/// Whether a credential is good now, for the service that was shown it.
+pub(super) async fn introspect(
+    State(authority): State<Arc<Authority>>,
+    caller: Result<Known, ApiError>,
+    presented: Result<Form<Presented>, ApiError>,
+) -> Result<Response, Fault> {
+    caller?;
+    let Form(Presented { token }) = presented?;
+    let said: wire::Introspection = authority.introspect(&Secret::new(token)).await?;
+    Ok(unstored(said))
+}
+
+/// Takes back what is the caller's.
+pub(super) async fn revoke(
+    State(authority): State<Arc<Authority>>,
+    caller: Result<Known, ApiError>,
+    presented: Result<Form<Presented>, ApiError>,
+) -> Result<StatusCode, Fault> {
+    let (Known(caller), Form(Presented { token })) = (caller?, presented?);
+    authority.revoke_token(&caller, &Secret::new(token)).await?;
+    Ok(StatusCode::OK)
+}
+
+/// An answer that is for whoever asked, and for no cache.
 fn unstored(given: impl Serialize) -> Response {
     let mut response = Answer(given).into_response();
     let no_store = HeaderValue::from_static("no-store");
@@ -170,8 +203,13 @@ fn unstored(given: impl Serialize) -> Response {
     response
 }
 
+/// A form that cannot be read. RFC 6749 has one status for what is not right in it.
 fn unfit(error: ApiError) -> Fault {
-    Fault { status: error.status(), ..fault("invalid_request", error.detail()) }
+    let status = match error.status() {
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        of_http => of_http,
+    };
+    Fault { status, ..fault("invalid_request", error.detail()) }
 }
 
 impl From<ExchangeError> for Fault {
@@ -179,7 +217,7 @@ impl From<ExchangeError> for Fault {
         let told = error.to_string();
         match error {
             ExchangeError::Refused => fault("invalid_grant", &told),
-            ExchangeError::IssuerAway => unavailable(told),
+            ExchangeError::IssuerAway | ExchangeError::Unanswered => unavailable(told),
             ExchangeError::TooMany(wait) => too_many(wait, &told),
             ExchangeError::App(error) => of_app(error),
         }
@@ -209,6 +247,43 @@ fn of_app(error: AppError) -> Fault {
     unavailable(error.detail().to_owned())
 }
 
+/// What is wrong with a call about somebody's token. Who calls is told as RFC 7662 section 2.3 has it:
+/// by RFC 6750 section 3 where a token was presented, and without a word on it where none was.
+impl From<ApiError> for Fault {
+    fn from(error: ApiError) -> Self {
+        use StatusCode as S;
+        let told = error.detail();
+        let unknown = |error, challenge| Self {
+            status: S::UNAUTHORIZED,
+            challenge: Some(challenge),
+            ..fault(error, told)
+        };
+        match (error.status(), error.code()) {
+            (S::UNAUTHORIZED, "no_token") => unknown("invalid_client", "Bearer"),
+            (S::UNAUTHORIZED, _) | (_, "suspended") => {
+                unknown("invalid_token", "Bearer error=\"invalid_token\"")
+            }
+            // RFC 7009 section 2.1: what is not the caller's is refused.
+            (S::FORBIDDEN | S::NOT_FOUND, _) => fault("unauthorized_client", told),
+            (status, _) if status.is_client_error() => unfit(error),
+            (S::INTERNAL_SERVER_ERROR, _) => {
+                error.log();
+                Self { status: S::INTERNAL_SERVER_ERROR, ..fault("server_error", told) }
+            }
+            _ => {
+                error.log();
+                unavailable(told.to_owned())
+            }
+        }
+    }
+}
+
+impl From<AppError> for Fault {
+    fn from(error: AppError) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let error = OauthError { error: self.error.to_owned(), error_description: Some(self.told) };
@@ -217,6 +292,9 @@ impl IntoResponse for Fault {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.wait {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

@@ -141,7 +141,8 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -
     if route.path == "/access/v1/requests" {
         responses.insert("202".to_owned(), answer("people are asked", given.clone()));
     }
-    let fault = if route.method == Method::Grant { oauth_fault(generator) } else { fault(problem) };
+    let is_oauth = matches!(route.method, Method::Form | Method::Grant);
+    let fault = if is_oauth { oauth_fault(generator) } else { fault(problem) };
     responses.insert("default".to_owned(), fault);
     let mut operation = Map::new();
     operation.insert("summary".to_owned(), json!(route.summary));

@@ -55,7 +55,7 @@ pub enum Method {
     /// To put bytes in their place, and to be given them once: two handlers on one path. To be given
     /// them needs an `Idempotency-Key`; to put them is safe to repeat by itself.
     Bytes,
-    /// To send a form (RFC 7662, RFC 7009).
+    /// To send a token as a form (RFC 7662, RFC 7009).
     Form,
     /// To come in by a one-time code, without a token.
     Door,
@@ -201,9 +201,9 @@ pub const ROUTES: &[Route] = &[
     route!(Grant "/oauth/device_authorization" "Begin to sign a program in by a browser (RFC 8628)",
         NONE, Some(of::<wire::oauth::DeviceAuthorization>), post(oauth::device)),
     route!(Form "/oauth/introspect" "Whether a credential is good now (RFC 7662)",
-        NONE, Some(of::<wire::Introspection>), post(credentials::introspect)),
+        NONE, Some(of::<wire::Introspection>), post(oauth::introspect)),
     route!(Form "/oauth/revoke" "Take a credential back by its token (RFC 7009)",
-        NONE, NONE, post(credentials::revoke_token)),
+        NONE, NONE, post(oauth::revoke)),
     route!(Post "/access/v1/evaluation" "May this subject do this to that? (AuthZEN 1.0)",
         Some(of::<zen::Evaluation>), Some(of::<zen::Decision>),
         authzen::exchange(post(authzen::evaluation))),

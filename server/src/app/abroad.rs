@@ -204,6 +204,9 @@ impl Authority {
     async fn run(&self, task: Task, patience: Duration) {
         let (id, stage, errand) = &task;
         let done = self.do_errand(*id, stage, *errand, patience).await;
+        if let Err(error) = &done {
+            self.note_disbelief(*id, stage, error).await;
+        }
         let problem = done.err().map(|error| error.to_string());
         if let Some(problem) = &problem {
             tracing::warn!(request = %id, stage, ?errand, problem, "not done at a partner yet");
@@ -227,6 +230,15 @@ impl Authority {
             Errand::Await => self.await_there(&request, stage, patience).await,
             Errand::Watch => self.watch_there(&request, stage, patience).await,
             Errand::Tell => self.tell_there(&request, stage).await,
+        }
+    }
+
+    /// Puts on record what came from a partner and was not believed. That one is away is no lie.
+    async fn note_disbelief(&self, id: RequestId, stage: &str, error: &PartnerError) {
+        let Some(code) = error.disbelief() else { return };
+        let noted = self.note_answer(id, stage, code, &error.to_string()).await;
+        if let Err(unnoted) = noted {
+            tracing::warn!(error = %unnoted, code, "a refusal could not be put on record");
         }
     }
 
@@ -306,7 +318,7 @@ impl Authority {
             let step = match current.endorse(stage, evidence.clone(), members, now) {
                 Ok(step) => step,
                 Err(EndorseError::NotAwaited(_)) => return Ok(()),
-                Err(EndorseError::Endorsement(error)) if error.may_pass() => {
+                Err(EndorseError::Endorsement(error)) if !error.is_an_answer() => {
                     return Err(error.into());
                 }
                 Err(EndorseError::Endorsement(error)) => {
@@ -323,8 +335,7 @@ impl Authority {
 
     /// The token, with the key of its issuer that it names.
     async fn evidence(&self, partner: &Partner, token: String) -> Result<Evidence, PartnerError> {
-        let id = unverified_key_id(&token).map_err(EndorsementError::from);
-        let id = id.map_err(|error| PartnerError::Unacceptable(error.to_string()))?;
+        let id = unverified_key_id(&token).map_err(EndorsementError::from)?;
         let now = self.clock.now();
         let keys = self.issuers.keys_of(partner.issuer(), partner.keys(), &id, now).await?;
         let key = keys.jwk(&id).cloned();

@@ -42,8 +42,10 @@ struct Voucher {
     principal: PrincipalId,
     kind: PrincipalKind,
     groups: BTreeSet<String>,
-    /// When it ends, or was taken back.
+    /// When it ends.
     until: Timestamp,
+    /// When it was taken back.
+    taken_back: Option<Timestamp>,
     /// The token that a session was opened with. It says the same, so it is here too.
     parent: Option<AccessId>,
     /// What it was exchanged for. It counts as long as that trust does.
@@ -61,19 +63,27 @@ impl Vouched {
             kind: *kind,
             groups: groups.clone(),
             until: access.expires_at,
+            taken_back: None,
             parent: access.parent,
             origin: access.origin.clone(),
         });
         // What was taken back stays so, in whatever order that is heard of.
-        let ended = access.revoked_at.unwrap_or(access.expires_at);
-        voucher.until = voucher.until.min(ended);
+        voucher.taken_back = voucher.taken_back.or(access.revoked_at);
     }
 
-    /// Those that count at this moment: a session no longer than the token that it was opened with.
-    fn live<'a>(&'a self, policy: &'a Policy, now: Timestamp) -> impl Iterator<Item = &'a Voucher> {
+    /// Those that counted then and were not taken back since: a session no longer than the token that
+    /// it was opened with.
+    fn live<'a>(
+        &'a self,
+        policy: &'a Policy,
+        then: Timestamp,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Voucher> {
         let lives = move |voucher: &Voucher| {
             let trusted = |origin: &Origin| origin.stands(policy);
-            now < voucher.until && voucher.origin.as_ref().is_none_or(trusted)
+            then < voucher.until
+                && voucher.taken_back.is_none_or(|at| now < at)
+                && voucher.origin.as_ref().is_none_or(trusted)
         };
         self.0.values().filter(move |voucher| {
             let parent = voucher.parent.map(|parent| self.0.get(&parent));
@@ -186,11 +196,33 @@ impl Authority {
             acts_for: acts_for.collect::<Result<_, _>>()?,
             claims: Default::default(),
         };
+        // Else what a browser let in for half a day, or whoever stole it, would make itself a year.
+        let is_small = kind == PrincipalKind::Workload && !wanted.administrator;
+        if caller.access.device.is_some() && !is_small {
+            return Err(AppError::NotForPrograms);
+        }
+        self.check_kind(&principal).await?;
         let by = &caller.principal().id;
         let (administrator, purpose, parent) = (wanted.administrator, Purpose::Token, None);
         let new = NewAccess { id: new_id, principal, administrator, purpose, parent, life };
         let (access, token) = self.issue_as(new, by).await?;
         Ok(fresh(&access, &token))
+    }
+
+    /// That nobody of this name was something else before: whoever rules name as a workload is no
+    /// person, and what was granted to the one is not the other's.
+    async fn check_kind(&self, principal: &Principal) -> Result<(), AppError> {
+        let all = self.ledger.accesses().await?;
+        let other = |access: &&Access| {
+            access.principal.id == principal.id && access.principal.kind != principal.kind
+        };
+        let Some(other) = all.iter().find(other) else { return Ok(()) };
+        let kind = match other.principal.kind {
+            PrincipalKind::Person => "a person",
+            PrincipalKind::Workload => "a workload",
+        };
+        let problem = format!("`{}` is {kind} here: choose another name", principal.id);
+        Err(AppError::Field { field: "sub", problem })
     }
 
     /// Every access token's record. Only for administrators.
@@ -248,12 +280,11 @@ impl Authority {
         open(&self.vouched).0.retain(|_, voucher| stays(voucher));
     }
 
-    /// Who is in which group by an access record that lives.
-    pub(super) fn vouched_members(&self, now: Timestamp) -> Vec<(String, PrincipalId)> {
+    /// Who was in which group then by an access record that was not taken back since.
+    pub(super) fn vouched_members(&self, then: Timestamp) -> Vec<(String, PrincipalId)> {
         let (policy, vouched) = (self.policy(), open(&self.vouched));
-        let people =
-            vouched.live(&policy, now).filter(|voucher| voucher.kind == PrincipalKind::Person);
-        people
+        let live = vouched.live(&policy, then, self.clock.now());
+        live.filter(|voucher| voucher.kind == PrincipalKind::Person)
             .flat_map(|Voucher { principal, groups, .. }| {
                 groups.iter().map(|group| (group.clone(), principal.clone()))
             })
@@ -266,7 +297,7 @@ impl Authority {
     pub(super) fn in_all_groups(&self, principal: &Principal) -> Principal {
         let (now, policy) = (self.clock.now(), self.policy());
         let vouched = open(&self.vouched);
-        let theirs = vouched.live(&policy, now).filter(|voucher| {
+        let theirs = vouched.live(&policy, now, now).filter(|voucher| {
             (voucher.kind, &voucher.principal) == (principal.kind, &principal.id)
         });
         let groups = theirs.flat_map(|voucher| &voucher.groups).chain(&principal.groups);

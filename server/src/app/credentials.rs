@@ -9,7 +9,7 @@ use assent_core::grant::Grant;
 use assent_core::id::CredentialId;
 use assent_core::policy::ruling::SHORTEST_HEARTBEAT;
 use assent_core::request::{ConsumeError, Issued, Request, Spend};
-use assent_core::time::Span;
+use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 
 use crate::app::refusals::Attempt;
@@ -221,12 +221,19 @@ impl Authority {
                 && issued.redeemed_at.is_none()
                 && issued.fingerprint == Some(Digest::of(token.expose().as_bytes()))
         };
-        // From the moment on that a signal was acknowledged, whether or not it was followed through.
-        let is_cut = self.is_cut(&request, now);
-        match !is_cut && request.credential(claims.id).is_some_and(is_good) {
-            true => Ok(active(claims)),
-            false => Ok(inactive),
+        match request.credential(claims.id).filter(|issued| is_good(issued)) {
+            Some(issued) if self.still_stands(&request, issued, now) => Ok(active(claims)),
+            Some(_) | None => Ok(inactive),
         }
+    }
+
+    /// Whether the permission is still there at the moment of use: no signal cuts it, from when that
+    /// was acknowledged and whether or not it was followed through; those who approved still may; and
+    /// the trust that its requester came by, if any, still lets them ask for it.
+    fn still_stands(&self, request: &Request, issued: &Issued, now: Timestamp) -> bool {
+        !self.is_cut(request, now)
+            && request.still_holds(&self.membership_since(issued.at))
+            && self.policy().still_trusts(request.requester(), request.intent())
     }
 
     /// Spends a token for the service that was shown it; once.
@@ -254,6 +261,10 @@ impl Authority {
         for _ in 0..TRIES {
             let request = self.current(claims.request).await?;
             let (by, now) = (&caller.principal().id, self.clock.now());
+            let issued = request.credential(claims.id);
+            if !issued.is_some_and(|issued| self.still_stands(&request, issued, now)) {
+                return Err(RedeemError::Inactive.into());
+            }
             let step = request.redeem(by, claims.id, fingerprint, now)?;
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
             match self.ledger.commit(Write { step, call, unless_open: false }).await? {

@@ -43,6 +43,11 @@ pub enum AppError {
         "a token of `assent login` signs no browser in; use the one that an administrator made for you"
     )]
     NotForBrowsers,
+    #[error(
+        "a token of `assent login` makes tokens of workloads only, and none that administers; use \
+         one that was made for you"
+    )]
+    NotForPrograms,
     #[error(transparent)]
     Plan(Box<PlanError>),
     #[error("the policy would have {}, so nothing was changed", faults(.0.len()))]

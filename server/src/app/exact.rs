@@ -189,7 +189,10 @@ impl Authority {
         if let Some(call) = self.ledger.recall(wish.key).await? {
             return self.fetch_again(caller, call, wish).await;
         }
+        let asked = self.request(caller, id).await?;
+        self.check_partners(caller, &asked).await?;
         for _ in 0..TRIES {
+            let _turn = self.before_the_next_signal().await;
             let request = self.request(caller, id).await?;
             self.check_scope(caller, request.intent())?;
             let now = self.clock.now();
@@ -221,6 +224,7 @@ impl Authority {
         }
         let request = self.current(call.request).await?;
         self.check_scope(caller, request.intent())?;
+        self.check_partners(caller, &request).await?;
         let (members, now) = (self.membership(), self.clock.now());
         Ok(GivenPlan::of(request.check_fetch_plan(caller.principal(), &members, now)?))
     }

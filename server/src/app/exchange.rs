@@ -32,6 +32,9 @@ pub enum ExchangeError {
     /// Its issuer's keys are not to be had, and those that were had are too old.
     #[error("the keys of the token's issuer are not to be had; try again")]
     IssuerAway,
+    /// Its issuer, who can take it back, cannot be asked whether it has.
+    #[error("the token's issuer cannot be asked whether it still stands; try again")]
+    Unanswered,
     /// Too often, from one place.
     #[error("too many tokens from your address; try again later")]
     TooMany(Span),
@@ -81,6 +84,11 @@ impl Authority {
         };
         let trusts: Vec<&Trust> = policy.trusts().filter(about).collect();
         let Admitted { trust, token, principal } = self.admitted(&token, &trusts).await?;
+        if let Err(Objection { reason, is_away }) = self.check_still_stands(trust, presented).await
+        {
+            let refused = refused(&reason, trust.issuer());
+            return Err(if is_away { ExchangeError::Unanswered } else { refused });
+        }
         if let Some(who) = self.suspended_among(&principal, self.clock.now()) {
             return Err(refused(&format!("`{who}` is suspended"), trust.issuer()));
         }
@@ -143,6 +151,30 @@ impl Authority {
         Ok(Admitted { trust, token, principal })
     }
 
+    /// That another authority has not taken its credential back. It can be asked where policy lists it
+    /// as a partner; elsewhere what it signed counts until it expires.
+    pub(super) async fn check_still_stands(
+        &self,
+        trust: &Trust,
+        presented: &Secret,
+    ) -> Result<(), Objection> {
+        let policy = self.policy();
+        let partner = policy.authority_of(trust.issuer());
+        let partner = partner.filter(|_| trust.shape() == Some(Shape::Assent));
+        let Some(partner) = partner else { return Ok(()) };
+        match self.stands_there(partner, presented).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let reason = "it was taken back there, or used".to_owned();
+                Err(Objection { reason, is_away: false })
+            }
+            Err(error) => {
+                let reason = format!("its issuer cannot be asked whether it still stands: {error}");
+                Err(Objection { reason, is_away: true })
+            }
+        }
+    }
+
     async fn issue_for(
         &self,
         trust: &Trust,
@@ -150,13 +182,17 @@ impl Authority {
         principal: Principal,
     ) -> Result<(Access, Exchanged), ExchangeError> {
         let now = self.clock.now();
+        let life = trust.life(token, now);
+        if life == Span::ZERO {
+            return Err(refused("it is over", trust.issuer()));
+        }
         let new = NewAccess {
             id: self.chance.access_id(now).map_err(AppError::from)?,
             principal,
             administrator: false,
             purpose: Purpose::Token,
             parent: None,
-            life: trust.lifetime(),
+            life,
         };
         let origin = Origin {
             trust: trust.name().to_owned(),
@@ -177,7 +213,7 @@ impl Authority {
             access_token: secret.expose().to_owned(),
             issued_token_type: ACCESS_TOKEN.to_owned(),
             token_type: "Bearer".to_owned(),
-            expires_in: trust.lifetime().as_seconds(),
+            expires_in: life.as_seconds(),
         };
         Ok((access, given))
     }

@@ -1,5 +1,7 @@
 //! What is good at this moment, and the end of all of it at once.
 
+use std::collections::BTreeSet;
+
 use assent_core::id::RequestId;
 use assent_core::principal::PrincipalKind;
 use assent_core::request::{Request, Standing, State};
@@ -137,7 +139,7 @@ impl Authority {
             self.order(caller, &matching, &reason).await?;
         }
         let mut told = wire::Revoked { dry_run, ..wire::Revoked::default() };
-        let mut touched: Vec<RequestId> = Vec::new();
+        let (mut touched, mut outside) = (BTreeSet::new(), Vec::new());
         for _ in 0..PASSES {
             let found = self.ledger.live(self.clock.now()).await?;
             let each = found.into_iter().filter(|id| !touched.contains(id)).map(|id| {
@@ -150,13 +152,15 @@ impl Authority {
                 match outcome {
                     Ok(None) => {}
                     Ok(Some(ended)) => {
-                        touched.push(id);
+                        touched.insert(id);
+                        outside.extend(ended.is_outside.then_some(id));
                         told.requests += usize::from(ended.grants + ended.credentials > 0);
                         told.grants += ended.grants;
                         told.credentials += ended.credentials;
                     }
                     Err(error) => {
-                        touched.push(id);
+                        touched.insert(id);
+                        outside.push(id);
                         let problem = error.to_string();
                         told.failed.push(wire::NotRevoked { request: id.to_string(), problem });
                     }
@@ -169,8 +173,8 @@ impl Authority {
         if !dry_run && tokio::time::timeout(PATIENCE, self.close_due()).await.is_err() {
             tracing::warn!("brokers are still closing what was taken back");
         }
-        touched.sort();
-        for id in touched {
+        outside.sort();
+        for id in outside {
             if let Ok(request) = self.current(id).await {
                 told.open_outside.extend(self.open_outside(&request));
             }
@@ -214,11 +218,11 @@ impl Authority {
             let is_granted = matches!(request.state(), State::Approved(_));
             let good = request.credentials().iter().filter(|c| c.ended.is_none());
             let credentials = good.filter(|c| now < c.expires_at).count();
-            let ending = Ending { grants: usize::from(is_granted), credentials };
+            // What a broker has not closed is told, also where there is nothing left to take back.
+            let is_outside = request.credentials().iter().any(|c| c.closes_at().is_some());
+            let ending = Ending { grants: usize::from(is_granted), credentials, is_outside };
             if ending.grants + ending.credentials == 0 {
-                // What a broker has not closed is told, though there is nothing left to take back.
-                let is_open = request.credentials().iter().any(|c| c.closes_at().is_some());
-                return Ok(is_open.then_some(ending));
+                return Ok(is_outside.then_some(ending));
             }
             if dry_run {
                 return Ok(Some(ending));
@@ -249,4 +253,6 @@ impl Authority {
 struct Ending {
     grants: usize,
     credentials: usize,
+    /// Whether something of it may be open outside.
+    is_outside: bool,
 }

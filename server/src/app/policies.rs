@@ -71,13 +71,19 @@ impl Authority {
 
     /// Who is in which group at this moment, and who stands in for whom.
     pub fn membership(&self) -> Membership {
-        let now = self.clock.now();
-        let membership = self.policy().membership(now);
+        self.membership_since(self.clock.now())
+    }
+
+    /// Who was in which group then, and has not been put out of it since: by whom policy lists today,
+    /// and by what was not taken back. What ended by itself meanwhile, a sign-in or a turn at standing
+    /// in, takes nothing back that was given before.
+    pub(super) fn membership_since(&self, then: Timestamp) -> Membership {
+        let membership = self.policy().membership(then);
         let membership = match membership.has_vouched() {
-            true => membership.with_members(self.vouched_members(now)),
+            true => membership.with_members(self.vouched_members(then)),
             false => membership,
         };
-        membership.with_suspended(self.board().suspended(now))
+        membership.with_suspended(self.board().suspended(self.clock.now()))
     }
 
     /// Rules by another policy from now on, without a look at what is pending.

@@ -1,10 +1,12 @@
 //! What was tried and refused, on record: whoever looks into an incident sees who knocked at a grant
-//! that was not theirs. The same refusal is on record once, and of one request only so many, so that
+//! that was not theirs, and which partner's answers were not believed. The same refusal is on record once, and of one request only so many, so that
 //! nobody can fill the log by knocking.
 
 use assent_core::binding::{Binding, Reuse};
 use assent_core::digest::Digest;
+use assent_core::endorsement::CALLER;
 use assent_core::id::RequestId;
+use assent_core::principal::{PrincipalId, is_visible};
 use assent_core::request::{CompleteError, ConsumeError, FetchPlanError, SendPlanError};
 use serde_json::json;
 
@@ -93,16 +95,50 @@ impl Authority {
         let parts = [attempt.word(), code, run_text].map(str::as_bytes);
         let [word, code_bytes, run_bytes] = parts;
         let mark = Digest::of_parts(&[word, b"\0", code_bytes, b"\0", run_bytes]);
-        let (by, at) = (principal.id.clone(), self.clock.now());
-        let reason: String = error.to_string().chars().take(LONGEST_REASON).collect();
+        let beside = run.map(|run| ("run", run));
+        let what = (attempt.word(), code, error.to_string());
+        self.write_refusal(request, principal.id.clone(), mark, what, beside).await
+    }
+
+    /// Puts on record that what a partner answered about a stage was not believed.
+    pub(super) async fn note_answer(
+        &self,
+        id: RequestId,
+        stage: &str,
+        code: &str,
+        reason: &str,
+    ) -> Result<(), AppError> {
+        let request = self.current(id).await?;
+        let mut asked = request.partnered().filter(|(one, _)| one.name == stage);
+        let issuer = asked.next().map(|(_, elsewhere)| &elsewhere.issuer);
+        let by = issuer.and_then(|issuer| PrincipalId::new(issuer, CALLER).ok());
+        let Some(by) = by else { return Ok(()) };
+        let parts = ["endorse", code, stage].map(str::as_bytes);
+        let [word, code_bytes, stage_bytes] = parts;
+        let mark = Digest::of_parts(&[word, b"\0", code_bytes, b"\0", stage_bytes]);
+        let beside = Some(("stage", stage.to_owned()));
+        self.write_refusal(id, by, mark, ("endorse", code, reason.to_owned()), beside).await
+    }
+
+    async fn write_refusal(
+        &self,
+        request: RequestId,
+        by: PrincipalId,
+        mark: Digest,
+        (attempt, code, reason): (&str, &str, String),
+        beside: Option<(&str, String)>,
+    ) -> Result<(), AppError> {
+        let at = self.clock.now();
+        let fits = |c: &char| is_visible(*c);
+        let reason: String = reason.chars().filter(fits).take(LONGEST_REASON).collect();
         let mut entry = json!({
             "v": 1, "type": "refused", "at": at.to_string(),
             "by": {"iss": by.iss(), "sub": by.sub()},
-            "refused": request.to_string(), "attempt": attempt.word(), "code": code,
+            "refused": request.to_string(), "attempt": attempt, "code": code,
             "reason": reason,
         });
-        if let (Some(run), Some(entry)) = (run, entry.as_object_mut()) {
-            entry.insert("run".to_owned(), run.into());
+        if let (Some((name, text)), Some(entry)) = (beside, entry.as_object_mut()) {
+            entry.insert(name.to_owned(), text.into());
         }
         if self.ledger.note_refusal(Refusal { request, by, mark, at, entry }).await? {
             self.waiters.wake_log();

@@ -67,10 +67,13 @@ impl Authority {
             let problem = match tried.audiences.contains(trust.audience()) {
                 false => Some(format!("it is not for `{}`", trust.audience())),
                 true => match self.judged(&token, trust).await {
-                    Ok(admitted) => {
-                        taken.push(admitted.principal);
-                        None
-                    }
+                    Ok(admitted) => match self.check_still_stands(trust, presented).await {
+                        Ok(()) => {
+                            taken.push(admitted.principal);
+                            None
+                        }
+                        Err(objection) => Some(objection.reason),
+                    },
                     Err(objection) => Some(objection.reason),
                 },
             };

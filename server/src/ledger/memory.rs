@@ -246,6 +246,11 @@ impl Ledger for MemoryLedger {
         let mut inside = self.inside();
         inside.spent.retain(|_, until| *until >= before);
         inside.access.retain(|_, one| one.origin.is_none() || one.expires_at >= before);
+        let over = |beat: &Heartbeat| inside.issued(beat).is_some_and(|i| i.expires_at < before);
+        let over: Vec<_> = inside.heartbeats.values().filter(|beat| over(beat)).copied().collect();
+        for beat in over {
+            inside.heartbeats.remove(&beat.credential);
+        }
         Ok(())
     }
 

@@ -101,11 +101,12 @@ pub(super) fn sentence(intent: &wire::Intent) -> String {
 }
 
 pub(super) fn who(principal: &wire::Principal) -> String {
-    let name = match principal.iss == assent_core::principal::LOCAL_ISSUER {
-        true => principal.sub.clone(),
-        false => format!("{}#{}", principal.iss, principal.sub),
+    let named = |iss: &str, sub: &str| match iss == assent_core::principal::LOCAL_ISSUER {
+        true => sub.to_owned(),
+        false => format!("{iss}#{sub}"),
     };
-    let people: Vec<_> = principal.acts_for.iter().map(|id| id.sub.clone()).collect();
+    let name = named(&principal.iss, &principal.sub);
+    let people: Vec<_> = principal.acts_for.iter().map(|id| named(&id.iss, &id.sub)).collect();
     match people.is_empty() {
         true => name,
         false => format!("{name}, for {}", people.join(", ")),

@@ -1,10 +1,12 @@
-//! Two real servers, and the one that asks is killed with SIGKILL between any two steps.
+//! Two real servers, and the one that asks, or the one that is asked, is killed with SIGKILL between any
+//! two steps.
 
 use std::net::{SocketAddr, TcpListener};
 
 use assent_client::wire;
 use serde_json::Value;
 
+use super::between::{Between, Then};
 use super::{ours, theirs};
 use crate::support::{Binary, Caller, approve, filing, fresh_key, mint, program};
 
@@ -15,6 +17,8 @@ fn free() -> SocketAddr {
 /// One server that is killed and started again on the same place and directory.
 struct Side {
     place: SocketAddr,
+    /// Where others find it, if not there.
+    public: Option<String>,
     directory: tempfile::TempDir,
     binary: Option<Binary>,
     tokens: Vec<(String, String)>,
@@ -25,13 +29,16 @@ impl Side {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("policy")).unwrap();
         std::fs::write(directory.path().join("policy/policy.yaml"), policy).unwrap();
-        Self { place, directory, binary: None, tokens: Vec::new() }
+        Self { place, public: None, directory, binary: None, tokens: Vec::new() }
     }
 
     async fn start(&mut self) {
         let (data, policy) =
             (self.directory.path().join("data"), self.directory.path().join("policy"));
-        let binary = Binary::start_at(self.place, &data, &policy).await;
+        let binary = match &self.public {
+            Some(url) => Binary::start_behind(self.place, url, &data, &policy).await,
+            None => Binary::start_at(self.place, &data, &policy).await,
+        };
         if self.tokens.is_empty() {
             self.tokens.clone_from(&binary.tokens);
         }
@@ -140,6 +147,149 @@ async fn t56_the_asking_server_killed_between_any_two_steps_asks_once_and_is_ans
     let told = run(&["audit", "verify", "--output", "json"], &us.base(), &token).await;
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["ok"], true);
+    us.kill().await;
+    them.kill().await;
+}
+
+/// Where the one that is asked is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kill {
+    /// The question has reached it, and it has not filed it.
+    BeforeItFiles,
+    /// It has filed it, and the answer is lost.
+    Filed,
+    /// Its person has approved, and whoever did has no answer.
+    Reviewed,
+    /// It is looked at, and has not answered.
+    LookedAt,
+    /// The credential is wanted, and not minted.
+    BeforeItMints,
+    /// The credential is minted, and the answer is lost.
+    Minted,
+    /// It is told that all is over here, and the answer is lost.
+    Told,
+}
+
+impl Kill {
+    /// The call that is stopped, and where.
+    fn trap(self, between: &Between) {
+        match self {
+            Self::BeforeItFiles => between.trap("POST", "/v1/requests", Then::StopBefore),
+            Self::Filed => between.trap("POST", "/v1/requests", Then::StopAfter),
+            Self::Reviewed => {}
+            Self::LookedAt => between.trap("GET", "/wait", Then::StopAfter),
+            Self::BeforeItMints => between.trap("POST", "/credentials", Then::StopBefore),
+            Self::Minted => between.trap("POST", "/credentials", Then::StopAfter),
+            Self::Told => between.trap("POST", "/complete", Then::StopAfter),
+        }
+    }
+}
+
+/// What the audit log of a server tells of a request, by type.
+async fn told_of(caller: &Caller, id: &str, kind: &str) -> usize {
+    let (mut next, mut found) = (0, 0);
+    loop {
+        let entries = caller.client.entries(next).await.unwrap().entries;
+        if entries.is_empty() {
+            return found;
+        }
+        next += entries.len() as u64;
+        let fits =
+            |entry: &&wire::Entry| entry.event["request"] == id && entry.event["type"] == kind;
+        found += entries.iter().filter(fits).count();
+    }
+}
+
+#[tokio::test]
+async fn t56_the_asked_server_killed_between_any_two_steps_decides_once_and_loses_nothing() {
+    let (here, there) = (free(), free());
+    let between = Between::start(format!("http://{there}")).await;
+    let here_base = format!("http://{here}");
+    let their_policy = theirs(&here_base, between.url()).replace("person:oscar", "person:carol");
+    let mut us = Side::new(here, &ours(between.url(), ""));
+    let mut them = Side::new(there, &their_policy);
+    them.public = Some(between.url().to_owned());
+    them.start().await;
+    us.start().await;
+    let (alice, bob) = (us.caller("alice"), us.caller("bob"));
+    for kill in [
+        Kill::BeforeItFiles,
+        Kill::Filed,
+        Kill::Reviewed,
+        Kill::LookedAt,
+        Kill::BeforeItMints,
+        Kill::Minted,
+        Kill::Told,
+    ] {
+        let reason = format!("{kill:?}");
+        let filed = alice.client.file(&filing("production", &reason), &fresh_key()).await.unwrap();
+        // What is stopped is gone when it goes on, and its answer, too.
+        let die = async |them: &mut Side| {
+            between.reached().await;
+            them.again().await;
+            between.go();
+        };
+        if matches!(kill, Kill::BeforeItFiles | Kill::Filed | Kill::LookedAt) {
+            kill.trap(&between);
+        }
+        approve(&bob, &filed).await.unwrap();
+        if matches!(kill, Kill::BeforeItFiles | Kill::Filed) {
+            die(&mut them).await;
+        }
+        let asked =
+            |shown: &wire::Request| shown.stages[1].elsewhere.as_ref().unwrap().status == "asked";
+        let shown = once(&alice, &filed.id, asked).await;
+        let id = shown.stages[1].elsewhere.clone().unwrap().request.unwrap();
+        let carol = them.caller("carol");
+        let question = carol.client.request(&id).await.unwrap();
+        if matches!(kill, Kill::BeforeItMints | Kill::Minted) {
+            kill.trap(&between);
+        }
+        match kill == Kill::Reviewed {
+            true => {
+                let (key, digest) = (fresh_key(), question.digest.clone());
+                let (verdict, comment) = (wire::Verdict::Approve, "as discussed".to_owned());
+                let review = wire::NewReview { verdict, comment, digest };
+                let sending = carol.client.review(&id, &review, &key);
+                let (sent, ()) = tokio::join!(sending, them.again());
+                // Whether it was written or not: the same call again has it written once.
+                drop(sent);
+                let again = carol.client.review(&id, &review, &key).await.unwrap();
+                assert_ne!(again.state, "pending");
+            }
+            false => drop(approve(&carol, &question).await.unwrap()),
+        }
+        if matches!(kill, Kill::LookedAt | Kill::BeforeItMints | Kill::Minted) {
+            die(&mut them).await;
+        }
+        let shown = once(&alice, &filed.id, |shown| shown.state == "approved").await;
+        mint(&alice, &shown).await.unwrap();
+        if kill == Kill::Told {
+            kill.trap(&between);
+        }
+        alice.client.complete(&filed.id, &fresh_key()).await.unwrap();
+        if kill == Kill::Told {
+            die(&mut them).await;
+        }
+        let over = |shown: &wire::Request| {
+            shown.credentials.iter().all(|credential| credential.status == "completed")
+        };
+        let question = once(&carol, &id, over).await;
+        assert_eq!(question.credentials.len(), 1, "{kill:?}: answered once");
+        let all = carol.client.requests(&[]).await.unwrap().requests;
+        let asked = all.iter().filter(|one| one.intent.reason == reason).count();
+        assert_eq!(asked, 1, "{kill:?}: asked once");
+        let auditor = them.caller("alice");
+        assert_eq!(told_of(&auditor, &id, "reviewed").await, 1, "{kill:?}: decided once");
+        assert_eq!(told_of(&auditor, &id, "consumed").await, 1, "{kill:?}: spent once");
+        assert_eq!(told_of(&alice, &filed.id, "endorsed").await, 1, "{kill:?}: taken once");
+    }
+    for side in [&us, &them] {
+        let token = side.tokens.iter().find(|(name, _)| name == "alice").unwrap().1.clone();
+        let told = run(&["audit", "verify", "--output", "json"], &side.base(), &token).await;
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["ok"], true);
+    }
     us.kill().await;
     them.kill().await;
 }

@@ -1,14 +1,16 @@
 //! Sessions of AWS roles: against a service as strict as AWS documents it, and against moto.
 
-use assent_client::ClientError;
 use assent_client::wire::{self, MintRequest};
+use assent_client::{ClientError, ErrorKind};
 use assent_core::time::Span;
 use assent_server::broker::Brokers;
 use assent_server::policy::Source;
 use serde_json::{Value, json};
 
 use super::sts::{ROLE, Session, Sts, Told, brokers_yaml, refused};
-use crate::support::{Answer, Caller, Reply, Server, Setup, Ways, approve, documents, fresh_key};
+use crate::support::{
+    Answer, Caller, Reply, Server, Setup, StandIn, Ways, approve, documents, fresh_key,
+};
 
 pub(super) const POLICY: &str = "
 apiVersion: assent/v1
@@ -243,6 +245,42 @@ async fn only_the_role_that_the_rules_name_is_assumed() {
     let refused = open(&world.alice, &request).await.unwrap_err();
     assert_eq!(refused.code(), Some("not_opened"));
     assert!(refused.message.contains("(AccessDenied)"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_mint_that_failed_behind_the_authority_is_left_to_whoever_wants_it() {
+    let world = World::start().await;
+    let request = world.file("free").await;
+    // The session is there, and its answer is nothing: each further try would open one more.
+    world.sts.behave(Ways::Lying(Reply::new(200, "<a/>")));
+    let error = open(&world.alice, &request).await.unwrap_err();
+    assert_eq!((error.kind, error.code()), (ErrorKind::Unavailable, Some("not_opened")));
+    assert!(!error.retryable, "{error:?}");
+    assert_eq!(world.sts.sessions().len(), 1, "tried again by itself");
+}
+
+/// A gateway that answers instead of the authority does not know what was done behind it.
+#[tokio::test]
+async fn a_mint_with_a_broker_is_not_repeated_on_the_word_of_a_gateway() {
+    let gateway = StandIn::start(|_| Box::pin(async { Reply::new(502, "bad gateway") })).await;
+    let caller = Caller::new(&gateway.url, Some("assent_somebody"));
+    let mint = async |broker: Option<&str>, status: u16| {
+        gateway.behave(Ways::Saying(Reply::new(status, "")));
+        let before = gateway.asked().len();
+        let broker = broker.map(str::to_owned);
+        let wanted =
+            wire::MintRequest { audience: "x".to_owned(), broker, ..wire::MintRequest::default() };
+        let error = caller.client.mint("req_1", &wanted, &fresh_key()).await.unwrap_err();
+        (gateway.asked().len() - before, error.retryable)
+    };
+    for status in [502, 504] {
+        assert_eq!(mint(Some("aws"), status).await, (1, false), "{status}");
+        // A token alone is the same token under the same key.
+        let (calls, retryable) = mint(None, status).await;
+        assert!(calls > 1 && retryable, "{status}: {calls}");
+    }
+    let (calls, _) = mint(Some("aws"), 503).await;
+    assert!(calls > 1, "it was passed on to nobody");
 }
 
 #[tokio::test]

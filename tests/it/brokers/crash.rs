@@ -1,6 +1,8 @@
 //! The real binary, killed with SIGKILL between the record and the answer: whatever may exist by
 //! then is found by the next start.
 
+mod signaled;
+
 use std::path::{Path, PathBuf};
 
 use assent_core::time::Span;
@@ -12,12 +14,12 @@ use super::{POLICY, brokers_yaml, file, setup};
 use crate::support::{Binary, Caller, Remains, Server, fresh_key};
 
 /// Where the binary keeps its things.
-struct Place {
+pub(super) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("policy")).unwrap();
         std::fs::write(folder.path().join("policy/policy.yaml"), POLICY).unwrap();
@@ -29,15 +31,32 @@ impl Place {
         self.folder.path().join("data")
     }
 
-    async fn start(&self, port: u16) -> Binary {
-        let brokers = self.folder.path().join("brokers.yaml");
+    pub(super) async fn start(&self, port: u16) -> Binary {
+        let (policy, brokers) = (self.policy(), self.brokers(port));
+        let more: [&Path; 2] = [Path::new("--brokers"), &brokers];
+        Binary::start_with(&self.data(), &policy, &more).await
+    }
+
+    /// The first start, with an administrator.
+    pub(super) async fn start_governed(&self, port: u16) -> (Binary, String) {
+        let (policy, brokers) = (self.policy(), self.brokers(port));
+        let more: [&Path; 2] = [Path::new("--brokers"), &brokers];
+        Binary::start_governed(&self.data(), &policy, &more).await
+    }
+
+    fn policy(&self) -> PathBuf {
+        self.folder.path().join("policy")
+    }
+
+    /// The file that says where the database is.
+    fn brokers(&self, port: u16) -> PathBuf {
+        let file = self.folder.path().join("brokers.yaml");
         let password = self.folder.path().join("password").display().to_string();
         let text = brokers_yaml(port, "");
         let text =
             text.replace("password_env: BROKER_PASSWORD", &format!("password_file: {password}"));
-        std::fs::write(&brokers, text).unwrap();
-        let more: [&Path; 2] = [Path::new("--brokers"), &brokers];
-        Binary::start_with(&self.data(), &self.folder.path().join("policy"), &more).await
+        std::fs::write(&file, text).unwrap();
+        file
     }
 }
 

@@ -30,7 +30,7 @@ async fn another_content_type_is_refused() {
     }
     for path in ["/oauth/introspect", "/oauth/revoke"] {
         let answer = alice.post(path, &json!({"token": "x"})).await;
-        answer.refuses(415, "wrong_content_type");
+        answer.refuses_in_oauth(415, "invalid_request");
     }
 }
 

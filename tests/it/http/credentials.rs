@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assent_client::Secret;
+use assent_client::{ErrorKind, Secret};
 use assent_server::ledger::{Ledger, MemoryLedger};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -181,7 +181,8 @@ async fn a_credential_is_taken_back_by_its_token_or_its_id() {
 async fn an_access_token_is_taken_back_by_itself() {
     let good = good().await;
     let mine = [("token", good.alice.token())];
-    good.bob.form("/oauth/revoke", &mine).await.refuses(404, "not_found");
+    let refused = good.bob.form("/oauth/revoke", &mine).await;
+    refused.refuses_in_oauth(400, "unauthorized_client");
     good.alice.get("/v1/whoami").await.is(200);
     good.alice.form("/oauth/revoke", &mine).await.is(200);
     good.alice.get("/v1/whoami").await.refuses(401, "invalid_token");
@@ -204,9 +205,41 @@ async fn t05_a_grant_of_one_use_is_spent_once() {
 async fn an_introspection_without_a_token_is_refused() {
     let good = good().await;
     let answer = good.bob.form("/oauth/introspect", &[("other", "x")]).await;
-    assert!(answer.clone().refuses(422, "invalid").contains("token"), "{answer:?}");
+    let told = answer.refuses_in_oauth(400, "invalid_request");
+    assert!(told.contains("token"), "{told}");
     let answer = good.bob.form("/oauth/introspect", &[("token", "x"), ("token", "y")]).await;
-    answer.refuses(422, "invalid");
+    answer.refuses_in_oauth(400, "invalid_request");
     let hinted = [("token", good.token.as_str()), ("token_type_hint", "access_token")];
     assert_eq!(good.bob.form("/oauth/introspect", &hinted).await.is(200).json()["active"], true);
+}
+
+/// RFC 7662 section 2.3 and RFC 7009 section 2.2.1: a library for OAuth reads these, and no problem of
+/// ours.
+#[tokio::test]
+async fn faults_about_tokens_are_told_in_the_words_of_oauth() {
+    let good = good().await;
+    let form = [("token", good.token.as_str())];
+    let server = &good.server;
+    for path in ["/oauth/introspect", "/oauth/revoke"] {
+        // RFC 6750 section 3.1: who presented nothing is told nothing about it.
+        let answer = server.stranger().form(path, &form).await;
+        assert_eq!(answer.headers["www-authenticate"], "Bearer", "{path}");
+        answer.refuses_in_oauth(401, "invalid_client");
+        let answer = server.holder_of("assent_nobody").form(path, &form).await;
+        let challenge = "Bearer error=\"invalid_token\"";
+        assert_eq!(answer.headers["www-authenticate"], challenge, "{path}");
+        answer.refuses_in_oauth(401, "invalid_token");
+        let twice = [form[0], form[0]];
+        good.bob.form(path, &twice).await.refuses_in_oauth(400, "invalid_request");
+        let huge = "x".repeat(3 << 20);
+        let answer = good.bob.form(path, &[("token", &huge)]).await;
+        answer.refuses_in_oauth(413, "invalid_request");
+    }
+    // Nothing of that ended it.
+    let seen = good.bob.client.introspect(&Secret::new(good.token.clone())).await.unwrap();
+    assert!(seen.active);
+    // The typed client reads them as it reads all others.
+    let error = server.holder_of("assent_nobody").client;
+    let error = error.introspect(&Secret::new(good.token.clone())).await.unwrap_err();
+    assert_eq!((error.kind, error.code()), (ErrorKind::Unauthorized, Some("invalid_token")));
 }

@@ -229,6 +229,33 @@ async fn what_a_browser_let_in_ends_with_the_sessions_of_its_person() {
 }
 
 #[tokio::test]
+async fn t63_what_a_browser_let_in_makes_itself_no_longer_life() {
+    let server = Server::start().await;
+    let root = server.administrator().await;
+    let browser = Browser::with_token(&server, root.token()).await;
+    let program = let_in(&server, &browser).await;
+    assert!(program.client.whoami().await.unwrap().administrator);
+    for wanted in [
+        json!({"sub": "root", "kind": "person", "administrator": true}),
+        json!({"sub": "anybody", "kind": "person"}),
+        json!({"sub": "ci", "kind": "workload", "administrator": true}),
+    ] {
+        program.post("/v1/access", &wanted).await.refuses(403, "not_for_programs");
+    }
+    program.post("/v1/access", &json!({"sub": "ci", "kind": "workload"})).await.is(201);
+}
+
+#[tokio::test]
+async fn t24_nobody_is_both_a_person_and_a_workload() {
+    let server = Server::start().await;
+    let root = server.administrator().await;
+    root.post("/v1/access", &json!({"sub": "siem", "kind": "workload"})).await.is(201);
+    let answer = root.post("/v1/access", &json!({"sub": "siem", "kind": "person"})).await;
+    assert!(answer.is(422).text.contains("`siem` is a workload here"));
+    root.post("/v1/access", &json!({"sub": "siem", "kind": "workload"})).await.is(201);
+}
+
+#[tokio::test]
 async fn a_no_is_told_and_stays() {
     let server = Server::start().await;
     let Begun { device_code, user_code } = begun(&server).await;
@@ -499,6 +526,8 @@ async fn t68_who_begins_too_often_is_asked_to_wait() {
     let answer = from("203.0.113.9").await;
     assert_eq!((answer.status, answer.str("error").as_str()), (429, "temporarily_unavailable"));
     assert_eq!(answer.headers["retry-after"], "6");
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert!(!answer.str("error_description").is_empty(), "{answer:?}");
     from("203.0.113.10").await.is(200);
     server.time().pass(Span::seconds(6));
     from("203.0.113.9").await.is(200);

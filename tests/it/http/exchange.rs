@@ -2,6 +2,7 @@
 
 mod command_line;
 mod issuers;
+mod often;
 mod provider;
 mod trial;
 
@@ -418,6 +419,29 @@ async fn t24_a_token_of_this_server_itself_is_not_exchanged_here() {
     let behind: Vec<_> =
         who.acts_for.iter().map(|who| (who.iss.as_str(), who.sub.as_str())).collect();
     assert_eq!(behind, [(server.base(), "alice")]);
+    // It is good once, and opens nothing for longer than it lives itself.
+    let given = caller.client.whoami().await.unwrap().expires_at.unwrap();
+    assert_eq!(given, credential.expires_at);
+    refused(&presented(&other, &credential.token).await, 400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn t11_what_a_trust_let_in_opens_nothing_once_the_trust_is_gone() {
+    let issuer = Issuer::start().await;
+    let server = trusting(&issuer, "").await;
+    let ci = workload(&server, &job(&issuer, json!({}))).await;
+    let filed = ci.client.file(&of_kind("production", "terraform.apply"), &fresh_key()).await;
+    let filed = filed.unwrap();
+    approve(&server.person("carol").await, &filed).await.unwrap();
+    let credential = mint(&ci, &filed).await.unwrap();
+    let alice = server.person("alice").await;
+    let active = async || {
+        let answer = alice.form("/oauth/introspect", &[("token", &credential.token)]).await.is(200);
+        answer.json()["active"].clone()
+    };
+    assert_eq!(active().await, json!(true));
+    server.authority.replace_policy(policy(&rules(&github(&issuer.url, "other", ""))));
+    assert_eq!(active().await, json!(false));
 }
 
 #[tokio::test]

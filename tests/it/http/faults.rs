@@ -37,16 +37,25 @@ fn tool(file: &Path) -> Connection {
 async fn t57_what_cannot_be_written_is_not_acknowledged() {
     let Faulty { server, alice, tool, _folder } = faulty().await;
     let body = serde_json::to_value(filing("one", "r")).unwrap();
+    let granted = alice.client.file(&filing("staging", "r"), &fresh_key()).await.unwrap();
+    let token = mint(&alice, &granted).await.unwrap().token;
     let before = alice.client.checkpoint().await.unwrap();
     tool.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let refused = alice.post_again("key-number-1", "/v1/requests", &body).await;
+    let form = [("token", token.as_str())];
+    let (refused, unrevoked) = tokio::join!(
+        alice.post_again("key-number-1", "/v1/requests", &body),
+        alice.form("/oauth/revoke", &form),
+    );
+    // RFC 7009 section 2.2.1: it is to be assumed that the token still exists.
+    assert_eq!(unrevoked.headers["retry-after"], "1");
+    unrevoked.refuses_in_oauth(503, "temporarily_unavailable");
     assert_eq!(refused.headers["retry-after"], "1");
     assert!(refused.refuses(503, "unavailable").contains("try again with the same key"));
     assert_eq!(alice.client.checkpoint().await.unwrap(), before);
     tool.execute_batch("ROLLBACK").unwrap();
     alice.post_again("key-number-1", "/v1/requests", &body).await.is(201);
     let summary = verify_log(&alice).await;
-    assert_eq!((summary.requests, summary.entries), (1, before.size + 1));
+    assert_eq!((summary.requests, summary.entries), (2, before.size + 1));
     drop(server);
 }
 

@@ -43,6 +43,41 @@ async fn who_is_vouched_for_approves_as_long_as_the_record_lives() {
 }
 
 #[tokio::test]
+async fn t11_what_was_minted_opens_nothing_once_who_approved_is_put_out() {
+    let server = Server::ruled_by(VOUCHED).await;
+    let (alice, root) = (server.person("alice").await, server.administrator().await);
+    let sue = server.person("sue").await;
+    let (olga, oscar) =
+        (server.member("olga", &["oncall"]).await, server.member("oscar", &["oncall"]).await);
+    let minted = async |environment, by: &Caller, reason| {
+        let filed = alice.client.file(&filing(environment, reason), &fresh_key()).await.unwrap();
+        approve(by, &filed).await.unwrap();
+        mint(&alice, &filed).await.unwrap()
+    };
+    let opens = async |credential: &wire::Credential| {
+        let form = [("token", credential.token.as_str())];
+        let answer = alice.form("/oauth/introspect", &form).await.is(200);
+        answer.json()["active"] == json!(true)
+    };
+    server.time().pass(Span::minutes(50));
+    let by_olga = minted("production", &olga, "olga").await;
+    let by_oscar = minted("production", &oscar, "oscar").await;
+    let by_sue = minted("secure", &sue, "sue").await;
+    for credential in [&by_olga, &by_oscar, &by_sue] {
+        assert!(opens(credential).await);
+    }
+    take_back(&root, &oscar).await;
+    let without_sue = VOUCHED.replace("[person:sue]", "[person:sam]");
+    server.authority.replace_policy(crate::support::policy(&without_sue));
+    assert!(!opens(&by_oscar).await, "his token was taken back");
+    assert!(!opens(&by_sue).await, "policy lists her no more");
+    // Signed in for an hour, she is signed out by now; that takes nothing back.
+    server.time().pass(Span::minutes(10));
+    olga.client.whoami().await.unwrap_err();
+    assert!(opens(&by_olga).await);
+}
+
+#[tokio::test]
 async fn a_record_that_is_taken_back_vouches_for_nobody() {
     let server = Server::ruled_by(VOUCHED).await;
     let (alice, root) = (server.person("alice").await, server.administrator().await);

@@ -3,7 +3,7 @@
 use assent_client::wire::{self, MintRequest};
 use assent_core::time::Span;
 
-use crate::support::{Caller, Server, filing, fresh_key};
+use crate::support::{Caller, Server, assent, filing, fresh_key};
 
 const POLICY: &str = "
 apiVersion: assent/v1
@@ -149,4 +149,32 @@ async fn an_outage_of_the_authority_is_nobodys_silence() {
     assert!(is_active(&alice, &credential).await);
     server.time().pass(Span::seconds(1));
     assert!(!is_active(&alice, &credential).await, "its grace is its own time, and no more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_of_life_is_sent_on_the_command_line() {
+    let (server, alice) = start().await;
+    let (base, credential) = (server.base(), minted(&alice, "beats", None).await);
+    let beat = async |who: &Caller, id: &str, more: &[&str]| {
+        let words = [&["credential", "heartbeat", id][..], more].concat();
+        assent(base, who.token(), &words).await
+    };
+    let now = server.time().pass(Span::seconds(119));
+    let due = now.plus(Span::minutes(2)).to_string();
+    let heard = beat(&alice, &credential.id, &[]).await.exits(0);
+    assert_eq!(heard.data, format!("{due}\n"));
+    assert_eq!(heard.talk, "heard; the next sign of life is due within 2m\n");
+    let heard = beat(&alice, &credential.id, &["-o", "json"]).await.exits(0).json();
+    assert_eq!(heard, serde_json::json!({"heartbeat": "2m", "heartbeat_due": due}));
+
+    let plain = minted(&alice, "silent", None).await;
+    let unheard = beat(&alice, &plain.id, &[]).await.exits(0);
+    assert!(unheard.data.is_empty() && unheard.talk.contains("nobody listens"), "{unheard:?}");
+    let bob = server.person("bob").await;
+    let refused = beat(&bob, &credential.id, &[]).await.exits(1);
+    assert!(refused.talk.contains("alice"), "{refused:?}");
+    server.time().pass(Span::minutes(2));
+    let late = beat(&alice, &credential.id, &[]).await.exits(1);
+    assert!(late.data.is_empty() && late.talk.contains("has ended"), "{late:?}");
+    beat(&alice, "crd_1", &[]).await.exits(2);
 }

@@ -58,7 +58,7 @@ async fn whole_life(server: Server) {
 }
 
 /// The log over HTTP, from its beginning, against its checkpoint.
-pub(super) async fn verify_log(reader: &crate::support::Caller) -> wire::Summary {
+pub(crate) async fn verify_log(reader: &crate::support::Caller) -> wire::Summary {
     let checkpoint = reader.client.checkpoint().await.unwrap();
     let mut history = History::default();
     for entry in reader.client.entries(0).await.unwrap().entries {

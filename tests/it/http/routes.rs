@@ -47,7 +47,10 @@ async fn every_route_but_the_public_ones_wants_a_token() {
                 continue;
             }
             assert_eq!(answer.headers["www-authenticate"], "Bearer", "{route:?}");
-            let told = answer.refuses(401, "no_token");
+            let told = match route.method == Method::Form {
+                true => answer.refuses_in_oauth(401, "invalid_client"),
+                false => answer.refuses(401, "no_token"),
+            };
             assert!(told.contains("Authorization: Bearer assent_"), "{told}");
         }
     }

@@ -1,5 +1,6 @@
 //! What other systems tell.
 
+mod command_line;
 mod subjects;
 mod tokens;
 

@@ -18,6 +18,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
+use super::heartbeats::{
+    a_holder_is_listened_for_from_the_token_on_to_its_end,
+    a_token_that_is_made_again_gives_the_whole_time_again,
+    nobody_is_heard_of_whom_nobody_listens_for,
+    signs_of_life_are_forgotten_with_what_they_were_for,
+    the_silent_come_longest_due_first_and_only_while_they_are_good,
+    what_may_be_good_or_is_open_outside_is_live_newest_first,
+    who_could_not_be_heard_has_the_whole_time_again,
+};
 use super::kit::{
     alone, approval, at, called, credential, done, file, file_bound, granted_to_be_looked_at,
     granted_to_open, keeping, later_review, opening, person, spending, verified,
@@ -61,6 +70,13 @@ suite! {
     a_foreign_token_that_is_good_once_is_spent_once
     a_request_to_be_looked_at_is_known_until_it_has_been
     what_a_broker_is_to_close_is_found_until_it_is_closed
+    a_holder_is_listened_for_from_the_token_on_to_its_end
+    nobody_is_heard_of_whom_nobody_listens_for
+    the_silent_come_longest_due_first_and_only_while_they_are_good
+    who_could_not_be_heard_has_the_whole_time_again
+    a_token_that_is_made_again_gives_the_whole_time_again
+    signs_of_life_are_forgotten_with_what_they_were_for
+    what_may_be_good_or_is_open_outside_is_live_newest_first
     a_plan_is_kept_once_and_named_by_those_who_handed_it_in
     which_plan_is_of_a_saved_file_is_each_one_s_own_word
     an_exact_plan_is_kept_from_its_step_on_until_it_is_removed

@@ -134,6 +134,18 @@ pub(super) fn spending(request: &Request, credential: CredentialId, now: Timesta
     sealed.step().clone()
 }
 
+/// The same, on one whose holder promises signs of life.
+pub(super) fn beating(
+    request: &Request,
+    credential: CredentialId,
+    every: Span,
+    now: Timestamp,
+) -> Step {
+    let spend = Spend { heartbeat: Some(every), ..Spend::on(credential, "aws") };
+    let sealed = request.consume(&person("alice"), spend, &rules().membership(now), now).unwrap();
+    sealed.step().clone()
+}
+
 pub(super) fn credential(now: Timestamp) -> CredentialId {
     CredentialId::new(now, chance())
 }

@@ -48,4 +48,18 @@ impl Answer {
         assert!(!detail.is_empty(), "{self:?}");
         detail
     }
+
+    /// What it says, which must be an error of OAuth's (RFC 6749 section 5.2) of this status.
+    #[track_caller]
+    pub(crate) fn refuses_in_oauth(self, status: u16, error: &str) -> String {
+        assert_eq!(self.headers["content-type"], "application/json", "{self:?}");
+        assert_eq!(self.headers["cache-control"], "no-store", "{self:?}");
+        let found = (self.status, self.str("error"));
+        assert_eq!(found, (status, error.to_owned()), "{self:?}");
+        let told = self.str("error_description");
+        let ours = ["code", "detail", "status", "title"];
+        assert!(ours.iter().all(|name| self.json().get(name).is_none()), "{self:?}");
+        assert!(!told.is_empty(), "{self:?}");
+        told
+    }
 }

@@ -9,11 +9,24 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use super::{Caller, fresh_key};
+
 /// A running `assent serve --dev`.
 pub(crate) struct Binary {
     child: Child,
     pub(crate) base: String,
     pub(crate) tokens: Vec<(String, String)>,
+    /// For the first administrator, where there is none and nobody else either.
+    code: Option<String>,
+}
+
+/// Whom it begins with.
+#[derive(Clone, Copy, Debug)]
+enum Begun {
+    /// Three people to try things with, and no administrator.
+    Dev,
+    /// Nobody: a code lets the first administrator in.
+    Bare,
 }
 
 /// Where the `assent` binary is.
@@ -52,18 +65,53 @@ impl Binary {
 
     /// The same at this place.
     pub(crate) async fn start_at(place: SocketAddr, data: &Path, policy: &Path) -> Self {
-        Self::start_listening(&place.to_string(), data, policy, &[]).await
+        Self::start_listening(&place.to_string(), Begun::Dev, data, policy, &[]).await
+    }
+
+    /// The same, where others find it at this URL.
+    pub(crate) async fn start_behind(
+        place: SocketAddr,
+        url: &str,
+        data: &Path,
+        policy: &Path,
+    ) -> Self {
+        let more = [Path::new("--public-url"), Path::new(url)];
+        Self::start_listening(&place.to_string(), Begun::Dev, data, policy, &more).await
     }
 
     /// The same with more arguments.
     pub(crate) async fn start_with(data: &Path, policy: &Path, more: &[&Path]) -> Self {
-        Self::start_listening("127.0.0.1:0", data, policy, more).await
+        Self::start_listening("127.0.0.1:0", Begun::Dev, data, policy, more).await
     }
 
-    async fn start_listening(place: &str, data: &Path, policy: &Path, more: &[&Path]) -> Self {
+    /// The same on a new directory, with an administrator, `root`, whose token this gives too.
+    pub(crate) async fn start_governed(
+        data: &Path,
+        policy: &Path,
+        more: &[&Path],
+    ) -> (Self, String) {
+        let bare = Self::start_listening("127.0.0.1:0", Begun::Bare, data, policy, more);
+        let mut bare = bare.await;
+        let code = bare.code.take().expect("there is an administrator already");
+        let nobody = Caller::new(&bare.base, None);
+        let root = nobody.client.bootstrap(&code, "root", &fresh_key()).await.unwrap();
+        bare.kill().await;
+        // A server keeps the people of `--dev` out of a ledger that is meant; this one is not.
+        std::fs::write(data.join("made-for-dev"), "for tests\n").unwrap();
+        (Self::start_with(data, policy, more).await, root.token)
+    }
+
+    async fn start_listening(
+        place: &str,
+        begun: Begun,
+        data: &Path,
+        policy: &Path,
+        more: &[&Path],
+    ) -> Self {
         let mut command = Command::new(program());
         command
-            .args(["serve", "--listen", place, "--dev", "--output", "json"])
+            .args(["serve", "--listen", place, "--output", "json"])
+            .args(matches!(begun, Begun::Dev).then_some("--dev"))
             .arg("--data")
             .arg(data)
             .arg("--policy")
@@ -77,7 +125,7 @@ impl Binary {
             .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut tokens = Vec::new();
+        let (mut tokens, mut code) = (Vec::new(), None);
         let begun = async {
             loop {
                 let line = lines.next_line().await.unwrap();
@@ -86,6 +134,7 @@ impl Binary {
                 let text = |name: &str| said[name].as_str().unwrap().to_owned();
                 match said["type"].as_str() {
                     Some("dev_token") => tokens.push((text("name"), text("token"))),
+                    Some("bootstrap") => code = Some(text("code")),
                     Some("listening") => return text("url"),
                     _ => {}
                 }
@@ -93,7 +142,13 @@ impl Binary {
         };
         let waiting = tokio::time::timeout(Duration::from_secs(60), begun);
         let base = waiting.await.expect("`assent serve` does not say that it listens");
-        Self { child, base, tokens }
+        Self { child, base, tokens, code }
+    }
+
+    /// Somebody of `--dev`.
+    pub(crate) fn person(&self, name: &str) -> Caller {
+        let (_, token) = self.tokens.iter().find(|(other, _)| other == name).unwrap();
+        Caller::new(&self.base, Some(token))
     }
 
     /// SIGKILL, and waits until it is gone.

@@ -57,6 +57,8 @@ pub(crate) enum Ways {
     Lying(Reply),
     /// With more than anybody wants.
     Flooding,
+    /// With a body that does not end.
+    Endless,
     /// It hangs up at once.
     HangingUp,
     /// It does nothing, and never answers.
@@ -154,6 +156,7 @@ impl Inside {
                 (self.service)(asked).await;
                 return self.stop(stream).await;
             }
+            Ways::Endless => return pour(stream).await,
             Ways::HangingUp => return Ok(()),
         };
         let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", reply.status);
@@ -171,6 +174,14 @@ impl Inside {
     async fn stop(&self, mut stream: TcpStream) -> std::io::Result<()> {
         self.stopped.notify_one();
         stream.read_to_end(&mut Vec::new()).await.map(drop)
+    }
+}
+
+/// Until whoever asked has had enough.
+async fn pour(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 X\r\nconnection: close\r\n\r\n[").await?;
+    loop {
+        stream.write_all(&[b' '; 1 << 16]).await?;
     }
 }
 

@@ -71,3 +71,17 @@ pub(crate) fn until<'a>(
         }
     }
 }
+
+/// Tries until it is there; gives up after a minute.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let tries = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(60), tries).await;
+    found.unwrap_or_else(|_| panic!("{what} did not come about"))
+}

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
+pub(super) use crate::support::eventually;
+
 /// How long anything may take before the test gives up.
 pub(super) const LONG: Duration = Duration::from_secs(60);
 
@@ -138,18 +140,4 @@ pub(super) async fn signal(name: &str, pid: &str) -> bool {
     let mut kill = Command::new("sh");
     kill.args(["-c", "kill -s \"$0\" -- \"$1\"", name, pid]).stderr(Stdio::null());
     kill.status().await.unwrap().success()
-}
-
-/// Tries until it is there.
-pub(super) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let tries = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let found = tokio::time::timeout(LONG, tries).await;
-    found.unwrap_or_else(|_| panic!("{what} did not come about"))
 }

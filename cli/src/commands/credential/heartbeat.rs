@@ -13,9 +13,18 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let heard = client.heartbeat(&args.id.to_string()).await?;
-    match heard.heartbeat_due {
-        Some(due) => output.data(clean(&due))?,
-        None => output.talk("nobody listens: the credential does not end with its holder"),
+    if args.printing.is_json() {
+        output.json(&heard)?;
+        return Ok(Exit::Granted);
+    }
+    match (heard.heartbeat, heard.heartbeat_due) {
+        (Some(every), Some(due)) => {
+            output.data(clean(&due))?;
+            output.talk(format!("heard; the next sign of life is due within {}", clean(&every)));
+        }
+        (Some(_), None) | (None, _) => {
+            output.talk("nobody listens: the credential does not end with its holder");
+        }
     }
     Ok(Exit::Granted)
 }

@@ -65,8 +65,9 @@ fn table(credentials: &[CredentialEntry], paint: Paint) -> String {
         "REQUESTER",
         "AUDIENCE",
         "UNTIL",
-        "OPEN",
         "REQUEST",
+        // Last, because what stands in the way of a broker is told at length.
+        "OPEN",
     ];
     let mut table = Table::new(&head, paint);
     for entry in credentials {
@@ -79,8 +80,8 @@ fn table(credentials: &[CredentialEntry], paint: Paint) -> String {
             Cell::text(&show::principal(&entry.requester.iss, &entry.requester.sub)),
             Cell::text(&credential.audience),
             Cell::text(&credential.expires_at),
-            Cell::text(&show::brokered(credential.brokered.as_ref())),
             Cell::text(&entry.request),
+            Cell::text(&credential.brokered.as_ref().map(show::brokered).unwrap_or_default()),
         ]);
     }
     table.text()

@@ -555,3 +555,30 @@ fn an_authority_that_is_asked_about_what_is_not_its_own_or_controls_everything()
         [{kinds: [a.b], environments: [c]}]}\nrules:\n  - {id: r, allow: {}}\n";
     assert_eq!(told(unused), ["warning unused-authority"]);
 }
+
+/// A rule that names a broker, and one that lets these audiences have a token.
+fn of_audiences(audiences: &str, when: &str) -> Vec<String> {
+    told(&format!(
+        "rules:\n  - {{id: b, when: {{intent.kind: aws.deploy}}, allow: {{credential: {{broker: aws, \
+         role: deployer}}}}}}\n  - {{id: t, when: {{{when}}}, allow: {{credential: {{audiences: \
+         [{audiences}]}}}}}}\n"
+    ))
+}
+
+#[test]
+fn a_token_that_opens_what_a_broker_opens_without_its_session_policy() {
+    let around = ["warning around-broker"];
+    assert_eq!(of_audiences("sts.amazonaws.com", "intent.kind: aws.deploy"), around);
+    assert_eq!(of_audiences("vault, sts.amazonaws.com", "intent.environment: prod"), around);
+    assert_eq!(of_audiences("vault", "intent.kind: aws.deploy"), [""; 0]);
+    // What no broker is for, is had directly or not at all.
+    assert_eq!(of_audiences("sts.amazonaws.com", "intent.kind: terraform.apply"), [""; 0]);
+    let alone = "rules: [{id: r, allow: {credential: {audiences: [sts.amazonaws.com]}}}]\n";
+    assert_eq!(told(alone), [""; 0]);
+    // One rule that says both.
+    let both =
+        "rules: [{id: r, allow: {credential: {broker: aws, audiences: [sts.amazonaws.com]}}}]\n";
+    assert_eq!(told(both), around);
+    let Finding { fault, .. } = linted(both).remove(0);
+    assert!(fault.message.contains("take the audience out of the rule"), "{}", fault.message);
+}

@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::credential::Signer;
-use crate::id::{CredentialId, ReviewId};
+use crate::id::{CredentialId, ReviewId, SignalId};
 use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
 use crate::policy::situation::{Known, Situation};
 use crate::principal::{Principal, PrincipalKind};
 use crate::request::{Filing, Said, Verdict};
+use crate::signal::{Concern, OnGranted, Reactions, Says, Signal, Subject, Teller};
 use crate::wire::{event_from_json, event_to_json};
 
 const OURS: &str = "https://assent.platform.example";
@@ -225,6 +226,50 @@ fn t24_a_partner_does_not_speak_for_anybody_elses_people() {
 }
 
 #[test]
+fn t07_however_a_name_is_written_it_is_one_person() {
+    let (request, _) = asked();
+    let pen = Pen::new();
+    let mut claims = claims(&request);
+    // Alicia there is our alice, who asks; rob is our bob, who has approved here.
+    claims["approved_by"] = json!([format!("{THEIRS}#alicia")]);
+    let error = endorse(&request, pen.evidence(&claims)).unwrap_err();
+    assert!(error.to_string().contains("`alice`, who approved there, is behind"), "{error}");
+    claims["approved_by"] = json!([format!("{THEIRS}#rob")]);
+    let error = endorse(&request, pen.evidence(&claims)).unwrap_err();
+    assert!(error.to_string().contains("0 of those who count"), "{error}");
+}
+
+#[test]
+fn t11_who_is_suspended_does_not_count_from_there() {
+    let (request, _) = asked();
+    let pen = Pen::new();
+    let olga = PrincipalId::new(THEIRS, "olga").unwrap();
+    let none = policy().membership(at(20)).with_suspended([olga.clone()].into());
+    let evidence = pen.evidence(&claims(&request));
+    let waiting = request.endorse("r/theirs", evidence, &none, at(20)).unwrap();
+    assert_eq!(waiting.next().state().word(), "pending");
+
+    let granted = endorse(&request, pen.evidence(&claims(&request))).unwrap();
+    let granted = granted.next();
+    assert!(granted.still_holds(&policy().membership(at(21))));
+    assert!(!granted.still_holds(&none));
+    let signal = Signal {
+        id: SignalId::from_bytes([5; 16]),
+        at: at(21),
+        about: Subject::Person(olga),
+        says: Says::Is(Concern::Suspended),
+        until: None,
+        reason: "gone".to_owned(),
+        teller: Teller::Administrator,
+        topic: None,
+        told_at: at(21),
+        reactions: Reactions { approved: OnGranted::Revoke, ..Reactions::to(Concern::Suspended) },
+    };
+    let stopped = granted.stop(&signal, at(21)).unwrap();
+    assert_eq!(stopped.next().state().word(), "revoked");
+}
+
+#[test]
 fn t31_an_endorsement_counts_once_for_one_request() {
     let (request, _) = asked();
     let pen = Pen::new();
@@ -258,4 +303,25 @@ fn what_was_taken_back_ends_the_grant_and_what_is_over_is_told() {
     assert_eq!(canceled.next().errands(at(12)), [("r/theirs".to_owned(), Errand::Tell)]);
     let expired = request.lapse(at(25 * 60)).unwrap();
     assert_eq!(expired.next().errands(at(25 * 60)), [("r/theirs".to_owned(), Errand::Tell)]);
+}
+
+#[test]
+fn t56_while_a_spent_use_becomes_a_token_nobody_there_is_told_that_it_is_over() {
+    let (request, _) = asked();
+    let endorsed = endorse(&request, Pen::new().evidence(&claims(&request))).unwrap();
+    let errand = |request: &Request, minute| request.errands(at(minute));
+    let id = CredentialId::new(at(21), [7; 10]);
+    let (alice, members) = (person("alice"), policy().membership(at(21)));
+    let spend = crate::request::Spend::on(id, "aws");
+    let spent = endorsed.next().consume(&alice, spend, &members, at(21)).unwrap();
+    let spent = spent.step().next().clone();
+    assert_eq!(spent.state().word(), "consumed");
+    assert_eq!(errand(&spent, 21), [("r/theirs".to_owned(), Errand::Watch)]);
+    assert!(spent.told_elsewhere("r/theirs", at(21)).is_none());
+    let minted = spent.minted(id, Digest::of(b"token"), at(21)).unwrap();
+    assert_eq!(errand(minted.next(), 21), [("r/theirs".to_owned(), Errand::Watch)]);
+    let over = minted.next().complete(&alice, at(22)).unwrap();
+    assert_eq!(errand(over.next(), 22), [("r/theirs".to_owned(), Errand::Tell)]);
+    // One that never became a token is over, too.
+    assert_eq!(errand(&spent, 40), [("r/theirs".to_owned(), Errand::Tell)]);
 }

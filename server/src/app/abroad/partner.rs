@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use assent_client::{Client, ClientError, ErrorKind, IdempotencyKey};
+use assent_client::{Client, ClientError, ErrorKind, FreshToken, IdempotencyKey};
+use assent_core::credential::Secret;
 use assent_core::credential::introduction::Introduction;
-use assent_core::endorsement::{EndorsementError, behind};
+use assent_core::digest::Digest;
+use assent_core::endorsement::{CALLER, EndorsementError, behind};
 use assent_core::id::RequestId;
 use assent_core::policy::partner::Partner;
 use assent_core::principal::is_visible;
@@ -47,18 +49,43 @@ pub(in crate::app) enum PartnerError {
     /// The key that its credential names is not among those it publishes.
     #[error("its credential is signed with a key that it does not publish")]
     UnknownKey,
-    /// What it gave may count later.
+    /// What it gave is no answer to the question.
     #[error(transparent)]
     Endorsement(#[from] EndorsementError),
-    /// What it gave can never count, and nothing else will come.
+    /// What it gave is its answer and can never count, and nothing else will come.
     #[error("{0}")]
     Unacceptable(String),
     /// It answers about something else.
     #[error("{0}")]
     OtherAnswer(&'static str),
+    /// It moved on while it was told how it ended here: the next look says how.
+    #[error("it moved on while it was told")]
+    MovedOn,
     /// As of any use case.
     #[error(transparent)]
     App(#[from] AppError),
+}
+
+impl PartnerError {
+    /// The stable word for what came from there and was not believed. `None` where nothing came, or
+    /// where it was believed.
+    pub(super) fn disbelief(&self) -> Option<&'static str> {
+        match self {
+            Self::UnknownKey => Some("unknown_key"),
+            Self::Endorsement(error) => Some(error.code()),
+            Self::OtherAnswer(_) => Some("other_answer"),
+            Self::Client(error) if error.kind == ErrorKind::Protocol && !error.retryable => {
+                Some("not_understood")
+            }
+            Self::Unlisted
+            | Self::Forbidden(_)
+            | Self::Client(_)
+            | Self::Keys(_)
+            | Self::Unacceptable(_)
+            | Self::MovedOn
+            | Self::App(_) => None,
+        }
+    }
 }
 
 /// A partner, and a connection to it for one question.
@@ -106,16 +133,9 @@ impl Authority {
             Some(token) => token,
             None => {
                 let question = request.question(stage, ours).ok_or(PartnerError::Unlisted)?;
-                let introduction = Introduction {
-                    audience: &elsewhere.audience,
-                    id: self.chance.access_id(now).map_err(AppError::from)?,
-                    digest: question.digest(),
-                    behind: behind(request.requester()).into_iter().collect(),
-                };
-                let source = self.chance.source();
-                let signer = self.signer(&elsewhere.audience)?;
-                let signed = introduction.sign(&signer, now, source);
-                let given = client.exchange(&signed.map_err(AppError::from)?).await?;
+                let behind = behind(request.requester()).into_iter().collect();
+                let digest = question.digest();
+                let given = self.introduced(&client, &partner, digest, behind).await?;
                 let life = Span::seconds(given.expires_in.as_secs());
                 let until =
                     now.plus(Span::seconds(life.as_seconds().saturating_sub(MARGIN.as_seconds())));
@@ -131,6 +151,37 @@ impl Authority {
             stage: stage.to_owned(),
             ours: ours.to_owned(),
         })
+    }
+}
+
+impl Authority {
+    /// An access token there, for this authority itself and what it calls about.
+    async fn introduced(
+        &self,
+        client: &Client,
+        partner: &Partner,
+        digest: Digest,
+        behind: Vec<String>,
+    ) -> Result<FreshToken, PartnerError> {
+        let (audience, now) = (partner.audience(), self.clock.now());
+        let id = self.chance.access_id(now).map_err(AppError::from)?;
+        let introduction = Introduction { audience, id, digest, behind };
+        let signer = self.signer(audience)?;
+        let signed = introduction.sign(&signer, now, self.chance.source());
+        Ok(client.exchange(&signed.map_err(AppError::from)?).await?)
+    }
+
+    /// Whether a credential that a partner signed still stands there: it is asked by introspection.
+    pub(in crate::app) async fn stands_there(
+        &self,
+        partner: &Partner,
+        token: &Secret,
+    ) -> Result<bool, PartnerError> {
+        let (url, http) = self.issuers.way_to(partner.issuer())?;
+        let client = Client::over(http, url, TIMEOUT, LARGEST)?;
+        let digest = Digest::of(token.expose().as_bytes());
+        let given = self.introduced(&client, partner, digest, vec![CALLER.to_owned()]).await?;
+        Ok(client.with_token(given.token).introspect(token).await?.active)
     }
 }
 
@@ -201,10 +252,7 @@ impl There {
         };
         match told {
             Ok(_) => Ok(()),
-            // It moved on meanwhile: the next look says how.
-            Err(error) if error.kind == ErrorKind::Conflict => {
-                Err(PartnerError::OtherAnswer("it moved on while it was told"))
-            }
+            Err(error) if error.kind == ErrorKind::Conflict => Err(PartnerError::MovedOn),
             Err(error) => Err(error.into()),
         }
     }

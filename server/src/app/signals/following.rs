@@ -6,8 +6,12 @@ use assent_core::id::SignalId;
 use assent_core::request::{Effect, Request, Step};
 use assent_core::signal::Signal;
 use assent_core::time::Timestamp;
+use futures_util::stream::{self, StreamExt as _};
 
 use crate::app::{AppError, Authority};
+
+/// How many requests are looked at at once: enough for the ledger to write what ends in groups.
+const AT_ONCE: usize = 64;
 
 impl Authority {
     /// Follows through everything that was told and is not settled.
@@ -22,15 +26,17 @@ impl Authority {
         if unsettled.is_empty() {
             return Ok(());
         }
-        let mut all = true;
-        for id in self.ledger.within_reach(self.clock.now()).await? {
+        let each = self.ledger.within_reach(self.clock.now()).await?.into_iter().map(async |id| {
             // One that cannot be read does not keep the others from their end.
-            if let Err(error) = self.current(id).await {
-                all = false;
+            let looked = self.current(id).await;
+            let looked = looked.inspect_err(|error| {
                 tracing::warn!(%id, %error, "a signal could not be followed through");
-            }
-        }
-        if all {
+            });
+            looked.is_ok()
+        });
+        let looked = stream::iter(each).buffer_unordered(AT_ONCE);
+        // To the last one, whatever became of the others.
+        if looked.fold(true, async |all, is_done| all && is_done).await {
             self.ledger.settle(unsettled.clone()).await?;
             self.settled(&unsettled);
         }

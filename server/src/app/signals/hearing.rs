@@ -13,7 +13,7 @@ use assent_core::access::{Access, AccessError, Purpose};
 use assent_core::id::SignalId;
 use assent_core::intent::Intent;
 use assent_core::policy::situation::Concerns;
-use assent_core::principal::{Principal, PrincipalId, is_visible};
+use assent_core::principal::{Principal, PrincipalId, PrincipalKind, is_visible};
 use assent_core::signal::source::{Source, Speaker};
 use assent_core::signal::{Board, MAX_REASON, Says, Signal, Subject, Teller};
 use assent_core::time::{Span, Timestamp};
@@ -84,7 +84,7 @@ impl Authority {
 
     /// Whether only the ledger knows what was heard.
     pub(in crate::app::signals) fn is_doubtful(&self) -> bool {
-        self.heard.doubtful.swap(false, Ordering::SeqCst)
+        self.heard.doubtful.load(Ordering::SeqCst)
     }
 
     /// Learns from the ledger what was heard.
@@ -93,6 +93,8 @@ impl Authority {
     /// [`AppError::Ledger`].
     pub async fn learn_signals(&self) -> Result<(), AppError> {
         let _turn = self.heard.turns.write().await;
+        // Should this fail, it is still to be done.
+        self.heard.doubtful.store(true, Ordering::SeqCst);
         let mut board = Board::default();
         for kept in self.ledger.told().await? {
             let signal = wire::signal_from_entry(&kept.entry);
@@ -103,6 +105,7 @@ impl Authority {
             }
         }
         self.heard.change(|held| *held = board);
+        self.heard.doubtful.store(false, Ordering::SeqCst);
         self.heard.told.notify_one();
         Ok(())
     }
@@ -175,7 +178,10 @@ impl Authority {
         }
         let is_caller = |source: &&Source| match &source.speaker {
             Speaker::Workload(id) => {
-                caller.access().origin.is_none() && caller.principal().id == *id
+                let principal = caller.principal();
+                caller.access().origin.is_none()
+                    && principal.kind == PrincipalKind::Workload
+                    && principal.id == *id
             }
             Speaker::Trust(trust) => {
                 caller.access().origin.as_ref().is_some_and(|origin| origin.trust == *trust)

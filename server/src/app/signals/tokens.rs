@@ -95,7 +95,7 @@ impl Authority {
         told: Told,
     ) -> Result<(), PushError> {
         let now = self.clock.now();
-        let Told::Of { event: kind, is_over, about, at: told_at } = told else {
+        let Told::Of { event: kind, is_over, about, topic, at: told_at } = told else {
             return self.note(transmitter, event, of_stream(&told, &transmitter.name)).await;
         };
         let ignored = |why: &str| json!({"event": kind.word(), "ignored": why});
@@ -117,7 +117,7 @@ impl Authority {
                     until,
                     reason: format!("{}{over}, says {}", kind.word(), transmitter.name),
                     teller: Teller::Transmitter(transmitter.name.clone()),
-                    topic: Some(kind.word().to_owned()),
+                    topic: Some(topic),
                     told_at,
                     reactions: self.policy().on_signal().to(says),
                 };

@@ -49,6 +49,7 @@ transmitters:
       account-disabled: suspended
       session-revoked: {{state: risky, for: 1h}}
       device-compliance-change: risky
+      risk-level-change: risky
       credential-compromise: suspended
 ",
             url = issuer.url
@@ -165,6 +166,34 @@ async fn t68_who_pushes_too_often_is_asked_to_wait_and_nobody_else_is() {
     from("203.0.113.9", &world.told(&disabled(), json!({}))).await.refuses(429, "too_many");
     world.server.time().pass(Span::seconds(6));
     from("203.0.113.9", &other).await.is(400);
+}
+
+#[tokio::test]
+async fn t11_good_news_of_one_device_is_none_of_another() {
+    let world = World::start().await;
+    let of = |device: &str, status: &str| {
+        let user = json!({"format": "opaque", "id": "u-1"});
+        let device = json!({"format": "opaque", "id": device});
+        let subject = json!({"format": "complex", "user": user, "device": device});
+        let payload = json!({"current_status": status});
+        let uri = format!("{CAEP}/device-compliance-change");
+        world.token(&uri, payload, json!({"sub_id": subject}), json!({}))
+    };
+    world.push(&of("laptop", "not-compliant")).await.is(202);
+    world.push(&of("phone", "compliant")).await.is(202);
+    assert_eq!(world.holding().await, ["risky"]);
+    world.push(&of("laptop", "compliant")).await.is(202);
+    assert_eq!(world.holding().await, [""; 0]);
+
+    let of = |principal: &str, level: &str| {
+        let payload = json!({"principal": principal, "current_level": level});
+        world.told(&format!("{CAEP}/risk-level-change"), payload)
+    };
+    world.push(&of("USER", "HIGH")).await.is(202);
+    world.push(&of("DEVICE", "LOW")).await.is(202);
+    assert_eq!(world.holding().await, ["risky"]);
+    world.push(&of("USER", "LOW")).await.is(202);
+    assert_eq!(world.holding().await, [""; 0]);
 }
 
 #[tokio::test]

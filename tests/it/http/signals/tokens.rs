@@ -7,6 +7,7 @@ use assent_server::policy::Source;
 use assent_server::rates::{Rate, Rates};
 use serde_json::{Value, json};
 
+use crate::http::engines::Tape;
 use crate::support::{
     Answer, Caller, Issuer, Manner, Server, Setup, documents, filing, fresh_key, mint, sent,
 };
@@ -166,6 +167,28 @@ async fn t68_who_pushes_too_often_is_asked_to_wait_and_nobody_else_is() {
     from("203.0.113.9", &world.told(&disabled(), json!({}))).await.refuses(429, "too_many");
     world.server.time().pass(Span::seconds(6));
     from("203.0.113.9", &other).await.is(400);
+}
+
+#[tokio::test]
+async fn t68_who_pushes_nonsense_does_not_fill_the_log() {
+    let tape = Tape::default();
+    let writer = tape.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _kept = tracing::subscriber::set_default(subscriber);
+    let world = World::start().await;
+    for _ in 0..30 {
+        world.push("none").await.is(400);
+    }
+    world.server.time().pass(Span::seconds(6));
+    world.push("none").await.is(400);
+    let log = tape.text();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("was not taken")).collect();
+    assert_eq!(lines.len(), 21, "{log}");
+    assert!(lines[20].contains("left_out=10"), "{}", lines[20]);
 }
 
 #[tokio::test]

@@ -277,7 +277,7 @@ impl Access {
             "v": 1,
             "type": fact,
             "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()},
+            "by": by.to_json(),
             "access": {
                 "id": self.id.to_string(),
                 "iss": self.principal.id.iss(),

@@ -1,8 +1,8 @@
 //! Credentials: JWTs of RFC 9068's shape, signed and checked here, strictly.
 //!
-//! Signatures are ES256, RS256 or EdDSA, and the key decides which ([`Algorithm`]). Claims are read by our own parser: a claim that is
-//! missing or of another type is refused, never passed over. The token never stays: only its
-//! SHA-256 does.
+//! Signatures are ES256, RS256 or EdDSA, and the key decides which ([`Algorithm`]). Claims are read
+//! by our own parser: a claim that is missing or of another type is refused, never passed over. The
+//! token never stays: only its SHA-256 does.
 
 #[cfg(feature = "authority")]
 mod assertion;
@@ -34,6 +34,11 @@ pub use verify::{Claims, KeySet, Rejection, Verifier, unverified_key_id};
 use std::fmt;
 
 use zeroize::Zeroizing;
+
+use crate::time::Span;
+
+/// The longest life a credential of ours has.
+pub const MAX_LIFE: Span = Span::hours(7 * 24);
 
 /// A secret text that cannot print itself.
 #[derive(Clone, PartialEq, Eq)]

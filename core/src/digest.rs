@@ -34,6 +34,14 @@ impl Digest {
         &self.0
     }
 
+    /// The first `N` of them, of which there are at most 32.
+    pub fn head<const N: usize>(&self) -> [u8; N] {
+        const { assert!(N <= 32, "a digest has 32 bytes") };
+        let mut head = [0; N];
+        head.iter_mut().zip(&self.0).for_each(|(byte, own)| *byte = *own);
+        head
+    }
+
     /// The 64 hex digits alone.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()

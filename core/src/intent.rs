@@ -8,8 +8,8 @@ use crate::canonical;
 use crate::digest::Digest;
 use crate::time::Span;
 
-/// The longest duration one intent may ask for.
-pub const MAX_DURATION: Span = Span::hours(7 * 24);
+/// The longest duration one intent may ask for: a credential's whole life.
+pub use crate::credential::MAX_LIFE as MAX_DURATION;
 
 /// What somebody is about to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

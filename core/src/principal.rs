@@ -56,6 +56,16 @@ impl PrincipalId {
         Self::new(LOCAL_ISSUER, sub)
     }
 
+    /// The same as the authority of this URL knows them: whoever others know as of that issuer is one
+    /// of its own.
+    #[must_use]
+    pub fn seen_by(self, authority: &str) -> Self {
+        match self.iss == authority {
+            true => Self { iss: LOCAL_ISSUER.to_owned(), ..self },
+            false => self,
+        }
+    }
+
     /// A principal in another issuer's words: it writes its own without an issuer and everybody
     /// else's as `issuer#subject`, and has no name for those that only this authority knows.
     ///
@@ -81,6 +91,11 @@ impl PrincipalId {
     /// The subject, as that issuer names it.
     pub fn sub(&self) -> &str {
         &self.sub
+    }
+
+    /// As entries of the audit log name whoever did something.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({"iss": self.iss, "sub": self.sub})
     }
 }
 

@@ -203,6 +203,8 @@ pub struct Issued {
     pub fingerprint: Option<Digest>,
     /// When somebody redeemed it, if anybody has.
     pub redeemed_at: Option<Timestamp>,
+    /// Who did.
+    pub redeemed_by: Option<PrincipalId>,
     /// When it ended before its expiry, and how.
     pub ended: Option<Ended>,
     /// What a broker opened for it, or may have.
@@ -254,6 +256,11 @@ impl Issued {
     /// Whether the token is good at this moment.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.fingerprint.is_some() && self.ended.is_none() && now < self.expires_at
+    }
+
+    /// Whether this is its token, and good at this moment.
+    pub fn is_live_token(&self, fingerprint: Digest, now: Timestamp) -> bool {
+        self.is_live(now) && self.fingerprint == Some(fingerprint)
     }
 
     /// From when on nothing that a broker opened for it may exist; `None` where nothing does.

@@ -36,6 +36,16 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// The same as the authority of this URL knows it: under that URL others know its own people.
+    #[must_use]
+    pub fn seen_by(self, authority: &str) -> Self {
+        match self {
+            Self::Person(id) => Self::Person(id.seen_by(authority)),
+            Self::Workload(id) => Self::Workload(id.seen_by(authority)),
+            Self::Environment(name) => Self::Environment(name),
+        }
+    }
+
     /// The principal, where it is one. Person or workload: the id is one principal's, whatever the
     /// teller took it for.
     pub fn principal(&self) -> Option<&PrincipalId> {
@@ -78,6 +88,23 @@ impl Concern {
         ("incident", Self::Incident),
     ];
 
+    /// Those that can be said of people and workloads, each by its word.
+    pub fn of_principals() -> impl Iterator<Item = (&'static str, Self)> {
+        Self::ALL.into_iter().filter(|(_, concern)| !concern.is_of_environments())
+    }
+
+    /// Those that can be said of environments, each by its word.
+    pub fn of_environments() -> impl Iterator<Item = (&'static str, Self)> {
+        Self::ALL.into_iter().filter(|(_, concern)| concern.is_of_environments())
+    }
+
+    fn is_of_environments(self) -> bool {
+        match self {
+            Self::Incident => true,
+            Self::Suspended | Self::Risky | Self::Flagged => false,
+        }
+    }
+
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -90,10 +117,9 @@ impl Concern {
 
     /// Whether it can be said of this subject.
     pub fn fits(self, subject: &Subject) -> bool {
-        match (self, subject) {
-            (Self::Incident, Subject::Environment(_)) => true,
-            (Self::Incident, _) | (_, Subject::Environment(_)) => false,
-            (Self::Suspended | Self::Risky | Self::Flagged, _) => true,
+        match subject {
+            Subject::Environment(_) => self.is_of_environments(),
+            Subject::Person(_) | Subject::Workload(_) => !self.is_of_environments(),
         }
     }
 }

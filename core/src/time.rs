@@ -33,6 +33,12 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(span.as_millis()))
     }
 
+    /// This instant and `span` less.
+    #[must_use]
+    pub fn before(self, span: Span) -> Self {
+        Self::from_millis(self.0.saturating_sub(span.as_millis()))
+    }
+
     /// How long until `later`; zero when it is not later.
     pub fn until(self, later: Self) -> Span {
         Span::from_millis(later.0.saturating_sub(self.0).max(0).unsigned_abs())
@@ -242,5 +248,7 @@ mod tests {
         let end = Timestamp::from_millis(i64::MAX);
         assert_eq!(end.plus(Span::hours(u64::MAX)), end);
         assert_eq!(end.until(Timestamp::from_millis(0)), Span::ZERO);
+        let start = Timestamp::from_millis(i64::MIN);
+        assert_eq!(start.before(Span::seconds(1)), start);
     }
 }

@@ -144,7 +144,7 @@ impl UnverifiedToken {
         match Self::read_any(token)? {
             token @ Self { typ: Typ::Jwt | Typ::AccessToken | Typ::Authority, .. } => Ok(token),
             Self { typ: Typ::EventToken, .. } => {
-                Err(TokenError::Header("typ is neither JWT nor at+jwt"))
+                Err(TokenError::Header("typ is none that is taken here"))
             }
         }
     }
@@ -397,7 +397,7 @@ impl Header {
             Some(Some(typ)) if typ.eq_ignore_ascii_case("at+jwt") => Typ::AccessToken,
             Some(Some(INTRODUCTION)) => Typ::Authority,
             Some(Some(typ)) if typ.eq_ignore_ascii_case("secevent+jwt") => Typ::EventToken,
-            Some(_) => return Err(TokenError::Header("typ is neither JWT nor at+jwt")),
+            Some(_) => return Err(TokenError::Header("typ is none that is taken here")),
         };
         let algorithm = of("alg").flatten().filter(|alg| Algorithm::is_known(alg));
         let algorithm = algorithm.ok_or(TokenError::Header("alg is none that is accepted"))?;

@@ -21,27 +21,8 @@ case "${DENY:-}/${APPROVE:-}" in
     *) printf 'demo: say APPROVE=auto, or DENY=1, or neither\n' >&2 && exit 2 ;;
 esac
 
-step() { printf '\n== %s\n\n' "$*"; }
-say() { printf '   %s\n' "$*"; }
-indent() { sed 's/^/   /'; }
-fail() {
-    printf '\ndemo: %s\n' "$*" >&2
-    exit 1
-}
-
-# Waits until a command succeeds: eventually SECONDS COMMAND…
-eventually() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        ((SECONDS < end)) || return 1
-        sleep 0.1
-    done
-}
-
-# What runs in the background has a process group of its own, so that Ctrl-C reaches this script
-# alone, which then ends the rest in order.
-set -m
+# shellcheck source=../demo.sh
+source "$root/examples/demo.sh"
 
 work= server= terraform= viewer= watcher=
 

@@ -14,6 +14,7 @@ mod exchange;
 mod heartbeats;
 mod keys;
 mod live;
+mod pauses;
 mod plans;
 mod policies;
 mod possession;
@@ -33,7 +34,7 @@ use assent_core::credential::dpop::Proofs;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
-use assent_core::principal::Principal;
+use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::{Span, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -62,9 +63,13 @@ use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
 use crate::rates::{Buckets, Lines, Rates, Stranger};
 use crate::sealing::Sealer;
+use crate::turns::Turns;
 use cached::Cached;
 use policies::Rules;
 use waiters::Waiters;
+
+/// How often a step is decided anew because its request has moved on meanwhile.
+const TRIES: usize = 5;
 
 /// What an authority is made of.
 #[derive(Debug)]
@@ -128,8 +133,9 @@ pub struct Authority {
     brokers: Brokers,
     sealer: Sealer,
     plan_retention: Option<Span>,
-    /// A place for each plan that is being taken in.
+    /// A place for each plan that is being taken in, and of each requester one at a time.
     taking_plans: tokio::sync::Semaphore,
+    sending_plans: Turns<PrincipalId>,
     closings: closing::Closings,
     proofs: Result<Proofs, NoChance>,
     errands: abroad::Errands,
@@ -177,6 +183,19 @@ impl Caller {
     pub fn is_administrator(&self) -> bool {
         self.access.administrator
     }
+
+    /// Whether they may read what is not their own: people may, and administrators.
+    pub(crate) fn is_reader(&self) -> bool {
+        self.is_administrator() || self.principal().kind == PrincipalKind::Person
+    }
+
+    fn check_administrator(&self) -> Result<(), AppError> {
+        if self.is_administrator() { Ok(()) } else { Err(AppError::NotAdministrator) }
+    }
+
+    fn check_reader(&self) -> Result<(), AppError> {
+        if self.is_reader() { Ok(()) } else { Err(AppError::NotForWorkloads) }
+    }
 }
 
 /// One wish of a caller, that must have its effect once however often it is sent.
@@ -206,18 +225,12 @@ impl Wish {
 impl Wish {
     /// An id that this wish and no other gives.
     fn access_id(&self) -> AccessId {
-        AccessId::from_bytes(self.own_bytes())
+        AccessId::from_bytes(self.key.head())
     }
 
     /// The same, of a signal.
     fn signal_id(&self) -> SignalId {
-        SignalId::from_bytes(self.own_bytes())
-    }
-
-    fn own_bytes(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        bytes.iter_mut().zip(self.key.as_bytes()).for_each(|(byte, key)| *byte = *key);
-        bytes
+        SignalId::from_bytes(self.key.head())
     }
 }
 
@@ -256,6 +269,7 @@ impl Authority {
             sealer: Sealer::default(),
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
+            sending_plans: Turns::default(),
             closings: closing::Closings::default(),
             proofs: possession::proofs(&Chance::default()),
             errands: abroad::Errands::default(),

@@ -10,7 +10,6 @@ pub mod github;
 mod kept;
 mod outside;
 pub mod postgres;
-mod turns;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,10 +23,11 @@ use assent_core::request::Issued;
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 
+pub use crate::turns::Turn;
+use crate::turns::Turns;
 pub use assent_core::request::Recall;
 pub use file::BrokersError;
 pub use kept::{Kept, KeptError};
-pub use turns::Turn;
 
 /// One way to something real.
 #[async_trait]
@@ -225,7 +225,9 @@ pub enum BrokerError {
 #[derive(Clone, Debug, Default)]
 pub struct Brokers {
     all: BTreeMap<String, Arc<dyn Broker>>,
-    turns: Arc<turns::Turns>,
+    /// One at a time for each credential: what was closed and is on record as closed must not be opened
+    /// by a call that was decided before.
+    turns: Arc<Turns<CredentialId>>,
     kept: Kept,
 }
 
@@ -258,7 +260,7 @@ impl Brokers {
 
     /// Waits until nobody else opens or closes for this credential, and keeps others away until
     /// the turn is dropped.
-    pub async fn turn(&self, credential: CredentialId) -> Turn {
+    pub async fn turn(&self, credential: CredentialId) -> Turn<CredentialId> {
         self.turns.wait(credential).await
     }
 }

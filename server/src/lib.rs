@@ -21,6 +21,8 @@ mod private;
 pub mod rates;
 pub mod sealing;
 mod start;
+mod turns;
+mod unreached;
 mod web;
 
 use std::sync::Arc;

@@ -158,7 +158,7 @@ impl Lines {
 }
 
 fn millis(span: Span) -> u64 {
-    u64::try_from(std::time::Duration::from(span).as_millis()).unwrap_or(u64::MAX)
+    span.as_millis().unsigned_abs()
 }
 
 /// Whole seconds, as `Retry-After` says them (RFC 9110 section 10.2.3): at least one.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use assent_client::{Secret, wire};
-use assent_core::credential::Signer;
 use assent_core::credential::dpop::Holder;
+use assent_core::credential::{Algorithm, SigningKey};
 use assent_core::time::Timestamp;
 use assent_example_service::{Authority, Guard, router};
 use aws_lc_rs::rand::SystemRandom;
@@ -165,7 +165,7 @@ fn refused(answer: &Answer, status: u16, error: &str) {
 }
 
 fn holder() -> Holder {
-    Holder::new(&Signer::generate(&SystemRandom::new()).unwrap()).unwrap()
+    Holder::new(&SigningKey::generate(Algorithm::Es256, &SystemRandom::new()).unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -320,8 +320,8 @@ fn python() -> String {
 async fn the_command_line_holds_a_key() {
     let world = World::new().await;
     let key = world._data.path().join("holder.pem");
-    let pkcs8 = Signer::generate(&world.random).unwrap();
-    let body = base64::engine::general_purpose::STANDARD.encode(pkcs8);
+    let pkcs8 = SigningKey::generate(Algorithm::Es256, &world.random).unwrap();
+    let body = base64::engine::general_purpose::STANDARD.encode(&*pkcs8);
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
     std::fs::write(&key, pem).unwrap();
     let key = key.to_str().unwrap();

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use assent_client::wire;
 use assent_core::access::{Access, NewAccess, Purpose};
-use assent_core::credential::{Secret, Signer};
+use assent_core::credential::{Algorithm, Secret, SigningKey};
 use assent_core::policy::Policy;
 use assent_core::policy::document::PolicyDocument;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
@@ -136,10 +136,10 @@ pub(crate) struct Remains {
 
 impl Remains {
     pub(crate) fn fresh() -> Self {
-        let key = Signer::generate(Chance::default().source()).unwrap();
+        let key = SigningKey::generate(Algorithm::Es256, Chance::default().source()).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let sealer = Sealer::default();
-        Self { address, time: Time::default(), sealer, key: key.into() }
+        Self { address, time: Time::default(), sealer, key: key.as_slice().into() }
     }
 
     /// The same, with another sealing key.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use assent_client::IdempotencyKey;
-use assent_core::credential::Signer;
 use assent_core::credential::dpop::Holder;
+use assent_core::credential::{Algorithm, SigningKey};
 use assent_core::time::Timestamp;
 use assent_example_service::{Authority, Guard, router};
 use aws_lc_rs::rand::SystemRandom;
@@ -55,7 +55,7 @@ pub(super) fn run(world: &World, effort: Effort) -> Result<()> {
         let proof = prove(world, holder, &bound, Some(&nonce))?;
         call(&[("authorization", &format!("DPoP {bound}")), ("dpop", &proof)])
     };
-    let thief = Holder::new(&Signer::generate(&SystemRandom::new())?)?;
+    let thief = Holder::new(&SigningKey::generate(Algorithm::Es256, &SystemRandom::new())?)?;
     let stolen = (0..times).map(|_| shown(&thief)).collect::<Result<_>>()?;
     row("bound, with another's proof", 401, stolen)?;
     let used = prove(world, &holder, &bound, Some(&nonce))?;

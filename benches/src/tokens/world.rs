@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use assent_client::{Client, IdempotencyKey, wire};
-use assent_core::credential::Signer;
 use assent_core::credential::dpop::Holder;
+use assent_core::credential::{Algorithm, SigningKey};
 use assent_core::time::Timestamp;
 use assent_server::clock::Clock;
 use assent_server::issuers::Reach;
@@ -128,7 +128,8 @@ impl World {
     /// A token that is bound to this key.
     pub(super) fn bound(&self, kind: &str) -> Result<(Holder, String)> {
         let random = SystemRandom::new();
-        let holder = Holder::new(&Signer::generate(&random).map_err(|e| anyhow!(e))?)?;
+        let holder =
+            Holder::new(&SigningKey::generate(Algorithm::Es256, &random).map_err(|e| anyhow!(e))?)?;
         let request = self.granted(kind, "api")?;
         let wanted = wire::MintRequest { audience: AUDIENCE.to_owned(), ..Default::default() };
         let prove = |url: &str, nonce: Option<&str>| {

@@ -1,6 +1,8 @@
 //! Signals, as they are typed.
 
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use assent_core::signal::Concern;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{ArgGroup, Args, Subcommand};
 
 use crate::args::Printing;
 
@@ -12,31 +14,6 @@ pub(crate) enum SignalCommand {
     Tell(TellArgs),
     /// Take back what was told
     Clear(ClearArgs),
-}
-
-/// What can be the matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StateArg {
-    /// They must not act, and what they approved does not count
-    Suspended,
-    /// They may not be who they say they are
-    Risky,
-    /// A workload behaves as it should not
-    Flagged,
-    /// Something is wrong in an environment
-    Incident,
-}
-
-impl StateArg {
-    /// The word that is sent.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Suspended => "suspended",
-            Self::Risky => "risky",
-            Self::Flagged => "flagged",
-            Self::Incident => "incident",
-        }
-    }
 }
 
 /// What a signal is about: one of these.
@@ -57,8 +34,8 @@ pub(crate) struct AboutArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TellArgs {
     /// What is the matter
-    #[arg(value_enum)]
-    pub(crate) state: StateArg,
+    #[arg(value_name = "STATE", value_parser = PossibleValuesParser::new(states()))]
+    pub(crate) state: String,
     #[command(flatten)]
     pub(crate) about: AboutArgs,
     /// Why
@@ -80,4 +57,18 @@ pub(crate) struct ClearArgs {
     pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) printing: Printing,
+}
+
+fn states() -> Vec<PossibleValue> {
+    let value = |(word, concern)| PossibleValue::new(word).help(meaning(concern));
+    Concern::ALL.into_iter().map(value).collect()
+}
+
+fn meaning(concern: Concern) -> &'static str {
+    match concern {
+        Concern::Suspended => "They must not act, and what they approved does not count",
+        Concern::Risky => "They may not be who they say they are",
+        Concern::Flagged => "A workload behaves as it should not",
+        Concern::Incident => "Something is wrong in an environment",
+    }
 }

@@ -26,7 +26,6 @@ pub(crate) async fn run(
             Ok(Exit::Granted)
         }
         SignalCommand::Tell(TellArgs { state, about, reason, until, printing }) => {
-            let state = state.word().to_owned();
             let signal = NewSignal { about: subject(about)?, state, reason, until };
             let told = client.tell(&signal, &IdempotencyKey::fresh()).await?;
             match printing.is_json() {

@@ -119,7 +119,10 @@ mod tests {
             Login { is_own, ..login() }.save(&path).unwrap();
             assert_eq!(Login::load(&path).unwrap().unwrap().is_own, is_own);
         }
-        assert!(!fs::read_to_string(&path).unwrap().contains("own"), "as it was always written");
+        assert!(
+            !fs::read_to_string(&path).unwrap().contains("own"),
+            "what is the default is not written"
+        );
     }
 
     #[test]

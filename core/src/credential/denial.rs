@@ -115,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::credential::Verifier;
+    use crate::credential::{Algorithm, SigningKey};
     use crate::time::Span;
 
     const ISSUER: &str = "https://assent.example.com";
@@ -135,7 +136,7 @@ mod tests {
     }
 
     fn signer() -> Signer {
-        let pkcs8 = Signer::generate(&SystemRandom::new()).unwrap();
+        let pkcs8 = SigningKey::generate(Algorithm::Es256, &SystemRandom::new()).unwrap();
         Signer::new(ISSUER, &pkcs8).unwrap()
     }
 

@@ -108,8 +108,8 @@ pub enum ProofError {
     /// It was used before.
     #[error("the proof was used before")]
     Replayed,
-    /// More proofs were used lately than can be remembered.
-    #[error("too many proofs were used lately")]
+    /// More proofs were used lately than can be remembered: by all, or by one sender.
+    #[error("more proofs were used in the last minutes than can be remembered: try again in three")]
     Full,
 }
 
@@ -150,6 +150,23 @@ impl Proofs {
         bound: Option<Bound<'_>>,
         now: Timestamp,
     ) -> Result<Thumbprint, ProofError> {
+        let shown = self.examine(sent, bound, now)?;
+        let key = shown.key();
+        self.take(&shown, *key.digest(), now)?;
+        Ok(key)
+    }
+
+    /// Checks all of a proof but whether it was used before, and remembers nothing: for where it is not
+    /// known yet whether its sender may have what they ask for. [`Proofs::take`] does the rest.
+    ///
+    /// # Errors
+    /// [`ProofError`]: on any doubt.
+    pub fn examine(
+        &self,
+        sent: &Sent<'_>,
+        bound: Option<Bound<'_>>,
+        now: Timestamp,
+    ) -> Result<Shown, ProofError> {
         let proof = Proof::read(sent.proof)?;
         proof.check_call(sent, bound)?;
         let nonce = proof.claims.get("nonce");
@@ -160,8 +177,31 @@ impl Proofs {
             }
         }
         proof.check_time(now)?;
-        self.replays.take(proof.mark()?, now)?;
-        Ok(proof.key)
+        Ok(Shown { mark: proof.mark()?, proof })
+    }
+
+    /// Remembers a proof as used, among those of whoever sent it. It must be in time still: what was
+    /// used as long ago as that may be forgotten.
+    ///
+    /// # Errors
+    /// [`ProofError::Replayed`]; [`ProofError::Full`]; [`ProofError::Old`].
+    pub fn take(&self, shown: &Shown, whose: Digest, now: Timestamp) -> Result<(), ProofError> {
+        shown.proof.check_time(now)?;
+        self.replays.take(shown.mark, whose, now)
+    }
+}
+
+/// A proof that is good if it was not used before.
+#[derive(Debug)]
+pub struct Shown {
+    proof: Proof,
+    mark: Digest,
+}
+
+impl Shown {
+    /// The key that it shows.
+    pub fn key(&self) -> Thumbprint {
+        self.proof.key
     }
 }
 
@@ -181,6 +221,7 @@ pub fn check_once(
 }
 
 /// A proof that its own key signed.
+#[derive(Debug)]
 struct Proof {
     key: Thumbprint,
     claims: Map<String, Value>,

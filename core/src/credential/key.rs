@@ -138,7 +138,8 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// A new private key, PKCS #8 (RFC 5958). One for RS256 takes a while.
+    /// A new private key, PKCS #8 (RFC 5958). One for RS256 takes a while, and is not drawn from
+    /// `random`: aws-lc makes RSA keys from its own source.
     ///
     /// # Errors
     /// [`KeyError::NoRandomness`].

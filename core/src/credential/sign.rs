@@ -40,14 +40,6 @@ pub struct Minted {
 }
 
 impl Signer {
-    /// A new private key for ES256, PKCS #8.
-    ///
-    /// # Errors
-    /// [`KeyError::NoRandomness`].
-    pub fn generate(random: &dyn SecureRandom) -> Result<Vec<u8>, KeyError> {
-        SigningKey::generate(Algorithm::Es256, random).map(|key| key.to_vec())
-    }
-
     /// Signs for this issuer with this PKCS #8 key.
     ///
     /// # Errors

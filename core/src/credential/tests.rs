@@ -47,7 +47,7 @@ fn committed(step: &Step) -> Receipt {
 
 /// A signing key, its public half, and one token by the real way.
 struct Minting {
-    pkcs8: Vec<u8>,
+    pkcs8: Zeroizing<Vec<u8>>,
     signer: Signer,
     minted: Minted,
 }
@@ -58,7 +58,7 @@ fn mint() -> Minting {
 
 fn mint_bound(confirmation: Option<dpop::Thumbprint>) -> Minting {
     let random = SystemRandom::new();
-    let pkcs8 = Signer::generate(&random).unwrap();
+    let pkcs8 = SigningKey::generate(Algorithm::Es256, &random).unwrap();
     let signer = Signer::new(ISSUER, &pkcs8).unwrap();
     let stated = UnverifiedIntent {
         kind: "database.session".to_owned(),
@@ -631,7 +631,9 @@ fn a_key_is_read_or_refused() {
 
 /// Somebody's key, and a token that is bound to it.
 fn bound() -> (dpop::Holder, Minting) {
-    let holder = dpop::Holder::new(&Signer::generate(&SystemRandom::new()).unwrap()).unwrap();
+    let holder =
+        dpop::Holder::new(&SigningKey::generate(Algorithm::Es256, &SystemRandom::new()).unwrap())
+            .unwrap();
     let minting = mint_bound(Some(holder.thumbprint().unwrap()));
     (holder, minting)
 }

@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::canonical;
-use crate::credential::Algorithm;
 use crate::credential::dpop::{ProofError, Thumbprint};
 use crate::credential::possession;
+use crate::credential::{Algorithm, MAX_LIFE};
 use crate::id::{CredentialId, RequestId};
 use crate::time::{Span, Timestamp};
 use crate::token::PublicKey;
@@ -19,8 +19,6 @@ use crate::token::PublicKey;
 const MAX_TOKEN: usize = 16_384;
 /// How far apart two clocks may be.
 const LEEWAY: Span = Span::seconds(60);
-/// The longest life a credential of ours has.
-const MAX_LIFE: Span = Span::hours(7 * 24);
 
 /// Public keys by their id. A key is for one algorithm, and a token has no say in it.
 #[derive(Clone, Debug, Default)]

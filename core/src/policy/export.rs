@@ -7,8 +7,8 @@
 //! It is exact but for what lies with the engine: its time zone database where that differs from
 //! ours, times before 1678 and after 2261, which engines cannot tell in a zone, and globs of more
 //! than a hundred `?`, whose regular expressions some refuse as too large. An engine must be asked
-//! with strict errors, so that the last two end in no ruling rather than in another one. A stage that another
-//! organisation reviews ends in a refusal: an engine asks nobody there.
+//! with strict errors, so that the last two end in no ruling rather than in another one. A stage that
+//! another organisation reviews ends in a refusal: an engine asks nobody there.
 
 mod conditions;
 mod input;

@@ -12,7 +12,6 @@ use crate::intent::Intent;
 use crate::policy::glob::Glob;
 use crate::policy::ruling::Elsewhere;
 use crate::principal::PrincipalId;
-use crate::token::PublicKeys;
 use crate::trust::{KeySource, url_fault};
 
 /// An entry as it is written; nothing of it is checked.
@@ -81,23 +80,9 @@ impl UnverifiedPartner {
             let unfit = PrincipalId::said_by(&self.issuer, name).is_err();
             say("approvers", unfit.then(|| format!("`{}` names nobody", name.escape_debug())));
         }
-        let keys = match (self.jwks, self.jwks_uri) {
-            (None, None) => KeySource::Discovered,
-            (None, Some(at)) => {
-                say("jwks_uri", url_fault(&at));
-                KeySource::At(at)
-            }
-            (Some(set), None) => {
-                let keys = PublicKeys::read(&set);
-                let problem = "no key in it can be used";
-                say("jwks", keys.is_empty().then(|| problem.to_owned()));
-                KeySource::Pinned(keys)
-            }
-            (Some(_), Some(_)) => {
-                say("jwks_uri", Some("`jwks` or `jwks_uri`: not both".to_owned()));
-                KeySource::Discovered
-            }
-        };
+        let mut of_keys = Vec::new();
+        let keys = KeySource::read(self.jwks.as_ref(), self.jwks_uri.as_ref(), &mut of_keys);
+        faults.extend(of_keys.into_iter().map(|fault| (fault.field, fault.problem)));
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -208,7 +193,7 @@ mod tests {
         told(&with(&ENTRY.replace("https:", "http:")), "is not https");
         told(&with(&ENTRY.replace("example", "example/")), "ends in a slash");
         told(&with(&ENTRY.replace("https://", "https://user@")), "is no plain address");
-        told(&with(&format!("{ENTRY}, jwks: {{keys: []}}")), "no key in it can be used");
+        told(&with(&format!("{ENTRY}, jwks: {{keys: []}}")), "no key that can be used");
         told(&with(&format!("{ENTRY}, approvers: [\"a b\"]")), "names nobody");
         told(&with(&format!("{ENTRY}, people: {{rob: group:g}}")), "expected person:NAME");
     }

@@ -17,6 +17,7 @@ use crate::policy::ask::Dialect;
 use crate::policy::document::keys::{self, Keys};
 use crate::policy::record::Category;
 use crate::signal::event_token::Event;
+use crate::signal::source::Meaning;
 use crate::signal::{Concern, OnGranted, OnPending};
 use crate::trust::Shape;
 
@@ -405,13 +406,27 @@ fn sections() -> Vec<Definition> {
     ]
 }
 
+/// An address without what could hide another one.
+fn address(about: &str) -> Value {
+    json!({"type": "string", "pattern": "^https?://[^@?#%\\\\ ]+$", "description": about})
+}
+
+/// A set of public keys (RFC 7517).
+fn jwks(about: &str) -> Value {
+    json!({"type": "object", "description": about})
+}
+
+/// Who is who: what others call somebody, and the person.
+fn people(about: &str) -> Value {
+    json!({"type": "object", "additionalProperties": reference("person"), "description": about})
+}
+
 fn concerns() -> Vec<&'static str> {
     Concern::ALL.into_iter().map(|(word, _)| word).collect()
 }
 
 /// Whose word counts for what, and what follows.
 fn signals() -> Vec<Definition> {
-    let address = |about: &str| json!({"type": "string", "pattern": "^https?://[^@?#%\\\\ ]+$", "description": about});
     let issuers = json!({
         "type": "array",
         "minItems": 1,
@@ -419,7 +434,7 @@ fn signals() -> Vec<Definition> {
         "description": "Of whose people and workloads it speaks: their issuers; `local` is this server's own",
     });
     let states = json!({"type": "array", "minItems": 1, "items": {"enum": concerns()}, "description": "What it may tell"});
-    let state = json!({"enum": ["suspended", "risky"]});
+    let state = json!({"enum": Meaning::CONCERNS.map(|(word, _)| word)});
     let words: Vec<_> = Event::ALL.into_iter().map(|(word, _)| word).collect();
     let one_of_two = json!({"oneOf": [{"required": ["trust"]}, {"required": ["workload"]}]});
     vec![
@@ -448,17 +463,10 @@ fn signals() -> Vec<Definition> {
             vec![
                 ("issuer", address("The exact `iss`")),
                 ("audience", text("The exact `aud`")),
-                ("jwks", json!({"type": "object", "description": "Its public keys (RFC 7517)"})),
+                ("jwks", jwks("Its public keys (RFC 7517)")),
                 ("jwks_uri", address("Where its public keys are, if not where it says")),
                 ("issuers", issuers),
-                (
-                    "people",
-                    json!({
-                        "type": "object",
-                        "additionalProperties": reference("person"),
-                        "description": "Who those are whom it names by an id or an account",
-                    }),
-                ),
+                ("people", people("Who those are whom it names by an id or an account")),
                 (
                     "events",
                     json!({
@@ -495,7 +503,6 @@ fn trusts() -> Vec<Definition> {
     let value = json!({"type": "string", "pattern": "^[^*?]+$", "maxLength": 512});
     let values = json!({"type": "array", "minItems": 1, "items": value});
     let globs = |about: &str| list("glob", about);
-    let address = |about: &str| json!({"type": "string", "pattern": "^https?://[^@?#%\\\\ ]+$", "description": about});
     vec![
         map(
             "trust",
@@ -514,14 +521,7 @@ fn trusts() -> Vec<Definition> {
                     }),
                 ),
                 ("principal", text("How the workload is named: `repository:{repository_id}`")),
-                (
-                    "people",
-                    json!({
-                        "type": "object",
-                        "additionalProperties": reference("person"),
-                        "description": "Who the people are here whom the issuer knows by a number",
-                    }),
-                ),
+                ("people", people("Who the people are here whom the issuer knows by a number")),
                 ("groups", list("name", "The groups it is in, each `{identity: true}`")),
                 ("may_ask", reference("may-ask")),
                 ("lifetime", of("span", "How long its access tokens live (15m, at most 1h)")),
@@ -529,10 +529,7 @@ fn trusts() -> Vec<Definition> {
                     "single_use",
                     json!({"type": "boolean", "description": "Whether each token is good once"}),
                 ),
-                (
-                    "jwks",
-                    json!({"type": "object", "description": "The issuer's public keys (RFC 7517)"}),
-                ),
+                ("jwks", jwks("The issuer's public keys (RFC 7517)")),
                 ("jwks_uri", address("Where the issuer's public keys are, if not where it says")),
             ],
         ),
@@ -549,7 +546,6 @@ fn trusts() -> Vec<Definition> {
 /// Authorities of other organisations.
 fn authorities() -> Vec<Definition> {
     let globs = |about: &str| list("glob", about);
-    let address = |about: &str| json!({"type": "string", "pattern": "^https?://[^@?#%\\\\ ]+$", "description": about});
     vec![
         map(
             "authority",
@@ -563,18 +559,8 @@ fn authorities() -> Vec<Definition> {
                     "approvers",
                     json!({"type": "array", "minItems": 1, "items": {"type": "string"}, "description": "Who of theirs counts; everybody whom its rules ask where nothing is said"}),
                 ),
-                (
-                    "people",
-                    json!({
-                        "type": "object",
-                        "additionalProperties": reference("person"),
-                        "description": "Who of theirs is who here: nobody counts twice",
-                    }),
-                ),
-                (
-                    "jwks",
-                    json!({"type": "object", "description": "Its public keys (RFC 7517), so that none are fetched"}),
-                ),
+                ("people", people("Who of theirs is who here: nobody counts twice")),
+                ("jwks", jwks("Its public keys (RFC 7517), so that none are fetched")),
                 ("jwks_uri", address("Where its public keys are, if not where it says")),
             ],
         ),

@@ -277,6 +277,7 @@ impl Request {
         let at = event.at;
         let state = &self.state;
         let stray = |fact| Err(ReplayError::OutOfOrder { version, state: state.word(), fact });
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
         let who = || event.by.clone().ok_or(ReplayError::Foreign { version });
         let next = match (&self.state, &event.fact) {
             (_, Fact::Filed { .. }) => return stray("filed"),
@@ -295,8 +296,7 @@ impl Request {
                     *uses == terms.uses && *consume_by == at.plus(terms.grant_window)
                 };
                 if !self.terms().is_some_and(granted) {
-                    let rule = "an approval on other terms than were ruled";
-                    return Err(ReplayError::RuleBroken { version, rule });
+                    return broken("an approval on other terms than were ruled");
                 }
                 let counted = counted.iter().flat_map(|(_, people)| people.clone()).collect();
                 let (consume_by, uses_left) = (*consume_by, *uses);
@@ -309,8 +309,7 @@ impl Request {
             (_, Fact::Denied(_)) => return stray("denied"),
             (State::Pending(_) | State::Approved(_), Fact::Expired { deadline }) => {
                 if at < *deadline || self.deadline() != Some(*deadline) {
-                    let rule = "an expiry at another time than the deadline";
-                    return Err(ReplayError::RuleBroken { version, rule });
+                    return broken("an expiry at another time than the deadline");
                 }
                 State::Expired(Expired { at, deadline: *deadline })
             }
@@ -397,6 +396,7 @@ impl Request {
         let at = event.at;
         let state = self.state.word();
         let stray = |fact| Err(ReplayError::OutOfOrder { version, state, fact });
+        let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
         match &event.fact {
             Fact::Consumed {
                 credential,
@@ -410,7 +410,6 @@ impl Request {
                 if self.credential(*credential).is_some() {
                     return stray("consumed");
                 }
-                let broken = |rule| Err(ReplayError::RuleBroken { version, rule });
                 if self.check_broker(broker.as_deref()).is_err() {
                     return broken("a broker that the ruling does not name");
                 }
@@ -424,8 +423,7 @@ impl Request {
                     return broken("a holder that may be silent for longer than was ruled");
                 }
                 if self.check_confirmation(*confirmation).is_err() {
-                    let rule = "a credential that the ruling wants bound to a key";
-                    return Err(ReplayError::RuleBroken { version, rule });
+                    return broken("a credential that the ruling wants bound to a key");
                 }
                 self.credentials.push(Issued {
                     id: *credential,
@@ -434,6 +432,7 @@ impl Request {
                     expires_at: *expires_at,
                     fingerprint: None,
                     redeemed_at: None,
+                    redeemed_by: None,
                     ended: None,
                     brokered: broker.clone().map(|broker| Brokered::new(broker, *recall)),
                     heartbeat: *heartbeat,
@@ -453,6 +452,7 @@ impl Request {
                     return stray("redeemed");
                 }
                 issued.redeemed_at = Some(at);
+                issued.redeemed_by.clone_from(&event.by);
             }
             Fact::Abandoned { credential } => {
                 let issued = self.issued(*credential, version)?;
@@ -474,8 +474,7 @@ impl Request {
                     return stray("heartbeat_lost");
                 }
                 if !issued.is_silent(*last, *due, at) {
-                    let rule = "a heartbeat that was not lost";
-                    return Err(ReplayError::RuleBroken { version, rule });
+                    return broken("a heartbeat that was not lost");
                 }
                 issued.end(at, EndedHow::Silent);
             }
@@ -485,8 +484,7 @@ impl Request {
                     return stray("broker_outlives");
                 }
                 if *until <= at {
-                    let rule = "a broker's work that outlives its credential, and is over";
-                    return Err(ReplayError::RuleBroken { version, rule });
+                    return broken("a broker's work that outlives its credential, and is over");
                 }
                 brokered.outlives = Some(*until);
             }

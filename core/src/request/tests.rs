@@ -341,7 +341,7 @@ fn a_use_is_minted_within_a_minute_or_never() {
     assert!(redeemed.next().minted(credential(1), Digest::of(b"another"), at(601)).is_none());
     let again =
         redeemed.next().redeem(&person("db").id, credential(1), Digest::of(b"token"), at(601));
-    assert_eq!(again.unwrap_err(), RedeemError::Spent { at: at(600) });
+    assert_eq!(again.unwrap_err(), RedeemError::Spent { at: at(600), by: Some(person("db").id) });
 }
 
 #[test]

@@ -207,11 +207,17 @@ pub enum RedeemError {
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// It was redeemed before.
-    #[error("the credential was redeemed at {at}; it is good once")]
+    #[error("the credential was redeemed at {at} by {}; it is good once", name(by.as_ref()))]
     Spent {
         /// When.
         at: Timestamp,
+        /// By whom.
+        by: Option<PrincipalId>,
     },
+}
+
+fn name(who: Option<&PrincipalId>) -> String {
+    who.map_or_else(|| "nobody".to_owned(), ToString::to_string)
 }
 
 /// What a use of a grant is spent on.
@@ -356,12 +362,6 @@ impl Request {
         }
     }
 
-    /// The stages whose people can bring it nearer to a grant now. A filled stage is among them
-    /// where one more of its people would free somebody for another.
-    pub fn open_stages(&self, progress: &Progress) -> Vec<Stage> {
-        open_among(&self.asked_stages(), progress).into_iter().cloned().collect()
-    }
-
     /// Why this person's review would not be taken now; `None` where it would.
     pub fn may_review(
         &self,
@@ -424,6 +424,7 @@ impl Request {
             expires_at,
             fingerprint: None,
             redeemed_at: None,
+            redeemed_by: None,
             ended: None,
             brokered: broker.clone().map(|broker| Brokered::new(broker, recall)),
             heartbeat,
@@ -636,11 +637,11 @@ impl Request {
     ) -> Result<Step, RedeemError> {
         let now = self.no_earlier(now);
         let issued = self.credential(credential).ok_or(RedeemError::Inactive)?;
-        if !issued.is_live(now) || issued.fingerprint != Some(fingerprint) {
+        if !issued.is_live_token(fingerprint, now) {
             return Err(RedeemError::Inactive);
         }
         if let Some(at) = issued.redeemed_at {
-            return Err(RedeemError::Spent { at });
+            return Err(RedeemError::Spent { at, by: issued.redeemed_by.clone() });
         }
         Ok(self.step(now, Some(by.clone()), Fact::Redeemed { credential }))
     }

@@ -110,8 +110,7 @@ impl Board {
         all.filter_map(|signal| signal.about.principal().cloned()).collect()
     }
 
-    /// Whether a session that this principal opened then has been ended since.
-    /// When, that is.
+    /// When a session that this principal opened then was ended since, if it was.
     pub fn ends_session(&self, who: &PrincipalId, opened_at: Timestamp) -> Option<Timestamp> {
         let theirs =
             |signal: &&Signal| signal.about.principal() == Some(who) && opened_at <= signal.at;

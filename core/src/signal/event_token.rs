@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::canonical;
 use crate::principal::PrincipalId;
-use crate::signal::source::Transmitter;
+use crate::signal::source::{Transmitter, are_listed};
 use crate::signal::{Says, Subject};
 use crate::time::Timestamp;
 use crate::token::{LEEWAY, VerifiedEvent};
@@ -302,32 +302,34 @@ pub enum Outcome {
 }
 
 impl Transmitter {
-    /// What this event means, as policy has it.
+    /// What this event means, as policy has it, to the authority of this URL.
     pub fn outcome(
         &self,
-        event: Event,
-        is_over: bool,
+        (event, is_over): (Event, bool),
         about: &Identifier,
+        ours: &str,
         now: Timestamp,
     ) -> Outcome {
         let Some(meaning) = self.events.get(&event) else { return Outcome::CountsAsNothing };
-        let Some(who) = self.person(about) else { return Outcome::Nobody };
+        let Some(who) = self.person(about, ours) else { return Outcome::Nobody };
         let says = if is_over { Says::Clear } else { Says::Is(meaning.concern) };
         let until = meaning.lasts.filter(|_| !is_over).map(|lasts| now.plus(lasts));
         Outcome::Signal { about: Subject::Person(who), says, until }
     }
 
     /// Who it is about. Of several names, all that are known must be one person's.
-    fn person(&self, about: &Identifier) -> Option<PrincipalId> {
+    fn person(&self, about: &Identifier, ours: &str) -> Option<PrincipalId> {
         match about {
             Identifier::IssSub(id) => {
                 let named = self.people.get(id.sub()).filter(|_| id.iss() == self.issuer);
-                let own = self.issuers.contains(id.iss()).then(|| id.clone());
+                let who = id.clone().seen_by(ours);
+                let own = are_listed(&self.issuers, &who, ours).then_some(who);
                 named.cloned().or(own)
             }
             Identifier::Named(name) => self.people.get(name).cloned(),
             Identifier::Aliases(all) => {
-                let mut known: Vec<_> = all.iter().filter_map(|one| self.person(one)).collect();
+                let mut known: Vec<_> =
+                    all.iter().filter_map(|one| self.person(one, ours)).collect();
                 known.dedup();
                 let [one] = known.as_slice() else { return None };
                 Some(one.clone())

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::policy::glob::Glob;
-use crate::principal::PrincipalId;
+use crate::principal::{LOCAL_ISSUER, PrincipalId};
 use crate::signal::event_token::Event;
 use crate::signal::{Concern, Subject};
 use crate::time::Span;
@@ -35,18 +35,24 @@ pub struct Source {
 }
 
 impl Source {
-    /// Whether the subject is one that it speaks of at all.
-    pub fn speaks_of(&self, about: &Subject) -> bool {
+    /// Whether the subject is one that it speaks of at all. `ours` is the URL of the authority that is
+    /// told, which is another name for its own issuer.
+    pub fn speaks_of(&self, about: &Subject, ours: &str) -> bool {
         match about {
-            Subject::Person(id) | Subject::Workload(id) => self.issuers.contains(id.iss()),
+            Subject::Person(id) | Subject::Workload(id) => are_listed(&self.issuers, id, ours),
             Subject::Environment(name) => self.environments.iter().any(|glob| glob.matches(name)),
         }
     }
 
     /// Whether it may tell this of that.
-    pub fn may_tell(&self, about: &Subject, concern: Concern) -> bool {
-        self.states.contains(&concern) && self.speaks_of(about)
+    pub fn may_tell(&self, about: &Subject, concern: Concern, ours: &str) -> bool {
+        self.states.contains(&concern) && self.speaks_of(about, ours)
     }
+}
+
+/// Whether policy lists the issuer of this principal, who is known as the authority knows them.
+pub(super) fn are_listed(issuers: &BTreeSet<String>, who: &PrincipalId, ours: &str) -> bool {
+    issuers.contains(who.iss()) || (who.iss() == LOCAL_ISSUER && issuers.contains(ours))
 }
 
 /// What an event of a transmitter counts as.
@@ -56,6 +62,12 @@ pub struct Meaning {
     pub concern: Concern,
     /// How long it holds; until its opposite or an administrator clears it where nothing is said.
     pub lasts: Option<Span>,
+}
+
+impl Meaning {
+    /// What an event can count as, each by its word: transmitters speak of people.
+    pub const CONCERNS: [(&str, Concern); 2] =
+        [("suspended", Concern::Suspended), ("risky", Concern::Risky)];
 }
 
 /// An issuer of security event tokens that is believed.

@@ -41,49 +41,39 @@ const UID: &str = "/kubernetes.io/serviceaccount/uid";
 /// The events of which only people with write access to the repository are the cause.
 const EVENTS: [&str; 3] = ["push", "workflow_dispatch", "deployment"];
 
-/// Claims that many workloads share, or whose value somebody else can come to have.
-const WEAK: [&str; 41] = [
+/// What names one workload at whatever issuer (RFC 7519 section 4.1.2: `sub` is unique there), and what
+/// does by the rules of Kubernetes.
+const OWN: [&str; 2] = ["sub", UID];
+
+/// Ids that are made of no words. Source: Microsoft identity platform, "Access token claims reference".
+const UNSPOKEN_IDS: [&str; 2] = ["appid", "oid"];
+
+/// What many workloads are of: an id of it says nothing of one of them.
+const OF_MANY: [&str; 24] = [
+    "account",
     "actor",
-    "azp",
-    "email",
-    "email_verified",
-    "environment",
-    "environment_protected",
-    "event_name",
-    "groups_direct",
-    "job_workflow_ref",
-    "name",
-    "namespace_path",
-    "nickname",
-    "pipeline_source",
-    "preferred_username",
-    "project_path",
-    "project_visibility",
-    "ref",
-    "ref_path",
-    "ref_protected",
-    "ref_type",
-    "repository",
-    "repository_owner",
-    "repository_visibility",
-    "runner_environment",
-    "scope",
-    "terraform_full_workspace",
-    "terraform_organization_name",
-    "terraform_project_name",
-    "terraform_run_phase",
-    "terraform_workspace_name",
-    "typ",
-    "user_access_level",
-    "user_email",
-    "user_login",
-    "username",
-    "workflow",
-    "workflow_ref",
-    "/kubernetes.io/namespace",
-    "/kubernetes.io/serviceaccount/name",
-    "/kubernetes.io/pod/name",
-    "/kubernetes.io/node/name",
+    "company",
+    "customer",
+    "directory",
+    "domain",
+    "enterprise",
+    "group",
+    "issuer",
+    "login",
+    "namespace",
+    "node",
+    "org",
+    "organisation",
+    "organization",
+    "owner",
+    "person",
+    "realm",
+    "region",
+    "session",
+    "subscription",
+    "team",
+    "tenant",
+    "user",
 ];
 
 /// Issuers that everybody knows, and what they are.
@@ -217,14 +207,13 @@ impl Shape {
 /// What lets in too many, if anything does.
 pub(super) fn width_fault(shape: Option<Shape>, issuer: &str, claims: &Claims) -> Option<String> {
     let Some(shape) = shape else {
-        let tells = |name: &String| !WEAK.contains(&name.as_str());
-        if claims.keys().any(tells) {
-            return None;
-        }
-        return Some(format!(
-            "too wide: nothing here tells one workload of `{issuer}` from all others; name `sub`, \
-             or an id that nobody else can come to have"
-        ));
+        let tells = |name: &String| OWN.contains(&name.as_str()) || is_id_of_one(name);
+        return (!claims.keys().any(tells)).then(|| {
+            format!(
+                "too wide: nothing here tells one workload of `{issuer}` from all others; name \
+                 `sub`, or an id that nobody else can come to have, such as `project_id`"
+            )
+        });
     };
     let has = |set: &&[&str]| set.iter().all(|name| claims.contains_key(*name));
     let lacking = shape.wants().iter().find(|wanted| !wanted.one_of.iter().any(has))?;
@@ -234,6 +223,37 @@ pub(super) fn width_fault(shape: Option<Shape>, issuer: &str, claims: &Claims) -
         .map(|set| set.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" with "))
         .collect();
     Some(format!("too wide: {} is missing: {}", sets.join(" or "), lacking.because))
+}
+
+/// Whether a claim of this name is an id, and of something that may be one workload: `project_id`,
+/// `repositoryUuid`, `/acme.example/pipeline/id`. Of an issuer that is not known its name is all that can
+/// be gone by.
+fn is_id_of_one(name: &str) -> bool {
+    if UNSPOKEN_IDS.contains(&name) {
+        return true;
+    }
+    let words = words(name);
+    let mut last_first = words.iter().rev().map(String::as_str);
+    let is_id = last_first.next().is_some_and(|word| ["id", "uid", "uuid", "guid"].contains(&word));
+    // Alone it does not say of what.
+    is_id && last_first.next().is_some_and(|of| !OF_MANY.contains(&of))
+}
+
+/// The words of a name that is written in whatever way.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut follows_small = false;
+    for c in name.chars() {
+        if !c.is_ascii_alphanumeric() || (follows_small && c.is_ascii_uppercase()) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_ascii_alphanumeric()) {
+            word.push(c.to_ascii_lowercase());
+        }
+        follows_small = c.is_ascii_lowercase();
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// The events of GitHub that people cause who have no write access, or with content of theirs.
@@ -261,6 +281,15 @@ pub(super) fn concerns(shape: Option<Shape>, claims: &Claims) -> Vec<String> {
         Some(Shape::Kubernetes) if !claims.contains_key(UID) => vec![format!(
             "whoever may create service accounts there can make one of this name: name `{UID}`"
         )],
+        None if !OWN.iter().any(|own| claims.contains_key(*own)) => {
+            let ids = claims.keys().filter(|name| is_id_of_one(name));
+            let ids: Vec<String> = ids.map(|name| format!("`{name}`")).collect();
+            vec![format!(
+                "what {} means at this issuer is not known here: whatever else has the same value \
+                 there is let in, too; name `sub` beside it if that stays the same",
+                ids.join(" and ")
+            )]
+        }
         Some(
             Shape::Kubernetes
             | Shape::HcpTerraform

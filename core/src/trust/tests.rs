@@ -223,6 +223,59 @@ fn t26_a_trust_that_is_too_wide_is_refused() {
 }
 
 #[test]
+fn t26_without_a_shape_only_what_is_known_or_called_an_id_tells_workloads_apart() {
+    const OTHER: &str = "https://id.example.com";
+    for name in [
+        "acr",
+        "ver",
+        "token_use",
+        "hd",
+        "given_name",
+        "upn",
+        "client_name",
+        "azp",
+        "scope",
+        "roles",
+        "email",
+        "grid",
+        "paid",
+        "id",
+        "uid",
+        "tid",
+        "sid",
+        "tenant_id",
+        "tenantId",
+        "org_id",
+        "repository_owner_id",
+        "user_id",
+        "oidc.circleci.com/org-id",
+        "https://acme.example/organizationID",
+        "/realm/id",
+        "id_project",
+    ] {
+        let (field, problem) = fault_of(written(None, OTHER, &[(name, "1")])).unwrap_or_default();
+        assert!(field == "claims" && problem.contains("nothing here tells"), "{name}: {problem}");
+    }
+    let concerns = |named: Pairs<'_>| written(None, OTHER, named).verify().unwrap().concerns();
+    for name in [
+        "client_id",
+        "project_uuid",
+        "repositoryUuid",
+        "pipelineID",
+        "oidc.circleci.com/project-id",
+        "/kubernetes.io/pod/uid",
+        "oid",
+        "appid",
+    ] {
+        let told = concerns(&[(name, "1")]);
+        assert!(told.len() == 1 && told[0].contains(&format!("`{name}` means")), "{told:?}");
+        assert_eq!(concerns(&[(name, "1"), ("sub", "ci")]), [""; 0]);
+    }
+    assert_eq!(concerns(&[("sub", "ci"), ("acr", "1")]), [""; 0]);
+    assert_eq!(concerns(&[("/kubernetes.io/serviceaccount/uid", "u-1")]), [""; 0]);
+}
+
+#[test]
 fn t26_an_issuer_that_everybody_knows_is_taken_for_nothing_else() {
     for (issuer, word) in [
         (ISSUER.to_owned(), "github-actions"),

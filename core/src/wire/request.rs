@@ -229,6 +229,9 @@ pub struct CredentialStatus {
     /// When it was redeemed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redeemed_at: Option<String>,
+    /// Who redeemed it: whoever held the token, and not always the service it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redeemed_by: Option<String>,
     /// What a broker opened for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brokered: Option<Brokered>,
@@ -404,6 +407,7 @@ fn credential(issued: &request::Issued, now: Timestamp) -> CredentialStatus {
         status: status.to_owned(),
         fingerprint: issued.fingerprint.map(|digest| digest.to_string()),
         redeemed_at: issued.redeemed_at.map(|at| at.to_string()),
+        redeemed_by: issued.redeemed_by.as_ref().map(ToString::to_string),
         confirmation: issued.confirmation.map(|key| key.to_string()),
         brokered: issued.brokered.as_ref().map(|brokered| Brokered {
             broker: brokered.broker.clone(),

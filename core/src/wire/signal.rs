@@ -182,7 +182,7 @@ pub fn signal_entry(
     let mut entry = json!({
         "v": 1, "type": "signal_heard", "at": signal.at.to_string(), "signal": ToldSignal::from(signal),
     });
-    let by = by.map(|by| json!({"iss": by.iss(), "sub": by.sub()}));
+    let by = by.map(crate::principal::PrincipalId::to_json);
     if let Value::Object(entry) = &mut entry {
         entry.extend(by.map(|by| ("by".to_owned(), by)));
         entry.extend(token.map(|token| ("token".to_owned(), token)));

@@ -19,6 +19,9 @@ use crate::refusal::Refusal;
 /// How many credentials that are over are remembered.
 const REMEMBERED: usize = 100_000;
 
+/// How many used proofs are remembered of all keys, and of one: its holder fills no more than that.
+const PROOFS: (usize, usize) = (100_000, 10_000);
+
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -60,12 +63,14 @@ impl Guard {
         clock: Clock,
     ) -> Self {
         let nonces = Nonces::new(key, Span::minutes(5));
+        let (of_all, of_one) = PROOFS;
+        let replays = Replays::with_room(of_all).with_share(of_one);
         Self {
             verifier: Verifier::new(authority.issuer(), audience),
             authority,
             audience: audience.to_owned(),
             base: base.to_owned(),
-            proofs: Proofs::new(Replays::with_room(REMEMBERED)).with_nonces(nonces),
+            proofs: Proofs::new(replays).with_nonces(nonces),
             over: Mutex::default(),
             clock,
         }

@@ -44,7 +44,9 @@ impl Refusal {
     /// What OAuth calls it (RFC 6750 section 3.1, RFC 9449 sections 7.1 and 9).
     fn code(&self) -> Option<&'static str> {
         match self {
-            Self::Missing | Self::Unknown => None,
+            Self::Missing
+            | Self::Unknown
+            | Self::Rejected { rejection: Rejection::Proof(ProofError::Full), .. } => None,
             Self::Unreadable => Some("invalid_request"),
             Self::Rejected { rejection: Rejection::Proof(ProofError::Nonce), .. } => {
                 Some("use_dpop_nonce")
@@ -57,6 +59,10 @@ impl Refusal {
 
     fn status(&self) -> StatusCode {
         match self {
+            // Nothing is wrong with the proof: there is no room to remember it.
+            Self::Rejected { rejection: Rejection::Proof(ProofError::Full), .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Missing | Self::Rejected { .. } | Self::Over => StatusCode::UNAUTHORIZED,
             Self::Unreadable => StatusCode::BAD_REQUEST,
             Self::NotPermitted => StatusCode::FORBIDDEN,

@@ -22,9 +22,7 @@ const PAGE: usize = 1000;
 
 /// The log tells of everybody's requests: people and administrators read it, workloads do not.
 fn may_read(caller: &Caller) -> Result<(), ApiError> {
-    use assent_core::principal::PrincipalKind;
-    let may = caller.principal().kind == PrincipalKind::Person || caller.is_administrator();
-    if may { Ok(()) } else { Err(AppError::NotAdministrator.into()) }
+    if caller.is_reader() { Ok(()) } else { Err(AppError::NotAdministrator.into()) }
 }
 
 pub(super) async fn checkpoint(

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use assent_core::credential::Secret;
+use assent_core::credential::dpop::Shown;
 use assent_core::wire;
 use axum::Json as Answer;
 use axum::extract::State;
@@ -24,10 +25,10 @@ pub(super) async fn mint(
     Proof(proof): Proof,
     change: Change<wire::MintRequest>,
 ) -> Result<Response, ApiError> {
-    let key = authority.shown_key(proof.as_deref(), &id)?;
-    let wish = change.wish.bound_to(key);
-    let minted = authority.mint(&change.caller, &id, change.body, key, wish).await?;
-    let nonce = key.and_then(|_| authority.proof_nonce());
+    let shown = authority.shown_key(proof.as_deref(), &id)?;
+    let wish = change.wish.bound_to(shown.as_ref().map(Shown::key));
+    let minted = authority.mint(&change.caller, &id, change.body, shown.as_ref(), wish).await?;
+    let nonce = shown.and_then(|_| authority.proof_nonce());
     let nonce = nonce.map(|nonce| [("dpop-nonce", nonce)]).into_iter().flatten();
     let headers = AppendHeaders(nonce.chain([("cache-control", "no-store".to_owned())]));
     Ok((StatusCode::CREATED, headers, Answer(minted)).into_response())

@@ -1,6 +1,7 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
 use assent_core::access::AccessError;
+use assent_core::credential::dpop::ProofError;
 use assent_core::credential::ring::{AddError, RetireError};
 use assent_core::policy::uses::Use;
 use assent_core::request::{
@@ -180,6 +181,7 @@ impl From<AppError> for ApiError {
             AppError::FetchPlan(error) => fetch_plan(&error, text),
             AppError::TooLarge { .. } => Self::new(S::PAYLOAD_TOO_LARGE, "too_large", text),
             AppError::BodyLost => Self::new(S::BAD_REQUEST, "body_lost", text),
+            AppError::TooSlow => Self::new(S::REQUEST_TIMEOUT, "too_slow", text),
             AppError::TooMuchKept => Self::new(S::CONFLICT, "too_much_kept", text),
             AppError::Sealed(_) => Self::internal(
                 "sealed",
@@ -195,8 +197,10 @@ impl From<AppError> for ApiError {
                 ..Self::new(S::BAD_GATEWAY, "not_opened", text)
             },
             AppError::Proof { error, nonce } => {
+                let is_full = error == ProofError::Full;
+                let status = if is_full { S::SERVICE_UNAVAILABLE } else { S::BAD_REQUEST };
                 let nonce = nonce.map(Into::into);
-                Self { nonce, ..Self::new(S::BAD_REQUEST, proof_code(&error), text) }
+                Self { nonce, ..Self::new(status, proof_code(&error), text) }
             }
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
             AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),

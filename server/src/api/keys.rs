@@ -40,5 +40,5 @@ pub(super) async fn revoke(
     Path(id): Path,
     change: Change<wire::Reason>,
 ) -> Result<Answer<wire::Key>, ApiError> {
-    Ok(Answer(authority.revoke_key(&change.caller, &id, &change.body.reason).await?))
+    Ok(Answer(authority.revoke_key(&change.caller, &id, change.body).await?))
 }

@@ -37,34 +37,20 @@ fn has(asked: &HeaderMap, etag: &str) -> bool {
 /// RFC 8414 section 2: what programs read that want a token. There is no authorization endpoint.
 pub(super) async fn authorization_server(State(authority): State<Arc<Authority>>) -> Answer<Value> {
     let base = authority.base();
-    Answer(json!({
-        "issuer": base,
-        "jwks_uri": format!("{base}/.well-known/jwks.json"),
-        "token_endpoint": format!("{base}/oauth/token"),
-        "token_endpoint_auth_methods_supported": ["none"],
-        "device_authorization_endpoint": format!("{base}/oauth/device_authorization"),
-        "grant_types_supported": [TOKEN_EXCHANGE, DEVICE_CODE],
-        "response_types_supported": [],
-        "introspection_endpoint": format!("{base}/oauth/introspect"),
-        "revocation_endpoint": format!("{base}/oauth/revoke"),
-        "service_documentation": format!("{base}/v1/openapi.json"),
-    }))
+    metadata(
+        base,
+        json!({
+            "response_types_supported": [],
+            "service_documentation": format!("{base}/v1/openapi.json"),
+        }),
+    )
 }
 
 /// OpenID Connect Discovery 1.0 section 3: what verifiers of our credentials read.
 pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer<Value> {
-    let base = authority.base();
     let published = authority.published();
     let algorithms: Vec<_> = published.algorithms.iter().map(|a| a.name()).collect();
-    Answer(json!({
-        "issuer": base,
-        "jwks_uri": format!("{base}/.well-known/jwks.json"),
-        "token_endpoint": format!("{base}/oauth/token"),
-        "token_endpoint_auth_methods_supported": ["none"],
-        "device_authorization_endpoint": format!("{base}/oauth/device_authorization"),
-        "grant_types_supported": [TOKEN_EXCHANGE, DEVICE_CODE],
-        "introspection_endpoint": format!("{base}/oauth/introspect"),
-        "revocation_endpoint": format!("{base}/oauth/revoke"),
+    let more = json!({
         "id_token_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": dpop::ALGORITHMS,
         "authorization_details_types_supported": ["assent_intent"],
@@ -74,7 +60,26 @@ pub(super) async fn discovery(State(authority): State<Arc<Authority>>) -> Answer
             "iss", "sub", "aud", "exp", "iat", "jti", "client_id", "request_id", "digest",
             "environment", "kind", "policy", "approved_by", "authorization_details", "cnf"
         ],
-    }))
+    });
+    metadata(authority.base(), more)
+}
+
+/// What both of them say, and what only one does.
+fn metadata(base: &str, more: Value) -> Answer<Value> {
+    let mut all = json!({
+        "issuer": base,
+        "jwks_uri": format!("{base}/.well-known/jwks.json"),
+        "token_endpoint": format!("{base}/oauth/token"),
+        "token_endpoint_auth_methods_supported": ["none"],
+        "device_authorization_endpoint": format!("{base}/oauth/device_authorization"),
+        "grant_types_supported": [TOKEN_EXCHANGE, DEVICE_CODE],
+        "introspection_endpoint": format!("{base}/oauth/introspect"),
+        "revocation_endpoint": format!("{base}/oauth/revoke"),
+    });
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+        all.extend(more);
+    }
+    Answer(all)
 }
 
 /// Alive, and by which policy; why a newer one does not rule is for those who are known.

@@ -24,7 +24,8 @@ use assent_core::wire;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::app::{AppError, Authority, Caller};
+use crate::app::pauses::Pauses;
+use crate::app::{AppError, Authority, Caller, TRIES};
 use crate::ledger::Commit;
 pub(super) use partner::PartnerError;
 use partner::{Shown, There};
@@ -33,15 +34,11 @@ use partner::{Shown, There};
 const EVERY: Duration = Duration::from_secs(1);
 /// How long one look over there waits for something to change.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long to wait after the first try that failed; twice as long after each further one.
-const FIRST_PAUSE: Span = Span::seconds(1);
-/// How long to wait at most.
+/// How long to wait at most after a try that failed.
 const LONGEST_PAUSE: Span = Span::minutes(2);
 /// How many calls to one partner are under way at once. What it answers is held in memory, and however
 /// slow it is, it holds up no other.
 const AT_ONCE: usize = 32;
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 
 /// One thing to be done at a partner.
 type Task = (RequestId, String, Errand);
@@ -59,23 +56,30 @@ pub(super) struct Errands {
     state: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     under_way: HashMap<Task, String>,
     /// When each was begun last, in the order of their beginnings.
     begun: HashMap<Task, u64>,
     beginnings: u64,
-    pauses: HashMap<Task, Pause>,
+    pauses: Pauses<Task>,
     /// What stands in the way, for people.
     problems: HashMap<(RequestId, String), String>,
     /// Access tokens there, each for one question.
     tokens: HashMap<(RequestId, String), (Secret, Timestamp)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Pause {
-    until: Timestamp,
-    length: Span,
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            under_way: HashMap::new(),
+            begun: HashMap::new(),
+            beginnings: 0,
+            pauses: Pauses::new(LONGEST_PAUSE),
+            problems: HashMap::new(),
+            tokens: HashMap::new(),
+        }
+    }
 }
 
 impl Errands {
@@ -103,8 +107,7 @@ impl Errands {
         let mut now_begun = Vec::new();
         for (task, partner) in &due {
             let busy = busy.entry(partner.clone()).or_default();
-            let is_paused = pauses.get(task).is_some_and(|pause| now < pause.until);
-            if is_paused || *busy >= AT_ONCE || under_way.contains_key(task) {
+            if pauses.is_pausing(task, now) || *busy >= AT_ONCE || under_way.contains_key(task) {
                 continue;
             }
             *busy += 1;
@@ -123,16 +126,14 @@ impl Errands {
         let (request, stage, errand) = task;
         let place = (*request, stage.clone());
         let Some(problem) = problem else {
-            known.pauses.remove(task);
+            known.pauses.done(task);
             known.problems.remove(&place);
             if *errand == Errand::Tell {
                 known.tokens.remove(&place);
             }
             return;
         };
-        let doubled = |pause: &Pause| Span::seconds(pause.length.as_seconds() * 2);
-        let length = known.pauses.get(task).map_or(FIRST_PAUSE, doubled).min(LONGEST_PAUSE);
-        known.pauses.insert(task.clone(), Pause { until: now.plus(length), length });
+        known.pauses.failed(task.clone(), now);
         // It may be what is refused.
         known.tokens.remove(&place);
         known.problems.insert(place, problem);

@@ -171,9 +171,7 @@ impl Authority {
         wanted: wire::NewAccess,
         wish: Wish,
     ) -> Result<wire::FreshAccess, AppError> {
-        if !caller.is_administrator() {
-            return Err(AppError::NotAdministrator);
-        }
+        caller.check_administrator()?;
         // The token was shown once and is kept nowhere, so the answer cannot be given again.
         let new_id = wish.access_id();
         if self.ledger.access(new_id).await?.is_some() {
@@ -230,9 +228,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotAdministrator`].
     pub async fn access_list(&self, caller: &Caller) -> Result<wire::AccessList, AppError> {
-        if !caller.is_administrator() {
-            return Err(AppError::NotAdministrator);
-        }
+        caller.check_administrator()?;
         let mut all = self.ledger.accesses().await?;
         all.sort_by_key(|access| std::cmp::Reverse(access.created_at));
         Ok(wire::AccessList { tokens: all.iter().map(shown).collect() })

@@ -12,39 +12,43 @@ use futures_util::future::join_all;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::app::{AppError, Authority};
+use crate::app::pauses::Pauses;
+use crate::app::{AppError, Authority, TRIES};
 use crate::broker::{BrokerError, Closed, Closing, Name};
 use crate::ledger::Commit;
 
 /// How often it is looked whether something's time has come; what somebody ends is closed at once.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long to wait after the first try that failed; twice as long after each further one.
-const FIRST_PAUSE: Span = Span::seconds(1);
-/// How long to wait at most.
+/// How long to wait at most after a try that failed.
 const LONGEST_PAUSE: Span = Span::minutes(5);
+/// How long a broker that was away is not tried with anything else.
+const AWAY: Span = Span::seconds(1);
 /// How many closings of one broker are under way at once.
 const AT_ONCE: usize = 4;
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 
 /// What is known of closing beyond the ledger. It can be lost: then everything is tried at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Closings {
     ended: Notify,
     known: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     under_way: HashSet<CredentialId>,
-    pauses: HashMap<CredentialId, Pause>,
+    pauses: Pauses<CredentialId>,
     brokers: HashMap<String, Way>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Pause {
-    until: Timestamp,
-    length: Span,
+impl Default for Closings {
+    fn default() -> Self {
+        let known = Known {
+            under_way: HashSet::new(),
+            pauses: Pauses::new(LONGEST_PAUSE),
+            brokers: HashMap::new(),
+        };
+        Self { ended: Notify::new(), known: Mutex::new(known) }
+    }
 }
 
 /// The way to one broker.
@@ -81,7 +85,7 @@ impl Closings {
     }
 
     fn pauses(&self, id: CredentialId, now: Timestamp) -> bool {
-        self.known().pauses.get(&id).is_some_and(|pause| now < pause.until)
+        self.known().pauses.is_pausing(&id, now)
     }
 
     fn is_away(&self, broker: &str, now: Timestamp) -> bool {
@@ -93,20 +97,16 @@ impl Closings {
     /// Nobody else tries at once what has just failed.
     fn away(&self, broker: &str, now: Timestamp) {
         let mut known = self.known();
-        known.brokers.entry(broker.to_owned()).or_default().away_until =
-            Some(now.plus(FIRST_PAUSE));
+        known.brokers.entry(broker.to_owned()).or_default().away_until = Some(now.plus(AWAY));
     }
 
     /// Notes how a try ended.
     fn tried(&self, id: CredentialId, done: bool, now: Timestamp) {
         let pauses = &mut self.known().pauses;
-        if done {
-            pauses.remove(&id);
-            return;
+        match done {
+            true => pauses.done(&id),
+            false => pauses.failed(id, now),
         }
-        let doubled = |pause: &Pause| Span::seconds(pause.length.as_seconds() * 2);
-        let length = pauses.get(&id).map_or(FIRST_PAUSE, doubled).min(LONGEST_PAUSE);
-        pauses.insert(id, Pause { until: now.plus(length), length });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use assent_core::access::Purpose;
 use assent_core::binding::check_applying;
-use assent_core::credential::dpop::Thumbprint;
+use assent_core::credential::dpop::{Shown, Thumbprint};
 use assent_core::credential::{Assertion, Claims, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
 use assent_core::grant::Grant;
@@ -14,12 +14,9 @@ use assent_core::wire;
 
 use crate::app::refusals::Attempt;
 use crate::app::requests::standing;
-use crate::app::{AppError, Authority, Caller, Wish};
+use crate::app::{AppError, Authority, Caller, TRIES, Wish};
 use crate::broker::{Asserts, BrokerError, Fields, Opening, Recall, Sought};
 use crate::ledger::{Commit, NewCall, Write};
-
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 
 impl Authority {
     /// Mints a credential: first the spent use is on record, then the broker opens what is wanted
@@ -36,10 +33,10 @@ impl Authority {
         caller: &Caller,
         id: &str,
         wanted: wire::MintRequest,
-        key: Option<Thumbprint>,
+        shown: Option<&Shown>,
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
-        let minted = self.try_mint(caller, id, wanted, key, wish).await;
+        let minted = self.try_mint(caller, id, wanted, shown, wish).await;
         self.noted(caller, id, Attempt::Mint, minted).await
     }
 
@@ -48,17 +45,18 @@ impl Authority {
         caller: &Caller,
         id: &str,
         wanted: wire::MintRequest,
-        key: Option<Thumbprint>,
+        shown: Option<&Shown>,
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
-        let spend = self.spend(wanted, key)?;
+        let spend = self.spend(wanted, shown.map(Shown::key))?;
         // What could not be signed is refused before the use is spent.
         self.signer(&spend.audience)?;
         if let Some(call) = self.ledger.recall(wish.key).await? {
-            return self.mint_again(caller, call, wish).await;
+            return self.mint_again(caller, call, shown, wish).await;
         }
         let asked = self.request(caller, id).await?;
         self.check_partners(caller, &asked).await?;
+        let mut unused = shown;
         for _ in 0..TRIES {
             let turn = self.before_the_next_signal().await;
             let request = self.request(caller, id).await?;
@@ -67,6 +65,7 @@ impl Authority {
             let sealed =
                 request.consume(caller.principal(), spend.clone(), &self.membership(), now)?;
             self.check_broker(&request, spend.broker.as_deref())?;
+            self.use_up(caller, unused.take())?;
             let credential = Some(spend.credential);
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential });
             let step = sealed.step().clone();
@@ -79,7 +78,9 @@ impl Authority {
                     let grant = sealed.release(&receipt).ok_or(AppError::CredentialOver)?;
                     return self.hand_out(&request, grant).await;
                 }
-                Commit::Repeated(call) => return self.mint_again(caller, call, wish).await,
+                Commit::Repeated(call) => {
+                    return self.mint_again(caller, call, unused, wish).await;
+                }
                 Commit::Conflict | Commit::Open(_) => {}
             }
         }
@@ -134,6 +135,7 @@ impl Authority {
         &self,
         caller: &Caller,
         call: crate::ledger::Call,
+        shown: Option<&Shown>,
         wish: Wish,
     ) -> Result<wire::Credential, AppError> {
         if call.asked != wish.asked {
@@ -148,6 +150,7 @@ impl Authority {
         let members = &self.membership();
         let again = |id| request.grant_again(caller.principal(), id, members, now);
         let grant = call.credential.and_then(again).ok_or(AppError::CredentialOver)?;
+        self.use_up(caller, shown)?;
         self.hand_out(&request, grant).await
     }
 
@@ -215,16 +218,21 @@ impl Authority {
             Some(_) => self.current(request.id()).await?,
             None => request,
         };
-        let now = self.clock.now();
-        let is_good = |issued: &Issued| {
-            issued.is_live(now)
-                && issued.redeemed_at.is_none()
-                && issued.fingerprint == Some(Digest::of(token.expose().as_bytes()))
-        };
-        match request.credential(claims.id).filter(|issued| is_good(issued)) {
-            Some(issued) if self.still_stands(&request, issued, now) => Ok(active(claims)),
-            Some(_) | None => Ok(inactive),
+        let unspent = |issued: &Issued| issued.redeemed_at.is_none();
+        let is_unspent = request.credential(claims.id).is_some_and(unspent);
+        let fingerprint = Digest::of(token.expose().as_bytes());
+        match is_unspent && self.is_good(&request, claims.id, fingerprint) {
+            true => Ok(active(claims)),
+            false => Ok(inactive),
         }
+    }
+
+    /// Whether this is the token of a credential that holds still, spent or not.
+    fn is_good(&self, request: &Request, id: CredentialId, fingerprint: Digest) -> bool {
+        let now = self.clock.now();
+        let issued = request.credential(id);
+        let issued = issued.filter(|issued| issued.is_live_token(fingerprint, now));
+        issued.is_some_and(|issued| self.still_stands(request, issued, now))
     }
 
     /// Whether the permission is still there at the moment of use: no signal cuts it, from when that
@@ -236,7 +244,12 @@ impl Authority {
             && self.policy().still_trusts(request.requester(), request.intent())
     }
 
-    /// Spends a token for the service that was shown it; once.
+    /// Spends a token for the service that was shown it; once. Who is the service for an audience is
+    /// not known here: whoever holds the token can spend it, as they could use it, and it is on record
+    /// who did.
+    ///
+    /// The same wish again has the same answer, as long as the credential holds: what was taken back
+    /// meanwhile is not to be acted on by whoever asks only now.
     ///
     /// # Errors
     /// [`AppError::Redeem`].
@@ -255,10 +268,15 @@ impl Authority {
             if call.asked != wish.asked {
                 return Err(AppError::KeyReused);
             }
-            return Ok(active(claims));
+            let request = self.current(claims.request).await?;
+            return match self.is_good(&request, claims.id, fingerprint) {
+                true => Ok(active(claims)),
+                false => Err(AppError::Redeem(RedeemError::Inactive)),
+            };
         }
         self.check_passed_on((token, &claims), passed_on)?;
         for _ in 0..TRIES {
+            let _turn = self.before_the_next_signal().await;
             let request = self.current(claims.request).await?;
             let (by, now) = (&caller.principal().id, self.clock.now());
             let issued = request.credential(claims.id);

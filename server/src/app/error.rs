@@ -95,6 +95,11 @@ pub enum AppError {
     TooLarge { most: u64 },
     #[error("the body ended before it was whole")]
     BodyLost,
+    #[error(
+        "the plan comes in too slowly: it has ten seconds, and one more for each 128 KiB that has come; \
+         send it again"
+    )]
+    TooSlow,
     #[error("you have too many plans kept here; fetch them, or end their requests")]
     TooMuchKept,
     #[error(transparent)]

@@ -3,6 +3,7 @@
 //! must have the digest that people approved.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use assent_core::digest::Digest;
 use assent_core::id::UploadId;
@@ -11,10 +12,11 @@ use assent_core::time::{Span, Timestamp};
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::body::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::app::refusals::Attempt;
-use crate::app::{AppError, Authority, Caller, Wish};
+use crate::app::{AppError, Authority, Caller, TRIES, Wish};
 use crate::ledger::{Call, Commit, LedgerError, NewCall, Piece, Write};
 
 /// The largest plan, as of its JSON.
@@ -25,8 +27,10 @@ const LARGEST_OF_ONE: u64 = 1024 * 1024 * 1024;
 const PIECE: usize = 1024 * 1024;
 /// How many plans are taken in at once: each is held, sealed, until its digest is known.
 pub(super) const AT_ONCE: usize = 4;
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
+/// How long a plan may take to come in, and for how many bytes it is given a second more. Whoever sends
+/// nothing must not keep a place from others.
+const AT_FIRST: Duration = Duration::from_secs(10);
+const EACH_SECOND: u64 = 128 * 1024;
 /// How long pieces that nothing keeps are left alone: longer than any call takes.
 const UNKEPT: Span = Span::minutes(10);
 
@@ -64,7 +68,7 @@ impl Authority {
     /// one that the intent names. The same plan sent again changes nothing.
     ///
     /// # Errors
-    /// [`AppError::SendPlan`]; [`AppError::TooLarge`]; [`AppError::BodyLost`].
+    /// [`AppError::SendPlan`]; [`AppError::TooLarge`]; [`AppError::BodyLost`]; [`AppError::TooSlow`].
     pub async fn send_plan(
         &self,
         caller: &Caller,
@@ -87,6 +91,8 @@ impl Authority {
         if self.ledger.kept_bytes(&caller.principal().id).await? >= LARGEST_OF_ONE {
             return Err(AppError::TooMuchKept);
         }
+        // Whoever sends several at once waits for themselves, and takes one place.
+        let _turn = self.sending_plans.wait(caller.principal().id.clone()).await;
         // Closed only with the authority, which then answers nobody.
         let _place = self.taking_plans.acquire().await.map_err(|_| AppError::Closing)?;
         let sealed = self.sealed(body).await?;
@@ -121,8 +127,8 @@ impl Authority {
         let mut taken = Context::new(&SHA256);
         let (mut size, mut pieces) = (0_u64, Vec::new());
         let mut piece = Zeroizing::new(Vec::with_capacity(PIECE));
-        while let Some(bytes) = body.next().await {
-            let bytes = bytes.map_err(|BodyLost| AppError::BodyLost)?;
+        let begun = Instant::now();
+        while let Some(bytes) = next_in_time(&mut body, begun, size).await? {
             size += bytes.len() as u64;
             if size > LARGEST {
                 return Err(AppError::TooLarge { most: LARGEST });
@@ -258,10 +264,19 @@ impl Authority {
 
     /// Removes what was sent and never kept, as of a call that was cut off.
     pub(super) async fn forget_pieces(&self, now: Timestamp) -> Result<(), AppError> {
-        let before =
-            now.as_millis().saturating_sub(i64::try_from(UNKEPT.as_seconds() * 1000).unwrap_or(0));
-        Ok(self.ledger.forget_pieces(Timestamp::from_millis(before)).await?)
+        Ok(self.ledger.forget_pieces(now.before(UNKEPT)).await?)
     }
+}
+
+/// What comes next of a body of which so many bytes have come; `None` at its end.
+async fn next_in_time(
+    body: &mut (impl Stream<Item = Result<Bytes, BodyLost>> + Unpin),
+    begun: Instant,
+    so_far: u64,
+) -> Result<Option<Bytes>, AppError> {
+    let due = begun + AT_FIRST + Duration::from_secs(so_far / EACH_SECOND);
+    let next = timeout_at(due, body.next()).await.map_err(|_| AppError::TooSlow)?;
+    next.transpose().map_err(|BodyLost| AppError::BodyLost)
 }
 
 /// Bytes that came in, sealed, with what is known of them.
@@ -297,4 +312,36 @@ pub(crate) fn pieces(
             Ok(Bytes::copy_from_slice(&opened))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a body of so many bytes that come each time that this has passed.
+    async fn sent(bytes: usize, every: Duration, times: u64) -> Result<u64, AppError> {
+        let mut body = Box::pin(futures_util::stream::unfold(0, move |number| async move {
+            tokio::time::sleep(every).await;
+            (number < times).then(|| (Ok(Bytes::from(vec![7; bytes])), number + 1))
+        }));
+        let (begun, mut size) = (Instant::now(), 0);
+        while let Some(bytes) = next_in_time(&mut body, begun, size).await? {
+            size += bytes.len() as u64;
+        }
+        Ok(size)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn t61_whoever_sends_nothing_or_too_little_keeps_no_place() {
+        let second = Duration::from_secs(1);
+        let begun = Instant::now();
+        assert!(matches!(sent(1, 3600 * second, 1).await, Err(AppError::TooSlow)));
+        assert_eq!(begun.elapsed(), AT_FIRST);
+        // Single bytes, as often as one likes, are no more than none.
+        assert!(matches!(sent(1, second / 10, 1_000_000).await, Err(AppError::TooSlow)));
+        assert_eq!(begun.elapsed(), 2 * AT_FIRST);
+        assert_eq!(sent(128 * 1024, second, 80).await.unwrap(), 80 * 128 * 1024);
+        assert!(matches!(sent(64 * 1024, second, 80).await, Err(AppError::TooSlow)));
+        assert_eq!(sent(1024, second, 8).await.unwrap(), 8 * 1024);
+    }
 }

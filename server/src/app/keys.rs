@@ -10,14 +10,12 @@ use assent_core::principal::PrincipalId;
 use assent_core::wire;
 use zeroize::Zeroizing;
 
-use crate::app::signals::check_administrator;
+use crate::app::requests::checked;
 use crate::app::{AppError, Authority, Caller, Wish};
 use crate::keys::{Published, pem};
 
 /// How often it is looked whether a key is due.
 const EVERY: Duration = Duration::from_secs(1);
-/// The longest reason, in bytes.
-const LONGEST_REASON: usize = 1024;
 
 impl Authority {
     /// What everybody may know of the keys now.
@@ -50,7 +48,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotAdministrator`].
     pub fn signing_keys(&self, caller: &Caller) -> Result<wire::Keys, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let ring = self.keys.ring();
         let keys = ring.keys().into_iter().map(|key| self.shown(key)).collect();
         let misfits = misfits(&self.base, &self.published().algorithms);
@@ -69,7 +67,7 @@ impl Authority {
         wanted: wire::NewKey,
         wish: Wish,
     ) -> Result<wire::Key, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let wire::NewKey { algorithm, at_once, private_key } = wanted;
         let said = algorithm.as_deref().map(str::parse::<Algorithm>).transpose();
         let said = said.map_err(|problem| field("algorithm", &problem))?;
@@ -105,7 +103,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotAdministrator`]; [`AppError::RetireKey`].
     pub async fn retire_key(&self, caller: &Caller, id: &str) -> Result<wire::Key, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let id = key_id(id)?;
         let _turn = self.keys.turn().await;
         let ring = self.keys.ring();
@@ -127,19 +125,20 @@ impl Authority {
         &self,
         caller: &Caller,
         id: &str,
-        reason: &str,
+        reason: wire::Reason,
     ) -> Result<wire::Key, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let id = key_id(id)?;
-        if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
-            return Err(field("reason", &"say why, in at most 1024 bytes"));
+        let reason = checked(reason)?;
+        if reason.is_empty() {
+            return Err(field("reason", &"say why, in at most 2000 bytes"));
         }
         let _turn = self.keys.turn().await;
         let (ring, now) = (self.keys.ring(), self.clock.now());
         let by = &caller.principal().id;
         let signs = ring.get(&id).filter(|key| key.stage(now) == Stage::Signing);
         let Some(signing) = signs else {
-            if let Some(step) = ring.revoke(&id, reason, by, now)? {
+            if let Some(step) = ring.revoke(&id, &reason, by, now)? {
                 self.commit_keys(&step, None).await?;
             }
             return self.shown_by(&id);
@@ -148,7 +147,7 @@ impl Authority {
         let (key, origin) = (SigningKey::read(&pkcs8)?, Origin::Made);
         let new = NewKey { key: &key, origin, at_once: true, call: None };
         let replaced = ring.add(new, self.keys.settings().schedule, Some(by), now)?;
-        let step = match ring.after(&replaced).revoke(&id, reason, by, now)? {
+        let step = match ring.after(&replaced).revoke(&id, &reason, by, now)? {
             Some(revoked) => replaced.and(revoked),
             None => replaced,
         };

@@ -3,21 +3,17 @@
 use std::collections::BTreeSet;
 
 use assent_core::id::RequestId;
-use assent_core::principal::PrincipalKind;
 use assent_core::request::{Request, Standing, State};
 use assent_core::wire;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
 
 use crate::app::requests::checked;
-use crate::app::signals::check_administrator;
-use crate::app::{AppError, Authority, Caller};
+use crate::app::{AppError, Authority, Caller, TRIES};
 use crate::ledger::{Commit, Keeping, Kept, States};
 
 /// How many requests are taken back at once: enough for the ledger to write them in groups.
 const AT_ONCE: usize = 64;
-/// How often a step is decided anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 /// How often it is looked again for what was approved or minted meanwhile.
 const PASSES: usize = 3;
 /// How long an answer waits for brokers to close. What is open still then, it says.
@@ -94,9 +90,7 @@ impl Authority {
     }
 
     fn is_theirs(&self, caller: &Caller, request: &Request) -> bool {
-        let who = caller.principal();
-        let sees_all = who.kind == PrincipalKind::Person || caller.is_administrator();
-        sees_all || request.requester().id == who.id
+        caller.is_reader() || request.requester().id == caller.principal().id
     }
 
     fn entries_of(&self, request: &Request, live_only: bool) -> Vec<wire::CredentialEntry> {
@@ -127,7 +121,7 @@ impl Authority {
         caller: &Caller,
         wanted: wire::Revocation,
     ) -> Result<wire::Revoked, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let wire::Revocation { environment, kind, requester, all, reason, dry_run } = wanted;
         if !all {
             let problem = "say `all: true`: this ends everything that fits".to_owned();
@@ -192,7 +186,7 @@ impl Authority {
         let (by, at) = (caller.principal().id.clone(), self.clock.now());
         let entry = json!({
             "v": 1, "type": "all_revoked", "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()}, "environment": matching.environment,
+            "by": by.to_json(), "environment": matching.environment,
             "kind": matching.kind, "requester": matching.requester, "reason": reason,
         });
         self.ledger.keep(Keeping { what: Kept::Nothing, by, at, entry }).await?;

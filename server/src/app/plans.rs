@@ -7,7 +7,6 @@ use assent_core::digest::Digest;
 use assent_core::intent::Intent;
 use assent_core::plan::{Limits, Plan, PlanError, redacted};
 use assent_core::policy::situation::KnownPlan;
-use assent_core::principal::PrincipalKind;
 use assent_core::wire;
 use bytes::Bytes;
 use serde_json::json;
@@ -43,7 +42,7 @@ impl Authority {
         let (at, count) = (self.clock.now(), plan.facts.change_count);
         let mut entry = json!({
             "v": 1, "type": "plan_handed_in", "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()},
+            "by": by.to_json(),
             "plan": digest.to_string(), "changes": count,
         });
         if let (Some(saved), Some(entry)) = (saved, entry.as_object_mut()) {
@@ -96,9 +95,8 @@ impl Authority {
     pub async fn plan(&self, caller: &Caller, digest: &str) -> Result<wire::plan::Plan, AppError> {
         let missing = || AppError::NotFound { what: "plan", id: digest.chars().take(80).collect() };
         let digest: Digest = digest.parse().map_err(|_| missing())?;
-        let who = caller.principal();
-        let may = who.kind == PrincipalKind::Person || caller.is_administrator();
-        if !may && !self.ledger.has_plan_of(digest, &who.id).await? {
+        let who = &caller.principal().id;
+        if !caller.is_reader() && !self.ledger.has_plan_of(digest, who).await? {
             return Err(missing());
         }
         shown(digest, &self.ledger.plan(digest).await?.ok_or_else(missing)?)

@@ -15,14 +15,13 @@ use std::sync::{Arc, PoisonError};
 use assent_core::membership::Membership;
 use assent_core::policy::Policy;
 use assent_core::policy::document::{Fault, PolicyChanges, PolicyDocument};
-use assent_core::principal::PrincipalKind;
 use assent_core::time::Timestamp;
 use assent_core::wire;
 
 pub use approval::ApprovalError;
 pub(crate) use entries::Entry;
 
-use crate::app::{AppError, Authority, Caller};
+use crate::app::{Authority, Caller};
 use crate::ledger::KeptDocument;
 use crate::policy::{Loaded, Reading, kept_name};
 
@@ -101,9 +100,7 @@ impl Authority {
     /// By what the authority rules. Faults are shown to people and administrators only.
     pub fn policy_status(&self, caller: Option<&Caller>) -> wire::PolicyStatus {
         let rules = self.rules();
-        let may = caller.is_some_and(|caller| {
-            caller.is_administrator() || caller.principal().kind == PrincipalKind::Person
-        });
+        let may = caller.is_some_and(Caller::is_reader);
         let problem = rules.trouble.as_ref().map(|trouble| wire::PolicyProblem {
             since: trouble.since.to_string(),
             message: match may {
@@ -157,9 +154,4 @@ pub(crate) fn documents_of(kept: &[KeptDocument]) -> Vec<PolicyDocument> {
         Some(PolicyDocument { file: kept_name(&document.name), text })
     });
     ruling.collect()
-}
-
-pub(super) fn check_reader(caller: &Caller) -> Result<(), AppError> {
-    let may = caller.is_administrator() || caller.principal().kind == PrincipalKind::Person;
-    if may { Ok(()) } else { Err(AppError::NotForWorkloads) }
 }

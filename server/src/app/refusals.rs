@@ -133,7 +133,7 @@ impl Authority {
         let reason: String = reason.chars().filter(fits).take(LONGEST_REASON).collect();
         let mut entry = json!({
             "v": 1, "type": "refused", "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()},
+            "by": by.to_json(),
             "refused": request.to_string(), "attempt": attempt, "code": code,
             "reason": reason,
         });

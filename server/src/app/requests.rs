@@ -5,7 +5,6 @@ use std::time::Duration;
 use assent_core::digest::Digest;
 use assent_core::id::RequestId;
 use assent_core::policy::situation::Situation;
-use assent_core::principal::PrincipalKind;
 use assent_core::principal::is_visible;
 use assent_core::request::{Event, Fact, Filing, Request, Said, Standing, Step, Version};
 use assent_core::wire;
@@ -13,11 +12,9 @@ use serde_json::json;
 
 use crate::app::refusals::Attempt;
 use crate::app::situation::Asked;
-use crate::app::{AppError, Authority, BeginError, Caller, Wish};
+use crate::app::{AppError, Authority, BeginError, Caller, TRIES, Wish};
 use crate::ledger::{Beginning, Call, Commit, Met, NewCall, States, Write};
 
-/// How often a decision is taken anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 /// The hints may be lost; the truth is looked at again this often.
 const POLL: Duration = Duration::from_secs(15);
 
@@ -154,10 +151,7 @@ impl Authority {
     /// [`AppError::NotFound`].
     pub async fn request(&self, caller: &Caller, id: &str) -> Result<Request, AppError> {
         let request = self.current(id.parse()?).await?;
-        let principal = caller.principal();
-        let may = principal.kind == PrincipalKind::Person
-            || caller.is_administrator()
-            || request.requester().id == principal.id;
+        let may = caller.is_reader() || request.requester().id == caller.principal().id;
         if may { Ok(request) } else { Err(not_found(id)) }
     }
 
@@ -179,7 +173,7 @@ impl Authority {
         };
         requests.truncate(limit);
         let principal = caller.principal();
-        if principal.kind == PrincipalKind::Workload && !caller.is_administrator() {
+        if !caller.is_reader() {
             requests.retain(|request| request.requester().id == principal.id);
         }
         Ok(Listing { requests, next })
@@ -232,7 +226,7 @@ impl Authority {
         request.check_begin(caller.principal(), &self.membership(), at)?;
         let entry = json!({
             "v": 1, "type": "begun", "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()}, "begun": request.id().to_string(),
+            "by": by.to_json(), "begun": request.id().to_string(),
         });
         let (id, intent, key) = (request.id(), request.digest(), wish.key);
         if !self.ledger.begin(Beginning { request: id, intent, key, at, entry }).await? {

@@ -36,7 +36,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotAdministrator`].
     pub async fn signals(&self, caller: &Caller) -> Result<wire::Signals, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let signals = self.ledger.signals().await?;
         let signals = signals.into_iter().map(|kept| (kept.name.clone(), shown(kept)));
         let (board, now) = (self.board(), self.clock.now());
@@ -49,7 +49,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotAdministrator`]; [`AppError::NotFound`].
     pub async fn signal(&self, caller: &Caller, name: &str) -> Result<wire::Signal, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let found = self.ledger.signals().await?.into_iter().find(|signal| signal.name == name);
         found.map(shown).ok_or_else(|| missing(name))
     }
@@ -64,7 +64,7 @@ impl Authority {
         name: &str,
         value: Value,
     ) -> Result<wire::Signal, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         check_name(name)?;
         let field = |field, problem: &str| AppError::Field { field, problem: problem.to_owned() };
         let size = value.to_string().len();
@@ -100,7 +100,7 @@ impl Authority {
         let fact = if value.is_some() { "signal_told" } else { "signal_taken_back" };
         let mut entry = json!({
             "v": 1, "type": fact, "at": at.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()}, "name": name,
+            "by": by.to_json(), "name": name,
         });
         if let (Some(value), Some(entry)) = (&value, entry.as_object_mut()) {
             entry.insert("value".to_owned(), value.clone());
@@ -111,10 +111,6 @@ impl Authority {
         self.waiters.wake_log();
         Ok(())
     }
-}
-
-pub(super) fn check_administrator(caller: &Caller) -> Result<(), AppError> {
-    if caller.is_administrator() { Ok(()) } else { Err(AppError::NotAdministrator) }
 }
 
 /// A name is one member of `signals`, so it has no dot.

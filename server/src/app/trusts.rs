@@ -7,8 +7,6 @@ use assent_core::token::UnverifiedToken;
 use assent_core::trust::Trust;
 use assent_core::wire;
 
-use crate::app::policies::check_reader;
-use crate::app::signals::check_administrator;
 use crate::app::{AppError, Authority, Caller};
 
 impl Authority {
@@ -17,7 +15,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotForWorkloads`].
     pub async fn ruling_trusts(&self, caller: &Caller) -> Result<wire::RulingTrusts, AppError> {
-        check_reader(caller)?;
+        caller.check_reader()?;
         let documents = self.ledger.documents().await?;
         let kept: BTreeSet<&str> = documents
             .iter()
@@ -39,7 +37,7 @@ impl Authority {
         caller: &Caller,
         presented: &Secret,
     ) -> Result<wire::TokenTried, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let mut tried = wire::TokenTried {
             accepted: false,
             problem: None,

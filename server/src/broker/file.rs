@@ -340,7 +340,5 @@ brokers:
         refuses("roles: [", "owned: {give: x}\n    roles: [", "give_to");
         refuses("roles: [", "owned: keep\n    roles: [", "write `owned: drop`");
         refuses("roles: [", "owned: {give_to: assent}\n    roles: [", "`owned`: give it to a role");
-        refuses("roles: [", "owned: keep\n    roles: [", "write `owned: drop`");
-        refuses("roles: [", "owned: {give_to: assent}\n    roles: [", "`owned`: give it to a role");
     }
 }

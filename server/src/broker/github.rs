@@ -84,8 +84,7 @@ impl Broker for Github {
             // Whoever fails, or answers otherwise, may have made one before.
             _ => return Err(refusal("whether a token was made is not known", &answer)),
         }
-        let made = Made::of(&answer, role, now, may_live);
-        let token = match made {
+        let token = match Token::of(&answer, role, now, may_live) {
             Ok(token) => token,
             Err(Unfit { problem, token }) => {
                 if let Some(token) = token {
@@ -96,14 +95,12 @@ impl Broker for Github {
                 return Err(BrokerError::Refused(problem));
             }
         };
-        let record = Record { token: Some(token), lost_until: before.lost_until };
+        let record = Record { token: Some(token.clone()), lost_until: before.lost_until };
         if let Err(problem) = keep(kept, name, &record).await {
-            if let Some(token) = &record.token {
-                self.revoke(&token.secret, now).await?;
-            }
+            self.revoke(&token.secret, now).await?;
             return Err(problem);
         }
-        Ok(self.fields(record.token, opening.until()))
+        Ok(self.fields(token, opening.until()))
     }
 
     async fn close(&self, closing: &Closing<'_>) -> Result<Closed, BrokerError> {
@@ -176,8 +173,8 @@ impl Github {
     }
 
     /// What a caller is told. The credential's end is the token's, unless that is sooner.
-    fn fields(&self, token: Option<Token>, until: Timestamp) -> Fields {
-        let Some(Token { secret, expires_at }) = token else { return Fields::new() };
+    fn fields(&self, token: Token, until: Timestamp) -> Fields {
+        let Token { secret, expires_at } = token;
         Fields::from([
             ("token", secret),
             ("host", Secret::new(self.target.host.clone())),
@@ -188,17 +185,15 @@ impl Github {
     }
 }
 
-/// What was made, if it is what was asked for.
-struct Made;
-
 /// What was not asked for. It is to be revoked where it can be.
 struct Unfit {
     problem: &'static str,
     token: Option<Secret>,
 }
 
-impl Made {
-    fn of(answer: &Answer, role: &Role, now: Timestamp, latest: Timestamp) -> Result<Token, Unfit> {
+impl Token {
+    /// What was made, if it is what was asked for.
+    fn of(answer: &Answer, role: &Role, now: Timestamp, latest: Timestamp) -> Result<Self, Unfit> {
         let none = |problem| Unfit { problem, token: None };
         let body = assent_core::canonical::parse(&answer.body);
         let body = body.map_err(|_| none("what is not strict JSON"))?;
@@ -213,7 +208,7 @@ impl Made {
             role.is_what_was_asked(&body).map(|()| expires_at)
         };
         match fit() {
-            Ok(expires_at) => Ok(Token { secret, expires_at }),
+            Ok(expires_at) => Ok(Self { secret, expires_at }),
             Err(problem) => Err(Unfit { problem, token: Some(secret) }),
         }
     }

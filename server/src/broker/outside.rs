@@ -1,7 +1,6 @@
 //! Calls to what brokers open things at, over HTTP. The addresses are the operator's, the answers
 //! anybody's: they are small, in time and from where they were asked for, or they are none.
 
-use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use super::BrokerError;
+use crate::unreached::cause;
 
 /// How long one call may take, from the name's resolution to the last byte: less than a use waits
 /// for its token, and less than callers wait for an answer.
@@ -146,18 +146,6 @@ pub(super) fn said(text: &str) -> String {
 /// One line that can be shown.
 pub(super) fn short(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
-}
-
-fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    // The outermost names the address, which may hold what nobody should read.
-    if error.source().is_none() { "no call can be made".to_owned() } else { cause.to_string() }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 mod close;
 mod open;
 mod owned;
+mod plain;
 mod scram;
 mod session;
 mod settings;

@@ -12,6 +12,7 @@ use url::Url;
 use crate::issuers::Reach;
 use crate::issuers::discovery::{self, DiscoveryError};
 use crate::issuers::guard::{Forbidden, Guard};
+use crate::unreached::cause;
 
 /// The largest document that is read. Key sets have a few kilobytes.
 const LARGEST: usize = 256 * 1024;
@@ -94,7 +95,7 @@ impl Fetcher {
         self.guard.check_url(url)?;
         let lost = |error: reqwest::Error| FetchError::Lost {
             url: url.to_string(),
-            problem: root_cause(&error),
+            problem: cause(&error),
         };
         let request = self.client()?.get(url.clone()).header("accept", "application/json");
         let mut response = request.send().await.map_err(lost)?;
@@ -113,7 +114,7 @@ impl Fetcher {
     }
 
     fn client(&self) -> Result<&Client, FetchError> {
-        let made = self.client.get_or_init(|| self.make().map_err(|error| root_cause(&error)));
+        let made = self.client.get_or_init(|| self.make().map_err(|error| cause(&error)));
         made.as_ref().map_err(|problem| FetchError::Tls(problem.clone()))
     }
 
@@ -131,12 +132,4 @@ impl Fetcher {
             .tls_certs_merge(certificates.into_iter().flatten())
             .build()
     }
-}
-
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() }
 }

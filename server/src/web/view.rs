@@ -180,11 +180,11 @@ pub(super) fn question(intent: &wire::Intent) -> Option<Question> {
 pub(super) fn elsewhere(to: &wire::StageElsewhere, problem: Option<&str>) -> Elsewhere {
     let name = plain(&to.authority);
     let text = match to.status.as_str() {
-        "waiting" => format!("`{name}` is asked once the stages before are filled"),
-        "unasked" => format!("`{name}` is about to be asked"),
-        "asked" => format!("`{name}` is asked; its people decide there"),
-        "endorsed" => format!("the people of `{name}` approved it there"),
-        _ => format!("what the people of `{name}` approved was taken back there"),
+        "waiting" => format!("{name} is asked once the stages before are filled"),
+        "unasked" => format!("{name} is about to be asked"),
+        "asked" => format!("{name} is asked; its people decide there"),
+        "endorsed" => format!("the people of {name} approved it there"),
+        _ => format!("what the people of {name} approved was taken back there"),
     };
     let problem = problem.map(plain);
     let link = to.url.clone().unwrap_or_else(|| to.issuer.clone());

@@ -253,6 +253,87 @@ async fn only_what_holds_no_code_is_given_to_another_role() {
 }
 
 #[tokio::test]
+async fn a_table_that_runs_sql_which_a_session_wrote_is_not_given() {
+    let world = owning("{give_to: heir}").await;
+    world
+        .database
+        .administer("\\connect orders\nCREATE SEQUENCE numbers; GRANT ALL ON numbers TO PUBLIC");
+    let request = world.file("free").await;
+    let credential = open(&world.alice, &request).await.unwrap();
+    let runs = "query_to_xml('DELETE FROM orders', true, false, '')";
+    let hostile = [
+        format!("CREATE TABLE left_default (id int, note text DEFAULT ({runs})::text)"),
+        format!("CREATE TABLE left_xml (id int, note xml DEFAULT {runs})"),
+        format!("CREATE TABLE left_deep (id int, n bool DEFAULT (({runs}) IS NOT NULL OR random() > 2))"),
+        format!("CREATE TABLE left_check (id int CHECK (id > 0 AND {runs} IS NOT NULL))"),
+        "CREATE TABLE left_tree (q tsquery DEFAULT ts_rewrite('a', 'SELECT ''a''::tsquery, ''b''::tsquery'))"
+            .to_owned(),
+        "CREATE TABLE left_view (x xml DEFAULT table_to_xml('orders', true, false, ''))".to_owned(),
+        "CREATE TABLE left_setting (t text DEFAULT set_config('role', 'heir', false))".to_owned(),
+        "CREATE TABLE left_number (id bigint DEFAULT nextval('numbers'))".to_owned(),
+        "CREATE TYPE left_row AS (id int)".to_owned(),
+        "CREATE TABLE left_typed OF left_row".to_owned(),
+    ];
+    let number = world.database.psql(&credential.fields, "SELECT 'numbers'::regclass::oid").await;
+    let unnamed = format!(
+        "CREATE TABLE left_unnamed (id bigint DEFAULT nextval({}::oid::regclass))",
+        number.unwrap()
+    );
+    let plain = [
+        "CREATE TABLE left_a (id int GENERATED ALWAYS AS IDENTITY, at timestamptz DEFAULT now(), \
+            day date DEFAULT CURRENT_DATE, key uuid DEFAULT gen_random_uuid(), \
+            name varchar(9) DEFAULT 'x' CHECK (length(name) > 0), price numeric(6,2) DEFAULT 0)",
+        "CREATE TABLE left_b (n int CHECK (n > 0 AND n IN (1, 2, 3)), m int GENERATED ALWAYS AS (n * 2) \
+            STORED, state varchar CHECK (state IN ('open', 'done') OR state IS NULL))",
+        "CREATE SEQUENCE left_c_seq",
+        "CREATE TABLE left_c (id bigint DEFAULT nextval('left_c_seq'), other serial)",
+    ];
+    for made in hostile.iter().map(String::as_str).chain([unnamed.as_str()]).chain(plain) {
+        world.database.psql(&credential.fields, made).await.unwrap();
+    }
+    world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
+    assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+    let mut left = left(&world.database);
+    left.sort();
+    let given = ["a_id_seq", "a", "b", "c_other_seq", "c_seq", "c"];
+    assert_eq!(left, given.map(|name| format!("left_{name}|heir")));
+}
+
+#[tokio::test]
+async fn nobody_keeps_a_right_to_what_is_given() {
+    let world = owning("{give_to: heir}").await;
+    let request = world.file("free").await;
+    let credential = open(&world.alice, &request).await.unwrap();
+    for made in [
+        "CREATE TABLE left_granted (id serial, what text, mine int GENERATED ALWAYS AS IDENTITY)",
+        "GRANT ALL ON left_granted TO PUBLIC, orders_reader",
+        "GRANT TRIGGER, SELECT ON left_granted TO orders_writer WITH GRANT OPTION",
+        "GRANT UPDATE (what) ON left_granted TO PUBLIC",
+        "GRANT ALL ON left_granted_id_seq, left_granted_mine_seq TO PUBLIC",
+        "CREATE SEQUENCE left_sequence",
+        "GRANT ALL ON left_sequence TO orders_reader",
+    ] {
+        world.database.psql(&credential.fields, made).await.unwrap();
+    }
+    world.database.administer(
+        "CREATE ROLE somebody;
+         \\connect orders
+         SET ROLE orders_writer;
+         GRANT TRIGGER ON left_granted TO somebody;",
+    );
+    world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
+    assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+    let rights = "\\connect orders
+        SELECT relname, acl.grantee::regrole FROM pg_class, aclexplode(relacl) acl
+            WHERE relname ~ '^left_' AND acl.grantee <> relowner
+        UNION ALL SELECT attname, acl.grantee::regrole FROM pg_attribute, aclexplode(attacl) acl
+            WHERE attrelid = 'left_granted'::regclass;";
+    assert_eq!(world.database.administer(rights), "");
+    let given = left(&world.database);
+    assert!(given.len() == 4 && given.iter().all(|one| one.ends_with("|heir")), "{given:?}");
+}
+
+#[tokio::test]
 async fn nothing_is_given_to_a_role_with_rights_of_its_own() {
     let world = owning("{give_to: heir}").await;
     let request = world.file("free").await;

@@ -569,6 +569,41 @@ async fn in_chunks(server: &Server, who: &Caller, id: &str, count: usize) -> Str
 }
 
 #[tokio::test]
+async fn t61_uploads_of_one_that_stand_still_keep_nobody_out() {
+    let server = Server::start().await;
+    let (mallory, alice) = (server.person("mallory").await, server.person("alice").await);
+    let of_mallory = file(&mallory, "staging", b"never sent").await;
+    let mut idle = Vec::new();
+    for _ in 0..12 {
+        idle.push(begun_upload(&server, &mallory, &of_mallory.id).await);
+    }
+    // The server asks for the body of whoever has a place.
+    let first = idle.first_mut().unwrap();
+    let mut told = [0; 64];
+    let size = first.read(&mut told).await.unwrap();
+    assert!(told[..size].starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&told));
+    let plan = plan(1000);
+    let request = file(&alice, "staging", &plan).await;
+    alice.client.send_plan(&request.id, plan).await.unwrap();
+    let unanswered = first.try_read(&mut told).unwrap_err();
+    assert_eq!(unanswered.kind(), std::io::ErrorKind::WouldBlock, "others wait for the idle");
+}
+
+/// A call that says it sends a plan, and sends nothing.
+async fn begun_upload(server: &Server, who: &Caller, id: &str) -> tokio::net::TcpStream {
+    let place = server.base().trim_start_matches("http://");
+    let mut stream = tokio::net::TcpStream::connect(place).await.unwrap();
+    let head = format!(
+        "PUT /v1/requests/{id}/plan HTTP/1.1\r\nhost: {place}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/octet-stream\r\ncontent-length: 4000\r\n\
+         expect: 100-continue\r\n\r\n",
+        who.token()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
 async fn knocking_does_not_fill_the_log() {
     let issuer = Issuer::start().await;
     let server = ruled_by(&rules(&issuer, ""), None).await;

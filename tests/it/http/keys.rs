@@ -117,7 +117,9 @@ async fn t55_what_a_revoked_key_signed_is_inactive_at_once() {
     let stolen = token(&alice, "aws").await;
     assert!(alice.client.introspect(&stolen).await.unwrap().active);
     let path = format!("/v1/keys/{}/revoke", kid(&stolen));
-    root.post(&path, &json!({"reason": " "})).await.refuses(422, "invalid");
+    for unfit in [" ", "sto\u{202e}len"] {
+        root.post(&path, &json!({"reason": unfit})).await.refuses(422, "invalid");
+    }
     let revoked = root.client.revoke_key(&kid(&stolen), "stolen", &fresh_key()).await.unwrap();
     assert_eq!((revoked.stage.as_str(), revoked.revoked.as_deref()), ("revoked", Some("stolen")));
     assert!(!published(&server).await.contains(&kid(&stolen)));

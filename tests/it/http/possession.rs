@@ -2,7 +2,7 @@
 
 use assent_client::{Secret, wire};
 use assent_core::credential::dpop::Holder;
-use assent_core::credential::{KeySet, Rejection, Signer, Verifier};
+use assent_core::credential::{Algorithm, KeySet, Rejection, SigningKey, Verifier};
 use assent_core::time::{Span, Timestamp};
 use aws_lc_rs::rand::SystemRandom;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ rules:
 ";
 
 fn holder() -> Holder {
-    Holder::new(&Signer::generate(&SystemRandom::new()).unwrap()).unwrap()
+    Holder::new(&SigningKey::generate(Algorithm::Es256, &SystemRandom::new()).unwrap()).unwrap()
 }
 
 struct Bench {
@@ -161,6 +161,31 @@ async fn t31_a_proof_mints_once_for_its_own_call_with_a_nonce_of_ours() {
     assert!(bench.mint(&[&good]).await.refuses(400, "invalid_dpop_proof").contains("before"));
     let request = bench.path.split('/').nth(3).unwrap();
     assert_eq!(bench.alice.client.request(request).await.unwrap().credentials.len(), 1);
+}
+
+#[tokio::test]
+async fn t68_a_proof_of_somebody_who_may_not_mint_is_not_remembered() {
+    let bench = Bench::of("staging").await;
+    let mallory = bench.server.person("mallory").await;
+    let nonce = bench.nonce().await;
+    let good = bench.proof(&bench.holder, Some(&nonce));
+    let body = json!({"audience": "aws"});
+    let nowhere = "/v1/requests/req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z/credentials";
+    let uri = format!("{}{nowhere}", bench.server.authority.base());
+    let random = SystemRandom::new();
+    let for_nothing =
+        bench.holder.proof(("POST", &uri), None, Some(&nonce), bench.now(), &random).unwrap();
+    // What was remembered would be refused as used before.
+    for _ in 0..2 {
+        let call = mallory.call("POST", &bench.path).header("dpop", &good);
+        let call = call.header("idempotency-key", fresh_key().as_str());
+        sent(call.json(&body)).await.refuses(403, "not_requester");
+        let call = mallory.call("POST", nowhere).header("dpop", &for_nothing);
+        let call = call.header("idempotency-key", fresh_key().as_str());
+        sent(call.json(&body)).await.refuses(404, "not_found");
+    }
+    bench.mint(&[&good]).await.is(201);
+    bench.mint(&[&good]).await.refuses(400, "invalid_dpop_proof");
 }
 
 #[tokio::test]

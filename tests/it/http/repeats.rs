@@ -81,6 +81,50 @@ async fn t56_a_redemption_sent_again_is_one_use() {
 }
 
 #[tokio::test]
+async fn a_redemption_sent_again_after_the_credential_was_taken_back_is_inactive() {
+    let server = Server::start().await;
+    let (alice, bob, _) = server.people().await;
+    let root = server.administrator().await;
+    let redeemed = async || {
+        let request = alice.client.file(&filing("staging", "r"), &fresh_key()).await.unwrap();
+        let minted = crate::support::mint(&alice, &request).await.unwrap();
+        let (token, key) = (Secret::new(minted.token), fresh_key());
+        assert!(bob.client.redeem(&token, "aws", &key).await.unwrap().active);
+        (request.id, minted.id, token, key)
+    };
+    let (_, id, token, key) = redeemed().await;
+    root.client.revoke_credential(&id, &fresh_key()).await.unwrap();
+    let over = bob.client.redeem(&token, "aws", &key).await.unwrap_err();
+    assert_eq!(over.code(), Some("credential_inactive"));
+    let (request, _, token, key) = redeemed().await;
+    alice.client.complete(&request, &fresh_key()).await.unwrap();
+    let over = bob.client.redeem(&token, "aws", &key).await.unwrap_err();
+    assert_eq!(over.code(), Some("credential_inactive"));
+    // Nor after a signal, from the moment on that it was acknowledged.
+    let (_, _, token, key) = redeemed().await;
+    let about = json!({"person": {"iss": "assent:local", "sub": "alice"}});
+    let signal = json!({"about": about, "state": "suspended", "reason": "r"});
+    root.post("/v1/signals", &signal).await.is(201);
+    let over = bob.client.redeem(&token, "aws", &key).await.unwrap_err();
+    assert_eq!(over.code(), Some("credential_inactive"));
+}
+
+#[tokio::test]
+async fn who_spent_a_credential_is_told_to_whoever_finds_it_spent() {
+    let server = Server::start().await;
+    let (alice, bob, carol) = server.people().await;
+    let request = alice.client.file(&filing("staging", "r"), &fresh_key()).await.unwrap();
+    let minted = crate::support::mint(&alice, &request).await.unwrap();
+    let token = Secret::new(minted.token);
+    carol.client.redeem(&token, "aws", &fresh_key()).await.unwrap();
+    let spent = bob.client.redeem(&token, "aws", &fresh_key()).await.unwrap_err();
+    assert_eq!(spent.code(), Some("credential_spent"));
+    assert!(spent.message.contains("by carol"), "{spent}");
+    let status = alice.client.credential(&minted.id).await.unwrap();
+    assert_eq!(status.redeemed_by.as_deref(), Some("carol"));
+}
+
+#[tokio::test]
 async fn endings_sent_again_are_answered_again() {
     let server = Server::start().await;
     let (alice, bob, _) = server.people().await;

@@ -4,6 +4,7 @@ use aws_lc_rs::rand::SystemRandom;
 use serde_json::json;
 
 use super::*;
+use crate::credential::{Algorithm, SigningKey};
 use crate::token::tests::{ALGORITHMS as KINDS, KEYS, encode, merged};
 
 const URI: &str = "https://orders.example.com/deploy/api";
@@ -101,7 +102,7 @@ fn a_proof_of_each_kind_of_key_is_good() {
     }
     let random = SystemRandom::new();
     let ed = aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8v1(&random).unwrap();
-    let p256 = crate::credential::Signer::generate(&random).unwrap();
+    let p256 = SigningKey::generate(Algorithm::Es256, &random).unwrap();
     for pkcs8 in [ed.as_ref(), &p256] {
         let holder = Holder::new(pkcs8).unwrap();
         let key = holder.thumbprint().unwrap();
@@ -117,6 +118,22 @@ fn a_proof_of_each_kind_of_key_is_good() {
         assert_eq!(read.thumbprint(), Ok(key));
     }
     assert!(Holder::new(b"no key").is_err());
+}
+
+#[test]
+fn t31_a_proof_that_was_only_examined_is_used_later_once_and_in_time() {
+    let proofs = fresh();
+    let proof = proof_of("ES256", json!({}), json!({}));
+    let sent = Sent { proof: &proof, method: "POST", uri: URI };
+    let whose = Digest::of(b"alice");
+    let first = proofs.examine(&sent, None, now()).unwrap();
+    let second = proofs.examine(&sent, None, now()).unwrap();
+    assert_eq!(first.key(), Thumbprint::of_jwk(&jwk("ES256")).unwrap());
+    // By then it may be forgotten that it was used.
+    let old = Err(ProofError::Old(now()));
+    assert_eq!(proofs.take(&first, whose, after(121)), old);
+    proofs.take(&first, whose, after(120)).unwrap();
+    assert_eq!(proofs.take(&second, whose, after(120)), Err(ProofError::Replayed));
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl RingStep {
             "key": {"id": key.id.as_str(), "algorithm": key.algorithm.name()},
         });
         if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
-            let by = by.map(|by| json!({"iss": by.iss(), "sub": by.sub()}));
+            let by = by.map(PrincipalId::to_json);
             event.extend(by.map(|by| ("by".to_owned(), by)));
             event.extend(more.into_iter().collect::<Map<_, _>>());
         }

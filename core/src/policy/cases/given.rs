@@ -81,7 +81,7 @@ impl Desk<'_> {
             None => (nobody(), Some(Default::default())),
         };
         let (network, states) = of_requester.unzip();
-        let here = fields.get("states").map(|node| self.states(node, |c| c == Concern::Incident));
+        let here = fields.get("states").map(|node| self.states(node, Concern::of_environments()));
         let signals = match fields.get("signals") {
             Some(node) => self.object(node),
             None => Some(Map::new()),
@@ -192,7 +192,7 @@ impl Desk<'_> {
         }
         let groups = groups.unwrap_or_default().into_iter().collect();
         let states = fields.get("states");
-        let states = states.map(|node| self.states(node, |c| c != Concern::Incident));
+        let states = states.map(|node| self.states(node, Concern::of_principals()));
         let asks = Principal { id, kind, groups, acts_for, claims: claims? };
         Some((asks, (network?, states.unwrap_or_default())))
     }
@@ -232,8 +232,12 @@ impl Desk<'_> {
     }
 
     /// What is the matter, of what can be the matter with that.
-    fn states(&mut self, node: &Node, fits: impl Fn(Concern) -> bool) -> BTreeSet<Concern> {
-        let words: Vec<_> = Concern::ALL.into_iter().filter(|(_, one)| fits(*one)).collect();
+    fn states(
+        &mut self,
+        node: &Node,
+        known: impl Iterator<Item = (&'static str, Concern)>,
+    ) -> BTreeSet<Concern> {
+        let words: Vec<_> = known.collect();
         let items = self.reader.list(node).unwrap_or_default();
         items.iter().filter_map(|item| self.reader.word(item, &words)).collect()
     }

@@ -3,22 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::policy::document::Placed;
 use crate::policy::document::keys;
-use crate::policy::document::reader::Reader;
-use crate::policy::document::{Place, Placed};
+use crate::policy::document::reader::{Reader, place_of};
 use crate::policy::partner::{Controls, Partner, UnverifiedPartner};
-use crate::policy::yaml::{Key, Node};
+use crate::policy::yaml::Node;
 
 impl Reader<'_> {
     pub(super) fn authorities(&mut self, node: &Node) -> BTreeMap<String, Placed<Partner>> {
-        let mut authorities = BTreeMap::new();
-        for (Key { place, name }, node) in self.map(node).unwrap_or_default() {
-            self.name(place, name);
-            if let Some(value) = self.authority(name, node) {
-                authorities.insert(name.clone(), Placed { place: place.clone(), value });
-            }
-        }
-        authorities
+        self.named(node, Self::authority)
     }
 
     fn authority(&mut self, name: &str, node: &Node) -> Option<Partner> {
@@ -50,7 +43,7 @@ impl Reader<'_> {
             Err(faults) => faults,
         };
         for (field, problem) in faults {
-            let place: &Place = fields.get(field).map_or(&node.place, |node| &node.place);
+            let place = place_of(&fields, field, node);
             self.fault(place, format_args!("authority `{name}`: {field}: {problem}"));
         }
         None

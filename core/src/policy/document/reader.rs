@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use crate::membership::{Approver, is_name_character};
 use crate::policy::document::keys::Keys;
-use crate::policy::document::{Fault, Place, Vocabulary};
+use crate::policy::document::{Fault, Place, Placed, Vocabulary};
 use crate::policy::yaml::{Key, Node, Yaml};
+use crate::principal::PrincipalId;
 use crate::time::{Span, Timestamp};
 
 /// Reads a document and keeps every fault it meets.
@@ -252,12 +253,42 @@ impl<'a> Reader<'a> {
         texts.into_iter().filter_map(|(place, text)| self.parse(&place, &text)).collect()
     }
 
+    /// The entries of a section that gives them names; those that do not read are left out.
+    pub(super) fn named<T>(
+        &mut self,
+        node: &Node,
+        read: impl Fn(&mut Self, &str, &Node) -> Option<T>,
+    ) -> BTreeMap<String, Placed<T>> {
+        let mut named = BTreeMap::new();
+        for (Key { place, name }, node) in self.map(node).unwrap_or_default() {
+            self.name(place, name);
+            if let Some(value) = read(self, name, node) {
+                named.insert(name.clone(), Placed { place: place.clone(), value });
+            }
+        }
+        named
+    }
+
+    /// Who somebody is whom another issuer names in its own way.
+    pub(super) fn numbered(&mut self, node: &Node) -> BTreeMap<String, PrincipalId> {
+        let mut people = BTreeMap::new();
+        for (key, node) in self.map(node).unwrap_or_default() {
+            people.extend(self.person(node).map(|person| (key.name.clone(), person)));
+        }
+        people
+    }
+
     pub(super) fn name(&mut self, place: &Place, name: &str) {
         if name.is_empty() || name.len() > 63 || !name.chars().all(is_name_character) {
             let message = "expected a name of 1 to 63 letters, digits, `-`, `_`, `.` or `/`";
             self.fault(place, message);
         }
     }
+}
+
+/// Where the field stands; the whole entry where it is missing.
+pub(super) fn place_of<'n>(fields: &Fields<'n>, field: &str, entry: &'n Node) -> &'n Place {
+    fields.get(field).map_or(&entry.place, |node| &node.place)
 }
 
 /// `, did you mean …`, where one of the known words is near.

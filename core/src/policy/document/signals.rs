@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::policy::document::Placed;
 use crate::policy::document::keys;
-use crate::policy::document::reader::{Fields, Reader};
-use crate::policy::document::{Place, Placed};
+use crate::policy::document::reader::{Reader, place_of};
 use crate::policy::glob::Glob;
-use crate::policy::yaml::{Key, Node, Yaml};
+use crate::policy::yaml::{Node, Yaml};
 use crate::principal::{LOCAL_ISSUER, PrincipalId};
 use crate::signal::event_token::Event;
 use crate::signal::source::{Meaning, Source, Speaker, Transmitter};
@@ -23,21 +23,6 @@ impl Reader<'_> {
 
     pub(super) fn transmitters(&mut self, node: &Node) -> BTreeMap<String, Placed<Transmitter>> {
         self.named(node, Self::transmitter)
-    }
-
-    fn named<T>(
-        &mut self,
-        node: &Node,
-        read: impl Fn(&mut Self, &str, &Node) -> Option<T>,
-    ) -> BTreeMap<String, Placed<T>> {
-        let mut named = BTreeMap::new();
-        for (Key { place, name }, node) in self.map(node).unwrap_or_default() {
-            self.name(place, name);
-            if let Some(value) = read(self, name, node) {
-                named.insert(name.clone(), Placed { place: place.clone(), value });
-            }
-        }
-        named
     }
 
     fn source(&mut self, name: &str, node: &Node) -> Option<Source> {
@@ -97,12 +82,7 @@ impl Reader<'_> {
             self.fault(place, format_args!("transmitter `{name}`: {problem}"));
         }
         let issuers = self.issuers(fields.get("issuers"));
-        let mut people = BTreeMap::new();
-        if let Some(node) = fields.get("people") {
-            for (key, node) in self.map(node).unwrap_or_default() {
-                people.extend(self.person(node).map(|person| (key.name.clone(), person)));
-            }
-        }
+        let people = fields.get("people").map(|node| self.numbered(node)).unwrap_or_default();
         if issuers.is_empty() && people.is_empty() {
             let message =
                 "it speaks of nobody: name `issuers` of whose people it does, or `people`";
@@ -143,7 +123,7 @@ impl Reader<'_> {
 
     /// A transmitter speaks of people.
     fn of_person(&mut self, node: &Node) -> Option<Concern> {
-        self.word(node, &[("suspended", Concern::Suspended), ("risky", Concern::Risky)])
+        self.word(node, &Meaning::CONCERNS)
     }
 
     fn concerns(&mut self, node: Option<&&Node>) -> BTreeSet<Concern> {
@@ -215,11 +195,6 @@ fn is_audience(text: &str) -> bool {
     (1..=255).contains(&text.len()) && !text.chars().any(hidden)
 }
 
-/// Where the field stands; the whole entry where it is missing.
-fn place_of<'n>(fields: &Fields<'n>, field: &str, entry: &'n Node) -> &'n Place {
-    fields.get(field).map_or(&entry.place, |node| &node.place)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,12 +232,15 @@ transmitters:
 "
         ))
         .unwrap();
-        let source = policy.sources().next().unwrap();
+        let (source, ours) = (policy.sources().next().unwrap(), "https://assent.example.com");
         let bob = crate::signal::Subject::Person(PrincipalId::local("bob").unwrap());
-        assert!(source.may_tell(&bob, Concern::Risky) && !source.may_tell(&bob, Concern::Flagged));
+        assert!(
+            source.may_tell(&bob, Concern::Risky, ours)
+                && !source.may_tell(&bob, Concern::Flagged, ours)
+        );
         let environment = |name: &str| crate::signal::Subject::Environment(name.to_owned());
-        assert!(source.may_tell(&environment("production"), Concern::Incident));
-        assert!(!source.speaks_of(&environment("staging")));
+        assert!(source.may_tell(&environment("production"), Concern::Incident, ours));
+        assert!(!source.speaks_of(&environment("staging"), ours));
         assert_eq!(policy.transmitters().next().unwrap().events.len(), 2);
         let reactions = policy.on_signal().to(Says::Is(Concern::Risky));
         assert_eq!((reactions.pending, reactions.granted), (OnPending::Stop, OnGranted::Revoke));

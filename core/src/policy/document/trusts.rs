@@ -2,23 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::policy::document::Placed;
 use crate::policy::document::keys;
-use crate::policy::document::reader::{Fields, Reader};
-use crate::policy::document::{Place, Placed};
+use crate::policy::document::reader::{Reader, place_of};
 use crate::policy::glob::Glob;
-use crate::policy::yaml::{Key, Node, Yaml};
+use crate::policy::yaml::{Node, Yaml};
 use crate::trust::{Shape, Trust, UnverifiedTrust};
 
 impl Reader<'_> {
     pub(super) fn trusts(&mut self, node: &Node) -> BTreeMap<String, Placed<Trust>> {
-        let mut trusts = BTreeMap::new();
-        for (Key { place, name }, node) in self.map(node).unwrap_or_default() {
-            self.name(place, name);
-            if let Some(value) = self.trust(name, node) {
-                trusts.insert(name.clone(), Placed { place: place.clone(), value });
-            }
-        }
-        trusts
+        self.named(node, Self::trust)
     }
 
     fn trust(&mut self, name: &str, node: &Node) -> Option<Trust> {
@@ -79,26 +72,10 @@ impl Reader<'_> {
         claims
     }
 
-    pub(super) fn numbered(
-        &mut self,
-        node: &Node,
-    ) -> BTreeMap<String, crate::principal::PrincipalId> {
-        let mut people = BTreeMap::new();
-        for (key, node) in self.map(node).unwrap_or_default() {
-            people.extend(self.person(node).map(|person| (key.name.clone(), person)));
-        }
-        people
-    }
-
     fn may_ask(&mut self, node: Option<&&Node>) -> (BTreeSet<Glob>, BTreeSet<Glob>) {
         let Some(node) = node else { return Default::default() };
         let fields = self.members(node, &keys::MAY_ASK);
         let kinds = self.set_of(fields.get("kinds"), "kinds");
         (kinds, self.set_of(fields.get("environments"), "environments"))
     }
-}
-
-/// Where the field stands; the whole trust where it is missing.
-fn place_of<'n>(fields: &Fields<'n>, field: &str, trust: &'n Node) -> &'n Place {
-    fields.get(field).map_or(&trust.place, |node| &node.place)
 }

@@ -12,8 +12,8 @@ use crate::principal::{PrincipalId, PrincipalKind};
 use crate::signal::Concern;
 use crate::time::Span;
 
-/// What the module reads: `intent`, `requester`, `environment`, `plan`, `context`, `signals`, `suspended`,
-/// `opinions` and `now`. Members that are left out are unknown.
+/// What the module reads: `intent`, `requester`, `environment`, `plan`, `context`, `signals`,
+/// `suspended`, `opinions` and `now`. Members that are left out are unknown.
 pub fn input(situation: &Situation<'_>) -> Value {
     let Situation { intent, requester, known, now } = situation;
     let network = json!({

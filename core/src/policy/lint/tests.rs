@@ -34,13 +34,14 @@ fn of_when(when: &str) -> Vec<String> {
 
 /// A trust of this issuer, with these claims, that may ask for this.
 fn of_trust(shape: &str, claims: &str, may_ask: &str) -> Vec<String> {
+    let named = if shape.is_empty() { String::new() } else { format!("shape: {shape}") };
     let issuer = match shape {
         "github-actions" => "https://token.actions.githubusercontent.com",
         _ => "https://oidc.example.com",
     };
     told(&format!(
         "trusts:\n  t:\n    issuer: {issuer}\n    audience: https://assent.example.com\n    \
-         shape: {shape}\n    claims: {{{claims}}}\n    may_ask: {{{may_ask}}}\n"
+         {named}\n    claims: {{{claims}}}\n    may_ask: {{{may_ask}}}\n"
     ))
 }
 
@@ -62,6 +63,8 @@ fn t26_t46_a_trust_that_lets_in_more_than_was_thought_of() {
     }
     assert_eq!(of_trust("kubernetes", "sub: \"system:serviceaccount:ci:deploy\"", one), wide);
     assert_eq!(of_trust("kubernetes", uid, one), [""; 0]);
+    assert_eq!(of_trust("", "sub: ci-runner-7", one), [""; 0]);
+    assert_eq!(of_trust("", "project_uuid: \"7f\", ref: main", one), wide);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::policy::document::{Place, nearest};
 use crate::policy::lint::satisfy::{conflict, is_count};
 use crate::policy::lint::{Context, Findings};
 use crate::policy::record::Category;
+use crate::signal::Concern;
 
 /// What `plan.actions` can hold.
 const ACTIONS: [&str; 9] =
@@ -95,8 +96,8 @@ pub(super) fn impossible(
             "a country is two capital letters (ISO 3166-1)",
         )),
         Attribute::Tier | Attribute::Label(_) => on_file(context, attribute, text),
-        Attribute::RequesterStates => certain(among(&["suspended", "risky", "flagged"])),
-        Attribute::EnvironmentStates => certain(among(&["incident"])),
+        Attribute::RequesterStates => certain(among(&words(Concern::of_principals()))),
+        Attribute::EnvironmentStates => certain(among(&words(Concern::of_environments()))),
         Attribute::Plan(PlanFact::Actions) => certain(among(&ACTIONS)),
         Attribute::Duration
         | Attribute::RequesterIss
@@ -113,6 +114,10 @@ pub(super) fn impossible(
         | Attribute::Risk
         | Attribute::Member(_) => None,
     }
+}
+
+fn words(concerns: impl Iterator<Item = (&'static str, Concern)>) -> Vec<&'static str> {
+    concerns.map(|(word, _)| word).collect()
 }
 
 fn is_whole(attribute: &Attribute) -> bool {

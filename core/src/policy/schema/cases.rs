@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::policy::attribute::{Attribute, CHANGE_MEMBERS, PlanFact, Type};
 use crate::policy::schema::{Definition, of, reference, some, text};
+use crate::signal::Concern;
 
 /// What `plan` can have beside facts: a file to read them from.
 const PLAN_FILE: &str = "file";
@@ -46,9 +47,10 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("signals", free("What other systems have told")),
                 (
                     "states",
-                    or_null(
-                        json!({"type": "array", "items": {"enum": ["incident"]}, "description": "What is the matter in the environment"}),
-                    ),
+                    or_null(states(
+                        Concern::of_environments(),
+                        "What is the matter in the environment",
+                    )),
                 ),
                 ("suspended", or_null(some("name", "Rules whose later review was missed"))),
                 ("now", or_null(of("instant", "When"))),
@@ -87,12 +89,7 @@ pub(super) fn definitions() -> Vec<Definition> {
                         json!({"type": "array", "items": {"type": "string"}, "description": "That the issuer vouches for"}),
                     ),
                 ),
-                (
-                    "states",
-                    or_null(
-                        json!({"type": "array", "items": {"enum": ["suspended", "risky", "flagged"]}, "description": "What is the matter with it"}),
-                    ),
-                ),
+                ("states", or_null(states(Concern::of_principals(), "What is the matter with it"))),
                 ("claims", free("What else the issuer vouches for")),
                 ("network", or_null(reference("given-network"))),
                 (
@@ -184,6 +181,11 @@ fn or_null(schema: Value) -> Value {
 
 fn free(about: &str) -> Value {
     json!({"type": ["object", "null"], "description": about})
+}
+
+fn states(known: impl Iterator<Item = (&'static str, Concern)>, about: &str) -> Value {
+    let words: Vec<_> = known.map(|(word, _)| word).collect();
+    json!({"type": "array", "items": {"enum": words}, "description": about})
 }
 
 fn texts(about: &str) -> Value {

@@ -238,7 +238,7 @@ pub(super) fn about(attribute: &Attribute) -> &'static str {
         Attribute::RequesterKind => "person or workload",
         Attribute::RequesterGroups => "The requester's groups, of the documents and of the issuer",
         Attribute::RequesterStates => {
-            "What is the matter with the requester or anybody it acts for: risky, flagged"
+            "What is the matter with the requester or anybody it acts for: risky, flagged; suspended is refused anyway"
         }
         Attribute::EnvironmentStates => "What is the matter in the environment: incident",
         Attribute::Claim(_) => "What else the issuer vouches for",

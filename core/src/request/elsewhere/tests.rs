@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::credential::Signer;
+use crate::credential::{Algorithm, Signer, SigningKey};
 use crate::id::{CredentialId, ReviewId, SignalId};
 use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
@@ -104,7 +104,7 @@ struct Pen {
 
 impl Pen {
     fn new() -> Self {
-        let pkcs8 = Signer::generate(&SystemRandom::new()).unwrap();
+        let pkcs8 = SigningKey::generate(Algorithm::Es256, &SystemRandom::new()).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).unwrap();
         Self { pair, jwk: Signer::new(THEIRS, &pkcs8).unwrap().jwk() }
     }

@@ -137,8 +137,7 @@ impl Authority {
                 let digest = question.digest();
                 let given = self.introduced(&client, &partner, digest, behind).await?;
                 let life = Span::seconds(given.expires_in.as_secs());
-                let until =
-                    now.plus(Span::seconds(life.as_seconds().saturating_sub(MARGIN.as_seconds())));
+                let until = now.plus(life).before(MARGIN);
                 self.errands.known().tokens.insert(place, (given.token.clone(), until));
                 given.token
             }

@@ -9,11 +9,9 @@ use assent_core::wire;
 use similar::TextDiff;
 
 use crate::app::policies::change::Change;
-use crate::app::{AppError, Authority, Caller};
+use crate::app::{AppError, Authority, Caller, TRIES};
 use crate::ledger::Commit;
 
-/// How often an approval is looked at anew because its request has moved on meanwhile.
-const TRIES: usize = 5;
 /// How many lines may differ: looking for the shortest difference between more takes too long, and
 /// nobody reads them.
 const MOST_LINES: usize = 4_000;

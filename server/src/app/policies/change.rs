@@ -124,7 +124,7 @@ impl Authority {
         let fact = if text.is_some() { "policy_written" } else { "policy_removed" };
         let mut entry = json!({
             "v": 1, "type": fact, "at": now.to_string(),
-            "by": {"iss": by.iss(), "sub": by.sub()}, "name": name,
+            "by": by.to_json(), "name": name,
             "digest": text.as_ref().map(|text| Digest::of(text.as_bytes()).to_string()),
             "revision": loaded.policy.revision().to_string(),
         });

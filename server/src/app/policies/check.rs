@@ -9,9 +9,9 @@ use assent_core::wire;
 use crate::app::policies::approval::intent_of;
 use crate::app::policies::change::{Change, after};
 use crate::app::policies::documents::document_change;
+use crate::app::policies::documents_of;
 use crate::app::policies::entries::{Entry, entry_change};
 use crate::app::policies::told::{told, told_finding};
-use crate::app::policies::{check_reader, documents_of};
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::KeptDocument;
 use crate::policy::kept_name;
@@ -27,7 +27,7 @@ impl Authority {
         caller: &Caller,
         check: wire::PolicyCheck,
     ) -> Result<wire::PolicyChecked, AppError> {
-        check_reader(caller)?;
+        caller.check_reader()?;
         let mut faults = Vec::new();
         let changes = changes(check, &mut faults);
         let _one_at_a_time = self.checking.lock().await;

@@ -4,8 +4,6 @@ use assent_core::digest::Digest;
 use assent_core::wire;
 
 use crate::app::policies::change::{Change, missing};
-use crate::app::policies::check_reader;
-use crate::app::signals::check_administrator;
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::KeptDocument;
 
@@ -15,7 +13,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotForWorkloads`].
     pub async fn documents(&self, caller: &Caller) -> Result<wire::PolicyDocuments, AppError> {
-        check_reader(caller)?;
+        caller.check_reader()?;
         let newest = self.ledger.documents().await?.into_iter();
         let ruling = newest.filter(|held| held.text.is_some() && is_document(&held.name));
         let documents = ruling.map(|document| (document.name.clone(), written(&document)));
@@ -27,7 +25,7 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotForWorkloads`].
     pub(crate) async fn kept(&self, caller: &Caller) -> Result<Vec<KeptDocument>, AppError> {
-        check_reader(caller)?;
+        caller.check_reader()?;
         let newest = self.ledger.documents().await?.into_iter();
         Ok(newest.filter(|held| held.text.is_some()).collect())
     }
@@ -41,7 +39,7 @@ impl Authority {
         caller: &Caller,
         name: &str,
     ) -> Result<wire::PolicyDocument, AppError> {
-        check_reader(caller)?;
+        caller.check_reader()?;
         if !is_document(name) {
             return Err(missing_document(name));
         }
@@ -67,7 +65,7 @@ impl Authority {
         sent: wire::NewDocument,
         approval: Option<&str>,
     ) -> Result<wire::PolicyDocument, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         self.make(caller, document_change(name, Some(sent))?, approval).await?;
         self.document(caller, name).await
     }
@@ -83,7 +81,7 @@ impl Authority {
         name: &str,
         approval: Option<&str>,
     ) -> Result<(), AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         if !is_document(name) {
             return Err(missing_document(name));
         }

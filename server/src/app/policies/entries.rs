@@ -12,8 +12,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::app::policies::change::{Change, missing};
-use crate::app::policies::check_reader;
-use crate::app::signals::check_administrator;
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::{KeptDocument, LedgerError};
 
@@ -131,7 +129,7 @@ impl Authority {
         &self,
         caller: &Caller,
     ) -> Result<E::List, AppError> {
-        check_reader(caller)?;
+        caller.check_reader()?;
         let mut all = BTreeMap::new();
         for held in self.ledger.documents().await? {
             let Some((section, name)) = held.name.split_once('/') else { continue };
@@ -152,7 +150,7 @@ impl Authority {
         caller: &Caller,
         name: &str,
     ) -> Result<E::Kept, AppError> {
-        check_reader(caller)?;
+        caller.check_reader()?;
         let full = full_name::<E>(name);
         let newest = self.ledger.document(&full).await?.pop();
         let newest = newest.filter(|held| held.text.is_some());
@@ -170,7 +168,7 @@ impl Authority {
         sent: E,
         approval: Option<&str>,
     ) -> Result<E::Kept, AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         self.make(caller, entry_change(name, Some(sent))?, approval).await?;
         self.entry::<E>(caller, name).await
     }
@@ -185,7 +183,7 @@ impl Authority {
         name: &str,
         approval: Option<&str>,
     ) -> Result<(), AppError> {
-        check_administrator(caller)?;
+        caller.check_administrator()?;
         let change = Change { name: full_name::<E>(name), text: None };
         self.make(caller, change, approval).await
     }

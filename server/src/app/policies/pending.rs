@@ -7,13 +7,11 @@ use assent_core::policy::ruling::Ruling;
 use assent_core::policy::situation::{Known, Situation};
 use assent_core::request::{Request, State};
 
-use crate::app::{AppError, Authority};
+use crate::app::{AppError, Authority, TRIES};
 use crate::ledger::{Commit, States};
 
 /// How many pending requests are looked at together.
 const PAGE: usize = 200;
-/// How often a decision is taken anew because the request has moved on meanwhile.
-const TRIES: usize = 5;
 
 impl Authority {
     /// Looks at everything pending that was ruled on under another revision, as policy says.

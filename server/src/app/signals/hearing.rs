@@ -123,7 +123,7 @@ impl Authority {
         let now = self.clock.now();
         let field = |field, problem: String| AppError::Field { field, problem };
         let about = Subject::try_from(sent.about);
-        let about = about.map_err(|error| field("about", error.to_string()))?;
+        let about = about.map_err(|error| field("about", error.to_string()))?.seen_by(&self.base);
         if let Subject::Environment(name) = &about
             && !assent_core::intent::is_label(name)
         {
@@ -188,8 +188,8 @@ impl Authority {
             }
         };
         let may = |source: &&Source| match says {
-            Says::Is(concern) => source.may_tell(about, concern),
-            Says::Clear => source.speaks_of(about),
+            Says::Is(concern) => source.may_tell(about, concern, &self.base),
+            Says::Clear => source.speaks_of(about, &self.base),
         };
         let policy = self.policy();
         let found = policy.sources().filter(is_caller).find(may);

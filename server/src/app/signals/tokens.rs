@@ -99,7 +99,7 @@ impl Authority {
             return self.note(transmitter, event, of_stream(&told, &transmitter.name)).await;
         };
         let ignored = |why: &str| json!({"event": kind.word(), "ignored": why});
-        match transmitter.outcome(kind, is_over, &about, now) {
+        match transmitter.outcome((kind, is_over), &about, &self.base, now) {
             Outcome::CountsAsNothing => {
                 self.note(transmitter, event, ignored("policy counts it as nothing")).await
             }
@@ -164,9 +164,7 @@ fn of_stream(told: &Told, transmitter: &str) -> Value {
 
 /// An id that this token and no other gives.
 fn id_of(event: &VerifiedEvent) -> SignalId {
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(event.mark().as_bytes()).for_each(|(byte, mark)| *byte = *mark);
-    SignalId::from_bytes(bytes)
+    SignalId::from_bytes(event.mark().head())
 }
 
 fn spent(event: &VerifiedEvent) -> Spent {

@@ -15,6 +15,7 @@ pub(super) fn word(text: &str) -> Option<Secret> {
 }
 
 /// A token that was received.
+#[derive(Clone)]
 pub(super) struct Token {
     pub(super) secret: Secret,
     pub(super) expires_at: Timestamp,

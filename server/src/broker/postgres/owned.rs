@@ -2,13 +2,14 @@
 //!
 //! What runs with its owner's rights must never get an owner who has more rights than whoever wrote
 //! it. So only sequences and tables without any code of their own are given away, and only to a role
-//! that nobody can log in as and that may do nothing to the cluster.
+//! that nobody can log in as and that may do nothing to the cluster. The rights to them that a session
+//! granted go: they would outlive it, and with `TRIGGER` its next login put code on the heir's table.
 
 use tokio_postgres::Client;
 
-use super::quoted;
 use super::session::{self, told};
 use super::settings::{Owned, Target};
+use super::{plain, quoted};
 use crate::broker::{BrokerError, Name};
 
 /// What the role owns in this database gets another owner or goes, and so does what it was granted.
@@ -53,32 +54,26 @@ pub(super) async fn check_heir(client: &Client, heir: &str) -> Result<(), Broker
 }
 
 /// The tables and sequences of a role, but for those in its own schemas, which go with them.
-/// Sequences of columns are their tables'.
+/// Sequences of columns are their tables'. Tables come first: a default of one may name a sequence that
+/// is the role's still.
 const OWNED: &str = "SELECT c.oid, c.relkind = 'r', format('%I.%I', n.nspname, c.relname) \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     JOIN pg_roles r ON r.oid = c.relowner \
     WHERE r.rolname = $1 AND n.nspowner <> r.oid AND c.relpersistence <> 't' AND (c.relkind = 'r' \
     OR c.relkind = 'S' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass \
-        AND d.objid = c.oid AND d.deptype IN ('a', 'i')))";
+        AND d.objid = c.oid AND d.deptype IN ('a', 'i'))) ORDER BY c.relkind = 'S'";
 
-/// Whether a table is columns of PostgreSQL's own types and nothing that runs: no rule (it runs with
-/// the owner's rights), no expression in an index or in statistics (they run so when the table is
-/// vacuumed), no trigger, no policy, and no default or constraint that calls what is not
-/// PostgreSQL's own. Nor does it share anything with another table.
-const PLAIN: &str = "SELECT NOT (\
-    EXISTS (SELECT FROM pg_rewrite WHERE ev_class = $1) \
-    OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal) \
-    OR EXISTS (SELECT FROM pg_policy WHERE polrelid = $1) \
-    OR EXISTS (SELECT FROM pg_inherits WHERE inhrelid = $1 OR inhparent = $1) \
-    OR EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = $1) \
-    OR EXISTS (SELECT FROM pg_index WHERE indrelid = $1 AND (indexprs IS NOT NULL OR indpred IS NOT NULL)) \
-    OR EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
-        WHERE a.attrelid = $1 AND t.typnamespace <> 'pg_catalog'::regnamespace) \
-    OR EXISTS (SELECT FROM pg_depend d WHERE d.refclassid <> 'pg_class'::regclass AND ( \
-        d.classid = 'pg_attrdef'::regclass \
-            AND d.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = $1) \
-        OR d.classid = 'pg_constraint'::regclass \
-            AND d.objid IN (SELECT oid FROM pg_constraint WHERE conrelid = $1))))";
+/// What takes everybody's rights to a table or sequence away, to its columns and to their sequences, but
+/// its owner's.
+const GRANTED: &str = "SELECT format('REVOKE ALL ON %s %I.%I FROM %s CASCADE', \
+        CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname, \
+        CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END) \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL ( \
+        SELECT grantee FROM aclexplode(c.relacl) UNION \
+        SELECT e.grantee FROM pg_attribute a, aclexplode(a.attacl) e WHERE a.attrelid = c.oid) g \
+    WHERE g.grantee <> c.relowner AND (c.oid = $1 OR c.relkind = 'S' AND EXISTS ( \
+        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid \
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND d.deptype IN ('a', 'i')))";
 
 /// Gives what may be given.
 async fn give(client: &Client, name: &Name, heir: &str) -> Result<(), BrokerError> {
@@ -88,6 +83,7 @@ async fn give(client: &Client, name: &Name, heir: &str) -> Result<(), BrokerErro
         let is_table: bool = row.try_get(1).map_err(told)?;
         let place: String = row.try_get(2).map_err(told)?;
         if !is_table {
+            revoke(client, oid).await?;
             let sql = format!("ALTER SEQUENCE {place} OWNER TO {heir}");
             client.batch_execute(&sql).await.map_err(told)?;
             continue;
@@ -95,11 +91,19 @@ async fn give(client: &Client, name: &Name, heir: &str) -> Result<(), BrokerErro
         // From here on nobody puts code into it.
         let lock = format!("LOCK TABLE ONLY {place} IN ACCESS EXCLUSIVE MODE");
         client.batch_execute(&lock).await.map_err(told)?;
-        let plain = client.query_one(PLAIN, &[&oid]).await.map_err(told)?;
-        if plain.try_get(0).map_err(told)? {
+        if plain::is_plain(client, oid).await? {
+            revoke(client, oid).await?;
             let sql = format!("ALTER TABLE ONLY {place} OWNER TO {heir}");
             client.batch_execute(&sql).await.map_err(told)?;
         }
+    }
+    Ok(())
+}
+
+async fn revoke(client: &Client, oid: u32) -> Result<(), BrokerError> {
+    for row in client.query(GRANTED, &[&oid]).await.map_err(told)? {
+        let revoke: String = row.try_get(0).map_err(told)?;
+        client.batch_execute(&revoke).await.map_err(told)?;
     }
     Ok(())
 }

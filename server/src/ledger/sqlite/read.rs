@@ -40,6 +40,11 @@ fn many<T>(
     rows.collect::<Result<_, _>>().map_err(unavailable)
 }
 
+fn request_ids(db: &Connection, sql: &str, parameters: &[&dyn ToSql]) -> Answer<Vec<RequestId>> {
+    let ids = many(db, sql, parameters, |row| row.get::<_, Vec<u8>>(0))?;
+    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+}
+
 pub(super) fn request(
     db: &Connection,
     id: RequestId,
@@ -184,27 +189,23 @@ pub(super) fn request_of(db: &Connection, id: CredentialId) -> Answer<Option<Req
 
 pub(super) fn due(db: &Connection, now: Timestamp, limit: usize) -> Answer<Vec<RequestId>> {
     let sql = "SELECT id FROM request WHERE due <= ?1 ORDER BY due LIMIT ?2";
-    let ids = many(db, sql, &[&now.as_millis(), &limit], |row| row.get::<_, Vec<u8>>(0))?;
-    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+    request_ids(db, sql, &[&now.as_millis(), &limit])
 }
 
 pub(super) fn closings(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>> {
     let sql = "SELECT id FROM request WHERE closing <= ?1 ORDER BY closing, id";
-    let ids = many(db, sql, &[&now.as_millis()], |row| row.get::<_, Vec<u8>>(0))?;
-    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+    request_ids(db, sql, &[&now.as_millis()])
 }
 
 pub(super) fn errands(db: &Connection) -> Answer<Vec<RequestId>> {
     let sql = "SELECT request FROM errand ORDER BY request";
-    let ids = many(db, sql, &[], |row| row.get::<_, Vec<u8>>(0))?;
-    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+    request_ids(db, sql, &[])
 }
 
 pub(super) fn live(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>> {
     let sql = "SELECT id FROM request WHERE live > ?1 \
         UNION SELECT id FROM request WHERE closing <= ?1 ORDER BY id DESC";
-    let ids = many(db, sql, &[&now.as_millis()], |row| row.get::<_, Vec<u8>>(0))?;
-    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+    request_ids(db, sql, &[&now.as_millis()])
 }
 
 pub(super) fn heartbeats(db: &Connection, request: RequestId) -> Answer<Vec<Heartbeat>> {
@@ -289,8 +290,7 @@ pub(super) fn head(db: &Connection) -> Answer<(Frontier, Timestamp)> {
 
 pub(super) fn later_reviews(db: &Connection) -> Answer<Vec<RequestId>> {
     let sql = "SELECT id FROM request WHERE later IS NOT NULL ORDER BY id";
-    let ids = many(db, sql, &[], |row| row.get::<_, Vec<u8>>(0))?;
-    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+    request_ids(db, sql, &[])
 }
 
 pub(super) fn plan(db: &Connection, digest: Digest) -> Answer<Option<PlanText>> {
@@ -366,8 +366,7 @@ pub(super) fn told(db: &Connection) -> Answer<Vec<KeptTold>> {
 pub(super) fn within_reach(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>> {
     let sql = "SELECT id FROM request WHERE state IN ('pending', 'approved') \
         UNION SELECT id FROM request WHERE live > ?1";
-    let ids = many(db, sql, &[&now.as_millis()], |row| row.get::<_, Vec<u8>>(0))?;
-    ids.iter().map(|bytes| id_bytes(bytes).map(RequestId::from_bytes)).collect()
+    request_ids(db, sql, &[&now.as_millis()])
 }
 
 pub(super) fn documents(db: &Connection) -> Answer<Vec<KeptDocument>> {

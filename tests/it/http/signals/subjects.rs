@@ -261,6 +261,27 @@ async fn a_source_tells_what_policy_lets_it_and_nobody_else_tells_anything() {
 }
 
 #[tokio::test]
+async fn whoever_is_known_elsewhere_under_this_server_s_url_is_one_of_its_own() {
+    let server = Server::ruled_by(&rules("", SOURCES)).await;
+    let (root, alice, bob) =
+        (server.administrator().await, server.person("alice").await, server.person("bob").await);
+    let ours = server.authority.base();
+    let known_as = |name: &str| json!({"person": {"iss": ours, "sub": name}});
+    let heard = told(&root, known_as("bob"), "suspended").await.is(201);
+    assert_eq!(heard.json()["about"], person("bob"));
+    bob.get("/v1/whoami").await.refuses(403, "suspended");
+    // A source that speaks of this server's own people speaks of them by either name.
+    let siem = server.workload("siem", &[]).await;
+    told(&siem, known_as("alice"), "risky").await.is(201);
+    told(&siem, known_as("alice"), "suspended").await.refuses(403, "not_a_source");
+    let like_ours = json!({"person": {"iss": format!("{ours}/"), "sub": "alice"}});
+    told(&siem, like_ours, "risky").await.refuses(403, "not_a_source");
+    alice.get("/v1/whoami").await.is(200);
+    told(&root, known_as("bob"), "clear").await.is(201);
+    bob.get("/v1/whoami").await.is(200);
+}
+
+#[tokio::test]
 async fn what_is_told_is_read_strictly_and_once() {
     let server = Server::ruled_by(&rules("", "")).await;
     let root = server.administrator().await;

@@ -29,10 +29,15 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        Self::set_up(Setup::default()).await
+        Self::set_up("", Setup::default()).await
     }
 
-    async fn set_up(setup: Setup) -> Self {
+    /// Where the transmitter speaks of the people of this issuer besides its own.
+    async fn speaking_of(more: &str) -> Self {
+        Self::set_up(more, Setup::default()).await
+    }
+
+    async fn set_up(more: &str, setup: Setup) -> Self {
         let issuer = Issuer::start().await;
         let text = format!(
             "
@@ -44,7 +49,7 @@ transmitters:
   idp:
     issuer: {url}
     audience: {AUDIENCE}
-    issuers: [{url}]
+    issuers: [{url}{more}]
     people: {{u-1: person:alice, 'acct:alice@example.com': person:alice, u-2: person:bob}}
     events:
       account-disabled: suspended
@@ -145,7 +150,7 @@ async fn t68_who_pushes_too_often_is_asked_to_wait_and_nobody_else_is() {
     let events = Rate { burst: 3, each: Span::seconds(6) };
     let proxies = Proxies::new(vec!["127.0.0.0/8".parse().unwrap()], None);
     let rates = Rates { events, ..Rates::default() };
-    let world = World::set_up(Setup { rates, proxies, ..Setup::default() }).await;
+    let world = World::set_up("", Setup { rates, proxies, ..Setup::default() }).await;
     let from = async |ip: &str, token: &str| {
         let call = world.server.stranger().call("POST", "/v1/signals");
         let call = call.header("x-forwarded-for", ip).header("content-type", KIND);
@@ -264,6 +269,25 @@ async fn a_person_is_known_by_issuer_and_subject_or_by_what_policy_names_and_by_
         world.refused(&unfit.to_string(), &of(unfit), "invalid_request").await;
     }
     assert_eq!(world.logged("signal_heard").await.len(), heard);
+}
+
+#[tokio::test]
+async fn a_transmitter_that_speaks_of_our_people_may_know_them_under_our_url() {
+    let world = World::speaking_of(", local").await;
+    let told = |iss: &str| {
+        let sub_id = json!({"format": "iss_sub", "iss": iss, "sub": "alice"});
+        world.token(&disabled(), json!({}), json!({"sub_id": sub_id}), json!({}))
+    };
+    world.push(&told("https://other.example.com")).await.is(202);
+    world.alice.get("/v1/whoami").await.is(200);
+    world.push(&told(world.server.authority.base())).await.is(202);
+    world.alice.get("/v1/whoami").await.refuses(403, "suspended");
+    // One that does not speak of them does so under no name.
+    let world = World::start().await;
+    let sub_id = json!({"format": "iss_sub", "iss": world.server.authority.base(), "sub": "alice"});
+    let token = world.token(&disabled(), json!({}), json!({"sub_id": sub_id}), json!({}));
+    world.push(&token).await.is(202);
+    world.alice.get("/v1/whoami").await.is(200);
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 //! permissions, and revoked when the credential ends.
 //!
 //! Only who has a token can revoke it, so it is kept, sealed, until then. That one is asked for is
-//! kept before it is asked for: where the answer is lost, nobody has that token, and it is told
-//! until when it may exist. GitHub ends every token after an hour.
+//! kept before it is asked for: where the answer is lost, or is a failure of GitHub's own, nobody has
+//! that token, and it is told until when it may exist. GitHub ends every token after an hour.
 //!
 //! What is called: GitHub REST API, *Create an installation access token for an app*, *Revoke an
 //! installation access token*, *Get the authenticated app*; *Generating a JSON Web Token (JWT) for a
@@ -74,10 +74,15 @@ impl Broker for Github {
         let may_live = now.plus(LIFE).plus(LEEWAY);
         keep(kept, name, &lost(Some(may_live))).await?;
         let answer = self.ask(role, now).await?;
-        if answer.status != 201 {
-            // Nothing was made.
-            keep(kept, name, &lost(before.lost_until)).await?;
-            return Err(refusal("no token was made", &answer));
+        match answer.status {
+            201 => {}
+            // It was not taken, so nothing was made.
+            400..=499 => {
+                keep(kept, name, &lost(before.lost_until)).await?;
+                return Err(refusal("no token was made", &answer));
+            }
+            // Whoever fails, or answers otherwise, may have made one before.
+            _ => return Err(refusal("whether a token was made is not known", &answer)),
         }
         let token = match Token::of(&answer, role, now, may_live) {
             Ok(token) => token,

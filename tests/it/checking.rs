@@ -12,10 +12,9 @@ use assent_core::time::Timestamp;
 use assent_example_service::{Authority, Guard, router};
 use aws_lc_rs::rand::SystemRandom;
 use base64::Engine as _;
-use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, Binary, Caller, fresh_key, sent, shell};
+use crate::support::{Answer, Binary, Caller, fresh_key, policy_in, sent, shell};
 
 const POLICY: &str = "
 apiVersion: assent/v1
@@ -36,7 +35,7 @@ struct World {
     /// How far the service's clock is ahead, in milliseconds.
     ahead: Arc<AtomicI64>,
     random: SystemRandom,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the authority beside it has the real time too")]
@@ -49,15 +48,11 @@ impl World {
     async fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let policy = data.path().join("policy");
-        std::fs::create_dir(&policy).unwrap();
-        std::fs::write(policy.join("services.yaml"), POLICY).unwrap();
+        policy_in(&policy, POLICY);
         let authority = Binary::start(&data.path().join("data"), &policy).await;
-        let token = |who: &str| {
-            let (_, token) = authority.tokens.iter().find(|(name, _)| name == who).unwrap();
-            token.clone()
-        };
-        let alice = Caller::new(&authority.base, Some(&token("alice")));
-        let known = Authority::reach(&authority.base, Secret::new(token("bob")), now()).await;
+        let alice = authority.person("alice");
+        let bob = Secret::new(authority.tokens["bob"].clone());
+        let known = Authority::reach(&authority.base, bob, now()).await;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let ahead = Arc::new(AtomicI64::new(0));
@@ -71,7 +66,7 @@ impl World {
         tokio::spawn(assent_example_service::serve(listener, app));
         let service = Caller::new(&base, None);
         let random = SystemRandom::new();
-        Self { authority, alice, service, base, ahead, random, _data: data }
+        Self { authority, alice, service, base, ahead, random, data }
     }
 
     async fn granted(&self, kind: &str, service: &str) -> wire::Request {
@@ -99,21 +94,11 @@ impl World {
     /// A credential that is bound to this key.
     async fn bound(&self, kind: &str, holder: &Holder) -> wire::Credential {
         let request = self.granted(kind, "api").await;
-        let path = format!("/v1/requests/{}/credentials", request.id);
-        let uri = format!("{}{path}", self.authority.base);
-        let mut nonce = None;
-        for _ in 0..2 {
-            let call = ("POST", uri.as_str());
-            let proof = holder.proof(call, None, nonce.as_deref(), now(), &self.random).unwrap();
-            let call =
-                self.alice.call("POST", &path).header("idempotency-key", fresh_key().as_str());
-            let answer = sent(call.header("dpop", proof).json(&json!({"audience": "shop"}))).await;
-            if answer.status == 201 {
-                return serde_json::from_str(&answer.text).unwrap();
-            }
-            nonce = Some(answer.headers["dpop-nonce"].to_str().unwrap().to_owned());
-        }
-        panic!("nothing was minted with the nonce that was asked for");
+        let wanted = wire::MintRequest { audience: "shop".to_owned(), ..Default::default() };
+        let prove = |url: &str, nonce: Option<&str>| {
+            holder.proof(("POST", url), None, nonce, now(), &self.random)
+        };
+        self.alice.client.mint_bound(&request.id, &wanted, &fresh_key(), prove).await.unwrap()
     }
 
     async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -267,7 +252,7 @@ async fn the_example_service_lets_nobody_in_while_the_authority_is_away() {
 #[tokio::test]
 async fn the_python_of_the_guide_checks_credentials() {
     let world = World::new().await;
-    let program = world._data.path().join("check.py");
+    let program = world.data.path().join("check.py");
     std::fs::write(&program, python()).unwrap();
     let run = |token: &str, more: &[&str]| {
         let output = std::process::Command::new(crate::support::tools::python("python"))
@@ -331,7 +316,7 @@ async fn the_commands_of_the_guide_call_a_service_with_a_bound_credential() {
     );
     let request = world.granted("service.deploy", "api").await.id;
     let commands = commands.replace("--request ID ", &format!("--request {request} "));
-    let folder = world._data.path().join("shell");
+    let folder = world.data.path().join("shell");
     std::fs::create_dir(&folder).unwrap();
     let mut shell = shell(&["sh", "-e", "-c", &commands], &folder);
     shell.env("ASSENT_URL", &world.authority.base).env("ASSENT_TOKEN", world.alice.token());
@@ -350,7 +335,7 @@ async fn the_commands_of_the_guide_call_a_service_with_a_bound_credential() {
 #[tokio::test]
 async fn the_command_line_holds_a_key() {
     let world = World::new().await;
-    let key = world._data.path().join("holder.pem");
+    let key = world.data.path().join("holder.pem");
     let pkcs8 = SigningKey::generate(Algorithm::Es256, &world.random).unwrap();
     let body = base64::engine::general_purpose::STANDARD.encode(&*pkcs8);
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");

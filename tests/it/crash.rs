@@ -6,7 +6,6 @@
 mod minting;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +13,7 @@ use assent_client::wire;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{Answer, Binary, Caller, POLICY, cycles, filing, fresh_key, until};
+use crate::support::{Answer, Binary, Caller, POLICY, cycles, filing, fresh_key, policy_in, until};
 
 /// How many clients press at once.
 const CLIENTS: usize = 6;
@@ -55,11 +54,9 @@ impl Effect {
 struct People(BTreeMap<String, Caller>);
 
 impl People {
-    fn at(binary: &Binary, tokens: &[(String, String)]) -> Self {
-        let caller = |(name, token): &(String, String)| {
-            (name.clone(), Caller::new(&binary.base, Some(token)))
-        };
-        Self(tokens.iter().map(caller).collect())
+    fn at(binary: &Binary, tokens: &BTreeMap<String, String>) -> Self {
+        let holder = |(name, token): (&String, &String)| (name.clone(), binary.holder_of(token));
+        Self(tokens.iter().map(holder).collect())
     }
 
     /// The effect of a wish; `None` where the answer was lost.
@@ -161,16 +158,11 @@ async fn verify(people: &People) -> wire::Summary {
     history.finish(&checkpoint).unwrap()
 }
 
-fn policy_in(folder: &Path) {
-    std::fs::create_dir(folder).unwrap();
-    std::fs::write(folder.join("policy.yaml"), POLICY).unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t56_kill_9_loses_nothing_and_doubles_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (data, policy) = (folder.path().join("data"), folder.path().join("policy"));
-    policy_in(&policy);
+    policy_in(&policy, POLICY);
     let mut binary = Binary::start(&data, &policy).await;
     let tokens = binary.tokens.clone();
     assert_eq!(tokens.len(), 3, "alice, bob and carol");

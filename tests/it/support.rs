@@ -40,7 +40,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::Answer;
-pub(crate) use binary::{Binary, cycles, program};
+pub(crate) use binary::{Binary, cycles, policy_in, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
 pub(crate) use command::{Did, assent, shell};
 pub(crate) use issuer::{Issuer, Manner};

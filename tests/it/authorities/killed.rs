@@ -1,6 +1,7 @@
 //! Two real servers, and the one that asks, or the one that is asked, is killed with SIGKILL between any
 //! two steps.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 
 use assent_client::wire;
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use super::between::{Between, Then};
 use super::{ours, theirs};
-use crate::support::{Binary, Caller, approve, filing, fresh_key, mint, program};
+use crate::support::{Binary, Caller, approve, filing, fresh_key, mint, policy_in, program};
 
 fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
@@ -21,15 +22,14 @@ struct Side {
     public: Option<String>,
     directory: tempfile::TempDir,
     binary: Option<Binary>,
-    tokens: Vec<(String, String)>,
+    tokens: BTreeMap<String, String>,
 }
 
 impl Side {
     fn new(place: SocketAddr, policy: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("policy")).unwrap();
-        std::fs::write(directory.path().join("policy/policy.yaml"), policy).unwrap();
-        Self { place, public: None, directory, binary: None, tokens: Vec::new() }
+        policy_in(&directory.path().join("policy"), policy);
+        Self { place, public: None, directory, binary: None, tokens: BTreeMap::new() }
     }
 
     async fn start(&mut self) {
@@ -59,8 +59,7 @@ impl Side {
     }
 
     fn caller(&self, name: &str) -> Caller {
-        let token = self.tokens.iter().find(|(one, _)| one == name).unwrap();
-        Caller::new(&self.base(), Some(&token.1))
+        Caller::new(&self.base(), Some(&self.tokens[name]))
     }
 }
 
@@ -143,8 +142,8 @@ async fn t56_the_asking_server_killed_between_any_two_steps_asks_once_and_is_ans
         assert_eq!(question.credentials.len(), 1, "answered once");
     }
     // What was written between all those ends proves itself, to whoever looks.
-    let token = us.tokens.iter().find(|(name, _)| name == "alice").unwrap().1.clone();
-    let told = run(&["audit", "verify", "--output", "json"], &us.base(), &token).await;
+    let verify = ["audit", "verify", "--output", "json"];
+    let told = run(&verify, &us.base(), &us.tokens["alice"]).await;
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["ok"], true);
     us.kill().await;
@@ -285,8 +284,8 @@ async fn t56_the_asked_server_killed_between_any_two_steps_decides_once_and_lose
         assert_eq!(told_of(&alice, &filed.id, "endorsed").await, 1, "{kill:?}: taken once");
     }
     for side in [&us, &them] {
-        let token = side.tokens.iter().find(|(name, _)| name == "alice").unwrap().1.clone();
-        let told = run(&["audit", "verify", "--output", "json"], &side.base(), &token).await;
+        let verify = ["audit", "verify", "--output", "json"];
+        let told = run(&verify, &side.base(), &side.tokens["alice"]).await;
         let told: Value = serde_json::from_str(&told).unwrap();
         assert_eq!(told["ok"], true);
     }

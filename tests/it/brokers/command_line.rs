@@ -8,12 +8,11 @@ use tokio::process::Command;
 
 use super::POLICY;
 use super::database::{BROKER_PASSWORD, Database};
-use crate::support::{Binary, Caller, approve, program};
+use crate::support::{Binary, approve, policy_in, program};
 
 fn assent(binary: &Binary, who: &str) -> Command {
-    let (_, token) = binary.tokens.iter().find(|(name, _)| name == who).unwrap();
     let mut command = Command::new(program());
-    command.env("ASSENT_URL", &binary.base).env("ASSENT_TOKEN", token);
+    command.env("ASSENT_URL", &binary.base).env("ASSENT_TOKEN", &binary.tokens[who]);
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
 }
@@ -23,8 +22,7 @@ async fn psql_works_under_approval_and_not_after_it() {
     let database = Database::start().await;
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    std::fs::create_dir(at("policy")).unwrap();
-    std::fs::write(at("policy/policy.yaml"), POLICY).unwrap();
+    policy_in(&at("policy"), POLICY);
     std::fs::write(at("password"), BROKER_PASSWORD).unwrap();
     let text = super::brokers_yaml(database.port, "");
     let password = format!("password_file: {}", at("password").display());
@@ -41,8 +39,7 @@ async fn psql_works_under_approval_and_not_after_it() {
         .args(["--duration", "10m", "--audience", "orders", "--broker", "orders-db", "--"])
         .args(["psql", "-qAtXc", "SELECT count(*), current_user FROM orders"])
         .output();
-    let (_, token) = binary.tokens.iter().find(|(name, _)| name == "bob").unwrap();
-    let bob = Caller::new(&binary.base, Some(token));
+    let bob = binary.person("bob");
     let deciding = async {
         loop {
             let pending = bob.client.requests(&[("state", "pending")]).await.unwrap();
@@ -73,7 +70,7 @@ async fn psql_works_under_approval_and_not_after_it() {
         .await
         .unwrap();
     assert!(!minted.status.success(), "one use, minted twice");
-    let request = super::file(&Caller::new(&binary.base, Some(&binary.tokens[0].1)), "free").await;
+    let request = super::file(&binary.person("alice"), "free").await;
     let mint = |more: &'static [&'static str]| {
         assent(&binary, "alice")
             .args(["credential", "mint", "--request", &request.id, "--audience", "orders"])

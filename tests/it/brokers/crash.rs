@@ -3,6 +3,7 @@
 
 mod signaled;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use assent_core::time::Span;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use super::database::{BROKER_PASSWORD, Database};
 use super::proxy::{Proxy, Stop};
 use super::{POLICY, brokers_yaml, file, setup};
-use crate::support::{Binary, Caller, Remains, Server, fresh_key};
+use crate::support::{Binary, Remains, Server, fresh_key, policy_in};
 
 /// Where the binary keeps its things.
 pub(super) struct Place {
@@ -21,8 +22,7 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("policy")).unwrap();
-        std::fs::write(folder.path().join("policy/policy.yaml"), POLICY).unwrap();
+        policy_in(&folder.path().join("policy"), POLICY);
         std::fs::write(folder.path().join("password"), BROKER_PASSWORD).unwrap();
         Self { folder }
     }
@@ -60,17 +60,16 @@ impl Place {
     }
 }
 
-fn person(binary: &Binary, name: &str, tokens: &[(String, String)]) -> Caller {
-    let (_, token) = tokens.iter().find(|(other, _)| other == name).unwrap();
-    Caller::new(&binary.base, Some(token))
-}
-
 /// Kills the binary while it opens, at this point; gives what is left, and the call that was lost.
-async fn killed(place: &Place, database: &Database, stop: Stop) -> (Vec<(String, String)>, String) {
+async fn killed(
+    place: &Place,
+    database: &Database,
+    stop: Stop,
+) -> (BTreeMap<String, String>, String) {
     let proxy = Proxy::start(database.port, stop).await;
     let mut binary = place.start(proxy.port).await;
     let tokens = binary.tokens.clone();
-    let alice = person(&binary, "alice", &tokens);
+    let alice = binary.holder_of(&tokens["alice"]);
     let request = file(&alice, "free").await;
     let path = format!("/v1/requests/{}/credentials", request.id);
     let lost = alice.call("POST", &path).header("idempotency-key", KEY);
@@ -133,7 +132,7 @@ async fn t56_a_mint_that_kill_9_cut_off_is_asked_again_and_opens_one_login() {
         let place = Place::new();
         let (tokens, path) = killed(&place, &database, stop).await;
         let mut binary = place.start(database.port).await;
-        let alice = person(&binary, "alice", &tokens);
+        let alice = binary.holder_of(&tokens["alice"]);
         let minted = alice.post_again(KEY, &path, &wanted()).await.is(201);
         let fields: std::collections::BTreeMap<String, String> =
             serde_json::from_value(minted.json()["fields"].clone()).unwrap();
@@ -144,7 +143,7 @@ async fn t56_a_mint_that_kill_9_cut_off_is_asked_again_and_opens_one_login() {
         binary.kill().await;
         session.ask("SELECT 1").await.unwrap();
         binary = place.start(database.port).await;
-        let alice = person(&binary, "alice", &tokens);
+        let alice = binary.holder_of(&tokens["alice"]);
         let id = path.split('/').nth(3).unwrap();
         session.ask("SELECT 1").await.unwrap();
         alice.client.complete(id, &fresh_key()).await.unwrap();

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use super::installations::{self, Github, private_key};
 use super::sts::{self, Sts};
 use super::{aws, github};
-use crate::support::{Binary, Caller, program, tools, until};
+use crate::support::{Binary, policy_in, program, tools, until};
 
 /// A program of somebody else's that answers on a port of its own, until it is dropped.
 struct Running {
@@ -41,16 +41,11 @@ impl Running {
 /// A server with these brokers, in a folder of its own.
 async fn serving(folder: &Path, policy: &str, brokers: &str) -> Binary {
     let at = |name: &str| folder.join(name);
-    std::fs::create_dir(at("policy")).unwrap();
-    std::fs::write(at("policy/policy.yaml"), policy).unwrap();
+    policy_in(&at("policy"), policy);
     std::fs::write(at("brokers.yaml"), brokers).unwrap();
     let more: Vec<PathBuf> = vec!["--brokers".into(), at("brokers.yaml")];
     let more: Vec<&Path> = more.iter().map(AsRef::as_ref).collect();
     Binary::start_with(&at("data"), &at("policy"), &more).await
-}
-
-fn alice(binary: &Binary) -> &str {
-    &binary.tokens.iter().find(|(name, _)| name == "alice").unwrap().1
 }
 
 /// What `assent run` prints, of a Python program that it runs with what a broker opened.
@@ -58,7 +53,7 @@ async fn run(binary: &Binary, arguments: &[&str], script: &str, more: &[(&str, &
     let mut command = Command::new(program());
     command.arg("run").args(arguments).args(["--audience", "orders", "--"]);
     command.arg(tools::python("python")).args(["-c", script]);
-    command.env("ASSENT_URL", &binary.base).env("ASSENT_TOKEN", alice(binary));
+    command.env("ASSENT_URL", &binary.base).env("ASSENT_TOKEN", &binary.tokens["alice"]);
     command.envs(more.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
     let ran = command.output().await.unwrap();
     let told = String::from_utf8_lossy(&ran.stderr).into_owned();
@@ -68,7 +63,7 @@ async fn run(binary: &Binary, arguments: &[&str], script: &str, more: &[(&str, &
 
 /// Waits until what a broker opened for the only request is in this state.
 async fn settled(binary: &Binary, wanted: &str) -> wire::Request {
-    let alice = Caller::new(&binary.base, Some(alice(binary)));
+    let alice = binary.person("alice");
     let mut last = None;
     for _ in 0..500 {
         let request = alice.client.requests(&[]).await.unwrap().requests.pop().unwrap();

@@ -11,7 +11,9 @@ use assent_server::sealing::Sealer;
 use serde_json::{Value, json};
 
 use super::installations::{Github, answer, brokers_yaml, message, private_key, secret};
-use crate::support::{Binary, Caller, Remains, Reply, Server, Setup, Ways, documents, fresh_key};
+use crate::support::{
+    Binary, Caller, Remains, Reply, Server, Setup, Ways, documents, fresh_key, policy_in,
+};
 
 pub(super) const POLICY: &str = "
 apiVersion: assent/v1
@@ -347,8 +349,7 @@ impl Place {
     fn new(github: &Github) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir(at("policy")).unwrap();
-        std::fs::write(at("policy/policy.yaml"), POLICY).unwrap();
+        policy_in(&at("policy"), POLICY);
         std::fs::write(at("app.pem"), private_key()).unwrap();
         std::fs::set_permissions(
             at("app.pem"),
@@ -369,11 +370,6 @@ impl Place {
     }
 }
 
-fn person(binary: &Binary, name: &str, tokens: &[(String, String)]) -> Caller {
-    let (_, token) = tokens.iter().find(|(other, _)| other == name).unwrap();
-    Caller::new(&binary.base, Some(token))
-}
-
 const KEY: &str = "the-call-whose-answer-is-lost";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -384,7 +380,7 @@ async fn t56_kill_9_around_a_token_leaves_none_that_somebody_has() {
         let place = Place::new(&github);
         let mut binary = place.start().await;
         let tokens = binary.tokens.clone();
-        let alice = person(&binary, "alice", &tokens);
+        let alice = binary.holder_of(&tokens["alice"]);
         let request = file(&alice, "free").await;
         let path = format!("/v1/requests/{}/credentials", request.id);
         let body = json!({"audience": "orders", "broker": "github-orders"});
@@ -398,14 +394,14 @@ async fn t56_kill_9_around_a_token_leaves_none_that_somebody_has() {
         // Asked again it is the same use, and a token that somebody has.
         github.stand_in.behave(Ways::Honest);
         let mut binary = place.start().await;
-        let alice = person(&binary, "alice", &tokens);
+        let alice = binary.holder_of(&tokens["alice"]);
         let minted = alice.post_again(KEY, &path, &body).await.is(201).json();
         let token = minted["fields"]["token"].as_str().unwrap().to_owned();
         assert!(github.good().contains(&token));
         // It outlives the next crash, and its end is seen to by whoever comes after.
         binary.kill().await;
         let mut binary = place.start().await;
-        let alice = person(&binary, "alice", &tokens);
+        let alice = binary.holder_of(&tokens["alice"]);
         alice.client.complete(&request.id, &fresh_key()).await.unwrap();
         let mut status = String::new();
         for _ in 0..500 {

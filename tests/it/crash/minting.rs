@@ -13,7 +13,9 @@ use assent_core::time::Span;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::support::{Binary, Caller, POLICY, Remains, Server, cycles, filing, fresh_key};
+use crate::support::{
+    Binary, Caller, POLICY, Remains, Server, cycles, filing, fresh_key, policy_in,
+};
 
 /// How many credentials are asked for at once in each cycle.
 const AT_ONCE: usize = 16;
@@ -116,23 +118,18 @@ async fn killed_amid(
     held
 }
 
-fn caller(binary: &Binary, tokens: &[(String, String)], name: &str) -> Caller {
-    let (_, token) = tokens.iter().find(|(other, _)| other == name).unwrap();
-    Caller::new(&binary.base, Some(token))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t56_minting_under_kill_9_gives_nothing_without_a_record_and_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (data, policy) = (folder.path().join("data"), folder.path().join("policy"));
-    super::policy_in(&policy);
+    policy_in(&policy, POLICY);
     let mut binary = Binary::start(&data, &policy).await;
     let tokens = binary.tokens.clone();
     let mut reached = BTreeMap::<Reached, usize>::new();
     let mut given_up: Vec<Wish> = Vec::new();
     let (mut answered, mut lost) = (0, 0);
     for cycle in 0..cycles(25) {
-        let alice = caller(&binary, &tokens, "alice");
+        let alice = binary.holder_of(&tokens["alice"]);
         let mut wishes = Vec::new();
         for number in 0..AT_ONCE {
             let filing = filing("staging", &format!("cycle {cycle}, number {number}"));
@@ -142,7 +139,8 @@ async fn t56_minting_under_kill_9_gives_nothing_without_a_record_and_nothing_twi
         let held = killed_amid(&mut binary, &alice, &wishes, cycle % (AT_ONCE / 2)).await;
 
         binary = Binary::start(&data, &policy).await;
-        let (alice, carol) = (caller(&binary, &tokens, "alice"), caller(&binary, &tokens, "carol"));
+        let (alice, carol) =
+            (binary.holder_of(&tokens["alice"]), binary.holder_of(&tokens["carol"]));
         let record = OnRecord::read(&carol).await;
         for (at, (wish, held)) in wishes.iter().zip(&held).enumerate() {
             let before = record.reached(wish);

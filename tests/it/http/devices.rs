@@ -608,7 +608,7 @@ fn talk(output: &Output) -> String {
 
 /// A browser of the real server.
 async fn browser_of(binary: &Binary, name: &str) -> Browser {
-    let (_, token) = binary.tokens.iter().find(|(known, _)| known == name).unwrap();
+    let token = &binary.tokens[name];
     let caller = Caller::new(&binary.base, None);
     let call = caller.call("POST", "/login").header("origin", &binary.base);
     let answer = sent(call.form(&[("token", token)])).await;
@@ -681,7 +681,7 @@ async fn a_token_that_is_there_already_is_saved_and_outlives_the_logout() {
     std::fs::write(policy.join("p.yaml"), crate::support::POLICY).unwrap();
     let home = directory.path().join("home");
     let binary = Binary::start(&data, &policy).await;
-    let (_, token) = binary.tokens.first().unwrap();
+    let token = &binary.tokens["alice"];
     let mut login = assent(&home, &binary.base, &["login"]);
     let ended = login.env("ASSENT_TOKEN", token).output().await.unwrap();
     assert_eq!(ended.status.code(), Some(0), "{}", talk(&ended));

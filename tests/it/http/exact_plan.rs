@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{
     Answer, Binary, Caller, Issuer, POLICY, Server, Setup, approve, documents, fresh_key, intent,
-    mint, sent,
+    mint, policy_in, sent,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -700,11 +700,10 @@ async fn what_was_cut_off_is_swept_away() {
 async fn t56_kill_9_between_the_record_and_the_plan_gives_it_once() {
     let folder = tempfile::tempdir().unwrap();
     let (data, rules) = (folder.path().join("data"), folder.path().join("policy"));
-    std::fs::create_dir(&rules).unwrap();
-    std::fs::write(rules.join("policy.yaml"), POLICY).unwrap();
+    policy_in(&rules, POLICY);
     let mut binary = Binary::start(&data, &rules).await;
-    let token = binary.tokens.iter().find(|(name, _)| name == "alice").unwrap().1.clone();
-    let alice = Caller::new(&binary.base, Some(&token));
+    let token = binary.tokens["alice"].clone();
+    let alice = binary.holder_of(&token);
     // Larger than what lies in buffers between: the server is giving it when it is killed.
     let plan = plan(24 * 1024 * 1024);
     let request = file(&alice, "staging", &plan).await;

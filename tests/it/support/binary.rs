@@ -1,5 +1,6 @@
 //! The real `assent` binary, run as its users run it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,7 +16,8 @@ use super::{Caller, fresh_key};
 pub(crate) struct Binary {
     child: Child,
     pub(crate) base: String,
-    pub(crate) tokens: Vec<(String, String)>,
+    /// Of the people of `--dev`, by name; they are told at the first start on a directory.
+    pub(crate) tokens: BTreeMap<String, String>,
     /// For the first administrator, where there is none and nobody else either.
     code: Option<String>,
 }
@@ -55,6 +57,12 @@ pub(crate) fn program() -> PathBuf {
 )]
 pub(crate) fn cycles(default: usize) -> usize {
     std::env::var("ASSENT_CRASH_CYCLES").map_or(default, |text| text.parse().unwrap())
+}
+
+/// A directory of policy at this place, which holds this document.
+pub(crate) fn policy_in(folder: &Path, text: &str) {
+    std::fs::create_dir(folder).unwrap();
+    std::fs::write(folder.join("policy.yaml"), text).unwrap();
 }
 
 impl Binary {
@@ -125,7 +133,7 @@ impl Binary {
             .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut tokens, mut code) = (Vec::new(), None);
+        let (mut tokens, mut code) = (BTreeMap::new(), None);
         let begun = async {
             loop {
                 let line = lines.next_line().await.unwrap();
@@ -133,7 +141,7 @@ impl Binary {
                 let said: Value = serde_json::from_str(&line).unwrap();
                 let text = |name: &str| said[name].as_str().unwrap().to_owned();
                 match said["type"].as_str() {
-                    Some("dev_token") => tokens.push((text("name"), text("token"))),
+                    Some("dev_token") => drop(tokens.insert(text("name"), text("token"))),
                     Some("bootstrap") => code = Some(text("code")),
                     Some("listening") => return text("url"),
                     _ => {}
@@ -147,7 +155,11 @@ impl Binary {
 
     /// Somebody of `--dev`.
     pub(crate) fn person(&self, name: &str) -> Caller {
-        let (_, token) = self.tokens.iter().find(|(other, _)| other == name).unwrap();
+        self.holder_of(&self.tokens[name])
+    }
+
+    /// Whoever has this token.
+    pub(crate) fn holder_of(&self, token: &str) -> Caller {
         Caller::new(&self.base, Some(token))
     }
 

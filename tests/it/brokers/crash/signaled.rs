@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::database::Database;
 use super::super::{file, open, wanted};
-use super::{Place, person};
+use super::Place;
 use crate::http::life::verify_log;
 use crate::support::{Caller, cycles, eventually, fresh_key};
 
@@ -35,7 +35,7 @@ async fn t56_kill_9_just_after_a_signal_is_acknowledged_leaves_nothing_alive() {
         let place = Place::new();
         let (mut binary, root_token) = place.start_governed(database.port).await;
         let (tokens, root) = (binary.tokens.clone(), Caller::new(&binary.base, Some(&root_token)));
-        let alice = person(&binary, "alice", &tokens);
+        let alice = binary.holder_of(&tokens["alice"]);
         let mut credentials = Vec::new();
         for _ in 0..OTHERS {
             let request = file(&alice, "tokens").await;
@@ -56,7 +56,7 @@ async fn t56_kill_9_just_after_a_signal_is_acknowledged_leaves_nothing_alive() {
 
         binary = place.start(database.port).await;
         let root = Caller::new(&binary.base, Some(&root_token));
-        let alice = person(&binary, "alice", &tokens);
+        let alice = binary.holder_of(&tokens["alice"]);
         for credential in &credentials {
             assert!(!is_active(&root, credential).await, "{} lives", credential.id);
         }

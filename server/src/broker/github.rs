@@ -20,12 +20,13 @@ use reqwest::{Method, Request, RequestBuilder};
 use serde_json::Value;
 
 use super::outside::{Answer, said};
+use super::settings::SettingsFault;
 use super::{Broker, BrokerError, Closed, Closing, Fields, Kept, KeptError, Name, Opening};
 use super::{Recall, Sought};
 use settings::Role;
 use token::{Record, Token};
 
-pub use settings::{GithubFault, GithubSettings};
+pub use settings::GithubSettings;
 
 /// How long a token lives.
 const LIFE: Span = Span::minutes(60);
@@ -44,11 +45,11 @@ impl Github {
     /// Set up like this. What it says of environment variables, `variable` knows.
     ///
     /// # Errors
-    /// [`GithubFault`].
+    /// [`SettingsFault`].
     pub fn new(
         settings: GithubSettings,
         variable: &dyn Fn(&str) -> Option<Secret>,
-    ) -> Result<Self, GithubFault> {
+    ) -> Result<Self, SettingsFault> {
         Ok(Self { target: settings.settled(variable)? })
     }
 }
@@ -56,7 +57,7 @@ impl Github {
 #[async_trait]
 impl Broker for Github {
     fn check(&self, sought: &Sought<'_>) -> Result<(), String> {
-        self.target.role(sought.role).map(drop)
+        self.target.roles.named(sought.role).map(drop)
     }
 
     fn recall(&self) -> Recall {
@@ -65,7 +66,7 @@ impl Broker for Github {
 
     async fn open(&self, opening: &Opening<'_>) -> Result<Fields, BrokerError> {
         let (name, kept, now) = (opening.name(), opening.kept(), opening.now());
-        let role = self.target.role(opening.role()).map_err(BrokerError::Refused)?;
+        let role = self.target.roles.named(opening.role()).map_err(BrokerError::Refused)?;
         let before = record(kept, name).await?;
         if let Some(token) = before.token.as_ref().filter(|token| token.lives(now)) {
             self.revoke(&token.secret, now).await?;

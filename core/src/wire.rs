@@ -22,6 +22,8 @@ mod ruling;
 pub(crate) mod signal;
 mod trusts;
 
+use std::collections::BTreeSet;
+
 pub use access::{Access, AccessList, Bootstrap, FreshAccess, NewAccess};
 pub use credential::{
     Credential, CredentialEntry, CredentialList, Heartbeat, Introspection, MintRequest, NotRevoked,
@@ -56,3 +58,21 @@ pub use signal::{
     signal_from_entry,
 };
 pub use trusts::{RulingTrust, RulingTrusts, TokenTrial, TokenTried, TrustVerdict};
+
+/// Any fault while reading, by its text: an event that does not read is corrupt, whatever the
+/// cause, and nobody acts on the difference.
+struct Unreadable(String);
+
+impl<E: std::error::Error> From<E> for Unreadable {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn read_set<T>(texts: &[String]) -> Result<BTreeSet<T>, Unreadable>
+where
+    T: std::str::FromStr + Ord,
+    T::Err: std::error::Error,
+{
+    Ok(texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
+}

@@ -480,6 +480,15 @@ pub enum Verdict {
     Deny,
 }
 
+impl From<Verdict> for request::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Approve => Self::Approve,
+            Verdict::Deny => Self::Deny,
+        }
+    }
+}
+
 /// Why something is canceled or revoked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,5 +1,7 @@
 //! What policy says: permit, require or refuse, with whom it asks and what a grant allows.
 
+pub(super) mod read;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;

@@ -80,12 +80,17 @@ impl Client {
     }
 
     /// The same over a connection that somebody else has made ready, for nobody in particular and
-    /// with nothing sent twice.
+    /// with nothing sent twice. An answer of more bytes than `largest` is none.
     ///
     /// # Errors
     /// As [`Client::new`].
-    pub fn over(http: HttpClient, url: Url, timeout: Duration) -> Result<Self, ClientError> {
-        Ok(Self { transport: Arc::new(Transport::over(http, url, timeout)?) })
+    pub fn over(
+        http: HttpClient,
+        url: Url,
+        timeout: Duration,
+        largest: usize,
+    ) -> Result<Self, ClientError> {
+        Ok(Self { transport: Arc::new(Transport::over(http, url, timeout, largest)?) })
     }
 
     /// The authority's base URL, without a slash at the end.

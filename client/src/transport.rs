@@ -27,6 +27,8 @@ pub(crate) struct Transport {
     presents: Presents,
     timeout: Duration,
     retry: Retry,
+    /// The largest answer that is read, whatever the call.
+    largest: usize,
 }
 
 /// What is presented with each call.
@@ -175,19 +177,20 @@ impl Transport {
             }
         };
         let base = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { http, base, presents, timeout, retry })
+        Ok(Self { http, base, presents, timeout, retry, largest: usize::MAX })
     }
 
     pub(crate) fn over(
         http: reqwest::Client,
         url: Url,
         timeout: Duration,
+        largest: usize,
     ) -> Result<Self, ClientError> {
         check_place(&url)?;
         let base = url.as_str().trim_end_matches('/').to_owned();
         let presents = Presents::Plain(TokenSource::Nothing);
         let retry = Retry { attempts: 1, max_wait: Duration::ZERO };
-        Ok(Self { http, base, presents, timeout, retry })
+        Ok(Self { http, base, presents, timeout, retry, largest })
     }
 
     pub(crate) fn base(&self) -> &str {
@@ -321,7 +324,7 @@ impl Transport {
         let wait = retry_after(&response);
         let nonce = response.headers().get("dpop-nonce").and_then(|nonce| nonce.to_str().ok());
         let nonce = nonce.map(str::to_owned);
-        let answer = read(&self.server(), response, call.most).await;
+        let answer = read(&self.server(), response, call.most.min(self.largest)).await;
         let (status, body) = answer.map_err(Failure::heard)?;
         if status.is_success() {
             return understand(self, status, &body).map_err(Failure::heard);

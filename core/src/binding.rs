@@ -6,6 +6,10 @@
 //! every claim of a closed list, compared byte for byte, and a claim that only one of them has is a
 //! difference too. Whoever has no such claims, such as a person, is bound by who they are.
 //!
+//! A run of HCP Terraform has two phases. Plans execute the code of providers and modules before
+//! anybody has looked at it, and with a token of the run in reach; so a plan may ask, and only the
+//! apply is given what was approved.
+//!
 //! Sources of the claims: GitHub, "OpenID Connect reference"; HashiCorp, "Workload identity tokens";
 //! GitLab, "ID token authentication"; Kubernetes, "Managing Service Accounts".
 
@@ -39,6 +43,13 @@ const RUN: [&str; 13] = [
 /// id of its own.
 const ATTEMPT: [&str; 2] = ["run_attempt", "job_id"];
 
+/// By which a run of HCP Terraform is told from everything else.
+const HCP_RUN: &str = "terraform_run_id";
+/// In which phase it is. It binds nothing: the plan asks for what the apply is given.
+const HCP_PHASE: &str = "terraform_run_phase";
+/// The phase that is given something.
+const APPLY: &str = "apply";
+
 /// What its issuer says of the run of a workload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Binding {
@@ -61,6 +72,35 @@ pub struct OtherRun {
     pub filed: Option<String>,
     /// What it is now.
     pub called: Option<String>,
+}
+
+/// The caller is a run of HCP Terraform that does not apply anything yet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this run may ask, and is given nothing before it applies: it came with {}, and what was approved \
+     is given with `{HCP_PHASE}` {APPLY} only; mint and fetch in the apply of the same run",
+    said(HCP_PHASE, .phase.as_deref())
+)]
+pub struct NotApplying {
+    /// The phase that its issuer says.
+    pub phase: Option<String>,
+}
+
+/// That the caller is at the point where what was approved is done. Only runs of HCP Terraform say
+/// where they are; of them, one that does not say it is taken for a plan.
+///
+/// # Errors
+/// [`NotApplying`].
+pub fn check_applying(by: &Principal) -> Result<(), NotApplying> {
+    let said = match by.kind {
+        PrincipalKind::Person => return Ok(()),
+        PrincipalKind::Workload => kept(&[HCP_RUN, HCP_PHASE], &by.claims),
+    };
+    let phase = said.get(HCP_PHASE);
+    match said.is_empty() || phase.is_some_and(|phase| phase == APPLY) {
+        true => Ok(()),
+        false => Err(NotApplying { phase: phase.cloned() }),
+    }
 }
 
 fn said(claim: &str, value: Option<&str>) -> String {
@@ -221,6 +261,35 @@ mod tests {
         let job = Binding::of(&workload(&[("job_id", "1")]));
         assert!(job.mark(Reuse::WithinAttempt).is_some());
         assert_eq!(job.mark(Reuse::WithinRun), None);
+    }
+
+    #[test]
+    fn t45_only_the_apply_of_a_run_of_hcp_terraform_is_given_anything() {
+        let run = ("terraform_run_id", "run-1");
+        let phase = |phase| ("terraform_run_phase", phase);
+        for fine in [vec![], vec![("run_id", "7")], vec![run, phase("apply")], vec![phase("apply")]]
+        {
+            assert_eq!(check_applying(&workload(&fine)), Ok(()), "{fine:?}");
+        }
+        for early in ["plan", "Apply", "apply ", "apply,plan", ""] {
+            let refused = Err(NotApplying { phase: Some(early.to_owned()) });
+            assert_eq!(check_applying(&workload(&[run, phase(early)])), refused);
+            assert_eq!(check_applying(&workload(&[phase(early)])), refused);
+        }
+        assert_eq!(check_applying(&workload(&[run])), Err(NotApplying { phase: None }));
+        let mut odd = workload(&[run]);
+        odd.claims.insert("terraform_run_phase".to_owned(), json!(["apply"]));
+        let refused = check_applying(&odd).unwrap_err().to_string();
+        assert!(
+            refused.contains("it came with `terraform_run_phase` [\\\"apply\\\"]"),
+            "{refused}"
+        );
+        let mut person = workload(&[run, phase("plan")]);
+        person.kind = PrincipalKind::Person;
+        assert_eq!(check_applying(&person), Ok(()));
+        // Both phases are one run.
+        let of = |at: &'static str| Binding::of(&workload(&[run, phase(at)]));
+        assert_eq!(of("plan").check(&of("apply"), Reuse::WithinAttempt), Ok(()));
     }
 
     #[test]

@@ -59,28 +59,7 @@ export PATH=$bin:$PATH
 # ------------------------------------------------------------------------------------------------
 step 'Starting the server on loopback, with its ledger in a temporary directory'
 
-: >"$work/announced"
-assent serve --dev --output json --listen 127.0.0.1:0 --data "$work/data" \
-    --policy "$here/policy" >"$work/announced" 2>"$work/server.log" &
-server=$!
-
-announced() { grep -q '"type":"listening"' "$work/announced"; }
-started() { announced || ! kill -0 "$server" 2>/dev/null; }
-if ! eventually 30 started || ! announced; then
-    cat "$work/server.log" >&2
-    fail 'the server did not start'
-fi
-
-# The value of FIELD in what was announced as TYPE, of NAME if one is given.
-told() {
-    grep "\"type\":\"$1\"" "$work/announced" | grep "\"name\":\"${3:-}" |
-        sed -n "s/.*\"$2\":\"\([^\"]*\)\".*/\1/p"
-}
-ASSENT_URL=$(sed -n 's/.*"type":"listening","url":"\([^"]*\)".*/\1/p' "$work/announced")
-ASSENT_TOKEN=$(told dev_token token alice)
-export ASSENT_URL ASSENT_TOKEN
-as() { ASSENT_TOKEN=$(told dev_token token "$1") "${@:2}"; }
-
+serve --policy "$here/policy"
 say "$ASSENT_URL, policy $here/policy"
 say 'alice asks; bob and carol are release-managers'
 

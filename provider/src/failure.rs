@@ -62,6 +62,10 @@ fn advice(error: &ClientError) -> &'static str {
             "An approval is good in the run that asked for it; plan and apply anew in this one, or have \
              the rule say `reuse_within_run` where a job is only tried again."
         }
+        (_, Some("not_applying")) => {
+            "HCP Terraform says of this run that it plans; what was approved is given to its apply \
+             only. Let the apply of this run mint."
+        }
         (ErrorKind::Usage, _) => "Correct the provider block.",
         (ErrorKind::Unreachable, _) => {
             "Check `url` in the provider block, or ASSENT_URL, and that the server is up."
@@ -175,6 +179,7 @@ mod tests {
             (answered(ErrorKind::Unauthorized, 403, "not_requester", &[]), "may not do that"),
             (answered(ErrorKind::Unauthorized, 403, "outside_trust", &[]), "`may_ask`"),
             (answered(ErrorKind::Unauthorized, 403, "other_run", &[]), "`reuse_within_run`"),
+            (answered(ErrorKind::Unauthorized, 403, "not_applying", &[]), "apply of this run"),
             (answered(ErrorKind::Unauthorized, 400, "invalid_grant", &[]), "has a trust for"),
             (answered(ErrorKind::Invalid, 400, "invalid_target", &[]), "`oidc.audience`"),
             (answered(ErrorKind::Protocol, 404, "no_such_path", &[]), "Update the server"),

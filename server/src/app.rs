@@ -61,7 +61,7 @@ use crate::keys::Keys;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
-use crate::rates::{Buckets, Rates, Stranger};
+use crate::rates::{Buckets, Lines, Rates, Stranger};
 use crate::sealing::Sealer;
 use crate::turns::Turns;
 use cached::Cached;
@@ -125,6 +125,10 @@ pub struct Authority {
     devices: devices::Devices,
     /// What strangers present at the token endpoint: of each, by the issuer they name if it is known.
     tokens: Buckets<(Stranger, Option<String>)>,
+    /// The same of security event tokens.
+    events: Buckets<(Stranger, Option<String>)>,
+    /// What is logged of those.
+    event_lines: Lines,
     authzen: Authzen,
     brokers: Brokers,
     sealer: Sealer,
@@ -258,6 +262,8 @@ impl Authority {
             doors: access::Doors::default(),
             devices: devices::Devices::new(Rates::default()),
             tokens: Buckets::new(Rates::default().tokens),
+            events: Buckets::new(Rates::default().events),
+            event_lines: Lines::new(Rates::default()),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             sealer: Sealer::default(),
@@ -291,7 +297,13 @@ impl Authority {
     /// The same, where strangers may do so much.
     #[must_use]
     pub fn with_rates(self, rates: Rates) -> Self {
-        Self { devices: devices::Devices::new(rates), tokens: Buckets::new(rates.tokens), ..self }
+        Self {
+            devices: devices::Devices::new(rates),
+            tokens: Buckets::new(rates.tokens),
+            events: Buckets::new(rates.events),
+            event_lines: Lines::new(rates),
+            ..self
+        }
     }
 
     /// The base URL, without a slash at the end. Also the issuer of credentials.

@@ -10,6 +10,7 @@ pub mod github;
 mod kept;
 mod outside;
 pub mod postgres;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::turns::Turns;
 pub use assent_core::request::Recall;
 pub use file::BrokersError;
 pub use kept::{Kept, KeptError};
+pub use settings::SettingsFault;
 
 /// One way to something real.
 #[async_trait]

@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use assent_core::time::{Span, Timestamp};
@@ -29,6 +30,12 @@ pub struct Rate {
 pub struct Rates {
     /// Present a token of an issuer, or poll with a device code: of each address and issuer.
     pub tokens: Rate,
+    /// Push a security event token: of each address and issuer.
+    pub events: Rate,
+    /// Have it written to the log why what they pushed was not taken: of each address.
+    pub lines: Rate,
+    /// The same, of all together.
+    pub all_lines: Rate,
     /// Begin to sign a program in: of each address.
     pub devices: Rate,
     /// Type a code that a program shows: of each person.
@@ -39,6 +46,9 @@ impl Default for Rates {
     fn default() -> Self {
         Self {
             tokens: Rate { burst: 500, each: Span::from_millis(20) },
+            events: Rate { burst: 500, each: Span::from_millis(20) },
+            lines: Rate { burst: 20, each: Span::seconds(6) },
+            all_lines: Rate { burst: 200, each: Span::from_millis(100) },
             devices: Rate { burst: 20, each: Span::seconds(6) },
             codes: Rate { burst: 10, each: Span::seconds(6) },
         }
@@ -58,6 +68,26 @@ impl Stranger {
                 IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
             }
             v4 @ IpAddr::V4(_) => v4,
+        }))
+    }
+}
+
+/// A block of addresses that one owner gets: a /24 of IPv4, a /48 of IPv6 (RFC 6177 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Block(Option<IpAddr>);
+
+impl Block {
+    /// Where this address is.
+    pub(crate) fn at(ip: Option<IpAddr>) -> Self {
+        Self(ip.map(|ip| match ip.to_canonical() {
+            IpAddr::V6(ip) => {
+                let [a, b, c, ..] = ip.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+            IpAddr::V4(ip) => {
+                let [a, b, c, _] = ip.octets();
+                IpAddr::V4(Ipv4Addr::new(a, b, c, 0))
+            }
         }))
     }
 }
@@ -96,6 +126,34 @@ impl<K: Eq + Hash> Buckets<K> {
         }
         held.insert(key, full_at);
         Ok(())
+    }
+}
+
+/// What is written to the log of what strangers send, which is as much as they like: some of each, and
+/// so much of all.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    each: Buckets<Stranger>,
+    all: Buckets<()>,
+    left_out: AtomicU64,
+}
+
+impl Lines {
+    pub(crate) fn new(rates: Rates) -> Self {
+        let (each, all) = (Buckets::new(rates.lines), Buckets::new(rates.all_lines));
+        Self { each, all, left_out: AtomicU64::new(0) }
+    }
+
+    /// Whether there is room for a line about this one; if so, how many were left out before it.
+    pub(crate) fn take(&self, stranger: Stranger, now: Timestamp) -> Option<u64> {
+        let room = self.each.take(stranger, now).and_then(|()| self.all.take((), now));
+        match room {
+            Ok(()) => Some(self.left_out.swap(0, Ordering::Relaxed)),
+            Err(_) => {
+                self.left_out.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
     }
 }
 
@@ -163,6 +221,19 @@ mod tests {
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn t68_strangers_fill_no_log_and_what_was_left_out_is_counted() {
+        let rate = |burst, each| Rate { burst, each: Span::from_millis(each) };
+        let (lines, all_lines) = (rate(2, 1_000), rate(3, 100));
+        let lines = Lines::new(Rates { lines, all_lines, ..Rates::default() });
+        let stranger = |n: u8| Stranger::at(Some([192, 0, 2, n].into()));
+        let told: Vec<_> = (0..5).map(|_| lines.take(stranger(1), at(0))).collect();
+        assert_eq!(told, [Some(0), Some(0), None, None, None]);
+        assert_eq!(lines.take(stranger(2), at(0)), Some(3), "another has room, and tells of it");
+        assert_eq!(lines.take(stranger(3), at(0)), None, "all together have none");
+        assert_eq!(lines.take(stranger(3), at(100)), Some(1));
     }
 
     #[test]

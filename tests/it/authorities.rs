@@ -3,6 +3,7 @@
 mod between;
 mod guide;
 mod killed;
+mod large;
 mod lying;
 mod refused;
 mod silent;

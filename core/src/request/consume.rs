@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::binding::OtherRun;
+use crate::binding::{NotApplying, OtherRun, check_applying};
 use crate::credential::KeyId;
 use crate::credential::dpop::{ProofError, Thumbprint};
 use crate::digest::Digest;
@@ -71,6 +71,9 @@ pub enum ConsumeError {
     /// The caller is the requester, but in another run.
     #[error(transparent)]
     OtherRun(#[from] OtherRun),
+    /// The caller's run plans still.
+    #[error(transparent)]
+    NotApplying(#[from] NotApplying),
     /// The rule names other audiences.
     #[error("`{audience}` is not an audience this grant allows; allowed are {allowed}")]
     Audience {
@@ -216,6 +219,7 @@ impl Request {
             return Err(ConsumeError::NotRequester(self.requester.id.clone()));
         }
         self.check_run(by)?;
+        check_applying(by)?;
         let State::Approved(approved) = &self.state else {
             return Err(ConsumeError::NotApproved { state: self.state.word() });
         };
@@ -326,7 +330,7 @@ impl Request {
 
     /// The grant of a use that was spent before, for a caller whose answer was lost: the same
     /// credential with the same end. `None` once it has ended, expired or been redeemed, and for
-    /// anybody but the requester in the same run.
+    /// anybody but the requester in the same run, where that is given anything.
     pub fn grant_again(
         &self,
         by: &Principal,
@@ -336,7 +340,8 @@ impl Request {
     ) -> Option<Grant> {
         let now = self.no_earlier(now);
         let issued = self.credential(credential)?;
-        let theirs = by.id == self.requester.id && self.check_run(by).is_ok();
+        let theirs =
+            by.id == self.requester.id && self.check_run(by).is_ok() && check_applying(by).is_ok();
         if !issued.awaits_token(now) || !theirs {
             return None;
         }

@@ -293,6 +293,7 @@ fn consume(error: &ConsumeError, text: String) -> ApiError {
         ConsumeError::TooLate { .. } => (S::CONFLICT, "too_late"),
         ConsumeError::NotRequester(_) => (S::FORBIDDEN, "not_requester"),
         ConsumeError::OtherRun(_) => (S::FORBIDDEN, "other_run"),
+        ConsumeError::NotApplying(_) => (S::FORBIDDEN, "not_applying"),
         ConsumeError::Audience { .. } => (S::FORBIDDEN, "audience_not_allowed"),
         ConsumeError::Unbound => (S::FORBIDDEN, "dpop_required"),
         ConsumeError::Broker { .. } => (S::FORBIDDEN, "broker_not_allowed"),

@@ -235,6 +235,7 @@ impl From<DeviceError> for Fault {
             DeviceError::Denied | DeviceError::Ended => fault("access_denied", &told),
             DeviceError::Over => fault("expired_token", &told),
             DeviceError::TooMany(wait) => too_many(wait, &told),
+            DeviceError::Full => Fault { wait: Some(60), ..unavailable(told) },
             DeviceError::App(error) => of_app(error),
         }
     }

@@ -12,6 +12,8 @@ use serde_json::json;
 use crate::api::error::ApiError;
 use crate::api::extract::{self, Change};
 use crate::app::{Authority, PushError};
+use crate::network::Peer;
+use crate::rates;
 
 /// RFC 8417 section 7.2.
 const EVENT_TOKEN: &str = "application/secevent+jwt";
@@ -33,10 +35,12 @@ pub(super) async fn tell(
 /// RFC 8935 section 2: acknowledged once it is durable, with nothing said. The token is its own proof
 /// of who sends it.
 async fn push(authority: &Authority, request: Request) -> Result<Response, Response> {
+    let peer = request.extensions().get::<Peer>().copied();
+    let network = authority.proxies().locate(peer, request.headers());
     let body = extract::body(request, authority).await;
     let body = body.map_err(IntoResponse::into_response)?;
     let text = std::str::from_utf8(&body).unwrap_or_default().trim_ascii();
-    match authority.take_event_token(text).await {
+    match authority.take_event_token(text, &network).await {
         Ok(()) => Ok(StatusCode::ACCEPTED.into_response()),
         Err(error) => Err(refusal(error)),
     }
@@ -50,6 +54,12 @@ fn refusal(error: PushError) -> Response {
         PushError::Key(_) => "invalid_key",
         PushError::Issuer => "invalid_issuer",
         PushError::Audience => "invalid_audience",
+        PushError::TooMany(wait) => {
+            // RFC 6585 section 4.
+            let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many", told);
+            let wait = HeaderValue::from(rates::seconds(wait));
+            return ([(header::RETRY_AFTER, wait)], error).into_response();
+        }
         PushError::Away => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             return ApiError::new(status, "issuer_away", told).into_response();

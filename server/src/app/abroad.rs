@@ -28,7 +28,7 @@ use crate::app::pauses::Pauses;
 use crate::app::{AppError, Authority, Caller, TRIES};
 use crate::ledger::Commit;
 pub(super) use partner::PartnerError;
-use partner::There;
+use partner::{Shown, There};
 
 /// How often it is looked whether something is to be done; what a request leads to is done at once.
 const EVERY: Duration = Duration::from_secs(1);
@@ -36,11 +36,18 @@ const EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait at most after a try that failed.
 const LONGEST_PAUSE: Span = Span::minutes(2);
-/// How many calls to partners are under way at once.
-const AT_ONCE: usize = 256;
+/// How many calls to one partner are under way at once. What it answers is held in memory, and however
+/// slow it is, it holds up no other.
+const AT_ONCE: usize = 32;
 
 /// One thing to be done at a partner.
 type Task = (RequestId, String, Errand);
+
+/// What is to be done, and at which partner: by its name in policy.
+type Due = (Task, String);
+
+/// What is to be done now, with how many others at the same partner.
+type Begun = (Task, usize);
 
 /// What is known of partners beyond the ledger. It can be lost: then everything is tried at once.
 #[derive(Debug, Default)]
@@ -51,7 +58,10 @@ pub(super) struct Errands {
 
 #[derive(Debug)]
 struct Known {
-    under_way: HashSet<Task>,
+    under_way: HashMap<Task, String>,
+    /// When each was begun last, in the order of their beginnings.
+    begun: HashMap<Task, u64>,
+    beginnings: u64,
     pauses: Pauses<Task>,
     /// What stands in the way, for people.
     problems: HashMap<(RequestId, String), String>,
@@ -62,7 +72,9 @@ struct Known {
 impl Default for Known {
     fn default() -> Self {
         Self {
-            under_way: HashSet::new(),
+            under_way: HashMap::new(),
+            begun: HashMap::new(),
+            beginnings: 0,
             pauses: Pauses::new(LONGEST_PAUSE),
             problems: HashMap::new(),
             tokens: HashMap::new(),
@@ -80,12 +92,31 @@ impl Errands {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the task is to be begun now; if so, it is under way from here on.
-    fn begin(&self, task: &Task, now: Timestamp) -> bool {
+    /// What of this is to be begun now; it is under way from here on. Where a partner has no place for
+    /// all of it, first comes what was not begun for longest.
+    fn begin(&self, mut due: Vec<Due>, now: Timestamp) -> Vec<Begun> {
         let mut known = self.known();
-        !known.pauses.is_pausing(task, now)
-            && known.under_way.len() < AT_ONCE
-            && known.under_way.insert(task.clone())
+        let Known { under_way, begun, beginnings, pauses, .. } = &mut *known;
+        let still: HashSet<&Task> = due.iter().map(|(task, _)| task).collect();
+        begun.retain(|task, _| still.contains(task));
+        due.sort_by_key(|(task, _)| begun.get(task).copied());
+        let mut asked: HashMap<&str, usize> = HashMap::new();
+        due.iter().for_each(|(_, partner)| *asked.entry(partner).or_default() += 1);
+        let mut busy: HashMap<String, usize> = HashMap::new();
+        under_way.values().for_each(|partner| *busy.entry(partner.clone()).or_default() += 1);
+        let mut now_begun = Vec::new();
+        for (task, partner) in &due {
+            let busy = busy.entry(partner.clone()).or_default();
+            if pauses.is_pausing(task, now) || *busy >= AT_ONCE || under_way.contains_key(task) {
+                continue;
+            }
+            *busy += 1;
+            *beginnings += 1;
+            begun.insert(task.clone(), *beginnings);
+            under_way.insert(task.clone(), partner.clone());
+            now_begun.push((task.clone(), asked.get(partner.as_str()).copied().unwrap_or(1)));
+        }
+        now_begun
     }
 
     /// Notes how a try ended.
@@ -116,9 +147,9 @@ impl Authority {
         loop {
             match self.to_run().await {
                 Ok(due) => {
-                    for task in due {
+                    for (task, crowd) in due {
                         let authority = Arc::clone(&self);
-                        tasks.spawn(async move { authority.run(task, PATIENCE).await });
+                        tasks.spawn(async move { authority.run(task, patience(crowd)).await });
                     }
                 }
                 Err(error) => tracing::warn!(%error, "errands at partners could not be looked for"),
@@ -140,7 +171,7 @@ impl Authority {
     pub async fn run_errands(&self) -> Result<usize, AppError> {
         let due = self.to_run().await?;
         let count = due.len();
-        for task in due {
+        for (task, _) in due {
             self.run(task, Duration::ZERO).await;
         }
         Ok(count)
@@ -153,21 +184,22 @@ impl Authority {
         all.map(|((_, stage), problem)| (stage.clone(), problem.clone())).collect()
     }
 
-    async fn to_run(&self) -> Result<Vec<Task>, AppError> {
-        let mut tasks = Vec::new();
+    async fn to_run(&self) -> Result<Vec<Begun>, AppError> {
+        let mut due = Vec::new();
         for id in self.ledger.errands().await? {
             // One that cannot be read does not keep the others waiting.
             match self.current(id).await {
                 Ok(request) => {
-                    let now = self.clock.now();
-                    let all = request.errands(now).into_iter();
-                    let all = all.map(|(stage, errand)| (id, stage, errand));
-                    tasks.extend(all.filter(|task| self.errands.begin(task, now)));
+                    for (stage, errand) in request.errands(self.clock.now()) {
+                        let mut asked = request.partnered().filter(|(one, _)| one.name == stage);
+                        let Some((_, elsewhere)) = asked.next() else { continue };
+                        due.push(((id, stage, errand), elsewhere.authority.clone()));
+                    }
                 }
                 Err(error) => tracing::warn!(%id, %error, "an errand could not be looked up"),
             }
         }
-        Ok(tasks)
+        Ok(self.errands.begin(due, self.clock.now()))
     }
 
     async fn run(&self, task: Task, patience: Duration) {
@@ -216,12 +248,14 @@ impl Authority {
         let there = self.there(request, stage, &self.base).await?;
         let question = request.question(stage, &self.base).ok_or(PartnerError::Unlisted)?;
         let filing = wire::Filing { intent: (&question).into(), reattach: true };
-        let filed = there.client.file(&filing, &there.key("file")).await?;
-        if filed.digest != question.digest().to_string() {
-            return Err(PartnerError::OtherAnswer("it took another question than was asked"));
-        }
-        let other = |_| PartnerError::OtherAnswer("its request has no id of ours");
-        let theirs: RequestId = filed.id.parse().map_err(other)?;
+        let theirs: RequestId = {
+            let filed = there.client.file(&filing, &there.key("file")).await?;
+            if filed.digest != question.digest().to_string() {
+                return Err(PartnerError::OtherAnswer("it took another question than was asked"));
+            }
+            let other = |_| PartnerError::OtherAnswer("its request has no id of ours");
+            filed.id.parse().map_err(other)?
+        };
         self.record(request.id(), |request, now| {
             request.asked_elsewhere(stage, &self.base, theirs, now)
         })
@@ -246,7 +280,7 @@ impl Authority {
                     settled => return settled,
                 }
             }
-            _ => there.ending(&shown),
+            _ => shown.ending,
         };
         self.record(request.id(), |request, now| {
             request.denied_elsewhere(stage, refused.clone(), now)
@@ -261,13 +295,13 @@ impl Authority {
         request: &Request,
         stage: &str,
         abroad: &Abroad,
-        shown: &wire::Request,
+        shown: &Shown,
     ) -> Result<(), PartnerError> {
         let audience = abroad.ours.clone();
         let wanted = wire::MintRequest { audience, ..wire::MintRequest::default() };
         let theirs = abroad.request.to_string();
         let given = there.client.mint(&theirs, &wanted, &there.key("mint")).await;
-        let given = given.map_err(|error| {
+        let token = given.map(|given| given.token).map_err(|error| {
             // Somebody there has spent it, or it was given once and lost: it will not be given again.
             let over = matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid);
             match over && shown.state == "consumed" {
@@ -278,7 +312,7 @@ impl Authority {
                 false => error.into(),
             }
         })?;
-        let evidence = self.evidence(&there.partner, given.token).await?;
+        let evidence = self.evidence(&there.partner, token).await?;
         for _ in 0..TRIES {
             let current = self.current(request.id()).await?;
             let (members, now) = (&self.membership(), self.clock.now());
@@ -318,11 +352,11 @@ impl Authority {
     ) -> Result<(), PartnerError> {
         let abroad = request.abroad(stage).ok_or(PartnerError::Unlisted)?;
         let there = self.there(request, stage, &abroad.ours).await?;
-        let shown = there.look(abroad, patience, |shown| !is_withdrawn(abroad, shown)).await?;
-        if !is_withdrawn(abroad, &shown) {
+        let shown = there.look(abroad, patience, |shown| !shown.is_withdrawn).await?;
+        if !shown.is_withdrawn {
             return self.rest(patience).await;
         }
-        let reason = there.ending(&shown);
+        let reason = shown.ending;
         self.record(request.id(), |request, now| {
             request.withdrawn_elsewhere(stage, reason.clone(), now)
         })
@@ -395,8 +429,8 @@ impl Authority {
             };
             let there = there.map_err(away)?;
             let shown = there.look(abroad, Duration::ZERO, |_| false).await.map_err(away)?;
-            if is_withdrawn(abroad, &shown) {
-                let reason = there.ending(&shown);
+            if shown.is_withdrawn {
+                let reason = shown.ending;
                 let withdrawn = self.record(request.id(), |request, now| {
                     request.withdrawn_elsewhere(&name, reason.clone(), now)
                 });
@@ -408,11 +442,14 @@ impl Authority {
     }
 }
 
-/// Whether what was approved there was taken back: the grant, or the credential that endorses.
-fn is_withdrawn(abroad: &Abroad, shown: &wire::Request) -> bool {
-    let credential = abroad.endorsement.as_ref().map(|e| e.credential.to_string());
-    let mine = shown.credentials.iter().find(|status| Some(&status.id) == credential.as_ref());
-    shown.state == "revoked" || mine.is_none_or(|status| status.status == "revoked")
+/// How long one look waits where so many are to be taken at the same partner: each has its turn about
+/// as often, however many they are.
+fn patience(crowd: usize) -> Duration {
+    let (crowd, places) = (u32::try_from(crowd), u32::try_from(AT_ONCE));
+    match (crowd, places) {
+        (Ok(crowd), Ok(places)) if crowd > places => PATIENCE * places / crowd,
+        _ => PATIENCE,
+    }
 }
 
 /// A key for one call about one stage, the same however often it is sent.
@@ -422,4 +459,61 @@ fn call_key(request: RequestId, stage: &str, call: &str) -> Digest {
     let parts: Vec<&[u8]> =
         parts.iter().flat_map(|part| [part.as_bytes(), b"\0".as_slice()]).collect();
     Digest::of_parts(&parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn due(partner: &str, all: std::ops::Range<u8>) -> Vec<Due> {
+        let task = |n| (RequestId::from_bytes([n; 16]), "owners".to_owned(), Errand::Await);
+        all.map(|n| (task(n), partner.to_owned())).collect()
+    }
+
+    fn numbers(begun: &[Begun]) -> Vec<u8> {
+        let number = |id: &RequestId| (0..=255).find(|n| *id == RequestId::from_bytes([*n; 16]));
+        begun.iter().map(|((id, ..), _)| number(id).unwrap()).collect()
+    }
+
+    #[test]
+    fn t61_a_partner_that_answers_nothing_has_so_many_calls_and_others_have_theirs() {
+        let errands = Errands::default();
+        let all = || [due("slow", 0..100), due("quick", 100..103)].concat();
+        let begun = errands.begin(all(), at(0));
+        let expected: Vec<u8> = (0..AT_ONCE as u8).chain(100..103).collect();
+        assert_eq!(numbers(&begun), expected);
+        assert!(errands.begin(all(), at(0)).is_empty(), "all of it is under way, or has no place");
+        begun.iter().skip(AT_ONCE).for_each(|(task, _)| errands.ended(task, None, at(0)));
+        assert_eq!(numbers(&errands.begin(all(), at(0))), [100, 101, 102]);
+    }
+
+    #[test]
+    fn everything_at_a_partner_has_its_turn_and_none_twice_before_the_others() {
+        let errands = Errands::default();
+        let mut seen = Vec::new();
+        for _ in 0..5 {
+            let begun = errands.begin(due("busy", 0..100), at(0));
+            begun.iter().for_each(|(task, _)| errands.ended(task, None, at(0)));
+            seen.extend(numbers(&begun));
+        }
+        let wanted: Vec<u8> = (0..100).chain(0..60).collect();
+        assert_eq!(seen, wanted);
+        // What failed pauses, and what is no longer due is forgotten.
+        let (task, _) = due("busy", 60..61).remove(0);
+        errands.begin(due("busy", 60..61), at(0));
+        errands.ended(&task, Some("away".to_owned()), at(0));
+        assert!(errands.begin(due("busy", 60..61), at(0)).is_empty());
+        assert_eq!(numbers(&errands.begin(due("busy", 60..61), at(1))), [60]);
+        assert_eq!(errands.known().begun.len(), 1);
+    }
+
+    #[test]
+    fn who_waits_with_many_waits_less() {
+        let waits: Vec<u64> = [1, 32, 64, 320].map(|crowd| patience(crowd).as_secs()).into();
+        assert_eq!(waits, [20, 20, 10, 2]);
+    }
 }

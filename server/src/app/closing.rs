@@ -1,17 +1,16 @@
 //! Closing what brokers opened. The record says what may exist outside; whoever is away when it is
 //! to be closed is asked again until it is gone, and keeps nobody else waiting.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use assent_core::id::{CredentialId, RequestId};
 use assent_core::request::{Issued, Step};
 use assent_core::time::{Span, Timestamp};
 use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt as _};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
 
 use crate::app::pauses::Pauses;
 use crate::app::{AppError, Authority, TRIES};
@@ -22,6 +21,8 @@ use crate::ledger::Commit;
 const EVERY: Duration = Duration::from_secs(1);
 /// How long to wait at most after a try that failed.
 const LONGEST_PAUSE: Span = Span::minutes(5);
+/// How long a broker that was away is not tried with anything else.
+const AWAY: Span = Span::seconds(1);
 /// How many closings of one broker are under way at once.
 const AT_ONCE: usize = 4;
 
@@ -29,12 +30,37 @@ const AT_ONCE: usize = 4;
 #[derive(Debug)]
 pub(super) struct Closings {
     ended: Notify,
-    pauses: Mutex<Pauses<CredentialId>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    under_way: HashSet<CredentialId>,
+    pauses: Pauses<CredentialId>,
+    brokers: HashMap<String, Way>,
 }
 
 impl Default for Closings {
     fn default() -> Self {
-        Self { ended: Notify::new(), pauses: Mutex::new(Pauses::new(LONGEST_PAUSE)) }
+        let known = Known {
+            under_way: HashSet::new(),
+            pauses: Pauses::new(LONGEST_PAUSE),
+            brokers: HashMap::new(),
+        };
+        Self { ended: Notify::new(), known: Mutex::new(known) }
+    }
+}
+
+/// The way to one broker.
+#[derive(Debug)]
+struct Way {
+    places: Arc<Semaphore>,
+    away_until: Option<Timestamp>,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(AT_ONCE)), away_until: None }
     }
 }
 
@@ -44,13 +70,39 @@ impl Closings {
         self.ended.notify_one();
     }
 
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this is to be begun; if so, it is under way from here on.
+    fn begin(&self, id: CredentialId) -> bool {
+        self.known().under_way.insert(id)
+    }
+
+    fn places(&self, broker: &str) -> Arc<Semaphore> {
+        let mut known = self.known();
+        Arc::clone(&known.brokers.entry(broker.to_owned()).or_default().places)
+    }
+
     fn pauses(&self, id: CredentialId, now: Timestamp) -> bool {
-        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).is_pausing(&id, now)
+        self.known().pauses.is_pausing(&id, now)
+    }
+
+    fn is_away(&self, broker: &str, now: Timestamp) -> bool {
+        let known = self.known();
+        let until = known.brokers.get(broker).and_then(|way| way.away_until);
+        until.is_some_and(|until| now < until)
+    }
+
+    /// Nobody else tries at once what has just failed.
+    fn away(&self, broker: &str, now: Timestamp) {
+        let mut known = self.known();
+        known.brokers.entry(broker.to_owned()).or_default().away_until = Some(now.plus(AWAY));
     }
 
     /// Notes how a try ended.
     fn tried(&self, id: CredentialId, done: bool, now: Timestamp) {
-        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        let pauses = &mut self.known().pauses;
         match done {
             true => pauses.done(&id),
             false => pauses.failed(id, now),
@@ -58,43 +110,72 @@ impl Closings {
     }
 }
 
-/// What one broker has to close, longest due first.
-type ToClose = BTreeMap<String, Vec<(RequestId, CredentialId)>>;
+/// What a broker has to close.
+#[derive(Clone, Debug)]
+struct Due {
+    broker: String,
+    request: RequestId,
+    credential: CredentialId,
+}
+
+/// A closing that was begun, until this is dropped: however it ends, it can be begun again.
+struct UnderWay {
+    authority: Arc<Authority>,
+    due: Due,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.authority.closings.known().under_way.remove(&self.due.credential);
+    }
+}
 
 impl Authority {
-    /// Closes until the server stops. What is under way then is found again by the next start.
-    pub async fn close_until_closing(&self) {
-        let work = async {
-            loop {
-                if let Err(error) = self.close_due().await {
+    /// Closes until the server stops. What is under way then is found again by the next start. What
+    /// one broker takes its time for keeps nothing open at another: each closing is on its own, and
+    /// waits only for those of its broker.
+    pub async fn close_until_closing(self: Arc<Self>) {
+        let mut tasks = JoinSet::new();
+        loop {
+            match self.to_close().await {
+                Ok(all) => {
+                    for due in all.into_iter().filter(|due| self.closings.begin(due.credential)) {
+                        let one = UnderWay { authority: Arc::clone(&self), due };
+                        tasks.spawn(async move { one.authority.close_in_turn(&one.due).await });
+                    }
+                }
+                Err(error) => {
                     tracing::warn!(%error, "what brokers opened could not be looked for");
                 }
-                tokio::select! {
-                    () = self.closings.ended.notified() => {}
-                    () = tokio::time::sleep(EVERY) => {}
+            }
+            while let Some(ended) = tasks.try_join_next() {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a closing broke off; it is begun again");
                 }
             }
-        };
-        tokio::select! {
-            () = work => {}
-            () = self.closing.cancelled() => {}
+            tokio::select! {
+                () = self.closings.ended.notified() => {}
+                () = tokio::time::sleep(EVERY) => {}
+                () = self.closing.cancelled() => return,
+            }
         }
     }
 
-    /// Tries to close everything whose time has come, once; says how much was closed. Each broker
-    /// works through its own, beside the others.
+    /// Tries to close everything whose time has come, once, and waits for all of it; says how much
+    /// was closed.
     ///
     /// # Errors
     /// [`AppError::Ledger`].
     pub async fn close_due(&self) -> Result<usize, AppError> {
-        let work = self.to_close().await?;
-        let closed = work.into_iter().map(|(broker, all)| self.close_all(broker, all));
-        Ok(join_all(closed).await.into_iter().sum())
+        let all = self.to_close().await?;
+        let closed = join_all(all.iter().map(|due| self.close_in_turn(due))).await;
+        Ok(closed.into_iter().filter(|closed| *closed).count())
     }
 
-    async fn to_close(&self) -> Result<ToClose, AppError> {
+    /// Longest due first.
+    async fn to_close(&self) -> Result<Vec<Due>, AppError> {
         let now = self.clock.now();
-        let mut work = ToClose::new();
+        let mut all = Vec::new();
         for id in self.ledger.closings(now).await? {
             // One that cannot be read does not keep the others open.
             match self.current(id).await {
@@ -104,37 +185,35 @@ impl Authority {
                         if self.closings.pauses(issued.id, now) {
                             continue;
                         }
-                        work.entry(brokered.broker.clone()).or_default().push((id, issued.id));
+                        let broker = brokered.broker.clone();
+                        all.push(Due { broker, request: id, credential: issued.id });
                     }
                 }
                 Err(error) => tracing::warn!(%id, %error, "a closing could not be looked up"),
             }
         }
-        Ok(work)
+        Ok(all)
     }
 
-    /// Some at once, so that one that takes long keeps no other open. Where a broker is away for one
-    /// it is away for all: the others wait for the next round.
-    async fn close_all(&self, broker: String, all: Vec<(RequestId, CredentialId)>) -> usize {
-        let away = AtomicBool::new(false);
-        let (broker, away) = (&broker, &away);
-        let each = all.into_iter().map(|(request, credential)| async move {
-            if away.load(Ordering::Relaxed) {
-                return 0;
-            }
-            let done = self.close_one(broker, request, credential).await;
-            self.closings.tried(credential, done.is_ok(), self.clock.now());
-            let Err(problem) = done else { return 1 };
-            tracing::warn!(broker, %request, %credential, %problem, "not closed yet");
-            if matches!(problem, Unclosed::Broker(BrokerError::Away(_))) {
-                away.store(true, Ordering::Relaxed);
-            }
-            0
-        });
-        stream::iter(each)
-            .buffer_unordered(AT_ONCE)
-            .fold(0, |sum, one| async move { sum + one })
-            .await
+    /// Closes it once its broker has a place for it; says whether it did. A broker closes some at
+    /// once, so that one that takes long keeps no other open. Where it is away for one it is away for
+    /// all: the others wait for the next look.
+    async fn close_in_turn(&self, due: &Due) -> bool {
+        let Due { broker, request, credential } = due;
+        let Ok(_place) = self.closings.places(broker).acquire_owned().await else { return false };
+        let now = self.clock.now();
+        if self.closings.is_away(broker, now) || self.closings.pauses(*credential, now) {
+            return false;
+        }
+        let done = self.close_one(broker, *request, *credential).await;
+        let now = self.clock.now();
+        self.closings.tried(*credential, done.is_ok(), now);
+        let Err(problem) = done else { return true };
+        tracing::warn!(broker, %request, %credential, %problem, "not closed yet");
+        if matches!(problem, Unclosed::Broker(BrokerError::Away(_))) {
+            self.closings.away(broker, now);
+        }
+        false
     }
 
     async fn close_one(
@@ -204,6 +283,23 @@ enum Unclosed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_under_way_is_not_begun_again() {
+        let closings = Closings::default();
+        let id = CredentialId::from_bytes([1; 16]);
+        assert!(closings.begin(id) && !closings.begin(id));
+        assert!(closings.begin(CredentialId::from_bytes([2; 16])));
+    }
+
+    #[test]
+    fn a_broker_that_is_away_is_away_for_a_moment_and_no_other_is() {
+        let closings = Closings::default();
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        closings.away("slow", at(0));
+        assert!(closings.is_away("slow", at(0)) && !closings.is_away("slow", at(1)));
+        assert!(!closings.is_away("quick", at(0)));
+    }
 
     #[test]
     fn a_pause_doubles_until_it_is_long_and_ends_with_success() {

@@ -1,6 +1,7 @@
 //! Minting, looking at, redeeming and taking back credentials.
 
 use assent_core::access::Purpose;
+use assent_core::binding::check_applying;
 use assent_core::credential::dpop::{Shown, Thumbprint};
 use assent_core::credential::{Assertion, Claims, KeyId, Minted, Secret, Verifier};
 use assent_core::digest::Digest;
@@ -143,6 +144,7 @@ impl Authority {
         let request = self.current(call.request).await?;
         self.check_scope(caller, request.intent())?;
         request.check_run(caller.principal()).map_err(ConsumeError::from)?;
+        check_applying(caller.principal()).map_err(ConsumeError::from)?;
         self.check_partners(caller, &request).await?;
         let now = self.clock.now();
         let members = &self.membership();

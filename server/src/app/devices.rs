@@ -1,6 +1,9 @@
 //! Programs that a person lets in by their browser (RFC 8628).
 //!
 //! What waits is in memory alone: a restart closes every door. Only digests of the secrets are held.
+//! There are so many places; where all are held, those with most make room.
+
+mod room;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -38,7 +41,10 @@ pub(super) struct Devices {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// No such code.
-    #[error("this device code is not known here: it was used, or the server was started anew")]
+    #[error(
+        "this device code is not known here: it was used, it gave way to others, or the server was \
+         started anew; start again"
+    )]
     Unknown,
     /// Nobody has said anything yet.
     #[error("nobody has answered yet")]
@@ -58,6 +64,12 @@ pub enum DeviceError {
     /// Too often, from one place.
     #[error("too many calls from your address")]
     TooMany(Span),
+    /// All places are held, and nowhere more of them than where the caller is.
+    #[error(
+        "{MOST} programs wait to be let in, and nowhere more than in your network; try again in a \
+         minute"
+    )]
+    Full,
     /// As of any use case.
     #[error(transparent)]
     App(#[from] AppError),
@@ -115,10 +127,10 @@ fn secret_digest(secret: &Secret) -> Digest {
 }
 
 impl Authority {
-    /// A program begins to wait.
+    /// A program begins to wait. Where all places are held, it takes that of another.
     ///
     /// # Errors
-    /// [`DeviceError::TooMany`]; [`AppError::Busy`] where too many wait already.
+    /// [`DeviceError::TooMany`]; [`DeviceError::Full`] where nobody has to give way to it.
     pub fn begin_device(&self, network: &Network) -> Result<DeviceAuthorization, DeviceError> {
         let now = self.clock.now();
         let stranger = Stranger::at(network.ip);
@@ -127,12 +139,23 @@ impl Authority {
         let mut waiting = self.devices.waiting();
         waiting.retain(|_, attempt| !attempt.is_forgotten(now));
         if waiting.len() >= MOST {
-            return Err(AppError::Busy.into());
+            // Only while there is room is anybody told that it is over.
+            waiting.retain(|_, attempt| attempt.check_open(now) != Err(DecideError::Over));
         }
+        let gives_way = match waiting.len() {
+            ..MOST => None,
+            _ => {
+                let found = room::who_gives_way(&waiting, network.ip, now);
+                Some(found.ok_or(DeviceError::Full)?)
+            }
+        };
         for _ in 0..DRAWS {
             let Some(code) = self.chance.user_code().map_err(AppError::from)? else { continue };
             if waiting.contains_key(&code) {
                 continue;
+            }
+            if let Some(other) = gives_way {
+                waiting.remove(&other);
             }
             waiting.insert(code, Attempt::new(secret_digest(&secret), network.ip, now));
             return Ok(DeviceAuthorization {

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use assent_core::binding::check_applying;
 use assent_core::request::{ConsumeError, Request, Step};
 use assent_core::wire;
 
@@ -43,6 +44,7 @@ impl Authority {
             return Err(ConsumeError::NotRequester(owner.clone()).into());
         }
         request.check_run(caller.principal()).map_err(ConsumeError::from)?;
+        check_applying(caller.principal()).map_err(ConsumeError::from)?;
         let now = self.clock.now();
         let issued = request.credential(credential).filter(|issued| issued.is_live(now));
         let issued = issued.ok_or(AppError::CredentialOver)?;

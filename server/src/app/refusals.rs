@@ -50,7 +50,7 @@ impl Attempt {
 /// What kind of refusal it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
-    /// Somebody else's, or another run's.
+    /// Somebody else's, another run's, or another phase's of the run.
     NotTheirs,
     /// Theirs, but not so or not now.
     NotNow,
@@ -180,6 +180,7 @@ fn consume(error: &ConsumeError) -> (&'static str, Why) {
     match error {
         ConsumeError::NotRequester(_) => ("not_requester", Why::NotTheirs),
         ConsumeError::OtherRun(_) => ("other_run", Why::NotTheirs),
+        ConsumeError::NotApplying(_) => ("not_applying", Why::NotTheirs),
         ConsumeError::NotApproved { .. } => ("not_approved", Why::NotNow),
         ConsumeError::TooLate { .. } => ("too_late", Why::NotNow),
         ConsumeError::Audience { .. } => ("audience_not_allowed", Why::NotNow),

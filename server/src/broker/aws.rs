@@ -24,11 +24,12 @@ use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
 use super::outside::word;
+use super::settings::SettingsFault;
 use super::{Broker, BrokerError, Closed, Closing, Fields, Opening, Recall, Sought};
 use session::Facts;
 use settings::Role;
 
-pub use settings::{AwsFault, AwsSettings};
+pub use settings::AwsSettings;
 
 /// For how long the token is good by which the authority calls AWS.
 const ASSERTED: Span = Span::minutes(5);
@@ -48,8 +49,8 @@ impl Aws {
     /// Set up like this.
     ///
     /// # Errors
-    /// [`AwsFault`].
-    pub fn new(settings: AwsSettings) -> Result<Self, AwsFault> {
+    /// [`SettingsFault`].
+    pub fn new(settings: AwsSettings) -> Result<Self, SettingsFault> {
         let target = settings.settled()?;
         let sts = call::client(&target);
         Ok(Self { target, sts })
@@ -59,7 +60,7 @@ impl Aws {
 #[async_trait]
 impl Broker for Aws {
     fn check(&self, sought: &Sought<'_>) -> Result<(), String> {
-        let role = self.target.role(sought.role)?;
+        let role = self.target.roles.named(sought.role)?;
         let facts = Facts::sought(sought.intent);
         role.policy.filled(&facts, Timestamp::from_millis(0)).map(drop)
     }
@@ -70,7 +71,7 @@ impl Broker for Aws {
 
     async fn open(&self, opening: &Opening<'_>) -> Result<Fields, BrokerError> {
         let grant = opening.grant();
-        let role = self.target.role(opening.role()).map_err(BrokerError::Refused)?;
+        let role = self.target.roles.named(opening.role()).map_err(BrokerError::Refused)?;
         let until = opening.until();
         let policy = role.policy.filled(&Facts::granted(grant), until);
         let policy = policy.map_err(BrokerError::Refused)?;

@@ -2,8 +2,8 @@
 //! permissions, and revoked when the credential ends.
 //!
 //! Only who has a token can revoke it, so it is kept, sealed, until then. That one is asked for is
-//! kept before it is asked for: where the answer is lost, nobody has that token, and it is told
-//! until when it may exist. GitHub ends every token after an hour.
+//! kept before it is asked for: where the answer is lost, or is a failure of GitHub's own, nobody has
+//! that token, and it is told until when it may exist. GitHub ends every token after an hour.
 //!
 //! What is called: GitHub REST API, *Create an installation access token for an app*, *Revoke an
 //! installation access token*, *Get the authenticated app*; *Generating a JSON Web Token (JWT) for a
@@ -20,12 +20,13 @@ use reqwest::{Method, Request, RequestBuilder};
 use serde_json::Value;
 
 use super::outside::{Answer, said};
+use super::settings::SettingsFault;
 use super::{Broker, BrokerError, Closed, Closing, Fields, Kept, KeptError, Name, Opening};
 use super::{Recall, Sought};
 use settings::Role;
 use token::{Record, Token};
 
-pub use settings::{GithubFault, GithubSettings};
+pub use settings::GithubSettings;
 
 /// How long a token lives.
 const LIFE: Span = Span::minutes(60);
@@ -44,11 +45,11 @@ impl Github {
     /// Set up like this. What it says of environment variables, `variable` knows.
     ///
     /// # Errors
-    /// [`GithubFault`].
+    /// [`SettingsFault`].
     pub fn new(
         settings: GithubSettings,
         variable: &dyn Fn(&str) -> Option<Secret>,
-    ) -> Result<Self, GithubFault> {
+    ) -> Result<Self, SettingsFault> {
         Ok(Self { target: settings.settled(variable)? })
     }
 }
@@ -56,7 +57,7 @@ impl Github {
 #[async_trait]
 impl Broker for Github {
     fn check(&self, sought: &Sought<'_>) -> Result<(), String> {
-        self.target.role(sought.role).map(drop)
+        self.target.roles.named(sought.role).map(drop)
     }
 
     fn recall(&self) -> Recall {
@@ -65,7 +66,7 @@ impl Broker for Github {
 
     async fn open(&self, opening: &Opening<'_>) -> Result<Fields, BrokerError> {
         let (name, kept, now) = (opening.name(), opening.kept(), opening.now());
-        let role = self.target.role(opening.role()).map_err(BrokerError::Refused)?;
+        let role = self.target.roles.named(opening.role()).map_err(BrokerError::Refused)?;
         let before = record(kept, name).await?;
         if let Some(token) = before.token.as_ref().filter(|token| token.lives(now)) {
             self.revoke(&token.secret, now).await?;
@@ -74,10 +75,15 @@ impl Broker for Github {
         let may_live = now.plus(LIFE).plus(LEEWAY);
         keep(kept, name, &lost(Some(may_live))).await?;
         let answer = self.ask(role, now).await?;
-        if answer.status != 201 {
-            // Nothing was made.
-            keep(kept, name, &lost(before.lost_until)).await?;
-            return Err(refusal("no token was made", &answer));
+        match answer.status {
+            201 => {}
+            // It was not taken, so nothing was made.
+            400..=499 => {
+                keep(kept, name, &lost(before.lost_until)).await?;
+                return Err(refusal("no token was made", &answer));
+            }
+            // Whoever fails, or answers otherwise, may have made one before.
+            _ => return Err(refusal("whether a token was made is not known", &answer)),
         }
         let token = match Token::of(&answer, role, now, may_live) {
             Ok(token) => token,

@@ -159,7 +159,10 @@ async fn a_role_is_asked_for_approved_used_and_worth_nothing_after_its_end() {
     let (end, before) = (second(&credential.expires_at), "2027-01-15T08:09:59Z");
     assert!(session.may("ec2:StopInstances", "arn:aws:ec2:::i-1", before));
     assert!(!session.may("ec2:StopInstances", "arn:aws:ec2:::i-1", &end), "it works after its end");
-    assert!(!session.may("sts:AssumeRole", "arn:aws:iam::1:role/x", before), "another role");
+    for other in ["AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot"] {
+        let other = format!("sts:{other}");
+        assert!(!session.may(&other, "arn:aws:iam::1:role/x", before), "{other}");
+    }
     assert_eq!(fields["access_key_id"], "ASIA0000000000000001");
     assert!(fields["secret_access_key"].starts_with("canary/"));
     assert_eq!(fields["region"], "eu-central-1");

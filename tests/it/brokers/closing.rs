@@ -7,7 +7,8 @@ use assent_core::time::Span;
 use assent_server::policy::Source;
 
 use super::database::{Database, Session};
-use super::{POLICY, World, brokers, brokers_yaml, open};
+use super::proxy::{Proxy, Stop};
+use super::{POLICY, World, brokers, brokers_yaml, file, open, wanted};
 use crate::support::{Server, Setup, documents, fresh_key};
 
 #[tokio::test]
@@ -87,6 +88,40 @@ async fn a_database_that_is_away_is_tried_again_and_keeps_nobody_waiting() {
     assert_eq!(world.close().await, 1);
     assert_eq!(world.brokered(&request).await.status, "closed");
     assert!(world.database.roles().is_empty());
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_its_time_keeps_nothing_open_at_another() {
+    let database = Database::start().await;
+    // It opens, and stops in the middle of every closing.
+    let slow = Proxy::start(database.port, Stop::Before("'-infinity'")).await;
+    let more = format!(
+        "  billing-db: {{type: postgres, host: 127.0.0.1, port: {}, database: orders, \
+         username: assent_broker, password_env: BROKER_PASSWORD, roles: [orders_reader]}}",
+        slow.port
+    );
+    let server = Server::set_up(Setup {
+        source: Source::Given(documents(POLICY)),
+        brokers: brokers(&brokers_yaml(database.port, &more)),
+        ..Setup::default()
+    })
+    .await;
+    let alice = server.person("alice").await;
+    let (held, quick) = (file(&alice, "other").await, file(&alice, "free").await);
+    alice.client.mint(&held.id, &wanted("billing-db"), &fresh_key()).await.unwrap();
+    let credential = open(&alice, &quick).await.unwrap();
+    let session = database.session(&credential.fields).await.unwrap();
+    let closer = tokio::spawn(server.authority.clone().close_until_closing());
+    alice.client.complete(&held.id, &fresh_key()).await.unwrap();
+    slow.stopped().await;
+    alice.client.complete(&quick.id, &fresh_key()).await.unwrap();
+    session.end().await;
+    let shown = alice.client.request(&held.id).await.unwrap();
+    let brokered = shown.credentials[0].brokered.clone().unwrap();
+    assert_eq!(brokered.status, "closing");
+    assert_eq!(brokered.problem, None, "the slow one was waited for until it failed");
+    server.stop().await;
+    closer.await.unwrap();
 }
 
 #[tokio::test]

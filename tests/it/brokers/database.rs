@@ -219,6 +219,11 @@ impl Session {
         Ok(first.unwrap_or_default())
     }
 
+    /// Until the server ends it.
+    pub(crate) async fn end(self) {
+        self.driving.await.unwrap();
+    }
+
     /// Whether the server has ended it.
     pub(crate) async fn ended(self) -> bool {
         self.client.simple_query("SELECT 1").await.is_err() && self.driving.await.is_ok()

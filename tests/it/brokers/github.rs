@@ -261,6 +261,34 @@ async fn what_github_answers_is_taken_only_if_it_was_asked_for() {
     assert_eq!(world.brokered(&request).await.status, "closed");
 }
 
+/// GitHub may fail after it has made a token, and nobody else can tell.
+#[tokio::test]
+async fn t56_what_github_fails_at_may_exist_and_what_it_refuses_does_not() {
+    for (status, made, wanted) in [
+        (500, true, "outlives"),
+        (502, true, "outlives"),
+        (504, true, "outlives"),
+        (200, true, "outlives"),
+        (403, false, "closed"),
+        (422, false, "closed"),
+    ] {
+        let world = World::start().await;
+        let reply = message(status, "Something is wrong");
+        let ways = if made { Ways::Lying(reply) } else { Ways::Saying(reply) };
+        world.github.stand_in.behave(ways);
+        let request = world.file("free").await;
+        assert!(open(&world.alice, &request).await.is_err());
+        assert_eq!(!world.github.good().is_empty(), made, "{status}");
+        world.github.stand_in.behave(Ways::Honest);
+        world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
+        world.close().await;
+        assert_eq!(world.brokered(&request).await.status, wanted, "{status}");
+        world.server.time().pass(Span::minutes(66));
+        world.close().await;
+        assert_eq!(world.brokered(&request).await.status, "closed", "{status}");
+    }
+}
+
 #[tokio::test]
 async fn t66_no_token_of_github_is_kept_in_the_clear_or_logged() {
     let folder = tempfile::tempdir().unwrap();

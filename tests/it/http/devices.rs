@@ -1,10 +1,13 @@
 //! Programs that people let in by their browsers (RFC 8628): codes, verdicts, and who is not let in.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use assent_client::Secret;
+use assent_core::policy::situation::Network;
 use assent_core::time::Span;
+use assent_server::app::DeviceError;
 use assent_server::network::Proxies;
 use assent_server::rates::{Rate, Rates};
 use serde_json::{Value, json};
@@ -528,6 +531,51 @@ async fn t68_who_begins_too_often_is_asked_to_wait() {
     from("203.0.113.10").await.is(200);
     server.time().pass(Span::seconds(6));
     from("203.0.113.9").await.is(200);
+}
+
+/// A program that begins at this address.
+fn begun_at(server: &Server, ip: [u8; 4]) -> Result<Begun, DeviceError> {
+    let network = Network { ip: Some(IpAddr::from(ip)), country: None };
+    let given = server.authority.begin_device(&network)?;
+    Ok(Begun { device_code: given.device_code, user_code: given.user_code })
+}
+
+/// Strangers at this many addresses, each in a block of its own, begin as often as they may.
+fn flood(server: &Server, addresses: u8) -> usize {
+    let begins = |n| (0..20).filter(|_| begun_at(server, [203, 0, n, 9]).is_ok()).count();
+    (0..addresses).map(begins).sum()
+}
+
+#[tokio::test]
+async fn t68_strangers_who_hold_every_place_keep_nobody_elsewhere_out() {
+    let server = Server::start().await;
+    let before = begun(&server).await;
+    assert!(flood(&server, 205) > 4_000);
+    // Who is there stays, and a person elsewhere gets in, also while the flood goes on.
+    told(&polled(&server, &before.device_code).await, "authorization_pending");
+    let begun = begun_at(&server, [198, 51, 100, 7]).unwrap();
+    server.time().pass(Span::minutes(2));
+    flood(&server, 20);
+    let bob = Browser::of(&server, "bob").await;
+    bob.answers(&begun.user_code, "approve").await.is(200);
+    server.time().pass(Span::minutes(2));
+    flood(&server, 20);
+    polled(&server, &begun.device_code).await.is(200);
+}
+
+#[tokio::test]
+async fn t68_where_most_wait_others_of_that_network_are_told_so_and_what_is_over_makes_room() {
+    let server = Server::start().await;
+    for _ in 0..2 {
+        // One block holds every place, at as many addresses as it has.
+        (0..=255).for_each(|n| (0..16).for_each(|_| drop(begun_at(&server, [203, 0, 113, n]))));
+        let told = begun_at(&server, [203, 0, 113, 9]).err().unwrap();
+        assert!(matches!(told, DeviceError::Full), "{told}");
+        assert!(told.to_string().contains("your network"), "{told}");
+        begun_at(&server, [203, 0, 112, 9]).unwrap();
+        server.time().pass(Span::minutes(10));
+        begun_at(&server, [203, 0, 113, 9]).unwrap();
+    }
 }
 
 #[tokio::test]

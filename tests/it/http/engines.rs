@@ -231,7 +231,13 @@ async fn contained(root: &Caller, alice: &Caller, cases: Vec<Case>) -> usize {
 
 /// Whatever is written to it, kept.
 #[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Tape(Arc<Mutex<Vec<u8>>>);
+
+impl Tape {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Tape {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -275,7 +281,7 @@ async fn an_engine_that_fails_is_in_the_log_on_one_short_line() {
     let alice = server.person("alice").await;
     let refused = alice.client.file(&filing("calm", "r"), &fresh_key()).await.unwrap();
     assert_eq!(refused.state, "denied");
-    let log = String::from_utf8(tape.0.lock().unwrap().clone()).unwrap();
+    let log = tape.text();
     let line = log.lines().find(|line| line.contains("an engine gave no answer")).unwrap();
     let said = "rule=\"calm\" reason=\"it broke\\nERROR forged xxx";
     assert!(line.contains("WARN") && line.contains(said), "{line}");

@@ -93,7 +93,7 @@ fn token(issuer: &Issuer, kind: &str, more: Value) -> String {
         "hcp" => json!({
             "sub": "organization:acme:project:p:workspace:orders:run_phase:apply",
             "terraform_organization_id": "org-1", "terraform_workspace_id": "ws-1",
-            "terraform_run_id": "run-1", "terraform_run_phase": "plan",
+            "terraform_run_id": "run-1", "terraform_run_phase": "apply",
             "terraform_full_workspace": "organization:acme:project:p:workspace:orders",
         }),
         "gitlab" => json!({
@@ -336,9 +336,43 @@ async fn t03_a_grant_of_one_run_is_not_used_by_another() {
         only_its_own_run(kind, other.clone(), false, "").await;
         only_its_own_run(kind, other, false, ", reuse_within_run: true").await;
     }
-    // The phases of one run are one run.
-    let phase = json!({"terraform_run_phase": "apply"});
-    only_its_own_run("hcp", phase, true, "").await;
+}
+
+#[tokio::test]
+async fn t45_a_plan_of_hcp_terraform_asks_and_only_the_apply_of_its_run_is_given_anything() {
+    let issuer = Issuer::start().await;
+    let server = ruled_by(&rules(&issuer, ", uses: 2"), None).await;
+    let bob = server.person("bob").await;
+    let phase = |phase: &str| json!({"terraform_run_phase": phase});
+    let planning = run(&server, &issuer, "hcp", phase("plan")).await;
+    let applying = run(&server, &issuer, "hcp", phase("apply")).await;
+    let (plan, key, again) = (plan(1_000), fresh_key(), fresh_key());
+    let request = file(&planning, "production", &plan).await;
+    planning.client.send_plan(&request.id, plan.clone()).await.unwrap();
+    approve(&bob, &request).await.unwrap();
+    let wanted = wire::MintRequest { audience: "aws".to_owned(), ..Default::default() };
+    let code = |error: assent_client::ClientError| error.code().map(str::to_owned);
+    let early = Some("not_applying".to_owned());
+    let error = planning.client.mint(&request.id, &wanted, &fresh_key()).await.unwrap_err();
+    assert!(error.to_string().contains("`terraform_run_phase` plan"), "{error}");
+    assert_eq!(code(error), early);
+    assert_eq!(refused(&planning, &request.id).await, "not_applying");
+    let begun = planning.client.begin(&request.id, &fresh_key()).await;
+    assert_eq!(code(begun.unwrap_err()), early);
+    let told = refusals(&bob).await;
+    for attempt in ["mint", "fetch_plan", "begin"] {
+        said(&told, attempt, "not_applying");
+    }
+    // The apply of the same run is, and what it was given is not given again to the plan.
+    assert_eq!(applying.client.fetch_plan(&request.id, &key).await.unwrap(), plan);
+    let lost = planning.client.fetch_plan(&request.id, &key).await.unwrap_err();
+    assert_eq!(code(lost), early);
+    let credential = applying.client.mint(&request.id, &wanted, &again).await.unwrap();
+    let lost = planning.client.mint(&request.id, &wanted, &again).await.unwrap_err();
+    assert_eq!(code(lost), early);
+    let held = planning.client.heartbeat(&credential.id).await.unwrap_err();
+    assert_eq!(code(held), early);
+    planning.client.complete(&request.id, &fresh_key()).await.unwrap();
 }
 
 #[tokio::test]

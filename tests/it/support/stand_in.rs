@@ -2,6 +2,7 @@
 //! misbehaves.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -89,7 +90,15 @@ impl StandIn {
     pub(crate) async fn start(
         service: impl Fn(Asked) -> Answering + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), service).await
+    }
+
+    /// In the place of somebody else.
+    pub(crate) async fn start_at(
+        place: SocketAddr,
+        service: impl Fn(Asked) -> Answering + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(place).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let inside = Arc::new(Inside {
             ways: Mutex::new(Ways::Honest),

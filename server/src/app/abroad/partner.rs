@@ -21,6 +21,11 @@ use crate::issuers::{FetchError, IssuerError};
 
 /// How long one call may take, beside what it waits for.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer that is read. The context of a question has at most 64 KiB and holds all that is
+/// asked about; the rest of it repeats that, but for three entries of its target
+/// ([`assent_core::endorsement::Question`]). So an honest answer shows twice that, and has as much
+/// again for what people there say: sixty reviews of the longest.
+const LARGEST: usize = 256 * 1024;
 /// How long before its end an access token is not used any more.
 const MARGIN: Span = Span::seconds(30);
 /// The longest text that is taken over from there.
@@ -93,6 +98,17 @@ pub(super) struct There {
     ours: String,
 }
 
+/// What is kept of an answer about a request there: little, whatever else came.
+pub(super) struct Shown {
+    /// The word for its state.
+    pub(super) state: String,
+    /// How it ended, in one line.
+    pub(super) ending: String,
+    /// Whether what was approved there was taken back: the grant, or the credential that endorses.
+    pub(super) is_withdrawn: bool,
+    version: u64,
+}
+
 impl Authority {
     /// The partner that reviews the stage, and a connection to it.
     pub(super) async fn there(
@@ -108,7 +124,7 @@ impl Authority {
         let partner = partner.filter(|partner| partner.is(elsewhere));
         let partner = partner.ok_or(PartnerError::Unlisted)?.clone();
         let (url, http) = self.issuers.way_to(partner.issuer())?;
-        let client = Client::over(http, url, TIMEOUT)?;
+        let client = Client::over(http, url, TIMEOUT, LARGEST)?;
         let place = (request.id(), stage.to_owned());
         let now = self.clock.now();
         let kept = self.errands.known().tokens.get(&place).cloned();
@@ -161,7 +177,7 @@ impl Authority {
         token: &Secret,
     ) -> Result<bool, PartnerError> {
         let (url, http) = self.issuers.way_to(partner.issuer())?;
-        let client = Client::over(http, url, TIMEOUT)?;
+        let client = Client::over(http, url, TIMEOUT, LARGEST)?;
         let digest = Digest::of(token.expose().as_bytes());
         let given = self.introduced(&client, partner, digest, vec![CALLER.to_owned()]).await?;
         Ok(client.with_token(given.token).introspect(token).await?.active)
@@ -180,28 +196,39 @@ impl There {
         &self,
         abroad: &Abroad,
         patience: Duration,
-        is_dull: impl Fn(&wire::Request) -> bool,
-    ) -> Result<wire::Request, PartnerError> {
+        is_dull: impl Fn(&Shown) -> bool,
+    ) -> Result<Shown, PartnerError> {
         let id = abroad.request.to_string();
-        let mut shown = self.client.request(&id).await?;
-        if !patience.is_zero() && is_dull(&shown) {
-            shown = self.client.wait(&id, shown.version, patience).await?;
+        let shown = self.shown(abroad, &self.client.request(&id).await?)?;
+        if patience.is_zero() || !is_dull(&shown) {
+            return Ok(shown);
         }
-        if shown.id != id || shown.digest != abroad.digest.to_string() {
-            return Err(PartnerError::OtherAnswer("it shows another request than was asked for"));
-        }
-        Ok(shown)
+        self.shown(abroad, &self.client.wait(&id, shown.version, patience).await?)
     }
 
-    /// How it ended there, in one line.
-    pub(super) fn ending(&self, shown: &wire::Request) -> String {
-        let ending = shown.ending.as_ref();
+    fn shown(&self, abroad: &Abroad, request: &wire::Request) -> Result<Shown, PartnerError> {
+        let is_asked = request.id == abroad.request.to_string();
+        if !is_asked || request.digest != abroad.digest.to_string() {
+            return Err(PartnerError::OtherAnswer("it shows another request than was asked for"));
+        }
+        let ending = request.ending.as_ref();
         let by = ending.and_then(|ending| ending.by.as_deref());
         let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
         let reason = ending.map(|ending| ending.reason.as_str()).unwrap_or_default();
-        let text = format!("{} at `{}`{by}: {reason}", shown.state, self.name);
-        let fits = |c: &char| is_visible(*c);
-        text.chars().filter(fits).take(LONGEST_REASON).collect()
+        let line = format!("{} at `{}`{by}: {reason}", request.state, self.name);
+        let short = |text: &str| -> String {
+            text.chars().filter(|c| is_visible(*c)).take(LONGEST_REASON).collect()
+        };
+        let credential = abroad.endorsement.as_ref().map(|e| e.credential.to_string());
+        let mut all = request.credentials.iter();
+        let endorsing = all.find(|status| Some(&status.id) == credential.as_ref());
+        Ok(Shown {
+            is_withdrawn: request.state == "revoked"
+                || endorsing.is_none_or(|status| status.status == "revoked"),
+            state: short(&request.state),
+            ending: short(&line),
+            version: request.version,
+        })
     }
 
     /// Ends there what nothing depends on any more.

@@ -1,19 +1,22 @@
 //! Security event tokens as they are pushed (RFC 8935): believed if a transmitter that policy lists
 //! signed them for us, and heard once.
 //!
-//! As with tokens to exchange, nothing is fetched for anybody who is not listed. A token that was heard
+//! As with tokens to exchange, nothing is fetched for anybody who is not listed, and strangers may have
+//! only so many checked, and told of in the log. A token that was heard
 //! before is acknowledged again and does nothing (RFC 8935 section 2).
 
 use assent_core::id::SignalId;
+use assent_core::policy::situation::Network;
 use assent_core::signal::event_token::{Outcome, Told, Untold};
 use assent_core::signal::source::Transmitter;
 use assent_core::signal::{Says, Signal, Teller};
-use assent_core::time::Timestamp;
+use assent_core::time::{Span, Timestamp};
 use assent_core::token::{TokenError, UnverifiedToken, VerifiedEvent};
 use serde_json::{Value, json};
 
 use crate::app::{AppError, Authority};
 use crate::ledger::{Hearing, Spent};
+use crate::rates::Stranger;
 
 /// Why a security event token is not taken: the error codes of RFC 8935 section 2.4.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,9 @@ pub enum PushError {
     /// `invalid_audience`.
     #[error("it is not for the audience that policy states, and for nobody else")]
     Audience,
+    /// Too often, from one place.
+    #[error("too many security event tokens from your address; send it again later")]
+    TooMany(Span),
     /// The transmitter's keys are not to be had now.
     #[error("the transmitter's keys are not to be had; send it again")]
     Away,
@@ -43,18 +49,29 @@ impl Authority {
     ///
     /// # Errors
     /// [`PushError`]; nothing was heard then.
-    pub async fn take_event_token(&self, text: &str) -> Result<(), PushError> {
-        let taken = self.take(text).await;
-        if let Err(error) = &taken {
-            // Whatever anybody sends ends here.
-            tracing::info!(reason = %error, "a security event token was not taken");
+    pub async fn take_event_token(&self, text: &str, network: &Network) -> Result<(), PushError> {
+        let (stranger, now) = (Stranger::at(network.ip), self.clock.now());
+        let policy = self.policy();
+        let token = UnverifiedToken::read_event_token(text);
+        // Only issuers that are listed, or whoever makes names up would never run out of buckets.
+        let issuer = token.as_ref().ok().map(UnverifiedToken::unverified_issuer);
+        let issuer = issuer.filter(|issuer| policy.transmitters().any(|t| t.issuer == *issuer));
+        let key = (stranger, issuer.map(str::to_owned));
+        self.events.take(key, now).map_err(PushError::TooMany)?;
+        let taken = match token {
+            Ok(token) => self.take(&token).await,
+            Err(error) => Err(PushError::Request(error.to_string())),
+        };
+        // Whatever anybody sends ends here.
+        if let Err(error) = &taken
+            && let Some(left_out) = self.event_lines.take(stranger, now)
+        {
+            tracing::info!(reason = %error, left_out, "a security event token was not taken");
         }
         taken
     }
 
-    async fn take(&self, text: &str) -> Result<(), PushError> {
-        let token = UnverifiedToken::read_event_token(text);
-        let token = token.map_err(|error| PushError::Request(error.to_string()))?;
+    async fn take(&self, token: &UnverifiedToken) -> Result<(), PushError> {
         let policy = self.policy();
         let of_issuer = |one: &&Transmitter| one.issuer == token.unverified_issuer();
         let mut of_issuer = policy.transmitters().filter(of_issuer).peekable();

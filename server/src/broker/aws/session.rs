@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 const LONGEST: usize = 2048;
 /// The only language of policies there is.
 const VERSION: &str = "2012-10-17";
+/// Everything that makes a session of somebody else of this one: of a role, and of the root of a member
+/// account (`sts:AssumeRoot`).
+const ASSUMING: &str = "sts:Assume*";
 /// How the ids of our own statements begin.
 const OURS: &str = "Assent";
 
@@ -119,7 +122,7 @@ impl SessionPolicy {
         }));
         if !self.may_chain {
             statements.push(json!({
-                "Sid": format!("{OURS}Role"), "Effect": "Deny", "Action": "sts:AssumeRole*",
+                "Sid": format!("{OURS}Role"), "Effect": "Deny", "Action": ASSUMING,
                 "Resource": "*",
             }));
         }
@@ -244,11 +247,25 @@ mod tests {
              "Resource": "arn:aws:s3:::orders-eu.1/req_1/${aws:userid}"},
             {"Sid": "AssentEnd", "Effect": "Deny", "Action": "*", "Resource": "*",
              "Condition": {"DateGreaterThanEquals": {"aws:CurrentTime": "2027-01-15T08:00:00Z"}}},
-            {"Sid": "AssentRole", "Effect": "Deny", "Action": "sts:AssumeRole*", "Resource": "*"},
+            {"Sid": "AssentRole", "Effect": "Deny", "Action": "sts:Assume*", "Resource": "*"},
         ]});
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), wanted);
         let whole = SessionPolicy::whole(true).filled(&facts(&target), end()).unwrap();
         assert!(whole.contains("AssentEnd") && !whole.contains("AssentRole"), "{whole}");
+    }
+
+    #[test]
+    fn nothing_that_sts_can_assume_outlives_the_end() {
+        let (start, _) = ASSUMING.split_once('*').unwrap();
+        // STS API Reference, all actions that answer the credentials of somebody else.
+        let all = ["AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot"];
+        assert!(all.iter().all(|one| format!("sts:{one}").starts_with(start)));
+        let whole = SessionPolicy::whole(false).filled(&facts(&BTreeMap::new()), end()).unwrap();
+        let whole: Value = serde_json::from_str(&whole).unwrap();
+        let all = whole["Statement"].as_array().unwrap();
+        let denied = all.iter().find(|one| one["Sid"] == "AssentRole").unwrap();
+        assert_eq!((&denied["Effect"], &denied["Action"]), (&json!("Deny"), &json!(ASSUMING)));
+        assert!(denied.get("Condition").is_none());
     }
 
     #[test]

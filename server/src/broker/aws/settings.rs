@@ -14,23 +14,12 @@ use url::Url;
 use super::SHORTEST;
 use super::session::SessionPolicy;
 use crate::broker::outside::{Outside, address};
+use crate::broker::settings::{Roles, SettingsFault, bad};
 
 /// The longest session of any role (STS API Reference, `DurationSeconds`).
 const LONGEST: Span = Span::hours(12);
 /// How many managed session policies there may be (STS API Reference, `PolicyArns`).
 const MANAGED: usize = 10;
-
-/// What is wrong with the settings of an AWS broker.
-#[derive(Debug, thiserror::Error)]
-#[error("`{field}`: {problem}")]
-pub struct AwsFault {
-    field: String,
-    problem: String,
-}
-
-fn bad(field: impl Into<String>, problem: impl ToString) -> AwsFault {
-    AwsFault { field: field.into(), problem: problem.to_string() }
-}
 
 /// As it is written in a file of brokers.
 #[derive(Debug, Deserialize)]
@@ -88,7 +77,7 @@ pub(super) struct Target {
     pub(super) endpoint: Option<Url>,
     pub(super) audience: String,
     pub(super) outside: Outside,
-    roles: BTreeMap<String, Role>,
+    pub(super) roles: Roles<Role>,
 }
 
 /// A role that may be granted.
@@ -102,7 +91,7 @@ pub(super) struct Role {
 
 impl AwsSettings {
     /// As they can be used, or what is wrong with them.
-    pub(super) fn settled(self) -> Result<Target, AwsFault> {
+    pub(super) fn settled(self) -> Result<Target, SettingsFault> {
         let is_region = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !(1..=32).contains(&self.region.len()) || !self.region.chars().all(is_region) {
             return Err(bad("region", "name a region, such as eu-central-1"));
@@ -115,21 +104,14 @@ impl AwsSettings {
         }
         let outside = Outside::believing(self.ca_file.as_deref());
         let outside = outside.map_err(|problem| bad("ca_file", problem))?;
-        if self.roles.is_empty() {
-            return Err(bad("roles", "name at least one role that may be granted"));
-        }
-        let roles = self.roles.into_iter().map(|(name, role)| {
-            let role = role.settled(&format!("roles.{name}"))?;
-            Ok((name, role))
-        });
-        let roles = roles.collect::<Result<_, AwsFault>>()?;
+        let roles = Roles::settled(self.roles, RoleSettings::settled)?;
         let (region, audience) = (self.region, self.audience);
         Ok(Target { region, endpoint, audience, outside, roles })
     }
 }
 
 impl RoleSettings {
-    fn settled(self, place: &str) -> Result<Role, AwsFault> {
+    fn settled(self, place: &str) -> Result<Role, SettingsFault> {
         let field = |name: &str| format!("{place}.{name}");
         let arn = self.arn.parse().map_err(|problem| bad(field("arn"), problem))?;
         let max_session = match self.max_session.map(|text| text.parse::<Span>()).transpose() {
@@ -169,20 +151,6 @@ impl RoleSettings {
 fn in_file(path: &Path) -> Result<Value, String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     assent_core::canonical::parse(&bytes).map_err(|problem| problem.to_string())
-}
-
-impl Target {
-    /// The role that the rules name; the only one, where they name none.
-    pub(super) fn role(&self, named: Option<&str>) -> Result<&Role, String> {
-        let mut all = self.roles.values();
-        match (named, all.next(), all.next()) {
-            (Some(name), ..) => self.roles.get(name).ok_or_else(|| {
-                format!("the rules name the role `{name}`, which it does not grant")
-            }),
-            (None, Some(role), None) => Ok(role),
-            (None, ..) => Err("it grants several roles, and the rules name none".to_owned()),
-        }
-    }
 }
 
 impl Role {

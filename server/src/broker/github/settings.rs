@@ -10,21 +10,10 @@ use url::Url;
 
 use super::app::App;
 use crate::broker::outside::{Outside, address};
+use crate::broker::settings::{Roles, SettingsFault, bad};
 
 /// To how many repositories a token may be narrowed: the answer has each of them whole.
 const REPOSITORIES: usize = 100;
-
-/// What is wrong with the settings of a GitHub broker.
-#[derive(Debug, thiserror::Error)]
-#[error("`{field}`: {problem}")]
-pub struct GithubFault {
-    field: String,
-    problem: String,
-}
-
-fn bad(field: impl Into<String>, problem: impl ToString) -> GithubFault {
-    GithubFault { field: field.into(), problem: problem.to_string() }
-}
 
 /// As it is written in a file of brokers.
 #[derive(Debug, Deserialize)]
@@ -104,7 +93,7 @@ pub(super) struct Target {
     pub(super) installation: u64,
     pub(super) app: App,
     pub(super) outside: Outside,
-    roles: BTreeMap<String, Role>,
+    pub(super) roles: Roles<Role>,
 }
 
 /// What a token may do.
@@ -119,7 +108,7 @@ impl GithubSettings {
     pub(super) fn settled(
         self,
         variable: &dyn Fn(&str) -> Option<Secret>,
-    ) -> Result<Target, GithubFault> {
+    ) -> Result<Target, SettingsFault> {
         let api = address(&self.api_url).map_err(|problem| bad("api_url", problem))?;
         let host = host(&api).ok_or_else(|| bad("api_url", "it names no host"))?;
         let outside = Outside::believing(self.ca_file.as_deref());
@@ -145,21 +134,14 @@ impl GithubSettings {
         };
         let app = key.and_then(|key| App::new(self.app, key.expose().as_bytes()));
         let app = app.map_err(|problem| bad(field, problem))?;
-        if self.roles.is_empty() {
-            return Err(bad("roles", "name at least one role that may be granted"));
-        }
-        let roles = self.roles.into_iter().map(|(name, role)| {
-            let role = role.settled(&format!("roles.{name}"))?;
-            Ok((name, role))
-        });
-        let roles = roles.collect::<Result<_, GithubFault>>()?;
+        let roles = Roles::settled(self.roles, RoleSettings::settled)?;
         let api = api.as_str().trim_end_matches('/').to_owned();
         Ok(Target { api, host, installation: self.installation, app, outside, roles })
     }
 }
 
 impl RoleSettings {
-    fn settled(self, place: &str) -> Result<Role, GithubFault> {
+    fn settled(self, place: &str) -> Result<Role, SettingsFault> {
         let Self { repositories, permissions } = self;
         let field = |name: &str| format!("{place}.{name}");
         if let Repositories::Of(ids) = &repositories
@@ -177,20 +159,6 @@ impl RoleSettings {
             return Err(bad(field("permissions"), problem));
         }
         Ok(Role { repositories, permissions })
-    }
-}
-
-impl Target {
-    /// The role that the rules name; the only one, where they name none.
-    pub(super) fn role(&self, named: Option<&str>) -> Result<&Role, String> {
-        let mut all = self.roles.values();
-        match (named, all.next(), all.next()) {
-            (Some(name), ..) => self.roles.get(name).ok_or_else(|| {
-                format!("the rules name the role `{name}`, which it does not grant")
-            }),
-            (None, Some(role), None) => Ok(role),
-            (None, ..) => Err("it grants several roles, and the rules name none".to_owned()),
-        }
     }
 }
 

@@ -2,13 +2,18 @@
 
 use assent_core::time::Span;
 use assent_server::issuers::Reach;
+use assent_server::network::Proxies;
 use assent_server::policy::Source;
+use assent_server::rates::{Rate, Rates};
 use serde_json::{Value, json};
 
+use crate::http::engines::Tape;
 use crate::support::{
-    Answer, Caller, Issuer, Manner, Server, Setup, documents, filing, fresh_key, mint,
+    Answer, Caller, Issuer, Manner, Server, Setup, documents, filing, fresh_key, mint, sent,
 };
 
+/// RFC 8417 section 7.2.
+const KIND: &str = "application/secevent+jwt";
 const NOW: i64 = 1_800_000_000;
 const AUDIENCE: &str = "https://assent.example.com/events";
 const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type";
@@ -24,11 +29,15 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        Self::speaking_of("").await
+        Self::set_up("", Setup::default()).await
     }
 
     /// Where the transmitter speaks of the people of this issuer besides its own.
     async fn speaking_of(more: &str) -> Self {
+        Self::set_up(more, Setup::default()).await
+    }
+
+    async fn set_up(more: &str, setup: Setup) -> Self {
         let issuer = Issuer::start().await;
         let text = format!(
             "
@@ -53,7 +62,7 @@ transmitters:
         );
         let (source, reach) =
             (Source::Given(documents(&text)), Reach { loopback: true, ..Reach::default() });
-        let server = Server::set_up(Setup { source, reach, ..Setup::default() }).await;
+        let server = Server::set_up(Setup { source, reach, ..setup }).await;
         let (root, alice) = (server.administrator().await, server.person("alice").await);
         Self { server, issuer, root, alice }
     }
@@ -85,10 +94,9 @@ transmitters:
     }
 
     async fn push(&self, token: &str) -> Answer {
-        let kind = "application/secevent+jwt";
         let key = fresh_key();
         let stranger = self.server.stranger();
-        stranger.post_bytes(key.as_str(), "/v1/signals", kind, token.as_bytes().to_vec()).await
+        stranger.post_bytes(key.as_str(), "/v1/signals", KIND, token.as_bytes().to_vec()).await
     }
 
     async fn refused(&self, what: &str, token: &str, err: &str) {
@@ -135,6 +143,57 @@ async fn a_disabled_account_ends_what_is_live_and_an_enabled_one_acts_again() {
     assert!(signal.get("by").is_none());
     world.push(&world.told(&format!("{RISC}/account-enabled"), json!({}))).await.is(202);
     world.alice.get("/v1/whoami").await.is(200);
+}
+
+#[tokio::test]
+async fn t68_who_pushes_too_often_is_asked_to_wait_and_nobody_else_is() {
+    let events = Rate { burst: 3, each: Span::seconds(6) };
+    let proxies = Proxies::new(vec!["127.0.0.0/8".parse().unwrap()], None);
+    let rates = Rates { events, ..Rates::default() };
+    let world = World::set_up("", Setup { rates, proxies, ..Setup::default() }).await;
+    let from = async |ip: &str, token: &str| {
+        let call = world.server.stranger().call("POST", "/v1/signals");
+        let call = call.header("x-forwarded-for", ip).header("content-type", KIND);
+        sent(call.body(token.to_owned())).await
+    };
+    let elsewhere = Issuer::start().await;
+    let other = elsewhere.sign(json!({"typ": "secevent+jwt"}), &json!({"iss": elsewhere.url}));
+    for token in ["none", "", &other] {
+        from("203.0.113.9", token).await.is(400);
+    }
+    let answer = from("203.0.113.9", &other).await;
+    assert_eq!(answer.headers["retry-after"], "6");
+    answer.refuses(429, "too_many");
+    // Neither somebody elsewhere has to wait, nor whom policy lists, behind the same address.
+    from("203.0.113.10", &other).await.is(400);
+    for _ in 0..3 {
+        from("203.0.113.9", &world.told(&disabled(), json!({}))).await.is(202);
+    }
+    from("203.0.113.9", &world.told(&disabled(), json!({}))).await.refuses(429, "too_many");
+    world.server.time().pass(Span::seconds(6));
+    from("203.0.113.9", &other).await.is(400);
+}
+
+#[tokio::test]
+async fn t68_who_pushes_nonsense_does_not_fill_the_log() {
+    let tape = Tape::default();
+    let writer = tape.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _kept = tracing::subscriber::set_default(subscriber);
+    let world = World::start().await;
+    for _ in 0..30 {
+        world.push("none").await.is(400);
+    }
+    world.server.time().pass(Span::seconds(6));
+    world.push("none").await.is(400);
+    let log = tape.text();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("was not taken")).collect();
+    assert_eq!(lines.len(), 21, "{log}");
+    assert!(lines[20].contains("left_out=10"), "{}", lines[20]);
 }
 
 #[tokio::test]

@@ -1,17 +1,22 @@
 //! A request: an intent on its way through approval.
 //!
-//! A request *is* the replay of its events. [`transition`] decides what may happen and says it as
-//! events; [`replay`] folds events into the state. The lifecycle calls both, so what is stored and
-//! what is in memory cannot differ.
+//! A request *is* the replay of its events. The verbs decide what may happen and say it as events, in
+//! a [`Step`]: [`transition`], [`review`], [`consume`], [`ending`], [`brokered`] and, for matters of
+//! their own, the modules beside them. [`replay`] folds events into the state. The lifecycle calls
+//! both, so what is stored and what is in memory cannot differ.
 
 mod afterwards;
 mod approval;
+mod brokered;
+mod consume;
 mod elsewhere;
+mod ending;
 pub mod event;
 mod exact;
 #[cfg(test)]
 mod lifecycle;
 mod replay;
+mod review;
 mod signals;
 mod stages;
 #[cfg(test)]
@@ -26,16 +31,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use afterwards::{Afterwards, PostReviewError};
+pub use consume::{ConsumeError, RedeemError, Spend};
 pub use elsewhere::{Abroad, AbroadFact, EndorseError, Errand};
+pub use ending::{CancelError, CompleteError, RevokeError, Standing};
 pub use event::{Denial, Event, Fact, Recall, Review, Verdict};
 pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
 pub use replay::ReplayError;
+pub use review::{ReviewError, Said};
 pub use signals::Effect;
 pub use stages::StageLife;
-pub use transition::{
-    CancelError, CompleteError, ConsumeError, Filing, POLICY_CHANGED, RedeemError, ReviewError,
-    RevokeError, Said, Spend, Standing,
-};
+pub use transition::{Filing, POLICY_CHANGED};
 
 use crate::binding::{Binding, OtherRun, Reuse};
 use crate::credential::KeyId;

@@ -11,7 +11,7 @@ use crate::membership::Membership;
 use crate::policy::ruling::PostReview;
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::event::{Fact, Review, Verdict};
-use crate::request::transition::Said;
+use crate::request::review::Said;
 use crate::request::{Request, Step};
 use crate::time::Timestamp;
 

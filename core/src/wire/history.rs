@@ -1,13 +1,43 @@
-//! The audit log, read from the beginning by somebody who does not trust who wrote it.
+//! The audit log: its entries and checkpoint, read from the beginning by somebody who does not trust
+//! who wrote it.
 
 use std::collections::{BTreeMap, HashMap};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::audit::{Frontier, leaf_hash};
 use crate::id::{RequestId, SignalId};
 use crate::request::{Effect, Event, Fact, Request};
 use crate::signal::Signal;
 use crate::time::Timestamp;
-use crate::wire::{Checkpoint, Entry, entry_bytes, event_from_json, signal_from_entry};
+use crate::wire::{entry_bytes, event_from_json, signal_from_entry};
+
+/// A place of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Checkpoint {
+    /// How many entries it has.
+    pub size: u64,
+    /// The Merkle root over them, RFC 6962 section 2.1, in hex.
+    pub root: String,
+}
+
+/// One entry of the audit log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Entry {
+    /// Its index, from 0: the leaf's index in the Merkle tree.
+    pub index: u64,
+    /// The event; its canonical JSON (RFC 8785) is the leaf's data.
+    pub event: Value,
+}
+
+/// Some entries of the audit log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Entries {
+    /// In order.
+    pub entries: Vec<Entry>,
+}
 
 /// What is wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! A request as it is shown to callers.
+//! A request as it is shown to callers, and what they say of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::policy::quorum::{Approval, StageProgress, is_asked};
 use crate::policy::ruling;
 use crate::request::{self, Denial, EndedHow, State};
 use crate::time::Timestamp;
-use crate::wire::{Intent, Principal, Ruling, Verdict};
+use crate::wire::{Intent, Principal, Ruling};
 
 /// A request, as of one version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +62,16 @@ pub struct Request {
     /// The exact plan's bytes, where they were sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_bytes: Option<PlanBytes>,
+}
+
+/// Some requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Requests {
+    /// Newest first.
+    pub requests: Vec<Request>,
+    /// Where the next page begins, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// What is known of an exact plan's bytes.
@@ -445,4 +455,45 @@ impl From<&request::Review> for Review {
             at: review.at.to_string(),
         }
     }
+}
+
+/// A person's verdict on exactly what was shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewReview {
+    /// Approve or deny.
+    pub verdict: Verdict,
+    /// In the reviewer's words; a denial needs one.
+    #[serde(default)]
+    pub comment: String,
+    /// The request's digest, as it was shown.
+    pub digest: String,
+}
+
+/// Approve or deny.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Exactly this may be done.
+    Approve,
+    /// It must not.
+    Deny,
+}
+
+impl From<Verdict> for request::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Approve => Self::Approve,
+            Verdict::Deny => Self::Deny,
+        }
+    }
+}
+
+/// Why something is canceled or revoked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// In the caller's words.
+    #[serde(default)]
+    pub reason: String,
 }

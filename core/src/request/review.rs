@@ -1,0 +1,214 @@
+//! The word of a person on a request: whose is taken, when, and for what it counts.
+
+use std::collections::BTreeSet;
+
+use crate::digest::Digest;
+use crate::id::ReviewId;
+use crate::membership::Membership;
+use crate::policy::quorum::{Approval, Progress, is_asked};
+use crate::policy::ruling::Stage;
+use crate::principal::{Principal, PrincipalId, PrincipalKind};
+use crate::request::event::{Denial, Fact, Review, Verdict};
+use crate::request::{Request, State, Step};
+use crate::time::{Span, Timestamp};
+
+/// Why a review was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewError {
+    /// It is decided, or over.
+    #[error("the request is {state} already; reviews are taken only while it is pending")]
+    NotPending {
+        /// The state it is in.
+        state: &'static str,
+    },
+    /// Its deadline has passed.
+    #[error("the request expired at {deadline}")]
+    TooLate {
+        /// The deadline.
+        deadline: Timestamp,
+    },
+    /// The reviewer saw something else.
+    #[error("the review names {named}, but the request's digest is {digest}: look at it again")]
+    OtherDigest {
+        /// What the review names.
+        named: Digest,
+        /// What the request is.
+        digest: Digest,
+    },
+    /// Workloads do not review.
+    #[error("only people review; `{0}` is a workload")]
+    NotAPerson(PrincipalId),
+    /// The requester, or somebody it acts for.
+    #[error("`{0}` is behind this request, so their review cannot count")]
+    OwnRequest(PrincipalId),
+    /// The person has reviewed it.
+    #[error("`{0}` has reviewed this request already; nobody counts twice")]
+    Twice(PrincipalId),
+    /// The stages that ask this person want somebody who signed in lately.
+    #[error("sign in again: this needs a sign-in at most {within} ago")]
+    SignInAgain {
+        /// How long ago at most.
+        within: Span,
+    },
+    /// In no stage that is open.
+    #[error("`{who}` is not among those asked now: {asked}")]
+    NotAsked {
+        /// The reviewer.
+        who: PrincipalId,
+        /// Who is asked now.
+        asked: String,
+    },
+}
+
+/// What a reviewer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Approve or deny.
+    pub verdict: Verdict,
+    /// The digest of what was shown.
+    pub digest: Digest,
+    /// In the reviewer's words.
+    pub comment: String,
+    /// When the reviewer signed in, where that is known.
+    pub signed_in_at: Option<Timestamp>,
+}
+
+impl Request {
+    /// Takes a person's review.
+    ///
+    /// # Errors
+    /// [`ReviewError`] says why it was not taken; nothing is on record then.
+    pub fn review(
+        &self,
+        id: ReviewId,
+        reviewer: &Principal,
+        said: Said,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<Step, ReviewError> {
+        let now = self.no_earlier(now);
+        let (who, verdict) = (reviewer.id.clone(), said.verdict);
+        let review = said.review(id, &who, self.absent_for(&who, membership), now);
+        self.check_reviewer(reviewer, &review, membership, now)?;
+        let by = Some(who.clone());
+        let denial = Denial::Reviewed { review: id, by: who, comment: review.comment.clone() };
+        let mut step = self.step(now, by, Fact::Reviewed(review));
+        match verdict {
+            Verdict::Deny => step.push(now, Fact::Denied(denial)),
+            Verdict::Approve => step.settle(membership, now),
+        }
+        Ok(step)
+    }
+
+    fn check_reviewer(
+        &self,
+        reviewer: &Principal,
+        review: &Review,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<(), ReviewError> {
+        let named = review.digest;
+        let who = &reviewer.id;
+        let State::Pending(pending) = &self.state else {
+            return Err(ReviewError::NotPending { state: self.state.word() });
+        };
+        let deadline = self.deadline().unwrap_or(pending.expires_at);
+        if now >= deadline {
+            return Err(ReviewError::TooLate { deadline });
+        }
+        if named != self.digest {
+            return Err(ReviewError::OtherDigest { named, digest: self.digest });
+        }
+        if reviewer.kind != PrincipalKind::Person {
+            return Err(ReviewError::NotAPerson(who.clone()));
+        }
+        if self.requester.behind().contains(who) {
+            return Err(ReviewError::OwnRequest(who.clone()));
+        }
+        let twice = self.reviews.iter().any(|review| review.reviewer == *who);
+        if twice || self.has_endorsed(who) {
+            return Err(ReviewError::Twice(who.clone()));
+        }
+        let stages = self.asked_stages();
+        let open = open_among(&stages, &self.progress(membership));
+        let (behind, approval) = (self.requester.behind(), review.approval());
+        let asks = |stage: &&&Stage| is_asked(stage, who, &approval, &behind, membership);
+        let asking: Vec<_> = open.iter().filter(asks).collect();
+        if asking.is_empty() {
+            let asked = open.iter().flat_map(|stage| stage.asks());
+            let asked: BTreeSet<String> = asked.collect();
+            let asked = asked.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(ReviewError::NotAsked { who: who.clone(), asked });
+        }
+        let fresh = |stage: &&&&Stage| approval.is_fresh_for(stage);
+        let within = asking.iter().filter_map(|stage| stage.login_within).max();
+        match (asking.iter().any(|stage| fresh(&stage)), within) {
+            (false, Some(within)) => Err(ReviewError::SignInAgain { within }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why this person's review would not be taken now; `None` where it would.
+    pub fn may_review(
+        &self,
+        reviewer: &Principal,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Option<ReviewError> {
+        let now = self.no_earlier(now);
+        // Whether they must sign in again, they are told when they decide.
+        let (verdict, digest, comment) = (Verdict::Approve, self.digest, String::new());
+        let said = Said { verdict, digest, comment, signed_in_at: Some(now) };
+        let absent = self.absent_for(&reviewer.id, membership);
+        let review = said.review(ReviewId::from_bytes([0; 16]), &reviewer.id, absent, now);
+        self.check_reviewer(reviewer, &review, membership, now).err()
+    }
+
+    /// Those for whom somebody stands in now, and for whom nobody has spoken in this request yet:
+    /// neither they themselves nor an earlier stand-in. Two stand-ins of one person would be two.
+    fn absent_for(&self, who: &PrincipalId, membership: &Membership) -> BTreeSet<PrincipalId> {
+        let mut absent = membership.stands_in_for(who);
+        absent.retain(|absent| !self.has_spoken(absent));
+        absent
+    }
+
+    /// Whether somebody reviewed it, or somebody else did in their place.
+    pub(super) fn has_spoken(&self, who: &PrincipalId) -> bool {
+        self.has_endorsed(who)
+            || self.reviews.iter().any(|r| r.reviewer == *who || r.stands_in_for.contains(who))
+    }
+}
+
+fn open_among<'s>(stages: &'s [Stage], progress: &Progress) -> Vec<&'s Stage> {
+    let asked = stages.iter().zip(progress.asked()).filter(|(_, asked)| **asked);
+    asked.map(|(stage, _)| stage).collect()
+}
+
+impl Said {
+    /// The review of this person at this moment, with those for whom they stand in then.
+    pub(super) fn review(
+        self,
+        id: ReviewId,
+        reviewer: &PrincipalId,
+        stands_in_for: BTreeSet<PrincipalId>,
+        at: Timestamp,
+    ) -> Review {
+        let Self { verdict, digest, comment, signed_in_at } = self;
+        let login_age = signed_in_at.map(|since| whole_seconds(since.until(at)));
+        let reviewer = reviewer.clone();
+        Review { id, reviewer, verdict, digest, comment, stands_in_for, login_age, at }
+    }
+}
+
+impl Review {
+    /// What of it decides for which stages it counts.
+    pub(super) fn approval(&self) -> Approval {
+        Approval { stands_in_for: self.stands_in_for.clone(), login_age: self.login_age }
+    }
+}
+
+/// In whole seconds, as it is written; a part of one makes it longer, never shorter.
+fn whole_seconds(age: Span) -> Span {
+    let rounded = Span::seconds(age.as_seconds());
+    if rounded == age { age } else { Span::seconds(age.as_seconds() + 1) }
+}

@@ -27,6 +27,8 @@ mod wait;
 mod watch;
 mod whoami;
 
+use std::fmt::Display;
+
 use assent_client::wire::Request;
 pub(crate) use plan::HandedIn;
 
@@ -84,4 +86,10 @@ fn print_moved(request: &Request, printing: Printing, output: &Output) -> Result
         }
         false => output.data(crate::show::ending(request)),
     }
+}
+
+/// `1 grant`, `2 grants`.
+fn counted<N: Display + From<u8> + PartialEq>(count: N, one: &str, many: &str) -> String {
+    let word = if count == N::from(1) { one } else { many };
+    format!("{count} {word}")
 }

@@ -27,7 +27,6 @@ pub(crate) use explain::asked;
 pub(crate) use recorded::principal;
 
 use crate::args::PolicyCommand;
-use crate::commands::policy::check::counted;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Paint, clean};
 

@@ -4,6 +4,7 @@ use assent_client::wire::{Revocation, Revoked};
 use assent_client::{Client, IdempotencyKey};
 
 use crate::args::{MatchingArgs, RevokeArgs};
+use crate::commands::counted;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 use crate::show;
@@ -60,9 +61,9 @@ fn summary(what: &str, told: &Revoked) -> String {
         0 => format!("{what}: nothing"),
         _ => format!(
             "{what}: {} and {} of {}",
-            count(told.grants, "grant"),
-            count(told.credentials, "credential"),
-            count(told.requests, "request"),
+            counted(told.grants, "grant", "grants"),
+            counted(told.credentials, "credential", "credentials"),
+            counted(told.requests, "request", "requests"),
         ),
     }];
     for open in &told.open_outside {
@@ -73,12 +74,6 @@ fn summary(what: &str, told: &Revoked) -> String {
         lines.push(format!("not ended: {}: {}", clean(&failed.request), clean(&failed.problem)));
     }
     lines.join("\n")
-}
-
-/// `1 grant`, `2 grants`.
-fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }
 
 #[cfg(test)]

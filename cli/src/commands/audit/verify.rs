@@ -9,6 +9,7 @@ use assent_client::wire::{Entry, History, HistoryError, Summary};
 use serde_json::json;
 
 use crate::args::VerifyArgs;
+use crate::commands::counted;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
@@ -72,7 +73,9 @@ fn broken(error: HistoryError) -> Failure {
 
 fn text(summary: &Summary) -> String {
     let Summary { entries, requests, root, .. } = summary;
-    format!("ok: {entries} entries, {requests} requests, root {root}")
+    let entries = counted(*entries, "entry", "entries");
+    let requests = counted(*requests, "request", "requests");
+    format!("ok: {entries}, {requests}, root {root}")
 }
 
 #[cfg(test)]

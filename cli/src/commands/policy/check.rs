@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::args::CheckArgs;
 use crate::clock;
+use crate::commands::counted;
 use crate::commands::policy::engines::Engines;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -135,8 +136,4 @@ impl Report {
         let revision = self.revision.as_deref().unwrap_or_default();
         format!("ok: {rules} in {files}{warnings}, revision {revision}")
     }
-}
-
-pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::args::DiffArgs;
 use crate::clock;
+use crate::commands::counted;
 use crate::commands::policy::change::{self, Change};
-use crate::commands::policy::check::counted;
 use crate::commands::policy::recorded::{self, Assumed, Recorded};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};

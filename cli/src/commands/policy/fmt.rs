@@ -8,7 +8,7 @@ use assent_core::policy::document::PolicyDocument;
 use assent_core::policy::format::{self, FormatError};
 
 use crate::args::FmtArgs;
-use crate::commands::policy::check::counted;
+use crate::commands::counted;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 

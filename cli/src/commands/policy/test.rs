@@ -61,7 +61,7 @@ fn once(args: &TestArgs, engines: &Engines, output: &Output) -> Result<Exit, Fai
         super::tell_each(&faults, &files.documents, output);
         Failure::usage(format!(
             "the test cases have {}",
-            super::counted(faults.len(), "fault", "faults")
+            crate::commands::counted(faults.len(), "fault", "faults")
         ))
     })?;
     if cases.is_empty() {

@@ -4,7 +4,7 @@ use assent_core::policy::condition::Truth;
 use assent_core::policy::coverage::Coverage;
 use assent_core::policy::explanation::{Account, ConditionAccount, RiskAccount};
 
-use crate::commands::policy::counted;
+use crate::commands::counted;
 use crate::commands::policy::test::cases::{Finished, Results};
 use crate::output::{Cell, Paint, Table, clean};
 

@@ -108,8 +108,7 @@ impl Client {
         reason: &str,
         key: &IdempotencyKey,
     ) -> Result<wire::Request, ClientError> {
-        let body = wire::Reason { reason: reason.to_owned() };
-        self.transport.send(Call::change(&path("/v1/requests/{}/cancel", id), &body, key)).await
+        self.end(&path("/v1/requests/{}/cancel", id), reason, key).await
     }
 
     /// Takes a grant and its credentials back.
@@ -122,8 +121,17 @@ impl Client {
         reason: &str,
         key: &IdempotencyKey,
     ) -> Result<wire::Request, ClientError> {
+        self.end(&path("/v1/requests/{}/revoke", id), reason, key).await
+    }
+
+    async fn end(
+        &self,
+        path: &str,
+        reason: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Request, ClientError> {
         let body = wire::Reason { reason: reason.to_owned() };
-        self.transport.send(Call::change(&path("/v1/requests/{}/revoke", id), &body, key)).await
+        self.transport.send(Call::change(path, &body, key)).await
     }
 
     /// Says that the action begins: from then on no filing meets the request.

@@ -25,7 +25,7 @@ use assent_client::{ClientError, Secret};
 use assent_server::broker::Brokers;
 use assent_server::policy::Source;
 
-use crate::support::{Caller, Server, Setup, approve, documents, fresh_key};
+use crate::support::{Caller, Server, Setup, approve, documents, eventually, fresh_key};
 use database::Database;
 
 /// People are asked for sessions, and what is done in `free` nobody is asked about.
@@ -116,16 +116,40 @@ impl World {
     async fn file(&self, environment: &str) -> wire::Request {
         file(&self.alice, environment).await
     }
+}
 
+impl Server {
+    /// Closes what is over; how much that was.
     async fn close(&self) -> usize {
-        self.server.authority.close_due().await.unwrap()
+        self.authority.close_due().await.unwrap()
     }
+}
 
+impl Caller {
     /// What is known of the one thing that a broker opened for a request.
     async fn brokered(&self, request: &wire::Request) -> wire::Brokered {
-        let shown = self.alice.client.request(&request.id).await.unwrap();
+        let shown = self.client.request(&request.id).await.unwrap();
         shown.credentials[0].brokered.clone().unwrap()
     }
+}
+
+/// The first request that waits for people, once there is one.
+async fn first_pending(who: &Caller) -> wire::Request {
+    let look = async || {
+        let pending = who.client.requests(&[("state", "pending")]).await.unwrap();
+        pending.requests.into_iter().next()
+    };
+    eventually("a request that waits", look).await
+}
+
+/// The request, once what a broker opened for it is in this state.
+async fn settled(who: &Caller, id: &str, wanted: &str) -> wire::Request {
+    let look = async || {
+        let request = who.client.request(id).await.unwrap();
+        let brokered = request.credentials[0].brokered.as_ref().unwrap();
+        (brokered.status == wanted).then_some(request)
+    };
+    eventually(&format!("that what was opened is {wanted}"), look).await
 }
 
 async fn file(who: &Caller, environment: &str) -> wire::Request {
@@ -174,16 +198,16 @@ async fn a_session_is_asked_for_approved_used_and_gone_when_it_ended() {
     assert!(refused.contains("permission denied"), "{refused}");
     let session = database.session(fields).await.unwrap();
     assert_eq!(session.ask("SELECT current_user").await.unwrap(), fields["username"]);
-    assert_eq!(world.brokered(&request).await.status, "open");
-    assert_eq!(world.close().await, 0, "nothing is over yet");
+    assert_eq!(world.alice.brokered(&request).await.status, "open");
+    assert_eq!(world.server.close().await, 0, "nothing is over yet");
 
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.brokered(&request).await.status, "closing");
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.alice.brokered(&request).await.status, "closing");
+    assert_eq!(world.server.close().await, 1);
     assert!(session.ended().await, "the open session lives");
     assert!(database.session(fields).await.is_err());
     assert!(database.roles().is_empty());
-    let brokered = world.brokered(&request).await;
+    let brokered = world.alice.brokered(&request).await;
     assert_eq!((brokered.status.as_str(), brokered.problem), ("closed", None));
-    assert_eq!(world.close().await, 0);
+    assert_eq!(world.server.close().await, 0);
 }

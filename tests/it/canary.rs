@@ -28,6 +28,17 @@ impl Write for Tape {
 }
 
 impl Tape {
+    /// One that takes everything that this process logs.
+    pub(crate) fn listening() -> Self {
+        let tape = Self::default();
+        let writer = tape.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .init();
+        tape
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }

@@ -75,15 +75,6 @@ impl World {
         file(&self.alice, environment, "orders-eu").await
     }
 
-    async fn close(&self) -> usize {
-        self.server.authority.close_due().await.unwrap()
-    }
-
-    async fn brokered(&self, request: &wire::Request) -> wire::Brokered {
-        let shown = self.alice.client.request(&request.id).await.unwrap();
-        shown.credentials[0].brokered.clone().unwrap()
-    }
-
     /// What is on record of this kind, over the whole log.
     async fn on_record(&self, kind: &str) -> Vec<Value> {
         let all: Value = self.alice.get("/v1/audit/entries").await.is(200).json();
@@ -175,17 +166,17 @@ async fn a_role_is_asked_for_approved_used_and_worth_nothing_after_its_end() {
     let consumed = world.on_record("consumed").await;
     assert!(consumed[0].to_string().contains("only_expires"), "{consumed:?}");
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    world.close().await;
+    world.server.close().await;
     let outlives = world.on_record("broker_outlives").await;
     assert_eq!(outlives.len(), 1);
     assert!(outlives[0].to_string().contains(&credential.expires_at), "{outlives:?}");
     assert!(world.on_record("broker_closed").await.is_empty());
-    assert_eq!(world.brokered(&request).await.status, "outlives");
+    assert_eq!(world.alice.brokered(&request).await.status, "outlives");
     world.server.time().pass(Span::minutes(10));
-    assert_eq!(world.close().await, 1);
-    assert_eq!(world.brokered(&request).await.status, "closed");
+    assert_eq!(world.server.close().await, 1);
+    assert_eq!(world.alice.brokered(&request).await.status, "closed");
     assert_eq!(world.on_record("broker_outlives").await.len(), 1);
-    assert_eq!(world.close().await, 0);
+    assert_eq!(world.server.close().await, 0);
 }
 
 #[tokio::test]
@@ -422,12 +413,7 @@ async fn t66_a_token_that_sts_repeats_is_not_told() {
 #[tokio::test]
 async fn t66_no_secret_of_a_session_is_kept_or_logged() {
     let folder = tempfile::tempdir().unwrap();
-    let log = crate::canary::Tape::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .init();
+    let log = crate::canary::Tape::listening();
     let sts = Sts::start(|| BEGINNING, None).await;
     let server = Server::on_file_set_up(&folder.path().join("ledger.sqlite"), setup(&sts)).await;
     sts.trusts(server.base());

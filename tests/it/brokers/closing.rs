@@ -18,10 +18,10 @@ async fn t20_a_login_is_gone_when_its_time_is_up() {
     let credential = open(&world.alice, &request).await.unwrap();
     let session = world.database.session(&credential.fields).await.unwrap();
     world.server.time().pass(Span::seconds(10 * 60 - 1));
-    assert_eq!(world.close().await, 0);
+    assert_eq!(world.server.close().await, 0);
     session.ask("SELECT 1").await.unwrap();
     world.server.time().pass(Span::seconds(1));
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert!(session.ended().await, "the open session lives");
     assert!(world.database.psql(&credential.fields, "SELECT 1").await.is_err());
     assert!(world.database.roles().is_empty());
@@ -36,12 +36,12 @@ async fn a_login_is_gone_when_it_is_taken_back_and_others_stay() {
     let session = world.database.session(&first.fields).await.unwrap();
     let other = world.database.session(&second.fields).await.unwrap();
     world.alice.client.revoke_credential(&first.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert!(session.ended().await);
     other.ask("SELECT 1").await.unwrap();
     assert_eq!(world.database.roles(), [second.fields["username"].clone()]);
     world.alice.client.revoke(&request.id, "enough", &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert!(other.ended().await);
     assert!(world.database.roles().is_empty());
     assert_eq!(world.database.sessions(), 0);
@@ -55,7 +55,7 @@ async fn a_login_is_gone_when_its_token_is_revoked() {
     let credential = open(&world.alice, &request).await.unwrap();
     let session = world.database.session(&credential.fields).await.unwrap();
     world.alice.form("/oauth/revoke", &[("token", &credential.token)]).await.is(200);
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert!(session.ended().await, "the open session lives");
     assert!(world.database.roles().is_empty());
 }
@@ -67,14 +67,14 @@ async fn a_database_that_is_away_is_tried_again_and_keeps_nobody_waiting() {
     let credential = open(&world.alice, &request).await.unwrap();
     world.database.stop();
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 0);
-    let brokered = world.brokered(&request).await;
+    assert_eq!(world.server.close().await, 0);
+    let brokered = world.alice.brokered(&request).await;
     assert_eq!(brokered.status, "closing");
     assert!(brokered.problem.unwrap().contains("cannot be reached"));
     let size = world.alice.client.checkpoint().await.unwrap().size;
     for _ in 0..3 {
         world.server.time().pass(Span::minutes(1));
-        assert_eq!(world.close().await, 0);
+        assert_eq!(world.server.close().await, 0);
     }
     assert_eq!(world.alice.client.checkpoint().await.unwrap().size, size, "told more than once");
     // Others are served meanwhile, and what time does is put on record.
@@ -83,10 +83,10 @@ async fn a_database_that_is_away_is_tried_again_and_keeps_nobody_waiting() {
 
     world.database.run().await;
     assert_eq!(world.database.roles(), [credential.fields["username"].clone()]);
-    assert_eq!(world.close().await, 0, "it was tried a moment ago");
+    assert_eq!(world.server.close().await, 0, "it was tried a moment ago");
     world.server.time().pass(Span::minutes(5));
-    assert_eq!(world.close().await, 1);
-    assert_eq!(world.brokered(&request).await.status, "closed");
+    assert_eq!(world.server.close().await, 1);
+    assert_eq!(world.alice.brokered(&request).await.status, "closed");
     assert!(world.database.roles().is_empty());
 }
 
@@ -131,8 +131,8 @@ async fn a_database_that_lost_the_role_has_nothing_to_close() {
     let credential = open(&world.alice, &request).await.unwrap();
     world.database.administer(&format!("DROP ROLE {}", credential.fields["username"]));
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1);
-    assert_eq!(world.brokered(&request).await.status, "closed");
+    assert_eq!(world.server.close().await, 1);
+    assert_eq!(world.alice.brokered(&request).await.status, "closed");
 }
 
 /// The same fields for another database.
@@ -163,7 +163,7 @@ async fn what_a_session_left_behind_goes_with_its_login_wherever_it_is() {
     world.database.psql(&elsewhere, "CREATE TABLE left_behind (id int)").await.unwrap();
     assert_eq!(left(&world.database).len(), 2);
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+    assert_eq!(world.server.close().await, 1, "{:?}", world.alice.brokered(&request).await);
     assert!(world.database.roles().is_empty());
     assert!(left(&world.database).is_empty(), "{:?}", left(&world.database));
 }
@@ -182,7 +182,7 @@ async fn what_runs_with_its_owners_rights_never_becomes_the_authoritys() {
     let elsewhere = in_database(&first.fields, "billing");
     world.database.psql(&elsewhere, DEFINER).await.unwrap();
     world.alice.client.revoke_credential(&first.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert!(left(&world.database).is_empty(), "{:?}", left(&world.database));
     let escalate = "SELECT left_run('CREATE ROLE backdoor LOGIN')";
     let refused = world.database.psql(&second.fields, escalate).await.unwrap_err();
@@ -241,7 +241,7 @@ async fn only_what_holds_no_code_is_given_to_another_role() {
         world.database.psql(&credential.fields, made).await.unwrap();
     }
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+    assert_eq!(world.server.close().await, 1, "{:?}", world.alice.brokered(&request).await);
     assert!(world.database.roles().is_empty());
     let given = ["id_seq", "pkey"].map(|part| format!("left_plain_{part}|heir"));
     let mut wanted = vec!["left_plain|heir".to_owned(), "left_sequence|heir".to_owned()];
@@ -292,7 +292,7 @@ async fn a_table_that_runs_sql_which_a_session_wrote_is_not_given() {
         world.database.psql(&credential.fields, made).await.unwrap();
     }
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+    assert_eq!(world.server.close().await, 1, "{:?}", world.alice.brokered(&request).await);
     let mut left = left(&world.database);
     left.sort();
     let given = ["a_id_seq", "a", "b", "c_other_seq", "c_seq", "c"];
@@ -322,7 +322,7 @@ async fn nobody_keeps_a_right_to_what_is_given() {
          GRANT TRIGGER ON left_granted TO somebody;",
     );
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+    assert_eq!(world.server.close().await, 1, "{:?}", world.alice.brokered(&request).await);
     let rights = "\\connect orders
         SELECT relname, acl.grantee::regrole FROM pg_class, aclexplode(relacl) acl
             WHERE relname ~ '^left_' AND acl.grantee <> relowner
@@ -348,8 +348,8 @@ async fn nothing_is_given_to_a_role_with_rights_of_its_own() {
     }
     world.database.administer("CREATE ROLE above CREATEROLE; GRANT above TO heir");
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 0);
-    let problem = world.brokered(&request).await.problem.unwrap();
+    assert_eq!(world.server.close().await, 0);
+    let problem = world.alice.brokered(&request).await.problem.unwrap();
     assert!(problem.contains("`heir`") && problem.contains("`above`"), "{problem}");
     let behind = format!("left_behind|{}", credential.fields["username"]);
     assert_eq!(left(&world.database), [behind]);
@@ -357,7 +357,7 @@ async fn nothing_is_given_to_a_role_with_rights_of_its_own() {
 
     world.database.administer("REVOKE above FROM heir");
     world.server.time().pass(Span::minutes(5));
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert_eq!(left(&world.database), ["left_behind|heir"]);
 }
 
@@ -389,7 +389,7 @@ async fn t20_what_the_holder_locks_does_not_stop_the_end_of_the_login() {
         } else {
             world.alice.client.revoke(&request.id, "incident", &fresh_key()).await.unwrap();
         }
-        assert_eq!(world.close().await, 1, "{:?}", world.brokered(&request).await);
+        assert_eq!(world.server.close().await, 1, "{:?}", world.alice.brokered(&request).await);
         assert!(altering.ended().await && locking.ended().await);
         assert!(world.database.session(fields).await.is_err(), "a new login works");
         assert!(world.database.roles().is_empty());
@@ -410,7 +410,7 @@ async fn t20_holders_who_help_each_other_do_not_stop_the_end_of_a_login() {
     helping.ask(&format!("SET ROLE {name}")).await.unwrap();
     hold(&helping, name).await;
     world.alice.client.revoke_credential(&first.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert!(helping.ended().await);
     assert_eq!(world.database.roles(), [second.fields["username"].clone()]);
     world.database.psql(&second.fields, "SELECT 1").await.unwrap();
@@ -432,12 +432,12 @@ async fn t20_a_login_that_cannot_be_dropped_yet_is_shut_and_keeps_no_other_open(
     for ended in [&stuck, &other] {
         world.alice.client.revoke_credential(&ended.id, &fresh_key()).await.unwrap();
     }
-    assert_eq!(world.close().await, 1, "the one that is stuck keeps the other open");
+    assert_eq!(world.server.close().await, 1, "the one that is stuck keeps the other open");
     let mut names = [&stuck, &reader].map(|one| one.fields["username"].clone());
     names.sort();
     assert_eq!(world.database.roles(), names);
     assert!(world.database.session(&stuck.fields).await.is_err());
-    assert!(world.brokered(&request).await.problem.unwrap().contains("lock timeout"));
+    assert!(world.alice.brokered(&request).await.problem.unwrap().contains("lock timeout"));
     // What it made still runs with its rights, which are none.
     let refused = reading.ask("SELECT left_run('SELECT count(*) FROM orders')").await;
     assert!(refused.is_err(), "the rights of a login that was closed are used");
@@ -445,9 +445,9 @@ async fn t20_a_login_that_cannot_be_dropped_yet_is_shut_and_keeps_no_other_open(
     // It waits for its next try; another of the same request does not wait with it.
     drop(reading);
     world.alice.client.revoke_credential(&reader.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     world.server.time().pass(Span::seconds(1));
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert!(world.database.roles().is_empty());
 }
 
@@ -463,8 +463,8 @@ async fn a_broker_that_is_set_up_no_more_is_told_of() {
     let remains = world.server.stop().await;
     world.server = Server::on_file_again(&file, remains, POLICY).await;
     world.alice = world.server.holder_of(&token);
-    assert_eq!(world.close().await, 0);
-    let brokered = world.brokered(&request).await;
+    assert_eq!(world.server.close().await, 0);
+    let brokered = world.alice.brokered(&request).await;
     let problem = brokered.problem.unwrap();
     assert!(problem.contains(&credential.fields["username"]), "{problem}");
     assert_eq!(brokered.status, "closing");

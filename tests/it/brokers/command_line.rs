@@ -6,9 +6,9 @@ use std::process::Stdio;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::POLICY;
 use super::database::{BROKER_PASSWORD, Database};
-use crate::support::{Binary, approve, policy_in, program};
+use super::{POLICY, first_pending};
+use crate::support::{Binary, approve, eventually, policy_in, program};
 
 fn assent(binary: &Binary, who: &str) -> Command {
     let mut command = Command::new(program());
@@ -40,15 +40,7 @@ async fn psql_works_under_approval_and_not_after_it() {
         .args(["psql", "-qAtXc", "SELECT count(*), current_user FROM orders"])
         .output();
     let bob = binary.person("bob");
-    let deciding = async {
-        loop {
-            let pending = bob.client.requests(&[("state", "pending")]).await.unwrap();
-            match pending.requests.first() {
-                Some(request) => return approve(&bob, request).await.unwrap(),
-                None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-            }
-        }
-    };
+    let deciding = async { approve(&bob, &first_pending(&bob).await).await.unwrap() };
     let (ran, request) = tokio::join!(asking, deciding);
     let ran = ran.unwrap();
     let (out, told) =
@@ -56,12 +48,7 @@ async fn psql_works_under_approval_and_not_after_it() {
     assert!(ran.status.success(), "{told}");
     assert!(out.starts_with("3|assent_0"), "{out} {told}");
     // It is completed with the command, and the server closes it by itself.
-    let over = async {
-        while !database.roles().is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), over).await.unwrap();
+    eventually("the end of its role", async || database.roles().is_empty().then_some(())).await;
 
     let minted = assent(&binary, "alice")
         .args(["credential", "mint", "--request", &request.id, "--audience", "orders"])

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::database::{BROKER_PASSWORD, Database};
 use super::proxy::{Proxy, Stop};
-use super::{POLICY, brokers_yaml, file, setup};
+use super::{POLICY, brokers_yaml, file, settled, setup};
 use crate::support::{Binary, Remains, Server, fresh_key, policy_in};
 
 /// Where the binary keeps its things.
@@ -147,15 +147,7 @@ async fn t56_a_mint_that_kill_9_cut_off_is_asked_again_and_opens_one_login() {
         let id = path.split('/').nth(3).unwrap();
         session.ask("SELECT 1").await.unwrap();
         alice.client.complete(id, &fresh_key()).await.unwrap();
-        let mut looked = alice.client.request(id).await.unwrap();
-        for _ in 0..200 {
-            let status = &looked.credentials[0].brokered.as_ref().unwrap().status;
-            if status == "closed" {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            looked = alice.client.request(id).await.unwrap();
-        }
+        let looked = settled(&alice, id, "closed").await;
         assert_eq!(looked.credentials[0].brokered.as_ref().unwrap().status, "closed", "{stop:?}");
         assert!(session.ended().await);
         assert!(database.roles().is_empty(), "{stop:?}");

@@ -64,18 +64,8 @@ async fn run(binary: &Binary, arguments: &[&str], script: &str, more: &[(&str, &
 /// Waits until what a broker opened for the only request is in this state.
 async fn settled(binary: &Binary, wanted: &str) -> wire::Request {
     let alice = binary.person("alice");
-    let mut last = None;
-    for _ in 0..500 {
-        let request = alice.client.requests(&[]).await.unwrap().requests.pop().unwrap();
-        let request = alice.client.request(&request.id).await.unwrap();
-        let brokered = request.credentials[0].brokered.clone().unwrap();
-        if brokered.status == wanted {
-            return request;
-        }
-        last = Some(brokered);
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("not {wanted}: {last:?}");
+    let request = alice.client.requests(&[]).await.unwrap().requests.pop().unwrap();
+    super::settled(&alice, &request.id, wanted).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

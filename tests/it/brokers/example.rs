@@ -10,6 +10,7 @@ use assent_server::policy::{Reading, Source};
 use tokio::process::Command;
 
 use super::database::{BROKER_PASSWORD, Database};
+use super::first_pending;
 use crate::support::{Server, Setup, approve, program};
 
 fn example(name: &str) -> PathBuf {
@@ -50,15 +51,7 @@ async fn ten_minutes_later_psql_is_refused_and_its_open_session_is_gone() {
         .args(["request", "--kind", "database.session", "--environment", "production"])
         .args(["--duration", "10m", "--reason", "look at an order", "--wait"])
         .output();
-    let deciding = async {
-        loop {
-            let pending = bob.client.requests(&[("state", "pending")]).await.unwrap();
-            match pending.requests.first() {
-                Some(request) => return approve(&bob, request).await.unwrap(),
-                None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-            }
-        }
-    };
+    let deciding = async { approve(&bob, &first_pending(&bob).await).await.unwrap() };
     let (asked, request) = tokio::join!(asking, deciding);
     let asked = asked.unwrap();
     assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));

@@ -11,6 +11,7 @@ use assent_server::sealing::Sealer;
 use serde_json::{Value, json};
 
 use super::installations::{Github, answer, brokers_yaml, message, private_key, secret};
+use super::settled;
 use crate::support::{
     Binary, Caller, Remains, Reply, Server, Setup, Ways, documents, fresh_key, policy_in,
 };
@@ -75,15 +76,6 @@ impl World {
     async fn file(&self, environment: &str) -> wire::Request {
         file(&self.alice, environment).await
     }
-
-    async fn close(&self) -> usize {
-        self.server.authority.close_due().await.unwrap()
-    }
-
-    async fn brokered(&self, request: &wire::Request) -> wire::Brokered {
-        let shown = self.alice.client.request(&request.id).await.unwrap();
-        shown.credentials[0].brokered.clone().unwrap()
-    }
 }
 
 async fn file(who: &Caller, environment: &str) -> wire::Request {
@@ -124,11 +116,11 @@ async fn a_token_is_narrowed_to_its_role_and_revoked_at_its_end() {
         // GitHub's tokens live for an hour; this one goes with its credential.
         assert_eq!(fields["expires_at"], credential.expires_at);
         assert_eq!(world.github.good(), std::slice::from_ref(&made.text));
-        assert_eq!(world.close().await, 0, "nothing is over yet");
+        assert_eq!(world.server.close().await, 0, "nothing is over yet");
         world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-        assert_eq!(world.close().await, 1);
+        assert_eq!(world.server.close().await, 1);
         assert!(world.github.good().is_empty(), "{environment}");
-        assert_eq!(world.brokered(&request).await.status, "closed");
+        assert_eq!(world.alice.brokered(&request).await.status, "closed");
     }
     for (environment, code, told) in [
         ("unknown", "invalid", "the rules name the role `owner`"),
@@ -149,10 +141,10 @@ async fn t20_a_token_is_gone_when_its_time_is_up_or_it_is_taken_back() {
     let first = open(&world.alice, &request).await.unwrap();
     let second = open(&world.alice, &request).await.unwrap();
     world.alice.client.revoke_credential(&first.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert_eq!(world.github.good(), [second.fields["token"].clone()]);
     world.server.time().pass(Span::minutes(10));
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert!(world.github.good().is_empty());
 }
 
@@ -167,7 +159,7 @@ async fn t56_a_mint_that_is_sent_again_is_one_token_and_the_one_before_is_gone()
     assert_ne!(first.fields["token"], second.fields["token"]);
     assert_eq!(world.github.good(), [second.fields["token"].clone()]);
     world.alice.client.revoke_credential(&first.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert!(world.github.good().is_empty());
     assert_eq!(mint().await.unwrap_err().code(), Some("credential_over"));
 }
@@ -180,24 +172,24 @@ async fn a_token_that_is_gone_already_is_closed_only_by_who_knows_us() {
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
     let unauthorized = Ways::Saying(message(401, "Bad credentials"));
     world.github.stand_in.behave(unauthorized);
-    assert_eq!(world.close().await, 0, "whoever stands in between says anything");
+    assert_eq!(world.server.close().await, 0, "whoever stands in between says anything");
     world.github.stand_in.behave(Ways::HangingUp);
     world.server.time().pass(Span::minutes(1));
-    assert_eq!(world.close().await, 0);
-    assert!(world.brokered(&request).await.problem.unwrap().contains("Bad credentials"));
+    assert_eq!(world.server.close().await, 0);
+    assert!(world.alice.brokered(&request).await.problem.unwrap().contains("Bad credentials"));
     world.github.stand_in.behave(Ways::Honest);
     world.github.end(&credential.fields["token"]);
     world.server.time().pass(Span::minutes(5));
-    assert_eq!(world.close().await, 1);
-    assert_eq!(world.brokered(&request).await.status, "closed");
+    assert_eq!(world.server.close().await, 1);
+    assert_eq!(world.alice.brokered(&request).await.status, "closed");
     // A token outlives nothing: after its own end there is nobody to ask.
     let request = world.file("free").await;
     open(&world.alice, &request).await.unwrap();
     world.github.forget();
     world.server.time().pass(Span::minutes(59));
-    assert_eq!(world.close().await, 0);
+    assert_eq!(world.server.close().await, 0);
     world.server.time().pass(Span::minutes(6));
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
 }
 
 #[tokio::test]
@@ -255,12 +247,12 @@ async fn what_github_answers_is_taken_only_if_it_was_asked_for() {
     assert_eq!(json!(world.github.good()), json!([credential["fields"]["token"]]));
     // What was asked for and never came may exist: nobody has it, and it is told until when.
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    world.close().await;
+    world.server.close().await;
     assert!(world.github.good().is_empty());
-    assert_eq!(world.brokered(&request).await.status, "outlives");
+    assert_eq!(world.alice.brokered(&request).await.status, "outlives");
     world.server.time().pass(Span::minutes(66));
-    assert_eq!(world.close().await, 1);
-    assert_eq!(world.brokered(&request).await.status, "closed");
+    assert_eq!(world.server.close().await, 1);
+    assert_eq!(world.alice.brokered(&request).await.status, "closed");
 }
 
 /// GitHub may fail after it has made a token, and nobody else can tell.
@@ -283,23 +275,18 @@ async fn t56_what_github_fails_at_may_exist_and_what_it_refuses_does_not() {
         assert_eq!(!world.github.good().is_empty(), made, "{status}");
         world.github.stand_in.behave(Ways::Honest);
         world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-        world.close().await;
-        assert_eq!(world.brokered(&request).await.status, wanted, "{status}");
+        world.server.close().await;
+        assert_eq!(world.alice.brokered(&request).await.status, wanted, "{status}");
         world.server.time().pass(Span::minutes(66));
-        world.close().await;
-        assert_eq!(world.brokered(&request).await.status, "closed", "{status}");
+        world.server.close().await;
+        assert_eq!(world.alice.brokered(&request).await.status, "closed", "{status}");
     }
 }
 
 #[tokio::test]
 async fn t66_no_token_of_github_is_kept_in_the_clear_or_logged() {
     let folder = tempfile::tempdir().unwrap();
-    let log = crate::canary::Tape::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .init();
+    let log = crate::canary::Tape::listening();
     let remains = Remains::fresh();
     let clock = remains.time.clock();
     let github = Github::start(move || clock.now().as_millis(), None).await;
@@ -403,18 +390,10 @@ async fn t56_kill_9_around_a_token_leaves_none_that_somebody_has() {
         let mut binary = place.start().await;
         let alice = binary.holder_of(&tokens["alice"]);
         alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-        let mut status = String::new();
-        for _ in 0..500 {
-            let shown = alice.client.request(&request.id).await.unwrap();
-            assert_eq!(shown.credentials.len(), 1, "a second use was spent");
-            status = shown.credentials[0].brokered.as_ref().unwrap().status.clone();
-            if status == "outlives" {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        let shown = settled(&alice, &request.id, "outlives").await;
+        assert_eq!(shown.credentials.len(), 1, "a second use was spent");
         // The one whose answer was lost may exist, which is told; the one that was had does not.
-        assert_eq!(status, "outlives", "{ways:?}");
+        assert_eq!(alice.brokered(&request).await.status, "outlives", "{ways:?}");
         assert!(!github.good().contains(&token), "{ways:?}");
         binary.kill().await;
     }

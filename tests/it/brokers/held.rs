@@ -152,7 +152,7 @@ async fn assent_run_keeps_its_credential_alive_until_sigkill_and_then_its_login_
         assert_eq!(world.server.authority.sweep().await.unwrap(), 1);
         assert_eq!(world.alice.client.credential(&held.id).await.unwrap().status, "silent");
         assert_eq!(on_record(&world, &held, "heartbeat_lost").await, 1);
-        assert_eq!(world.close().await, 1);
+        assert_eq!(world.server.close().await, 1);
         assert!(world.database.roles().is_empty());
         assert_eq!(world.database.sessions(), 0);
         assert_eq!(run.asks_in_vain().await, "", "the open session lives");
@@ -170,7 +170,7 @@ async fn a_run_that_ends_itself_is_no_silence() {
     let held = &entry.credential;
     beats(&world, &held.id).await;
     assert!(run.end().await.ends_with(&format!("completed {}\n", entry.request)));
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     world.server.time().pass(Span::seconds(3));
     assert_eq!(world.server.authority.sweep().await.unwrap(), 0);
     assert_eq!(on_record(&world, held, "heartbeat_lost").await, 0);
@@ -190,7 +190,7 @@ async fn a_run_tells_what_ended_its_credential_before_the_command_did() {
     let talk = run.end().await;
     let wanted = format!("{} was silent before the command ended\n", entry.credential.id);
     assert!(talk.ends_with(&wanted), "{talk}");
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
 
     let mut run = Run::start(&world, "forgiving", &[]);
     run.ask("SELECT 1").await;

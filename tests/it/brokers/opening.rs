@@ -73,7 +73,7 @@ async fn t56_a_mint_with_a_broker_sent_again_is_one_role_with_a_new_password() {
     // After the end it opens nothing again.
     world.alice.client.revoke_credential(&first.id, &fresh_key()).await.unwrap();
     assert_eq!(mint().await.unwrap_err().code(), Some("credential_over"));
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     assert_eq!(mint().await.unwrap_err().code(), Some("credential_over"));
     assert!(world.database.roles().is_empty());
 }
@@ -118,12 +118,7 @@ async fn a_database_that_is_away_costs_nobody_a_second_approval() {
 #[tokio::test]
 async fn t66_no_password_of_a_broker_is_kept_or_logged() {
     let folder = tempfile::tempdir().unwrap();
-    let log = crate::canary::Tape::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .init();
+    let log = crate::canary::Tape::listening();
     let world = World::on_file(&folder.path().join("ledger.sqlite")).await;
     let request = world.file("free").await;
     let (key, wanted) = (fresh_key(), wanted("orders-db"));
@@ -135,7 +130,7 @@ async fn t66_no_password_of_a_broker_is_kept_or_logged() {
         secrets.push(minted.fields["password"].clone());
     }
     world.alice.client.complete(&request.id, &fresh_key()).await.unwrap();
-    assert_eq!(world.close().await, 1);
+    assert_eq!(world.server.close().await, 1);
     let entries = world.alice.get("/v1/audit/entries").await.is(200).text;
     let shown = world.alice.get(&format!("/v1/requests/{}", request.id)).await.is(200).text;
     assert!(entries.contains("broker_closed") && shown.contains("orders-db"));

@@ -97,7 +97,7 @@ async fn a_signal_about_a_person_ends_their_open_session_and_what_is_done_for_th
     let waits = file(&world.alice, "production").await;
     let signal = told(&root, &local("person", "alice"), "suspended").await.str("id");
     world.server.authority.sweep().await.unwrap();
-    assert_eq!(world.close().await, 2);
+    assert_eq!(world.server.close().await, 2);
     ends(&world, &root, own, &signal).await;
     ends(&world, &root, for_them, &signal).await;
     assert_eq!(kept.session.ask("SELECT count(*) FROM orders").await.unwrap(), "3");
@@ -125,7 +125,7 @@ async fn a_signal_about_a_workload_an_environment_or_an_approver_ends_what_is_op
         let held = held(&world, &ci, environment).await;
         let signal = told(&root, &about, state).await.str("id");
         world.server.authority.sweep().await.unwrap();
-        assert_eq!(world.close().await, 1, "{about}");
+        assert_eq!(world.server.close().await, 1, "{about}");
         ends(&world, &root, held, &signal).await;
         assert!(world.database.roles().is_empty(), "{about}");
         verify_log(&root).await;

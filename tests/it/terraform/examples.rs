@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::POLICY;
-use super::process::Ran;
+use super::process::{Ran, eventually};
 use super::schema::workspace;
 use super::world::World;
 
@@ -117,9 +117,8 @@ async fn copied(example: &Path) -> World {
     // The key for audiences that take RS256 only is made beside the start; what an example reads
     // of the key set would change under it.
     let has_both = |keys: &serde_json::Value| keys["keys"].as_array().unwrap().len() == 2;
-    while !has_both(&world.alice.client.jwks().await.unwrap()) {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let look = async || has_both(&world.alice.client.jwks().await.unwrap()).then_some(());
+    eventually("the key of RS256", look).await;
     let mut has_provider = false;
     for file in entries(example) {
         let text = fs::read_to_string(&file).unwrap();

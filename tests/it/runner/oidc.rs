@@ -63,6 +63,11 @@ impl Oidc {
         self.stand_in.behave(ways);
     }
 
+    /// Until it has stopped in the middle of a call.
+    pub(crate) async fn stopped(&self) {
+        self.stand_in.stopped().await;
+    }
+
     /// Every token it gave out.
     pub(crate) fn issued(&self) -> Vec<String> {
         self.issued.lock().unwrap().clone()

@@ -207,9 +207,10 @@ impl Running {
         (Stopped::Killed, self.ended(status).await)
     }
 
-    /// The machine is gone: nobody says anything any more, and no later stage is run.
-    pub(crate) async fn vanish(mut self) {
-        self.kill().await;
+    /// Everything of it is killed at once; what it had written until then.
+    pub(crate) async fn killed(mut self) -> Ended {
+        let status = self.kill().await;
+        self.ended(status).await
     }
 
     async fn kill(&mut self) -> ExitStatus {

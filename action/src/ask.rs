@@ -13,6 +13,7 @@ use assent_gate::{Signals, Standing, ending, only_audience};
 
 use crate::command::{self, Ran};
 use crate::commands::Level;
+use crate::comment::Commenter;
 use crate::connection::connect;
 use crate::environment::Environment;
 use crate::inputs::{Fault, Inputs, Mode};
@@ -48,6 +49,7 @@ pub(crate) async fn run(environment: &Environment, log: &Arc<Log>) -> u8 {
         Err(stop) => stop,
     };
     step.report(&found, &stopped);
+    step.comment(&mut found, Some(&stopped)).await;
     found.code.unwrap_or(stopped.outcome.code())
 }
 
@@ -71,8 +73,10 @@ struct Found {
     credential: Option<Credential>,
     credential_file: Option<String>,
     since: Option<Instant>,
-    /// The code of the command that was run.
+    /// The code of the command that was run, and what of it went wrong.
     code: Option<u8>,
+    failed: Option<String>,
+    comments: Option<Commenter>,
 }
 
 struct Step<'a> {
@@ -108,6 +112,7 @@ impl Step<'_> {
         found.request = Some(request.clone());
         self.log.say(format!("{} {}: {}", request.id, request.state, request.url));
         self.show(found, None, "");
+        self.comment(found, None).await;
         if self.inputs.mode == Mode::Submit && Standing::of(&request)? == Standing::Pending {
             return Ok(Outcome::Submitted);
         }
@@ -344,9 +349,8 @@ impl Step<'_> {
         }
         match ended.failed {
             Some(why) => {
-                // The command has its own words for what went wrong, and its own code.
-                self.log.annotate(Level::Error, "Assent", &why);
                 self.give_up(&why, client, found).await;
+                found.failed = Some(why);
             }
             None if self.inputs.shared => self.give_up("the command ended", client, found).await,
             None => match ending::complete(&request.id, client).await {
@@ -395,10 +399,12 @@ impl Step<'_> {
     /// Outputs, summary and the one annotation.
     fn report(&self, found: &Found, stopped: &Stop) {
         let Stop { outcome, why } = stopped;
-        let level = match outcome.code() {
-            0 => Level::Notice,
+        // A command that failed has its own code.
+        let level = match (outcome.code(), &found.failed) {
+            (0, None) => Level::Notice,
             _ => Level::Error,
         };
+        let why = found.failed.as_ref().unwrap_or(why);
         let link = found.request.as_ref().map(|request| request.url.as_str()).unwrap_or_default();
         let message = [why.as_str(), link].into_iter().filter(|text| !text.is_empty());
         let message = message.collect::<Vec<_>>().join("\n");
@@ -410,6 +416,13 @@ impl Step<'_> {
     }
 
     fn show(&self, found: &Found, outcome: Option<Outcome>, why: &str) {
+        if let Err(error) = self.runner.summarize(&self.told(found, outcome, why)) {
+            self.log.say(error.to_string());
+        }
+    }
+
+    /// What is shown, as Markdown.
+    fn told(&self, found: &Found, outcome: Option<Outcome>, why: &str) -> String {
         let told = Told {
             outcome,
             why: Some(why),
@@ -417,8 +430,27 @@ impl Step<'_> {
             plan: found.plan.as_ref(),
             waited: found.since.map(|since| since.elapsed()).unwrap_or_default(),
         };
-        if let Err(error) = self.runner.summarize(&summary(&told, &self.inputs.url)) {
-            self.log.say(error.to_string());
+        summary(&told, &self.inputs.url)
+    }
+
+    /// Tells the pull request, once while it is asked and once in the end. Of jobs that share a request
+    /// each would say the same, so none does.
+    async fn comment(&self, found: &mut Found, stopped: Option<&Stop>) {
+        let has_asked = found.request.is_some() && self.inputs.mode != Mode::Check;
+        if !has_asked || self.inputs.shared {
+            return;
+        }
+        let why = stopped.map(|stop| stop.why.as_str()).unwrap_or_default();
+        let markdown = self.told(found, stopped.map(|stop| stop.outcome), why);
+        let token = self.inputs.comments_with.clone();
+        let new = || Commenter::new(token?, self.runner);
+        let Some(mut comments) = found.comments.take().or_else(new) else { return };
+        match comments.say(&markdown).await {
+            Ok(()) => found.comments = Some(comments),
+            Err(why) if stopped.is_none() => {
+                self.log.say(format!("the pull request is not told: {why}"));
+            }
+            Err(_) => {}
         }
     }
 

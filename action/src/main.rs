@@ -7,6 +7,7 @@
 mod ask;
 mod command;
 mod commands;
+mod comment;
 mod connection;
 mod environment;
 mod event;

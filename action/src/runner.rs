@@ -22,6 +22,10 @@ pub(crate) struct Runner {
     pub(crate) repository_id: Option<String>,
     /// Why it is run, in somebody's words.
     pub(crate) reason: String,
+    /// The pull request that it belongs to.
+    pub(crate) pull_request: Option<u64>,
+    /// Where the forge's API is.
+    pub(crate) api: Option<String>,
     /// The program that shows saved plans.
     pub(crate) terraform: String,
 }
@@ -42,6 +46,10 @@ impl Runner {
             variables: environment.path("GITHUB_ENV"),
             summary: environment.path("GITHUB_STEP_SUMMARY"),
             temp: environment.path("RUNNER_TEMP").unwrap_or_else(std::env::temp_dir),
+            pull_request: event
+                .as_ref()
+                .and_then(|event| event.pointer("/pull_request/number")?.as_u64()),
+            api: environment.get("GITHUB_API_URL").map(|url| url.trim_end_matches('/').to_owned()),
             reason: event::reason(&commit, event.as_ref()),
             commit,
             repository_id: environment.get("GITHUB_REPOSITORY_ID").map(str::to_owned),

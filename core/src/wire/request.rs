@@ -37,6 +37,10 @@ pub struct Request {
     /// grant's window while approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// How long its requester may be silent before it is canceled: while it is pending, where signs
+    /// of life are listened for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
     /// How far each stage is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageStatus>,
@@ -299,6 +303,7 @@ impl Request {
             ruling: request.ruling().into(),
             filed_at: request.filed_at().to_string(),
             expires_at: request.deadline().map(|at| at.to_string()),
+            heartbeat: heartbeat(request),
             stages: stages(request, membership),
             reviews: request.reviews().iter().map(Review::from).collect(),
             approved_by: approved_by(request.state()),
@@ -309,6 +314,11 @@ impl Request {
             plan_bytes: request.kept_plan().map(|plan| PlanBytes::show(plan, now)),
         }
     }
+}
+
+fn heartbeat(request: &request::Request) -> Option<String> {
+    let pending = matches!(request.state(), State::Pending(_));
+    request.heartbeat().filter(|_| pending).map(|every| every.to_string())
 }
 
 fn run(request: &request::Request) -> BTreeMap<String, String> {

@@ -31,7 +31,7 @@ pub(crate) fn filing(
         let failure = Failure::usage("this cannot be asked for");
         return Err(faults.iter().fold(failure, Failure::because));
     }
-    Ok(Filing { intent, reattach })
+    Ok(Filing { intent, reattach, heartbeat: None })
 }
 
 /// The targets by name; one that is given twice is refused.

@@ -38,6 +38,10 @@ pub struct Request {
     /// grant's window while approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// How long its requester may be silent before it is canceled: while it is pending, where signs
+    /// of life are listened for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
     /// How far each stage is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageStatus>,
@@ -352,6 +356,7 @@ impl Request {
             ruling: request.ruling().into(),
             filed_at: request.filed_at().to_string(),
             expires_at: request.deadline().map(|at| at.to_string()),
+            heartbeat: heartbeat(request),
             stages: stages(request, membership),
             reviews: request.reviews().iter().map(Review::from).collect(),
             approved_by: approved_by(request.state()),
@@ -363,6 +368,11 @@ impl Request {
             source: github::Source::of(request.requester()).map(Source::from),
         }
     }
+}
+
+fn heartbeat(request: &request::Request) -> Option<String> {
+    let pending = matches!(request.state(), State::Pending(_));
+    request.heartbeat().filter(|_| pending).map(|every| every.to_string())
 }
 
 fn run(request: &request::Request) -> BTreeMap<String, String> {

@@ -325,7 +325,8 @@ impl Step<'_> {
         match &self.inputs.audience {
             Some(audience) => Ok(audience.clone()),
             None => {
-                let filing = Filing { intent: request.intent.clone(), reattach: true };
+                let intent = request.intent.clone();
+                let filing = Filing { intent, reattach: true, heartbeat: None };
                 Ok(only_audience(&filing, client, "the input `audience`").await?)
             }
         }

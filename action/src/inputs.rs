@@ -184,6 +184,10 @@ impl Inputs {
         if self.fetch_plan.is_some() && self.mode != Mode::Check && self.mode != Mode::Wait {
             of.fault("fetch-plan", format!("mode `{word}` fetches nothing; use mode `check`"));
         }
+        let bounds = Span::seconds(15)..=Span::hours(1);
+        if self.heartbeat.is_some_and(|span| !bounds.contains(&span)) {
+            of.fault("heartbeat", "write a time from 15s to 1h, or 0s for none".to_owned());
+        }
         if self.poll_fallback == Span::ZERO {
             of.fault("poll-fallback", "write a time of at least 1s".to_owned());
         }
@@ -315,5 +319,6 @@ mod tests {
     #[test]
     fn no_heartbeat_is_wanted_where_it_is_nothing() {
         assert_eq!(read(&[("INPUT_HEARTBEAT", "0s")]).unwrap().heartbeat, None);
+        assert_eq!(faults(&[("INPUT_HEARTBEAT", "5s")]), ["heartbeat"]);
     }
 }

@@ -6,7 +6,7 @@ use assent_client::wire::{Filing, Intent, Request};
 use assent_core::digest::{Digest, commit_digest};
 use assent_gate::plan::HandedIn;
 
-use crate::inputs::{Fault, Inputs, KIND};
+use crate::inputs::{Fault, Inputs, KIND, Mode};
 use crate::runner::Runner;
 
 /// What would be filed; every fault of it with its input.
@@ -38,10 +38,13 @@ pub(crate) fn filing(
             "the runner does not say which commit is run; name what the approval is bound to";
         faults.push(Fault { input: "digest".to_owned(), problem: problem.to_owned() });
     }
-    // Whoever waits is one request's only reason to be: how long it may be silent is said here, beside
-    // the intent and not within.
+    // Only who waits gives signs of life.
+    let heartbeat = match inputs.mode {
+        Mode::Wait | Mode::Run => inputs.heartbeat.map(|span| span.to_string()),
+        Mode::Submit | Mode::Check => None,
+    };
     match faults.is_empty() {
-        true => Ok(Filing { intent, reattach: true }),
+        true => Ok(Filing { intent, reattach: true, heartbeat }),
         false => Err(faults),
     }
 }

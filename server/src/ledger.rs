@@ -89,15 +89,16 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// least those.
     async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
 
-    /// Notes that the holder of a credential was heard of. `false` where nobody listens for it.
+    /// Notes that somebody was heard of. `false` where nobody listens for them.
     async fn heard(
         &self,
-        credential: CredentialId,
+        who: Listened,
         last: Timestamp,
         due: Timestamp,
     ) -> Result<bool, LedgerError>;
 
-    /// When the holders of a request's credentials were heard of, where anybody listens.
+    /// When the holders of a request's credentials, or whoever waits for it, were heard of, where
+    /// anybody listens.
     async fn heartbeats(&self, request: RequestId) -> Result<Vec<Heartbeat>, LedgerError>;
 
     /// Those who should have been heard of by now, longest due first.
@@ -276,13 +277,22 @@ pub enum Kept {
     },
 }
 
-/// When a credential's holder was heard of.
+/// Who is listened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listened {
+    /// Whoever filed this request, as long as it is pending.
+    Requester(RequestId),
+    /// Whoever holds this credential.
+    Holder(CredentialId),
+}
+
+/// When somebody was heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// The credential's request.
+    /// The request, or that of the credential.
     pub request: RequestId,
-    /// The credential.
-    pub credential: CredentialId,
+    /// Who.
+    pub who: Listened,
     /// When last.
     pub last: Timestamp,
     /// By when it must be again.

@@ -15,7 +15,8 @@ use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
 use assent_server::ledger::{
     Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, KeptDocument, KeptSignal, KeptTold,
-    KeyChange, Ledger, LedgerError, Met, Piece, PlanText, Refusal, SealedKey, Spent, States, Write,
+    KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal, SealedKey, Spent,
+    States, Write,
 };
 use async_trait::async_trait;
 
@@ -97,7 +98,7 @@ impl Authority {
 impl Desk for Authority {
     async fn open(&self) -> Result<Ticket> {
         let intent = host::intent(self.filed.fetch_add(1, Ordering::Relaxed));
-        let filing = wire::Filing { intent, reattach: false };
+        let filing = wire::Filing { intent, reattach: false, heartbeat: None };
         let filed = self.asker.file(&filing, &IdempotencyKey::fresh()).await?;
         Ok(Ticket { id: filed.id, digest: filed.digest, version: filed.version })
     }
@@ -338,11 +339,11 @@ impl Ledger for Witness {
 
     async fn heard(
         &self,
-        credential: CredentialId,
+        who: Listened,
         last: Timestamp,
         due: Timestamp,
     ) -> Result<bool, LedgerError> {
-        self.ledger.heard(credential, last, due).await
+        self.ledger.heard(who, last, due).await
     }
 
     async fn heartbeats(&self, request: RequestId) -> Result<Vec<Heartbeat>, LedgerError> {

@@ -108,6 +108,8 @@ pub const ROUTES: &[Route] = &[
         Some(of::<wire::NewReview>), REQUEST, post(requests::review)),
     route!(Change "/v1/requests/{id}/post-reviews" "Look at a grant that nobody was asked for",
         Some(of::<wire::NewReview>), REQUEST, post(requests::review_afterwards)),
+    route!(Change "/v1/requests/{id}/heartbeat" "A sign of life of whoever waits for a decision",
+        NONE, Some(of::<wire::Heartbeat>), post(requests::heartbeat)),
     route!(Change "/v1/requests/{id}/cancel" "Withdraw a pending request",
         Some(of::<wire::Reason>), REQUEST, post(requests::cancel)),
     route!(Change "/v1/requests/{id}/revoke" "Take a grant and its credentials back",

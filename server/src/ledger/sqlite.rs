@@ -28,7 +28,8 @@ pub use write::Grouping;
 
 use crate::ledger::{
     Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, KeptDocument, KeptSignal, KeptTold,
-    KeyChange, Ledger, LedgerError, Met, Piece, PlanText, Refusal, SealedKey, Spent, States, Write,
+    KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal, SealedKey, Spent,
+    States, Write,
 };
 
 /// Requests in a SQLite file.
@@ -203,11 +204,11 @@ impl Ledger for SqliteLedger {
 
     async fn heard(
         &self,
-        credential: CredentialId,
+        who: Listened,
         last: Timestamp,
         due: Timestamp,
     ) -> Result<bool, LedgerError> {
-        self.write(|done| write::Job::Heard { credential, last, due, done }).await
+        self.write(|done| write::Job::Heard { who, last, due, done }).await
     }
 
     async fn heartbeats(&self, request: RequestId) -> Result<Vec<Heartbeat>, LedgerError> {

@@ -25,7 +25,7 @@ use super::heartbeats::{
     signs_of_life_are_forgotten_with_what_they_were_for,
     the_silent_come_longest_due_first_and_only_while_they_are_good,
     what_may_be_good_or_is_open_outside_is_live_newest_first,
-    who_could_not_be_heard_has_the_whole_time_again,
+    who_could_not_be_heard_has_the_whole_time_again, who_waits_is_listened_for_until_it_is_decided,
 };
 use super::kit::{
     alone, approval, at, called, credential, done, file, file_bound, granted_to_be_looked_at,
@@ -74,6 +74,7 @@ suite! {
     nobody_is_heard_of_whom_nobody_listens_for
     the_silent_come_longest_due_first_and_only_while_they_are_good
     who_could_not_be_heard_has_the_whole_time_again
+    who_waits_is_listened_for_until_it_is_decided
     a_token_that_is_made_again_gives_the_whole_time_again
     signs_of_life_are_forgotten_with_what_they_were_for
     what_may_be_good_or_is_open_outside_is_live_newest_first
@@ -551,6 +552,7 @@ async fn another_run_does_not_meet_an_open_request(ledger: Ledgers) {
             requester,
             ruling: request.ruling().clone(),
             known: request.known().clone(),
+            heartbeat: None,
         };
         let step = Request::file(filing, now);
         Write { step, call: None, unless_open: true }

@@ -243,6 +243,7 @@ fn review(error: &ReviewError, text: String) -> ApiError {
         ReviewError::OtherDigest { .. } => (S::CONFLICT, "other_digest"),
         ReviewError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
         ReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
+        ReviewError::Unlinked { .. } => (S::FORBIDDEN, "unlinked_account"),
         ReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
         ReviewError::SignInAgain { .. } => (S::FORBIDDEN, "sign_in_again"),
         ReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
@@ -257,6 +258,7 @@ fn post_review(error: &PostReviewError, text: String) -> ApiError {
         PostReviewError::OtherDigest { .. } => (S::CONFLICT, "other_digest"),
         PostReviewError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
         PostReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
+        PostReviewError::Unlinked { .. } => (S::FORBIDDEN, "unlinked_account"),
         PostReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
         PostReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
     };

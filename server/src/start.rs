@@ -245,14 +245,15 @@ pub async fn run(
     announce(Announcement::Listening { url: authority.base().to_owned() });
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
     let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
-    let tender = Arc::clone(&authority);
-    let (served, (), (), (), (), ()) = tokio::join!(
+    let (tender, asker) = (Arc::clone(&authority), Arc::clone(&authority));
+    let (served, (), (), (), (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),
         closer.close_until_closing(),
         runner.run_errands_until_closing(),
         tender.tend_keys_until_closing(),
+        asker.look_at_teams_until_closing(),
     );
     tracing::info!("stopped");
     served.map_err(refused)

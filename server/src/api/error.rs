@@ -12,7 +12,7 @@ use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::app::{AppError, ApprovalError, BeginError, proof_code};
+use crate::app::{AppError, ApprovalError, BeginError, BehindError, proof_code};
 use crate::keys::ChangeError;
 use crate::ledger::LedgerError;
 
@@ -192,6 +192,7 @@ impl From<AppError> for ApiError {
             AppError::TokenMade(_) => Self::new(S::CONFLICT, "token_made", text),
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
             AppError::PartnerAway { .. } => Self::new(S::SERVICE_UNAVAILABLE, "partner_away", text),
+            AppError::Behind(error) => behind(&error, text),
             AppError::NotOpened { .. } => Self {
                 private: Some(text.clone().into()),
                 ..Self::new(S::BAD_GATEWAY, "not_opened", text)
@@ -233,6 +234,17 @@ pub(crate) async fn no_such_path() -> ApiError {
 pub(crate) async fn no_such_verb() -> ApiError {
     let detail = "this path does not take this method; /v1/openapi.json says which it takes";
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", detail)
+}
+
+fn behind(error: &BehindError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        BehindError::Fork => (S::FORBIDDEN, "fork"),
+        BehindError::OtherRun(_) | BehindError::NoClaim(_) => (S::FORBIDDEN, "other_run"),
+        BehindError::NotInstalled { .. } => (S::FORBIDDEN, "app_not_installed"),
+        BehindError::Away(_) => (S::SERVICE_UNAVAILABLE, "github_away"),
+    };
+    ApiError::new(status, code, text)
 }
 
 fn review(error: &ReviewError, text: String) -> ApiError {

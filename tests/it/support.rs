@@ -4,6 +4,7 @@ mod answer;
 mod binary;
 mod caller;
 mod command;
+pub(crate) mod github;
 mod issuer;
 mod provider;
 mod stand_in;

@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument, KeptSignal,
-    KeptTold, KeyChange, Ledger, LedgerError, Met, NewCall, Piece, PlanText, REFUSALS,
+    Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument,
+    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Met, NewCall, Piece, PlanText, REFUSALS,
     REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write, awaits_later_review,
 };
 
@@ -40,6 +40,7 @@ struct Inside {
     documents: BTreeMap<String, Vec<KeptDocument>>,
     keys: BTreeMap<KeyId, SealedKey>,
     heartbeats: BTreeMap<CredentialId, Heartbeat>,
+    gates: BTreeMap<GateKey, Gate>,
     pieces: BTreeMap<(UploadId, u32), Piece>,
     uploads: HashMap<UploadId, (PrincipalId, u64)>,
     refusals: HashMap<RequestId, BTreeSet<(PrincipalId, Digest)>>,
@@ -413,6 +414,32 @@ impl Ledger for MemoryLedger {
         let inside = self.inside();
         let tokens = inside.access.values().rev().filter(|one| one.purpose == Purpose::Token);
         Ok(tokens.cloned().collect())
+    }
+
+    async fn gate(&self, key: GateKey) -> Result<Option<Gate>, LedgerError> {
+        Ok(self.inside().gates.get(&key).cloned())
+    }
+
+    async fn gate_of(&self, request: RequestId) -> Result<Option<Gate>, LedgerError> {
+        let inside = self.inside();
+        Ok(inside.gates.values().find(|gate| gate.request == Some(request)).cloned())
+    }
+
+    async fn open_gates(&self) -> Result<Vec<Gate>, LedgerError> {
+        let inside = self.inside();
+        let mut open: Vec<_> = inside.gates.values().filter(|gate| gate.open).cloned().collect();
+        open.sort_by_key(|gate| gate.at);
+        Ok(open)
+    }
+
+    async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError> {
+        self.inside().gates.insert(gate.key.clone(), gate);
+        Ok(())
+    }
+
+    async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.inside().gates.retain(|_, gate| gate.open || gate.at >= before);
+        Ok(())
     }
 
     async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError> {

@@ -18,6 +18,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
+use super::gates::{
+    a_gate_is_kept_as_it_was_written_last,
+    open_gates_come_longest_unchanged_first_and_closed_ones_are_forgotten,
+};
 use super::heartbeats::{
     a_holder_is_listened_for_from_the_token_on_to_its_end,
     a_token_that_is_made_again_gives_the_whole_time_again,
@@ -53,6 +57,8 @@ macro_rules! suite {
 
 suite! {
     what_is_committed_is_loaded_at_every_version
+    a_gate_is_kept_as_it_was_written_last
+    open_gates_come_longest_unchanged_first_and_closed_ones_are_forgotten
     nothing_is_loaded_that_was_never_committed
     a_step_decided_on_an_old_version_is_a_conflict
     a_filing_committed_twice_is_a_conflict

@@ -17,8 +17,8 @@ use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Hearing, Keeping, Kept, KeyChange, LedgerError, Met, NewCall, Piece,
-    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write, awaits_later_review,
+    Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError, Met, NewCall,
+    Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write, awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -42,6 +42,8 @@ pub(super) enum Job {
     Piece(Piece, Done<()>),
     ForgetPieces(Timestamp, Done<()>),
     Refusal(Box<Refusal>, Done<bool>),
+    Gate(Box<Gate>, Done<()>),
+    ForgetGates(Timestamp, Done<()>),
 }
 
 /// An entry ready to be written. Made by the caller, because the writer is one for all.
@@ -188,6 +190,8 @@ impl Job {
             | Self::ForgetTold { done, .. }
             | Self::ForgetExchanges(_, done)
             | Self::Piece(_, done)
+            | Self::Gate(_, done)
+            | Self::ForgetGates(_, done)
             | Self::ForgetPieces(_, done) => acknowledge(done, None),
         }
     }
@@ -214,6 +218,8 @@ impl Job {
             Self::ForgetExchanges(before, done) => settle(pen.forget_exchanges(before), done),
             Self::Piece(piece, done) => settle(pen.piece(&piece), done),
             Self::ForgetPieces(before, done) => settle(pen.forget_pieces(before), done),
+            Self::Gate(gate, done) => settle(super::gates::keep(pen.db, &gate), done),
+            Self::ForgetGates(before, done) => settle(super::gates::forget(pen.db, before), done),
             Self::Refusal(refusal, done) => settle(pen.refusal(&refusal), done),
         }
     }

@@ -7,6 +7,7 @@ pub mod authzen;
 mod cached;
 mod closing;
 mod credentials;
+mod deliveries;
 mod devices;
 mod error;
 mod exact;

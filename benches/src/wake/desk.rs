@@ -259,6 +259,14 @@ impl Ledger for Witness {
         self.ledger.forget_exchanges(before).await
     }
 
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        self.ledger.remember_delivery(id, at).await
+    }
+
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.forget_deliveries(before).await
+    }
+
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {
         self.ledger.recall(key).await
     }

@@ -7,6 +7,8 @@ pub mod authzen;
 mod cached;
 mod closing;
 mod credentials;
+mod deliveries;
+mod deployments;
 mod devices;
 mod error;
 mod exact;
@@ -26,7 +28,7 @@ mod sweep;
 mod trusts;
 mod waiters;
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use assent_core::access::{Access, Purpose};
 use assent_core::credential::Secret;
@@ -56,6 +58,7 @@ use crate::broker::Brokers;
 use crate::chance::{Chance, NoChance};
 use crate::clock::Clock;
 use crate::engines::Engines;
+use crate::github::Github;
 use crate::issuers::Issuers;
 use crate::keys::Keys;
 use crate::ledger::Ledger;
@@ -131,6 +134,9 @@ pub struct Authority {
     event_lines: Lines,
     authzen: Authzen,
     brokers: Brokers,
+    /// The GitHub App, once there is one: setup makes it while the server runs.
+    github: RwLock<Option<Github>>,
+    deployments: deployments::Deployments,
     sealer: Sealer,
     plan_retention: Option<Span>,
     /// A place for each plan that is being taken in, and of each requester one at a time.
@@ -266,6 +272,8 @@ impl Authority {
             event_lines: Lines::new(Rates::default()),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            github: RwLock::default(),
+            deployments: deployments::Deployments::default(),
             sealer: Sealer::default(),
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
@@ -281,6 +289,17 @@ impl Authority {
     #[must_use]
     pub fn with_brokers(self, brokers: Brokers) -> Self {
         Self { brokers, ..self }
+    }
+
+    /// The same, with this GitHub App.
+    #[must_use]
+    pub fn with_github(self, github: Option<Github>) -> Self {
+        Self { github: RwLock::new(github), ..self }
+    }
+
+    /// The GitHub App, if there is one.
+    pub fn github(&self) -> Option<Github> {
+        self.github.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same, sealing with this. Without it, what is sealed opens until the authority ends.

@@ -57,6 +57,13 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// would believe any more, and whom to listen for. The audit log keeps what matters of them.
     async fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError>;
 
+    /// Remembers a delivery of a webhook. `false` if it was remembered before; of two at once, one is
+    /// the first.
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError>;
+
+    /// Forgets deliveries from before that.
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError>;
+
     /// What a call with this key did before.
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError>;
 

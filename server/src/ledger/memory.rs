@@ -32,6 +32,7 @@ struct Inside {
     access: BTreeMap<AccessId, Access>,
     begun: HashMap<RequestId, Digest>,
     spent: HashMap<Digest, Timestamp>,
+    deliveries: HashMap<String, Timestamp>,
     plans: HashMap<Digest, (PlanText, BTreeSet<PrincipalId>)>,
     saved: HashMap<(Digest, PrincipalId), Digest>,
     signals: BTreeMap<String, KeptSignal>,
@@ -252,6 +253,18 @@ impl Ledger for MemoryLedger {
         for beat in over {
             inside.heartbeats.remove(&beat.credential);
         }
+        Ok(())
+    }
+
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        let mut inside = self.inside();
+        let is_first = !inside.deliveries.contains_key(id);
+        inside.deliveries.entry(id.to_owned()).or_insert(at);
+        Ok(is_first)
+    }
+
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.inside().deliveries.retain(|_, at| *at >= before);
         Ok(())
     }
 

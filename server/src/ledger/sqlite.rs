@@ -162,6 +162,15 @@ impl Ledger for SqliteLedger {
         self.write(|done| write::Job::ForgetExchanges(before, done)).await
     }
 
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        let id = id.to_owned();
+        self.write(|done| write::Job::Delivery(id, at, done)).await
+    }
+
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::ForgetDeliveries(before, done)).await
+    }
+
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {
         self.read(move |db| read::call(db, key)).await
     }

@@ -59,6 +59,7 @@ suite! {
     what_is_committed_is_loaded_at_every_version
     a_gate_is_kept_as_it_was_written_last
     open_gates_come_longest_unchanged_first_and_closed_ones_are_forgotten
+    t33_a_delivery_is_first_once_until_it_is_forgotten
     nothing_is_loaded_that_was_never_committed
     a_step_decided_on_an_old_version_is_a_conflict
     a_filing_committed_twice_is_a_conflict
@@ -738,4 +739,19 @@ async fn of_a_hundred_calls_with_one_key_one_is_done(ledger: Ledgers) {
     assert_eq!((done.len(), repeated.len()), (1, 99));
     assert!(repeated.iter().all(|id| *id == done[0]));
     assert_eq!(verified(&ledger).await.requests, 1);
+}
+
+async fn t33_a_delivery_is_first_once_until_it_is_forgotten(ledger: Ledgers) {
+    assert!(ledger.remember_delivery("one", at(1_000)).await.unwrap());
+    assert!(!ledger.remember_delivery("one", at(5_000)).await.unwrap());
+    assert!(ledger.remember_delivery("other", at(2_000)).await.unwrap());
+    let both = tokio::join!(
+        ledger.remember_delivery("at once", at(3_000)),
+        ledger.remember_delivery("at once", at(3_000)),
+    );
+    assert_ne!(both.0.unwrap(), both.1.unwrap(), "of two, one is the first");
+    // It is remembered from when it came first.
+    ledger.forget_deliveries(at(1_001)).await.unwrap();
+    assert!(ledger.remember_delivery("one", at(9_000)).await.unwrap());
+    assert!(!ledger.remember_delivery("other", at(9_000)).await.unwrap());
 }

@@ -39,6 +39,8 @@ pub(super) enum Job {
     Excuse(Timestamp, Done<()>),
     Forget(Timestamp, Done<()>),
     ForgetExchanges(Timestamp, Done<()>),
+    Delivery(String, Timestamp, Done<bool>),
+    ForgetDeliveries(Timestamp, Done<()>),
     Piece(Piece, Done<()>),
     ForgetPieces(Timestamp, Done<()>),
     Refusal(Box<Refusal>, Done<bool>),
@@ -178,6 +180,7 @@ impl Job {
             Self::Begin(_, done)
             | Self::Exchange(_, _, done)
             | Self::Hear(_, done)
+            | Self::Delivery(_, _, done)
             | Self::Refusal(_, done)
             | Self::Heard { done, .. } => acknowledge(done, None),
             Self::Access(_, done)
@@ -189,6 +192,7 @@ impl Job {
             | Self::Settle(_, done)
             | Self::ForgetTold { done, .. }
             | Self::ForgetExchanges(_, done)
+            | Self::ForgetDeliveries(_, done)
             | Self::Piece(_, done)
             | Self::Gate(_, done)
             | Self::ForgetGates(_, done)
@@ -216,6 +220,8 @@ impl Job {
             Self::Excuse(now, done) => settle(pen.excuse(now), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
             Self::ForgetExchanges(before, done) => settle(pen.forget_exchanges(before), done),
+            Self::Delivery(id, at, done) => settle(pen.delivery(&id, at), done),
+            Self::ForgetDeliveries(before, done) => settle(pen.forget_deliveries(before), done),
             Self::Piece(piece, done) => settle(pen.piece(&piece), done),
             Self::ForgetPieces(before, done) => settle(pen.forget_pieces(before), done),
             Self::Gate(gate, done) => settle(super::gates::keep(pen.db, &gate), done),
@@ -623,6 +629,15 @@ impl Pen<'_> {
 
     fn forget(&self, before: Timestamp) -> Result<(), LedgerError> {
         self.execute("DELETE FROM call WHERE at < ?1", &[&before.as_millis()]).map(drop)
+    }
+
+    fn delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        let sql = "INSERT INTO delivery (id, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        Ok(self.execute(sql, &[&id, &at.as_millis()])? == 1)
+    }
+
+    fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.execute("DELETE FROM delivery WHERE at < ?1", &[&before.as_millis()]).map(drop)
     }
 
     fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -27,6 +27,18 @@ impl State {
         self.paged(pulls.collect(), page_of(query), &path, Value::from)
     }
 
+    pub(super) fn pull_of(&self, repository: &Repository, number_: &str) -> Reply {
+        match self.pulls.iter().find(|one| one.number == number(number_)) {
+            Some(found) => {
+                let mut shown = self.pull(repository, found);
+                shown["merged"] = json!(found.merged_by.is_some());
+                shown["merged_by"] = found.merged_by.map_or(Value::Null, |id| self.user(id));
+                Reply::new(200, shown.to_string())
+            }
+            None => message(404, "Not Found"),
+        }
+    }
+
     pub(super) fn commits_of(&self, repository: &Repository, pull: &str, query: &str) -> Reply {
         let Some(found) = self.pulls.iter().find(|one| one.number == number(pull)) else {
             return message(404, "Not Found");
@@ -71,6 +83,15 @@ impl State {
         let shown = members.iter().map(|id| self.user(*id)).collect();
         let path = format!("/orgs/{owner}/teams/{slug}/members");
         self.paged(shown, page_of(query), &path, Value::from)
+    }
+
+    pub(super) fn installations(&self, query: &str) -> Reply {
+        let owner = self.repositories.iter().find(|one| one.installed);
+        let shown = owner.map(|one| {
+            let reply = self.installation_of(&one.owner);
+            serde_json::from_str(&reply.body).unwrap_or(Value::Null)
+        });
+        self.paged(shown.into_iter().collect(), page_of(query), "/app/installations", Value::from)
     }
 
     pub(super) fn installed(&self, query: &str) -> Reply {

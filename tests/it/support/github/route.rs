@@ -21,6 +21,8 @@ pub(crate) enum Route {
     Commit,
     PullsOfCommit,
     CommitsOfPull,
+    Pull,
+    Installations,
     Compare,
     CreateDeploymentStatus,
     TeamMembers,
@@ -35,6 +37,8 @@ impl Route {
         let path = path.strip_prefix(&["api", "v3"]).unwrap_or(path);
         match (method, path) {
             ("GET", ["app"]) => Self::App,
+            ("GET", ["app", "installations"]) => Self::Installations,
+            ("GET", ["repos", _, _, "pulls", _]) => Self::Pull,
             ("GET", ["repos", _, _, "installation"]) => Self::InstallationOfRepository,
             ("GET", ["orgs", _, "installation"]) => Self::InstallationOfOrganization,
             ("POST", ["app", "installations", _, "access_tokens"]) => Self::InstallationToken,
@@ -69,6 +73,7 @@ impl Route {
         matches!(
             self,
             Self::App
+                | Self::Installations
                 | Self::InstallationOfRepository
                 | Self::InstallationOfOrganization
                 | Self::InstallationToken

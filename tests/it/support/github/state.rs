@@ -141,6 +141,7 @@ impl State {
         }
         match (route, path) {
             (Route::App, _) => self.app(),
+            (Route::Installations, _) => self.installations(query),
             (Route::InstallationOfOrganization, [_, owner, _]) => self.installation_of(owner),
             (Route::InstallationToken, [_, _, installation, _]) => {
                 self.installation_token(installation, asked)
@@ -178,6 +179,7 @@ impl State {
             (Route::UpdateCheck, [_, id]) => self.update_check(id, &body),
             (Route::Commit, [_, sha]) => self.commit_of(found, sha),
             (Route::PullsOfCommit, [_, sha, _]) => self.pulls_of(found, sha, query),
+            (Route::Pull, [_, number]) => self.pull_of(found, number),
             (Route::CommitsOfPull, [_, number, _]) => self.commits_of(found, number, query),
             (Route::Compare, [_, pair]) => self.compare(found, pair, query),
             (Route::CreateDeploymentStatus, [_, id, _]) => {

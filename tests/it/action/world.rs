@@ -10,9 +10,7 @@ use assent_server::policy::Source;
 use tempfile::TempDir;
 
 use crate::runner::{Action, Ended, Job, Oidc};
-use crate::support::{
-    Caller, Issuer, Remains, Server, Setup, documents, eventually, program,
-};
+use crate::support::{Caller, Issuer, Remains, Server, Setup, documents, eventually, program};
 
 /// What `release` may do is asked of bob or carol; `free` of nobody; `never` is refused.
 pub(super) const RULES: &str = "
@@ -56,7 +54,11 @@ impl World {
         let server = serving(&policy, Arc::new(MemoryLedger::default()), remains).await;
         let folder = tempfile::tempdir().unwrap();
         let binary = program().with_file_name("assent-action");
-        assert!(binary.is_file(), "run `cargo build -p assent-action`: it is not at {}", binary.display());
+        assert!(
+            binary.is_file(),
+            "run `cargo build -p assent-action`: it is not at {}",
+            binary.display()
+        );
         let action = Action::packaged(&binary, &folder.path().join("action"));
         let job = Job::new().with_oidc(&oidc);
         Self { server, oidc, job, action, policy, _folder: folder }
@@ -86,7 +88,8 @@ impl World {
     /// The only request, as soon as it is there.
     pub(super) async fn asked(&self) -> wire::Request {
         let bob = self.bob().await;
-        eventually("a request", async || bob.client.requests(&[]).await.unwrap().requests.pop()).await
+        eventually("a request", async || bob.client.requests(&[]).await.unwrap().requests.pop())
+            .await
     }
 
     /// Every request.
@@ -116,7 +119,11 @@ impl World {
                 assert!(line.starts_with("::add-mask::"), "a secret is printed: {line}");
             }
             assert!(!ended.summary.contains(secret), "a secret is in the summary");
-            assert!(ended.outputs.values().all(|value| !value.contains(secret)), "{:?}", ended.outputs);
+            assert!(
+                ended.outputs.values().all(|value| !value.contains(secret)),
+                "{:?}",
+                ended.outputs
+            );
         }
     }
 }

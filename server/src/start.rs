@@ -247,7 +247,7 @@ pub async fn run(
     let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
     let (tender, guard) = (Arc::clone(&authority), Arc::clone(&authority));
     let asker = Arc::clone(&authority);
-    let (served, (), (), (), (), (), ()) = tokio::join!(
+    let (served, (), (), (), (), (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),

@@ -215,7 +215,7 @@ impl<'a> History<'a> {
     fn is_barred(&self, at: usize, stage: &Stage, who: &PrincipalId) -> bool {
         *who == self.requester.id
             || self.requester.acts_for.contains(who)
-            || is_tied(&self.requester, who, self.members[at])
+            || is_tied(self.requester, who, self.members[at])
             || self.members[at].is_suspended(who)
             || is_among(&stage.exclude, who, self.members[at])
     }
@@ -392,7 +392,7 @@ fn invariant_nobody_behind_the_change_counts(history: &History<'_>) -> Kept {
         keep!(who.kind == PrincipalKind::Person, "{} is no person", who.id);
         keep!(who.id != history.requester.id, "{} asks", who.id);
         keep!(!history.requester.acts_for.contains(&who.id), "{} is behind it", who.id);
-        let is_tied = is_tied(&history.requester, &who.id, members);
+        let is_tied = is_tied(history.requester, &who.id, members);
         keep!(!is_tied, "{} is behind it by an account, or may be", who.id);
     }
     Ok(())

@@ -416,7 +416,11 @@ impl Step<'_> {
         let link = found.request.as_ref().map(|request| request.url.as_str()).unwrap_or_default();
         let message = [why.as_str(), link].into_iter().filter(|text| !text.is_empty());
         let message = message.collect::<Vec<_>>().join("\n");
-        self.log.annotate(level, &format!("Assent: {}", outcome.title()), &message);
+        let title = match &found.failed {
+            None => outcome.title(),
+            Some(_) => "The command failed",
+        };
+        self.log.annotate(level, &format!("Assent: {title}"), &message);
         self.show(found, Some(*outcome), why);
         if let Err(error) = self.give_outputs(found, *outcome) {
             self.log.say(error.why);

@@ -126,7 +126,7 @@ mod tests {
         let answer = json!({
             "id": "req_1", "state": "approved", "version": 2, "url": base, "digest": "d",
             "intent": {"kind": "a.b", "environment": "e", "reason": "r"},
-            "requester": {"id": "x", "kind": "workload"},
+            "requester": {"iss": "https://x.example", "sub": "x", "kind": "workload"},
             "ruling": {"outcome": "require", "rules": [], "policy": "p"}, "filed_at": "T",
         });
         tokio::spawn(async move {

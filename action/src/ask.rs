@@ -8,8 +8,9 @@ use assent_client::wire::plan::Plan;
 use assent_client::wire::{Credential, Filing, Request};
 use assent_client::{Client, ClientError, IdempotencyKey, Patience};
 use assent_core::digest::Digest;
-use assent_gate::plan::{self, HandedIn};
-use assent_gate::{Signals, Standing, ending, only_audience};
+use assent_gate::ending::{self, Ended};
+use assent_gate::plan;
+use assent_gate::{Signals, Standing, only_audience};
 
 use crate::command::{self, Ran};
 use crate::commands::Level;
@@ -109,6 +110,10 @@ impl Step<'_> {
             }
         };
         self.remember(&request)?;
+        if let (Some(plan), None) = (&request.intent.plan, &found.plan) {
+            // What the authority kept of it, to be shown; only to be shown.
+            found.plan = client.plan(plan).await.ok();
+        }
         found.request = Some(request.clone());
         self.log.say(format!("{} {}: {}", request.id, request.state, request.url));
         self.show(found, None, "");
@@ -184,18 +189,12 @@ impl Step<'_> {
         self.remember(&request)?;
         found.request = Some(request.clone());
         if let (Some(file), Some(plan)) = (file, &plan) {
-            found.plan = self.plan(plan, client).await;
             let over = plan::hand_over(file, plan, &request, client);
             if let Some(with_plan) = unless_asked_to_end(over, signals).await?? {
                 request = with_plan;
             }
         }
         Ok(request)
-    }
-
-    /// What the authority kept of a plan, to be shown; only to be shown.
-    async fn plan(&self, plan: &HandedIn, client: &Client) -> Option<Plan> {
-        client.plan(&plan.plan.to_string()).await.ok()
     }
 
     /// Files, again while the authority is away. Whoever cancels the job waits a moment for the answer, so
@@ -312,13 +311,19 @@ impl Step<'_> {
     /// That the plan in the workspace is still the one that was approved, for the apply that follows.
     fn same_plan(&self, request: &Request) -> Result<(), Stop> {
         let Some(file) = self.inputs.plan_file.as_deref() else { return Ok(()) };
-        let plan::Given::Saved(bytes) = plan::read(file)? else { return Ok(()) };
+        let (bytes, is_saved) = match plan::read(file)? {
+            plan::Given::Saved(bytes) => (bytes, true),
+            plan::Given::Json(bytes) => (bytes, false),
+        };
         let digest = Digest::of(&bytes).to_string();
         if self.inputs.digest.is_none() && request.intent.digest.as_deref() != Some(&digest) {
-            let why = "the saved plan is not the one that was approved any more";
+            let why = "the plan is not the one that was approved any more";
             return Err(Stop::new(Outcome::Refused, why));
         }
-        Ok(self.runner.set("ASSENT_PLAN_DIGEST", &digest)?)
+        if is_saved {
+            self.runner.set("ASSENT_PLAN_DIGEST", &digest)?;
+        }
+        Ok(())
     }
 
     async fn audience(&self, request: &Request, client: &Client) -> Result<String, Stop> {
@@ -364,27 +369,29 @@ impl Step<'_> {
 
     /// Ends what this step asked for: its credential, and its request unless others go on by it. What
     /// another job asked for stays.
-    async fn give_up(&self, why: &str, client: &Client, found: &Found) {
-        let Some(request) = &found.request else { return };
+    async fn give_up(&self, why: &str, client: &Client, found: &mut Found) {
+        let Some(request) = &mut found.request else { return };
         let ending = async {
             match &found.credential {
                 Some(credential) if self.inputs.shared || self.inputs.mode == Mode::Check => {
                     let key = IdempotencyKey::fresh();
-                    client.revoke_credential(&credential.id, &key).await
+                    client.revoke_credential(&credential.id, &key).await.map(|()| None)
                 }
-                _ if self.inputs.shared || self.inputs.mode == Mode::Check => Ok(()),
+                _ if self.inputs.shared || self.inputs.mode == Mode::Check => Ok(None),
                 _ if !matches!(request.state.as_str(), "pending" | "approved" | "consumed") => {
-                    Ok(())
+                    Ok(None)
                 }
                 _ => {
                     let reason = format!("the step did not go on: {why}");
                     let reason: String = reason.chars().take(500).collect();
-                    ending::cancel(&request.id, &reason, client).await.map(drop)
+                    ending::cancel(&request.id, &reason, client).await.map(Some)
                 }
             }
         };
         match tokio::time::timeout(GRACE, ending).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(Some(Ended::Canceled))) => request.state = "canceled".to_owned(),
+            Ok(Ok(Some(Ended::Revoked))) => request.state = "revoked".to_owned(),
+            Ok(Ok(Some(Ended::Completed(_) | Ended::Over(_)) | None)) => {}
             Ok(Err(error)) => self.log.say(format!("not ended: {}", error.message)),
             Err(_) => self.log.say("not ended: no answer in time"),
         }
@@ -409,7 +416,11 @@ impl Step<'_> {
         let link = found.request.as_ref().map(|request| request.url.as_str()).unwrap_or_default();
         let message = [why.as_str(), link].into_iter().filter(|text| !text.is_empty());
         let message = message.collect::<Vec<_>>().join("\n");
-        self.log.annotate(level, &format!("Assent: {}", outcome.title()), &message);
+        let title = match &found.failed {
+            None => outcome.title(),
+            Some(_) => "The command failed",
+        };
+        self.log.annotate(level, &format!("Assent: {title}"), &message);
         self.show(found, Some(*outcome), why);
         if let Err(error) = self.give_outputs(found, *outcome) {
             self.log.say(error.why);

@@ -108,3 +108,70 @@ pub(crate) fn differences(
     }
     differences
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+
+    const RUN: [(&str, &str); 5] = [
+        ("INPUT_URL", "https://assent.example.com"),
+        ("INPUT_ENVIRONMENT", "production"),
+        ("GITHUB_REPOSITORY", "acme/orders"),
+        ("GITHUB_REPOSITORY_ID", "42"),
+        ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
+    ];
+
+    fn step(more: &[(&str, &str)]) -> (Inputs, Runner) {
+        let all: Vec<_> = RUN.iter().chain(more).copied().collect();
+        let environment = Environment::from(all.as_slice());
+        (Inputs::read(&environment).unwrap(), Runner::of(&environment))
+    }
+
+    #[test]
+    fn repository_and_commit_go_without_saying() {
+        let (inputs, runner) = step(&[("INPUT_TARGET", "service=orders")]);
+        let filing = filing(&inputs, &runner, None).unwrap();
+        let intent = filing.intent;
+        let names: Vec<_> = intent.target.keys().map(String::as_str).collect();
+        assert_eq!(names, ["commit", "repository", "repository_id", "service"]);
+        assert_eq!(intent.digest, Some(commit_digest("42", &runner.commit.sha).to_string()));
+        assert_eq!(intent.reason, "Deploy acme/orders@ (0123456789ab)");
+        assert!(filing.reattach && filing.heartbeat.as_deref() == Some("2m"));
+    }
+
+    #[test]
+    fn every_fault_of_an_intent_is_one_of_an_input() {
+        let more = [("INPUT_KIND", "Deploy It"), ("INPUT_DURATION", "30d"), ("INPUT_TARGET", "a=")];
+        let (inputs, runner) = step(&more);
+        let faults = filing(&inputs, &runner, None).unwrap_err();
+        let named: Vec<_> = faults.iter().map(|fault| fault.input.as_str()).collect();
+        assert_eq!(named, ["kind", "target.a", "duration"]);
+    }
+
+    #[test]
+    fn t01_a_request_for_something_else_is_not_gone_on_with() {
+        let check = [("INPUT_MODE", "check"), ("INPUT_REQUEST-ID", "req_1")];
+        let (inputs, runner) = step(&check);
+        let mut request = crate::summary::tests::request("approved", "orders");
+        let (filed, _) = step(&[]);
+        request.intent = filing(&filed, &runner, None).unwrap().intent;
+        let different = |request: &Request| differences(request, &inputs, &runner, None);
+        assert_eq!(different(&request), Vec::<String>::new());
+        let mut other = request.clone();
+        other.intent.digest = Some(commit_digest("42", "another").to_string());
+        assert_eq!(different(&other).len(), 1);
+        let mut other = request.clone();
+        other.intent.digest = None;
+        other.intent.environment = "staging".to_owned();
+        other.intent.kind = "a.b".to_owned();
+        other.intent.target.insert("repository_id".to_owned(), "43".to_owned());
+        assert_eq!(different(&other).len(), 4);
+        // What this step says nothing of is the other job's to say; what it says is all there is.
+        let mut other = request;
+        other.intent.target.insert("service".to_owned(), "orders".to_owned());
+        assert_eq!(different(&other), Vec::<String>::new());
+        let (strict, _) = step(&[check[0], check[1], ("INPUT_TARGET", "service=billing")]);
+        assert_eq!(differences(&other, &strict, &runner, None).len(), 1);
+    }
+}

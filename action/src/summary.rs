@@ -131,7 +131,7 @@ pub(crate) mod tests {
                 "kind": "github.deploy", "environment": "production",
                 "target": {"service": text}, "reason": text,
             },
-            "requester": {"id": "x", "kind": "workload"},
+            "requester": {"iss": "https://x.example", "sub": "x", "kind": "workload"},
             "ruling": {"outcome": "require", "rules": [], "policy": "p"},
             "filed_at": "2026-11-20T21:00:00.000Z",
             "stages": [{

@@ -109,3 +109,57 @@ impl Client {
 fn clock() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::Settings;
+
+    /// An authority behind a proxy that ends every long poll; what is asked simply is answered.
+    async fn behind_a_proxy() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let answer = json!({
+            "id": "req_1", "state": "approved", "version": 2, "url": base, "digest": "d",
+            "intent": {"kind": "a.b", "environment": "e", "reason": "r"},
+            "requester": {"iss": "https://x.example", "sub": "x", "kind": "workload"},
+            "ruling": {"outcome": "require", "rules": [], "policy": "p"}, "filed_at": "T",
+        });
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = vec![0; 4096];
+                let read = stream.read(&mut head).await.unwrap();
+                let is_wait = String::from_utf8_lossy(&head[..read]).contains("/wait?");
+                let (status, body) = match is_wait {
+                    true => ("504 Gateway Timeout", String::new()),
+                    false => ("200 OK", answer.to_string()),
+                };
+                let text = format!(
+                    "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                stream.write_all(text.as_bytes()).await.unwrap();
+            }
+        });
+        base
+    }
+
+    #[tokio::test]
+    async fn where_no_long_poll_gets_through_it_is_asked() {
+        let base = behind_a_proxy().await;
+        let client = Client::new(Settings::new(base.parse().unwrap(), "test")).unwrap();
+        let ask_every = Some(Duration::from_secs(3600));
+        let patience = Patience { deadline: None, ask_every };
+        let mut versions = Vec::new();
+        let tell = |progress: Progress<'_>| match progress {
+            Progress::Changed(request) => versions.push(request.version),
+            Progress::Lost(error) => panic!("{error}"),
+        };
+        let settled = client.until_settled_with("req_1", patience, tell).await.unwrap();
+        assert_eq!((settled.state.as_str(), versions), ("approved", vec![2]));
+    }
+}

@@ -9,7 +9,8 @@ async fn a_job_that_is_canceled_while_it_asks_who_it_is_asks_nothing() {
     let world = World::new().await;
     world.oidc.behave(Ways::StoppingBefore);
     let base = world.base();
-    let running = world.job.step(&world.action, &[("url", &base), ("environment", "production")]).start();
+    let running =
+        world.job.step(&world.action, &[("url", &base), ("environment", "production")]).start();
     world.oidc.stopped().await;
     let (by, ended) = running.cancel().await;
     assert_eq!(by, Stopped::Interrupted);
@@ -41,7 +42,13 @@ async fn a_job_that_is_canceled_while_its_command_runs_ends_both() {
     let world = World::new().await;
     let base = world.base();
     let command = "printf '%s' \"$ASSENT_CREDENTIAL\" >held.part; mv held.part held; exec sleep 60";
-    let with = [("url", &*base), ("environment", "free"), ("mode", "run"), ("audience", "orders"), ("command", command)];
+    let with = [
+        ("url", &*base),
+        ("environment", "free"),
+        ("mode", "run"),
+        ("audience", "orders"),
+        ("command", command),
+    ];
     let running = world.job.step(&world.action, &with).start();
     let held = world.job.at("workspace/held");
     until("the command", || held.exists()).await;
@@ -73,8 +80,15 @@ async fn post_takes_back_what_a_killed_step_left() {
 async fn a_job_that_fails_has_its_grant_taken_back_and_one_that_succeeds_completes_it() {
     let world = World::new().await;
     let base = world.base();
-    for (status, reason, how) in [("success", "it works", "completed"), ("failure", "it fails", "revoked")] {
-        let with = [("url", &*base), ("environment", "production"), ("audience", "orders"), ("reason", reason)];
+    for (status, reason, how) in
+        [("success", "it works", "completed"), ("failure", "it fails", "revoked")]
+    {
+        let with = [
+            ("url", &*base),
+            ("environment", "production"),
+            ("audience", "orders"),
+            ("reason", reason),
+        ];
         let mut step = world.job.step(&world.action, &with);
         let running = step.start();
         let bob = world.bob().await;
@@ -91,7 +105,7 @@ async fn a_job_that_fails_has_its_grant_taken_back_and_one_that_succeeds_complet
         let post = step.post().await.exits(0);
         world.is_discreet(&post, &[&token]);
         assert!(!world.is_live(&token).await);
-        let log = world.server.administrator().await.get(&format!("/v1/requests/{}/history", request.id)).await;
+        let log = world.server.administrator().await.get("/v1/audit/entries?from=0").await.is(200);
         assert!(log.text.contains(how), "{status}: {}", log.text);
     }
 }

@@ -96,7 +96,8 @@ async fn t46_a_job_of_a_fork_or_of_a_strangers_event_is_not_let_in() {
 async fn t10_whoever_pushed_does_not_count() {
     let world = World::new().await;
     let base = world.base();
-    let running = world.job.step(&world.action, &[("url", &base), ("environment", "production")]).start();
+    let running =
+        world.job.step(&world.action, &[("url", &base), ("environment", "production")]).start();
     let request = world.asked().await;
     let alice = world.server.person("alice").await;
     approve(&alice, &request).await.unwrap_err();

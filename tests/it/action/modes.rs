@@ -30,12 +30,20 @@ async fn an_approved_step_goes_on_with_its_credential() {
     assert_eq!(ended.output("url"), request.url);
     assert_eq!((ended.output("outcome"), ended.output("state")), ("granted", "consumed"));
     assert!(ended.output("approved-by").contains("bob"), "{:?}", ended.outputs);
-    assert!(ended.output("expires-at").ends_with('Z') && ended.output("digest").starts_with("sha256:"));
+    assert!(
+        ended.output("expires-at").ends_with('Z') && ended.output("digest").starts_with("sha256:")
+    );
     let intent = &world.now(&request).await.intent;
     assert_eq!(intent.digest.as_deref(), Some(ended.output("digest")));
     assert_eq!(intent.kind, "github.deploy");
-    assert_eq!((&*intent.target["repository"], &*intent.target["repository_id"]), ("acme/orders", "4711"));
-    assert!(intent.reason.contains("acme/orders") && intent.reason.contains("Add an index"), "{intent:?}");
+    assert_eq!(
+        (&*intent.target["repository"], &*intent.target["repository_id"]),
+        ("acme/orders", "4711")
+    );
+    assert!(
+        intent.reason.contains("acme/orders") && intent.reason.contains("Add an index"),
+        "{intent:?}"
+    );
     assert_eq!(ended.log.annotations().len(), 1, "{:?}", ended.log);
     for part in [&*request.url, "bob", "production"] {
         assert!(ended.summary.contains(part), "`{part}` is not in {}", ended.summary);
@@ -55,13 +63,21 @@ async fn each_end_has_its_outcome_and_code() {
     let ended = running.end().await.exits(1);
     assert_eq!((ended.output("outcome"), ended.output("state")), ("denied", "denied"));
 
-    let never = world.job.step(&world.action, &[("url", &base), ("environment", "never")]).main().await.exits(4);
+    let never = world
+        .job
+        .step(&world.action, &[("url", &base), ("environment", "never")])
+        .main()
+        .await
+        .exits(4);
     assert_eq!(never.output("outcome"), "refused");
     assert!(never.log.annotations()[0].1.contains("not on a Friday"), "{:?}", never.log);
 
     // Beyond what the trust lets it ask for.
     let other = with(&base, &[("kind", "database.session")]);
-    assert_eq!(world.job.step(&world.action, &other).main().await.exits(4).output("outcome"), "refused");
+    assert_eq!(
+        world.job.step(&world.action, &other).main().await.exits(4).output("outcome"),
+        "refused"
+    );
 
     let short = with(&base, &[("timeout", "1s"), ("reason", "nobody looks")]);
     let late = world.job.step(&world.action, &short).main().await.exits(5);
@@ -69,7 +85,12 @@ async fn each_end_has_its_outcome_and_code() {
     let left = world.requests().await.into_iter().find(|left| left.id == late.output("request-id"));
     assert_eq!(left.unwrap().state, "canceled");
 
-    let free = world.job.step(&world.action, &[("url", &base), ("environment", "free")]).main().await.exits(0);
+    let free = world
+        .job
+        .step(&world.action, &[("url", &base), ("environment", "free")])
+        .main()
+        .await
+        .exits(0);
     assert_eq!(free.output("outcome"), "granted");
     assert!(!free.outputs.contains_key("credential-file"), "none was wanted");
 }
@@ -144,7 +165,8 @@ async fn what_one_job_submits_another_checks() {
 async fn a_command_runs_with_its_credential_and_no_longer() {
     let world = World::new().await;
     let base = world.base();
-    let command = "printf '%s' \"$ASSENT_CREDENTIAL\" >held\nenv >environment\nfalse\necho not reached";
+    let command =
+        "printf '%s' \"$ASSENT_CREDENTIAL\" >held\nenv >environment\nfalse\necho not reached";
     let run = with(&base, &[("mode", "run"), ("audience", "orders"), ("command", command)]);
     let running = world.job.step(&world.action, &run).start();
     let request = world.asked().await;

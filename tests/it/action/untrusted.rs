@@ -30,7 +30,13 @@ async fn denied(world: &World, comment: &str, text: &str) -> Ended {
     let base = world.base();
     let target = format!("service={}", text.replace(['\r', '\n'], " "));
     let context = json!({"ticket": text}).to_string();
-    let with = [("url", &*base), ("environment", "production"), ("target", &*target), ("context", &*context), ("reason", text)];
+    let with = [
+        ("url", &*base),
+        ("environment", "production"),
+        ("target", &*target),
+        ("context", &*context),
+        ("reason", text),
+    ];
     let running = world.job.step(&world.action, &with).start();
     let request = world.asked().await;
     running.says(&request.url).await;
@@ -62,7 +68,8 @@ async fn t40_commands_in_any_field_are_text() {
     let world = World::new().await;
     let ended = denied(&world, &evil(), &evil()).await;
     gives_only_ours(&ended);
-    let tokens: Vec<_> = ended.log.given.iter().filter(|given| given.name == "stop-commands").collect();
+    let tokens: Vec<_> =
+        ended.log.given.iter().filter(|given| given.name == "stop-commands").collect();
     let mut distinct: Vec<_> = tokens.iter().map(|given| &given.data).collect();
     distinct.sort();
     distinct.dedup();
@@ -87,13 +94,24 @@ async fn t36_markdown_in_any_field_is_text() {
 #[tokio::test]
 async fn t37_what_an_eye_does_not_see_is_written_out() {
     let world = World::new().await;
-    let hidden = "ship\u{202e}gnp\u{2066}\u{200b}\u{feff}\u{1b}[31mred\u{1b}]0;t\u{7}\u{0}\u{85}\u{2028}end";
+    let hidden =
+        "ship\u{202e}gnp\u{2066}\u{200b}\u{feff}\u{1b}[31mred\u{1b}]0;t\u{7}\u{0}\u{85}\u{2028}end";
     let comment = hidden.replace('\u{0}', "");
     let ended = denied(&world, &comment, &hidden.replace('\u{0}', "")).await;
     let shown = [ended.log.raw.join("\n"), ended.summary.clone()];
     for text in shown {
         let is_hidden = |c: &char| {
-            matches!(c, '\u{202e}' | '\u{2066}' | '\u{200b}' | '\u{feff}' | '\u{1b}' | '\u{7}' | '\u{85}' | '\u{2028}')
+            matches!(
+                c,
+                '\u{202e}'
+                    | '\u{2066}'
+                    | '\u{200b}'
+                    | '\u{feff}'
+                    | '\u{1b}'
+                    | '\u{7}'
+                    | '\u{85}'
+                    | '\u{2028}'
+            )
         };
         assert_eq!(text.chars().find(is_hidden), None, "{text:?}");
         assert!(text.contains("202e"), "it is not said that something is hidden: {text}");
@@ -106,7 +124,9 @@ fn outside_of_code(markdown: &str) -> String {
     for line in markdown.lines() {
         let ticks = line.len() - line.trim_start_matches('`').len();
         match fence {
-            Some(open) if ticks >= open && line.trim_start_matches('`').trim().is_empty() => fence = None,
+            Some(open) if ticks >= open && line.trim_start_matches('`').trim().is_empty() => {
+                fence = None
+            }
             Some(_) => {}
             None if ticks >= 3 && !line[ticks..].contains('`') => fence = Some(ticks),
             None => outside += &format!("{}\n", without_spans(line)),
@@ -132,7 +152,13 @@ fn without_spans(line: &str) -> String {
             }
         }
         // What is not closed is no span, and everything in it is markup.
-        rest = closed.map_or_else(|| { outside += &inner.replace('`', "'"); "" }, |end| &inner[end..]);
+        rest = closed.map_or_else(
+            || {
+                outside += &inner.replace('`', "'");
+                ""
+            },
+            |end| &inner[end..],
+        );
     }
     outside + rest
 }

@@ -10,9 +10,7 @@ use assent_server::policy::Source;
 use tempfile::TempDir;
 
 use crate::runner::{Action, Ended, Job, Oidc};
-use crate::support::{
-    Caller, Issuer, Remains, Server, Setup, documents, eventually, program,
-};
+use crate::support::{Caller, Issuer, Remains, Server, Setup, documents, eventually, program};
 
 /// What `release` may do is asked of bob or carol; `free` of nobody; `never` is refused.
 pub(super) const RULES: &str = "
@@ -22,6 +20,12 @@ pub(super) const RULES: &str = "
       stages: [{name: release, approvals: 1, from: [group:release-managers]}]
       request_expires: 4h
       credential: {max_ttl: 15m, grant_window: 1h, audiences: [orders], uses: 3}
+  - id: many
+    when: {intent.environment: many}
+    require:
+      stages: [{name: release, approvals: 4, from: [group:release-managers]}]
+      request_expires: 4h
+      credential: {max_ttl: 15m, grant_window: 1h, audiences: [orders]}
   - id: again
     when: {intent.environment: again}
     require:
@@ -56,7 +60,11 @@ impl World {
         let server = serving(&policy, Arc::new(MemoryLedger::default()), remains).await;
         let folder = tempfile::tempdir().unwrap();
         let binary = program().with_file_name("assent-action");
-        assert!(binary.is_file(), "run `cargo build -p assent-action`: it is not at {}", binary.display());
+        assert!(
+            binary.is_file(),
+            "run `cargo build -p assent-action`: it is not at {}",
+            binary.display()
+        );
         let action = Action::packaged(&binary, &folder.path().join("action"));
         let job = Job::new().with_oidc(&oidc);
         Self { server, oidc, job, action, policy, _folder: folder }
@@ -86,7 +94,8 @@ impl World {
     /// The only request, as soon as it is there.
     pub(super) async fn asked(&self) -> wire::Request {
         let bob = self.bob().await;
-        eventually("a request", async || bob.client.requests(&[]).await.unwrap().requests.pop()).await
+        eventually("a request", async || bob.client.requests(&[]).await.unwrap().requests.pop())
+            .await
     }
 
     /// Every request.
@@ -101,7 +110,7 @@ impl World {
 
     /// Whether a credential is good.
     pub(super) async fn is_live(&self, token: &str) -> bool {
-        let asked = self.bob().await.form("/v1/credentials/introspect", &[("token", token)]).await;
+        let asked = self.bob().await.form("/oauth/introspect", &[("token", token)]).await;
         asked.is(200).json()["active"].as_bool().unwrap()
     }
 
@@ -116,7 +125,11 @@ impl World {
                 assert!(line.starts_with("::add-mask::"), "a secret is printed: {line}");
             }
             assert!(!ended.summary.contains(secret), "a secret is in the summary");
-            assert!(ended.outputs.values().all(|value| !value.contains(secret)), "{:?}", ended.outputs);
+            assert!(
+                ended.outputs.values().all(|value| !value.contains(secret)),
+                "{:?}",
+                ended.outputs
+            );
         }
     }
 }
@@ -147,7 +160,7 @@ fn policy(issuer: &str, audience: &str) -> String {
         "apiVersion: assent/v1
 kind: Policy
 groups:
-  release-managers: [person:alice, person:bob, person:carol]
+  release-managers: [person:alice, person:bob, person:carol, person:dave, person:erin]
   deployments: {{identity: true}}
 trusts:
   orders:
@@ -157,7 +170,7 @@ trusts:
     claims: {{repository_owner_id: \"17\", repository_id: \"4711\", environment: production}}
     people: {{\"583231\": person:alice}}
     groups: [deployments]
-    may_ask: {{kinds: [github.deploy, terraform.apply], environments: [production, again, free, never]}}
+    may_ask: {{kinds: [github.deploy, terraform.apply], environments: [production, many, again, free, never]}}
 rules:{RULES}"
     )
 }

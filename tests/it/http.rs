@@ -34,4 +34,3 @@ mod stages;
 mod starting;
 mod tokens;
 mod waiting;
-mod waiting;

@@ -20,6 +20,12 @@ pub(super) const RULES: &str = "
       stages: [{name: release, approvals: 1, from: [group:release-managers]}]
       request_expires: 4h
       credential: {max_ttl: 15m, grant_window: 1h, audiences: [orders], uses: 3}
+  - id: many
+    when: {intent.environment: many}
+    require:
+      stages: [{name: release, approvals: 4, from: [group:release-managers]}]
+      request_expires: 4h
+      credential: {max_ttl: 15m, grant_window: 1h, audiences: [orders]}
   - id: again
     when: {intent.environment: again}
     require:
@@ -104,7 +110,7 @@ impl World {
 
     /// Whether a credential is good.
     pub(super) async fn is_live(&self, token: &str) -> bool {
-        let asked = self.bob().await.form("/v1/credentials/introspect", &[("token", token)]).await;
+        let asked = self.bob().await.form("/oauth/introspect", &[("token", token)]).await;
         asked.is(200).json()["active"].as_bool().unwrap()
     }
 
@@ -154,7 +160,7 @@ fn policy(issuer: &str, audience: &str) -> String {
         "apiVersion: assent/v1
 kind: Policy
 groups:
-  release-managers: [person:alice, person:bob, person:carol]
+  release-managers: [person:alice, person:bob, person:carol, person:dave, person:erin]
   deployments: {{identity: true}}
 trusts:
   orders:
@@ -164,7 +170,7 @@ trusts:
     claims: {{repository_owner_id: \"17\", repository_id: \"4711\", environment: production}}
     people: {{\"583231\": person:alice}}
     groups: [deployments]
-    may_ask: {{kinds: [github.deploy, terraform.apply], environments: [production, again, free, never]}}
+    may_ask: {{kinds: [github.deploy, terraform.apply], environments: [production, many, again, free, never]}}
 rules:{RULES}"
     )
 }

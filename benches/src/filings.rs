@@ -72,7 +72,7 @@ impl Maker {
         let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
         let ruling = self.policy.rule(&situation);
         let id = self.chance.request_id(now)?;
-        Ok(Request::file(Filing { id, intent, requester, ruling, known }, now))
+        Ok(Request::file(Filing { id, intent, requester, ruling, known, heartbeat: None }, now))
     }
 
     fn write(&self) -> Result<Write> {
@@ -200,7 +200,7 @@ fn http(ledger: Arc<dyn Ledger>, clients: usize, span: Duration) -> Result<Round
         let (client, made) = (client.clone(), Arc::clone(&made));
         async move {
             let intent = host::intent(made.fetch_add(1, Ordering::Relaxed));
-            let filing = wire::Filing { intent, reattach: false };
+            let filing = wire::Filing { intent, reattach: false, heartbeat: None };
             let begun = Instant::now();
             let request = client.file(&filing, &IdempotencyKey::fresh()).await?;
             let took = begun.elapsed();

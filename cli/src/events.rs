@@ -102,6 +102,9 @@ fn fact(fact: &Fact) -> (&'static str, String) {
         Fact::Redeemed { credential } => ("redeemed", credential.to_string()),
         Fact::Abandoned { credential } => ("never minted", credential.to_string()),
         Fact::CredentialRevoked { credential } => ("credential revoked", credential.to_string()),
+        Fact::RequesterLost { last, due } => {
+            ("requester lost", format!("last heard of at {last}, due {due}"))
+        }
         Fact::HeartbeatLost { credential, last, due } => {
             ("heartbeat lost", format!("{credential}: last at {last}, due {due}"))
         }

@@ -71,6 +71,16 @@ impl Client {
         self.transport.send_once(call).await
     }
 
+    /// Sends a sign of life for a pending request that was filed with a `heartbeat`. Only whoever
+    /// neither waits nor looks again soon needs it: [`Self::wait`] is one.
+    ///
+    /// # Errors
+    /// [`ClientError`]; code `not_pending` where it is decided or over.
+    pub async fn request_heartbeat(&self, id: &str) -> Result<wire::Heartbeat, ClientError> {
+        let path = path("/v1/requests/{}/heartbeat", id);
+        self.transport.send(Call::change(&path, &json!({}), &IdempotencyKey::fresh())).await
+    }
+
     /// Casts a review.
     ///
     /// # Errors

@@ -21,6 +21,16 @@ pub enum Progress<'a> {
     Lost(&'a ClientError),
 }
 
+/// How long is waited, and what else is tried meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience {
+    /// Until when; without one, for ever.
+    pub deadline: Option<Instant>,
+    /// How often the request is simply asked for where a leg of the long poll failed: proxies end calls
+    /// that take long. Without it, only the long poll is tried again.
+    pub ask_every: Option<Duration>,
+}
+
 impl Client {
     /// Waits until the request is no longer pending, or the deadline has passed, and answers with
     /// it as it is then. A server that is away is tried again until the deadline; without one,
@@ -32,15 +42,37 @@ impl Client {
         &self,
         id: &str,
         deadline: Option<Instant>,
+        tell: impl FnMut(Progress<'_>),
+    ) -> Result<wire::Request, ClientError> {
+        self.until_settled_with(id, Patience { deadline, ask_every: None }, tell).await
+    }
+
+    /// The same, with another patience.
+    ///
+    /// # Errors
+    /// As [`Client::until_settled`].
+    pub async fn until_settled_with(
+        &self,
+        id: &str,
+        patience: Patience,
         mut tell: impl FnMut(Progress<'_>),
     ) -> Result<wire::Request, ClientError> {
+        let Patience { deadline, ask_every } = patience;
         let mut after = 0;
         let mut last: Option<wire::Request> = None;
         let mut pause = Duration::from_millis(100);
         loop {
             let left = deadline.map(|at| at.saturating_duration_since(clock()));
             let leg = left.map_or(LEG, |left| left.min(LEG));
-            match self.wait(id, after, leg).await {
+            let mut asked = None;
+            let answer = match (self.wait(id, after, leg).await, ask_every) {
+                (Err(error), Some(every)) if error.retryable => {
+                    asked = Some(every);
+                    self.request(id).await
+                }
+                (answer, _) => answer,
+            };
+            match answer {
                 Ok(request) => {
                     pause = Duration::from_millis(100);
                     if last.as_ref().is_none_or(|last| last.version != request.version) {
@@ -52,6 +84,11 @@ impl Client {
                     }
                     after = request.version;
                     last = Some(request);
+                    // The leg ended before its time, so that time has to pass otherwise.
+                    if let Some(every) = asked {
+                        let left = deadline.map(|at| at.saturating_duration_since(clock()));
+                        tokio::time::sleep(left.map_or(every, |left| left.min(every))).await;
+                    }
                 }
                 Err(error) if error.retryable => {
                     tell(Progress::Lost(&error));
@@ -71,4 +108,58 @@ impl Client {
 
 fn clock() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::Settings;
+
+    /// An authority behind a proxy that ends every long poll; what is asked simply is answered.
+    async fn behind_a_proxy() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let answer = json!({
+            "id": "req_1", "state": "approved", "version": 2, "url": base, "digest": "d",
+            "intent": {"kind": "a.b", "environment": "e", "reason": "r"},
+            "requester": {"iss": "https://x.example", "sub": "x", "kind": "workload"},
+            "ruling": {"outcome": "require", "rules": [], "policy": "p"}, "filed_at": "T",
+        });
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = vec![0; 4096];
+                let read = stream.read(&mut head).await.unwrap();
+                let is_wait = String::from_utf8_lossy(&head[..read]).contains("/wait?");
+                let (status, body) = match is_wait {
+                    true => ("504 Gateway Timeout", String::new()),
+                    false => ("200 OK", answer.to_string()),
+                };
+                let text = format!(
+                    "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                stream.write_all(text.as_bytes()).await.unwrap();
+            }
+        });
+        base
+    }
+
+    #[tokio::test]
+    async fn where_no_long_poll_gets_through_it_is_asked() {
+        let base = behind_a_proxy().await;
+        let client = Client::new(Settings::new(base.parse().unwrap(), "test")).unwrap();
+        let ask_every = Some(Duration::from_secs(3600));
+        let patience = Patience { deadline: None, ask_every };
+        let mut versions = Vec::new();
+        let tell = |progress: Progress<'_>| match progress {
+            Progress::Changed(request) => versions.push(request.version),
+            Progress::Lost(error) => panic!("{error}"),
+        };
+        let settled = client.until_settled_with("req_1", patience, tell).await.unwrap();
+        assert_eq!((settled.state.as_str(), versions), ("approved", vec![2]));
+    }
 }

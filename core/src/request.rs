@@ -33,7 +33,9 @@ use std::fmt;
 pub use afterwards::{Afterwards, PostReviewError};
 pub use consume::{ConsumeError, RedeemError, Spend};
 pub use elsewhere::{Abroad, AbroadFact, EndorseError, Errand};
-pub use ending::{CancelError, CompleteError, RevokeError, Standing};
+pub use ending::{
+    CancelError, CompleteError, LONGEST_SILENCE, RevokeError, SHORTEST_SILENCE, Standing,
+};
 pub use event::{Denial, Event, Fact, Recall, Review, Verdict};
 pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
 pub use replay::ReplayError;
@@ -83,6 +85,7 @@ pub struct Request {
     state: State,
     credentials: Vec<Issued>,
     plan: Option<KeptPlan>,
+    heartbeat: Option<Span>,
     last_at: Timestamp,
 }
 
@@ -97,7 +100,7 @@ pub enum State {
     Denied(Denied),
     /// Nobody decided, or nobody used the grant, in time.
     Expired(Expired),
-    /// The requester withdrew it, or a signal stopped it.
+    /// The requester withdrew it or was lost, or a signal stopped it.
     Canceled(Canceled),
     /// Every use of the grant is spent, or the requester says the action is over.
     Consumed(Consumed),
@@ -352,6 +355,12 @@ impl Request {
     /// The exact plan's bytes, where they were sent.
     pub fn kept_plan(&self) -> Option<&KeptPlan> {
         self.plan.as_ref()
+    }
+
+    /// How long its requester may stay silent before it ends, as long as it is pending; `None` where
+    /// nobody listens.
+    pub fn heartbeat(&self) -> Option<Span> {
+        self.heartbeat
     }
 
     /// The run it belongs to, by what its requester's issuer said when it was filed.

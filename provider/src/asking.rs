@@ -173,7 +173,8 @@ impl Patience {
 impl Question {
     /// Whether this may be done.
     pub(crate) fn new(intent: &Intent, patience: Patience) -> Self {
-        let filing = wire::Filing { intent: wire::Intent::from(intent), reattach: true };
+        let filing =
+            wire::Filing { intent: wire::Intent::from(intent), reattach: true, heartbeat: None };
         let (asked, serves) = (Asked::Now, Serves::UntilItEnds);
         Self { filing, digest: intent.digest(), patience, asked, serves }
     }

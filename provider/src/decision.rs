@@ -152,7 +152,7 @@ async fn read(session: &Session, config: Value) -> Result<Value, Diagnostics> {
     })?;
     let plan = config.attribute("plan").as_text().given();
     let intent = wire::Intent { plan, ..wire::Intent::from(&intent) };
-    let filing = wire::Filing { intent, reattach: false };
+    let filing = wire::Filing { intent, reattach: false, heartbeat: None };
     let configured = session.configured();
     let decision = configured.server()?.decide(&filing).await;
     let decision =

@@ -23,6 +23,7 @@ pub(crate) fn request(state: &str) -> wire::Request {
         ruling: ruling(wire::Said::Require),
         filed_at: String::new(),
         expires_at: None,
+        heartbeat: None,
         stages: Vec::new(),
         reviews: Vec::new(),
         approved_by: ["bob".to_owned()].into(),
@@ -31,6 +32,7 @@ pub(crate) fn request(state: &str) -> wire::Request {
         credentials: Vec::new(),
         run: Default::default(),
         plan_bytes: None,
+        source: None,
     }
 }
 

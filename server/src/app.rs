@@ -8,6 +8,8 @@ mod behind;
 mod cached;
 mod closing;
 mod credentials;
+mod deliveries;
+mod deployments;
 mod devices;
 mod error;
 mod exact;
@@ -137,6 +139,7 @@ pub struct Authority {
     brokers: Brokers,
     /// The GitHub App, once there is one: setup makes it while the server runs.
     github: RwLock<Option<Github>>,
+    deployments: deployments::Deployments,
     sealer: Sealer,
     plan_retention: Option<Span>,
     /// A place for each plan that is being taken in, and of each requester one at a time.
@@ -274,6 +277,7 @@ impl Authority {
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             github: RwLock::default(),
+            deployments: deployments::Deployments::default(),
             sealer: Sealer::default(),
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),

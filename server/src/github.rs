@@ -290,3 +290,6 @@ fn client(ca_file: Option<&std::path::Path>) -> Result<reqwest::Client, Settings
         .build();
     client.map_err(|error| SettingsError::Unusable(crate::unreached::cause(&error)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! A commit is durable and in the audit log before it is acknowledged, in one transaction. A
 //! ledger writes only what the lifecycle made; it never decides.
 
+mod gate;
 mod memory;
 pub mod sqlite;
 
@@ -19,6 +20,7 @@ use assent_core::time::Timestamp;
 use async_trait::async_trait;
 use serde_json::Value;
 
+pub use gate::{Gate, GateKey};
 pub use memory::MemoryLedger;
 pub use sqlite::SqliteLedger;
 
@@ -55,6 +57,13 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// would believe any more, and whom to listen for. The audit log keeps what matters of them.
     async fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError>;
 
+    /// Remembers a delivery of a webhook. `false` if it was remembered before; of two at once, one is
+    /// the first.
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError>;
+
+    /// Forgets deliveries from before that.
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError>;
+
     /// What a call with this key did before.
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError>;
 
@@ -89,15 +98,16 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// least those.
     async fn live(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError>;
 
-    /// Notes that the holder of a credential was heard of. `false` where nobody listens for it.
+    /// Notes that somebody was heard of. `false` where nobody listens for them.
     async fn heard(
         &self,
-        credential: CredentialId,
+        who: Listened,
         last: Timestamp,
         due: Timestamp,
     ) -> Result<bool, LedgerError>;
 
-    /// When the holders of a request's credentials were heard of, where anybody listens.
+    /// When the holders of a request's credentials, or whoever waits for it, were heard of, where
+    /// anybody listens.
     async fn heartbeats(&self, request: RequestId) -> Result<Vec<Heartbeat>, LedgerError>;
 
     /// Those who should have been heard of by now, longest due first.
@@ -202,6 +212,21 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// end ([`REFUSALS_OF_ONE`], [`REFUSALS`]). Whether it was written.
     async fn note_refusal(&self, refusal: Refusal) -> Result<bool, LedgerError>;
 
+    /// A run at GitHub that waits before an environment, or did.
+    async fn gate(&self, key: GateKey) -> Result<Option<Gate>, LedgerError>;
+
+    /// The gate that a request stands for.
+    async fn gate_of(&self, request: RequestId) -> Result<Option<Gate>, LedgerError>;
+
+    /// Every gate about which anything is to be done, longest unchanged first.
+    async fn open_gates(&self) -> Result<Vec<Gate>, LedgerError>;
+
+    /// Writes a gate in the place of what was kept of it.
+    async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError>;
+
+    /// Forgets gates about which nothing is to be done and that were changed last before this.
+    async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError>;
+
     /// Forgets calls older than this. Their effects stay.
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError>;
 }
@@ -276,13 +301,22 @@ pub enum Kept {
     },
 }
 
-/// When a credential's holder was heard of.
+/// Who is listened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listened {
+    /// Whoever filed this request, as long as it is pending.
+    Requester(RequestId),
+    /// Whoever holds this credential.
+    Holder(CredentialId),
+}
+
+/// When somebody was heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// The credential's request.
+    /// The request, or that of the credential.
     pub request: RequestId,
-    /// The credential.
-    pub credential: CredentialId,
+    /// Who.
+    pub who: Listened,
     /// When last.
     pub last: Timestamp,
     /// By when it must be again.

@@ -161,7 +161,7 @@ async fn file(who: &Caller, environment: &str) -> wire::Request {
         duration: Some("10m".to_owned()),
         ..wire::Intent::default()
     };
-    let filing = wire::Filing { intent, reattach: false };
+    let filing = wire::Filing { intent, reattach: false, heartbeat: None };
     who.client.file(&filing, &fresh_key()).await.unwrap()
 }
 

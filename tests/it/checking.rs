@@ -77,7 +77,7 @@ impl World {
             reason: "the release of today".to_owned(),
             ..wire::Intent::default()
         };
-        let filing = wire::Filing { intent, reattach: false };
+        let filing = wire::Filing { intent, reattach: false, heartbeat: None };
         self.alice.client.file(&filing, &fresh_key()).await.unwrap()
     }
 

@@ -34,3 +34,4 @@ mod stages;
 mod starting;
 mod tokens;
 mod waiting;
+mod waiting;

@@ -388,7 +388,7 @@ async fn a_change_of_policy_is_shown_line_by_line_to_those_who_approve_it() {
     let refused = root.client.write_group("dba", &group, None).await.unwrap_err();
     let intent = *refused.problem.unwrap().intent.unwrap();
     let intent = assent_client::wire::Intent { reason: "r".to_owned(), ..intent };
-    let filing = assent_client::wire::Filing { intent, reattach: false };
+    let filing = assent_client::wire::Filing { intent, reattach: false, heartbeat: None };
     let request = root.client.file(&filing, &crate::support::fresh_key()).await.unwrap();
     let bob = Browser::of(&server, "bob").await;
     let page = bob.get(&format!("/requests/{}", request.id)).await.is(200).text;

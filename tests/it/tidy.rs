@@ -98,7 +98,7 @@ fn checking_a_credential_needs_little() {
 #[test]
 fn clients_do_not_know_the_server() {
     let workspace = Workspace::read();
-    for member in ["assent-client", "assent-core"] {
+    for member in ["assent-client", "assent-core", "assent-gate", "assent-action"] {
         assert!(!workspace.holds(member).contains("assent-server"), "{member}");
     }
     let provider = workspace.members().find(|package| {
@@ -112,6 +112,20 @@ fn clients_do_not_know_the_server() {
     for banned in ["axum", "rusqlite", "tonic"] {
         assert!(!workspace.holds("assent-client").contains(banned), "the client holds {banned}");
     }
+}
+
+/// What stands before an action speaks to the authority through the client, and prints nothing itself.
+#[test]
+fn the_gate_knows_the_client_and_nothing_above_it() {
+    let workspace = Workspace::read();
+    let ours = |member: &str| -> BTreeSet<String> {
+        let names = workspace.names(member).into_iter();
+        names.filter(|name| name.starts_with("assent-")).map(str::to_owned).collect()
+    };
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(ours("assent-gate"), set(&["assent-client", "assent-core"]));
+    assert_eq!(ours("assent-action"), set(&["assent-client", "assent-core", "assent-gate"]));
+    assert!(ours("assent-cli").contains("assent-gate"));
 }
 
 #[test]
@@ -175,8 +189,8 @@ fn every_crate_says_what_it_is() {
 /// Every file of ours that people write, by the folders that hold them.
 fn files() -> Vec<PathBuf> {
     let folders = [
-        "core", "client", "rego", "server", "cli", "provider", "tests", "benches", "docs",
-        "examples",
+        "core", "client", "gate", "action", "rego", "server", "cli", "provider", "tests",
+        "benches", "docs", "examples",
     ];
     let mut open: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     let mut files = Vec::new();

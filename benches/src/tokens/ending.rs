@@ -44,7 +44,7 @@ async fn live(world: &World, many: usize) -> Result<Vec<wire::Credential>> {
             reason: format!("measured {number}"),
             ..wire::Intent::default()
         };
-        let filing = wire::Filing { intent, reattach: false };
+        let filing = wire::Filing { intent, reattach: false, heartbeat: None };
         let request = alice.file(&filing, &IdempotencyKey::fresh()).await?;
         let wanted = wire::MintRequest { audience: AUDIENCE.to_owned(), ..Default::default() };
         anyhow::Ok(alice.mint(&request.id, &wanted, &IdempotencyKey::fresh()).await?)

@@ -110,7 +110,7 @@ impl World {
             reason: "measured".to_owned(),
             ..wire::Intent::default()
         };
-        let filing = wire::Filing { intent, reattach: false };
+        let filing = wire::Filing { intent, reattach: false, heartbeat: None };
         Ok(self.runtime.block_on(self.alice.file(&filing, &IdempotencyKey::fresh()))?)
     }
 

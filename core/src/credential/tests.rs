@@ -93,8 +93,10 @@ fn mint_bound(confirmation: Option<dpop::Thumbprint>) -> Minting {
     };
     let id = RequestId::new(start(), [1; 10]);
     let (intent, requester) = (stated.verify().unwrap(), person("alice"));
-    let filed =
-        Request::file(Filing { id, intent, requester, ruling, known: Known::default() }, start());
+    let filed = Request::file(
+        Filing { id, intent, requester, ruling, known: Known::default(), heartbeat: None },
+        start(),
+    );
     let request = filed.next();
     let (verdict, digest) = (Verdict::Approve, request.digest());
     let said = Said { verdict, digest, comment: String::new(), signed_in_at: None };

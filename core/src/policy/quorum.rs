@@ -83,7 +83,7 @@ impl Progress {
         let elsewhere = endorsed.values().flat_map(|(_, people)| people);
         let mut seen: BTreeSet<_> = elsewhere.map(|who| membership.person(who)).collect();
         let came = approvals.keys();
-        let people: Vec<_> = came.filter(|who| seen.insert(membership.person(*who))).collect();
+        let people: Vec<_> = came.filter(|who| seen.insert(membership.person(who))).collect();
         let may_fill = |at: usize, person: &PrincipalId| {
             let (Some(stage), Some(approval)) = (stages.get(at), approvals.get(person)) else {
                 return false;

@@ -225,6 +225,7 @@ impl Request {
             | Fact::Denied(_)
             | Fact::Expired { .. }
             | Fact::Canceled { .. }
+            | Fact::RequesterLost { .. }
             | Fact::Consumed { .. }
             | Fact::Minted { .. }
             | Fact::Redeemed { .. }

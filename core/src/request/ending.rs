@@ -1,5 +1,5 @@
 //! Who ends a request, its grant or one of its credentials before time does: the requester, those who
-//! were asked, an administrator, and a holder that is silent for too long.
+//! were asked, an administrator, and a holder, or whoever waits, that is silent for too long.
 
 use crate::binding::OtherRun;
 use crate::id::CredentialId;
@@ -8,7 +8,18 @@ use crate::policy::quorum::{Approval, is_asked};
 use crate::principal::Principal;
 use crate::request::event::Fact;
 use crate::request::{Request, State, Step};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
+
+/// Whoever waits for a decision cannot promise to be heard of more often than this.
+pub const SHORTEST_SILENCE: Span = Span::seconds(15);
+
+/// Nor less often: without it the request has its own time.
+pub const LONGEST_SILENCE: Span = Span::hours(1);
+
+/// What is said of a request whose requester was lost.
+pub(super) fn unheard(every: Span) -> String {
+    format!("its requester was not heard of for {every}")
+}
 
 /// Why it could not be canceled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -179,5 +190,28 @@ impl Request {
         let issued = self.credential(credential)?;
         let late = issued.is_live(now) && issued.is_silent(last, due, now);
         late.then(|| self.step(now, None, Fact::HeartbeatLost { credential, last, due }))
+    }
+    /// Cancels a pending request whose requester was last heard of then, and had to be heard of by
+    /// `due`. `None` where nobody listens for the requester, where none is late, and where it is not
+    /// pending.
+    pub fn requester_lost(&self, last: Timestamp, due: Timestamp, now: Timestamp) -> Option<Step> {
+        let now = self.no_earlier(now);
+        let pending = matches!(self.state, State::Pending(_));
+        let open = pending && self.deadline().is_some_and(|deadline| now < deadline);
+        self.silent_for(last, due, now).filter(|_| open)?;
+        Some(self.step(now, None, Fact::RequesterLost { last, due }))
+    }
+
+    /// How long the requester may be silent, where it has been for longer: until `due`, which is never
+    /// earlier than what is asked.
+    pub(super) fn silent_for(
+        &self,
+        last: Timestamp,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Option<Span> {
+        let every = self.heartbeat?;
+        let late = last >= self.filed_at && due >= last.plus(every) && now >= due;
+        late.then_some(every)
     }
 }

@@ -44,6 +44,9 @@ pub enum Fact {
         known: Known,
         /// When it expires if nobody decides.
         expires_at: Timestamp,
+        /// How long its requester may stay silent before it ends, as long as it is pending; `None`
+        /// where nobody listens.
+        heartbeat: Option<Span>,
     },
     /// A person reviewed it.
     Reviewed(Review),
@@ -93,6 +96,13 @@ pub enum Fact {
     Canceled {
         /// Why.
         reason: String,
+    },
+    /// It waited for a decision, and whoever asked was not heard of for too long.
+    RequesterLost {
+        /// When the requester was last heard of.
+        last: Timestamp,
+        /// When the next sign of life was due.
+        due: Timestamp,
     },
     /// One use of the grant was spent, on record before anything is minted.
     Consumed {

@@ -54,7 +54,9 @@ fn filed_at(policy: &Policy, kind: &str, at: u64, suspended: &BTreeSet<String>) 
         Situation { intent: &intent, requester: &requester, known: &known, now: minute(at) };
     let ruling = policy.rule(&situation);
     let id = RequestId::new(minute(at), [at as u8; 10]);
-    Request::file(Filing { id, intent, requester, ruling, known }, minute(at)).next().clone()
+    Request::file(Filing { id, intent, requester, ruling, known, heartbeat: None }, minute(at))
+        .next()
+        .clone()
 }
 
 /// What the passing of time had done by then, as words.
@@ -289,7 +291,9 @@ rules:
             Situation { intent: &intent, requester: &requester, known: &known, now: minute(0) };
         let ruling = policy.rule(&situation);
         let id = RequestId::new(minute(0), [1; 10]);
-        Request::file(Filing { id, intent, requester, ruling, known }, minute(0)).next().clone()
+        Request::file(Filing { id, intent, requester, ruling, known, heartbeat: None }, minute(0))
+            .next()
+            .clone()
     };
     let orders = ask("acme/orders-api");
     is_not_asked(&orders, &policy, "bob", 1);
@@ -498,7 +502,7 @@ fn t53_what_time_did_is_checked_when_it_is_read_back() {
     let policy = policy(ESCALATES);
     let filing = {
         let Request { id, intent, requester, ruling, known, .. } = filed(&policy, "a.b");
-        Request::file(Filing { id, intent, requester, ruling, known }, minute(0))
+        Request::file(Filing { id, intent, requester, ruling, known, heartbeat: None }, minute(0))
     };
     let request = filing.next();
     let reminded = request.lapse(minute(20)).unwrap();
@@ -524,7 +528,7 @@ fn t53_a_later_review_that_nobody_gave_is_not_done() {
     let policy = policy(BREAK_GLASS);
     let filing = {
         let Request { id, intent, requester, ruling, known, .. } = filed(&policy, "emergency.fix");
-        Request::file(Filing { id, intent, requester, ruling, known }, minute(0))
+        Request::file(Filing { id, intent, requester, ruling, known, heartbeat: None }, minute(0))
     };
     let at = minute(24 * 60);
     let event =

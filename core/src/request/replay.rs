@@ -10,7 +10,8 @@ use crate::principal::{Principal, PrincipalId};
 use crate::request::event::{Event, Fact, Recall, Review, Verdict};
 use crate::request::{
     AbroadFact, Approved, Brokered, Canceled, Consumed, Denied, Ended, EndedHow, Expired, Issued,
-    Pending, Request, Revoked, State, UNRECALLABLE_FOR, Version, elsewhere, signals, stages,
+    Pending, Request, Revoked, State, UNRECALLABLE_FOR, Version, elsewhere, ending, signals,
+    stages,
 };
 use crate::time::Timestamp;
 
@@ -61,13 +62,16 @@ impl Request {
     }
 
     fn begin(event: &Event) -> Result<Self, ReplayError> {
-        let Fact::Filed { intent, requester, ruling, known, expires_at } = &event.fact else {
+        let Fact::Filed { intent, requester, ruling, known, expires_at, heartbeat } = &event.fact
+        else {
             return Err(ReplayError::NotFiled);
         };
         if event.by.as_ref() != Some(&requester.id) {
             return Err(ReplayError::Foreign { version: 1 });
         }
-        Ok(Self::filed(event.request, event.at, intent, requester, ruling, known, *expires_at))
+        let (id, at) = (event.request, event.at);
+        let filed = Self::filed(id, at, intent, requester, ruling, known, *expires_at);
+        Ok(Self { heartbeat: *heartbeat, ..filed })
     }
 
     pub(super) fn filed(
@@ -99,6 +103,7 @@ impl Request {
             state: State::Pending(Pending { expires_at }),
             credentials: Vec::new(),
             plan: None,
+            heartbeat: None,
             last_at: at,
         }
     }
@@ -318,6 +323,16 @@ impl Request {
                 State::Canceled(Canceled { at, by: Some(who()?), reason: reason.clone() })
             }
             (_, Fact::Canceled { .. }) => return stray("canceled"),
+            (State::Pending(_), Fact::RequesterLost { last, due }) => {
+                let open = self.deadline().is_some_and(|deadline| at < deadline);
+                match self.silent_for(*last, *due, at).filter(|_| open && event.by.is_none()) {
+                    Some(every) => {
+                        State::Canceled(Canceled { at, by: None, reason: ending::unheard(every) })
+                    }
+                    None => return broken("a requester who was not silent for too long"),
+                }
+            }
+            (_, Fact::RequesterLost { .. }) => return stray("requester_lost"),
             (State::Approved(approved), Fact::Consumed { .. }) => match spent(approved, at) {
                 Some(next) => next,
                 None => return stray("consumed"),
@@ -508,6 +523,7 @@ impl Request {
             | Fact::Denied(_)
             | Fact::Expired { .. }
             | Fact::Canceled { .. }
+            | Fact::RequesterLost { .. }
             | Fact::Advanced { .. }
             | Fact::Escalated { .. }
             | Fact::Reminded { .. }

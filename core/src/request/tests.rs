@@ -76,9 +76,12 @@ fn filed_by(requester: Principal, told: &str, uses: u32) -> Request {
     };
     let intent = stated.verify().unwrap();
     let id = RequestId::new(at(0), [1; 10]);
-    Request::file(Filing { id, intent, requester, ruling, known: Known::default() }, at(0))
-        .next()
-        .clone()
+    Request::file(
+        Filing { id, intent, requester, ruling, known: Known::default(), heartbeat: None },
+        at(0),
+    )
+    .next()
+    .clone()
 }
 
 /// Whoever says it signed in just then, as far as anybody knows.
@@ -481,8 +484,10 @@ fn history() -> Vec<Event> {
     let Request { intent, requester, ruling, known, .. } = request.clone();
     let said = said(Verdict::Approve, request.digest());
     let id = crate::id::ReviewId::new(at(1), [9; 10]);
-    let filing =
-        Request::file(Filing { id: request.id(), intent, requester, ruling, known }, at(0));
+    let filing = Request::file(
+        Filing { id: request.id(), intent, requester, ruling, known, heartbeat: None },
+        at(0),
+    );
     let review = request.review(id, &person("bob"), said, &all, at(1)).unwrap();
     let spent = review.next().spends(1, &all, 2).unwrap();
     let minted =
@@ -619,7 +624,7 @@ fn forged(change: impl FnOnce(&mut Vec<Event>)) -> Result<Request, ReplayError> 
     let expires_at = at(3_600);
     let (intent, requester) = (filing.intent().clone(), filing.requester().clone());
     let (ruling, known) = (filing.ruling().clone(), filing.known().clone());
-    let fact = Fact::Filed { intent, requester, ruling, known, expires_at };
+    let fact = Fact::Filed { intent, requester, ruling, known, expires_at, heartbeat: None };
     let by = Some(filing.requester().id.clone());
     events.insert(0, Event { request: filing.id(), at: filing.filed_at(), by, fact });
     change(&mut events);

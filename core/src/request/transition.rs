@@ -10,7 +10,7 @@ use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::request::event::{Denial, Event, Fact};
 use crate::request::{ABANDON_AFTER, Request, State, Step};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// The name under which a pending request is refused because policy has changed.
 pub const POLICY_CHANGED: &str = "policy-changed";
@@ -28,12 +28,14 @@ pub struct Filing {
     pub ruling: Ruling,
     /// What else was known then.
     pub known: Known,
+    /// How long the requester may stay silent before it ends, as long as it is pending.
+    pub heartbeat: Option<Span>,
 }
 
 impl Request {
     /// Files an intent. A refusal is filed too, and a permit is approved at once.
     pub fn file(filing: Filing, now: Timestamp) -> Step {
-        let Filing { id, intent, requester, ruling, known } = filing;
+        let Filing { id, intent, requester, ruling, known, heartbeat } = filing;
         let known = known.recorded();
         let by = Some(requester.id.clone());
         let (expires_at, outcome) = match &ruling.outcome {
@@ -46,7 +48,8 @@ impl Request {
             Outcome::Refuse(reasons) => (now, Some(Fact::Denied(Denial::Refused(reasons.clone())))),
         };
         let next = Self::filed(id, now, &intent, &requester, &ruling, &known, expires_at);
-        let fact = Fact::Filed { intent, requester, ruling, known, expires_at };
+        let next = Self { heartbeat, ..next };
+        let fact = Fact::Filed { intent, requester, ruling, known, expires_at, heartbeat };
         let filed = Event { request: id, at: now, by, fact };
         let mut step = Step { expected: None, next, events: vec![filed] };
         if let Some(fact) = outcome {

@@ -48,13 +48,14 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
 }
 
-pub(super) const WORDS: [&str; 27] = [
+pub(super) const WORDS: [&str; 28] = [
     "filed",
     "reviewed",
     "approved",
     "denied",
     "expired",
     "canceled",
+    "requester lost",
     "consumed",
     "minted",
     "redeemed",
@@ -86,6 +87,7 @@ pub(super) fn fact_word(fact: &Fact) -> &'static str {
         Fact::Denied(_) => "denied",
         Fact::Expired { .. } => "expired",
         Fact::Canceled { .. } => "canceled",
+        Fact::RequesterLost { .. } => "requester lost",
         Fact::Consumed { .. } => "consumed",
         Fact::Minted { .. } => "minted",
         Fact::Redeemed { .. } => "redeemed",
@@ -224,8 +226,9 @@ impl World {
         let ruling = ruling(&mut chance);
         let now = Timestamp::from_millis(1_795_000_000_000);
         let id = RequestId::new(now, [seed as u8; 10]);
-        let step =
-            Request::file(Filing { id, intent, requester, ruling, known: Known::default() }, now);
+        let heartbeat = chance.one_in(2).then(|| Span::minutes(1 + chance.below(4)));
+        let known = Known::default();
+        let step = Request::file(Filing { id, intent, requester, ruling, known, heartbeat }, now);
         let memberships = vec![membership(&mut chance, &people)];
         let log = Log::filed(&step, 0);
         let (late, grants, released) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -301,9 +304,9 @@ impl World {
         let is_unspent = |issued: &Issued| issued.redeemed_at.is_none() && issued.is_live(now);
         // What is likely is what gets somewhere; now and then it is anything at all.
         let likely = match request.state() {
-            _ if self.chance.one_in(4) => self.chance.below(27),
+            _ if self.chance.one_in(4) => self.chance.below(28),
             _ if self.chance.one_in(24) => 26,
-            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23]),
+            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23, 27]),
             _ if request.credentials().iter().any(is_unspent) && self.chance.one_in(8) => 13,
             _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
             _ if request.credentials().iter().any(is_beating) && self.chance.one_in(3) => 25,
@@ -437,6 +440,11 @@ impl World {
                     }
                     self.maybe(step);
                 }
+            }
+            27 => {
+                let last = request.filed_at().plus(Span::seconds(self.chance.below(90)));
+                let due = last.plus(Span::minutes(self.chance.below(6)));
+                self.maybe(request.requester_lost(last, due, now));
             }
             21 => {
                 if self.chance.one_in(8) {

@@ -253,7 +253,10 @@ impl<'p> World<'p> {
             self.now,
             self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap(),
         );
-        let step = Request::file(Filing { id, intent, requester, ruling, known }, self.now);
+        let step = Request::file(
+            Filing { id, intent, requester, ruling, known, heartbeat: None },
+            self.now,
+        );
         let (_, members) = self.members();
         self.logs.push(Log::filed(&step, members));
         self.check(self.logs.len() - 1);

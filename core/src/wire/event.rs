@@ -44,6 +44,8 @@ enum SentFact {
         #[serde(default, skip_serializing_if = "is_nothing")]
         known: Known,
         expires_at: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heartbeat: Option<String>,
     },
     Reviewed(SentReview),
     PostReviewed(SentReview),
@@ -113,6 +115,10 @@ enum SentFact {
     },
     Canceled {
         reason: String,
+    },
+    RequesterLost {
+        last: String,
+        due: String,
     },
     Consumed {
         credential: String,

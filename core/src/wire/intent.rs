@@ -88,7 +88,7 @@ impl From<&intent::Intent> for Intent {
 }
 
 /// Files an intent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Filing {
     /// What is about to be done.
@@ -97,4 +97,9 @@ pub struct Filing {
     /// of asking people again.
     #[serde(default)]
     pub reattach: bool,
+    /// How long the requester may be silent before the request is canceled, as long as it is pending:
+    /// `2m`, from `15s` to `1h`. Waiting for it is a sign of life. An open request that is met goes
+    /// on as it was filed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<String>,
 }

@@ -123,7 +123,8 @@ async fn foresee(session: &Session, state: &Value) -> Result<Diagnostics, Diagno
     let Some(intent) = Stated::of(state).intent()? else {
         return Ok(cannot_foresee("Some arguments are known only after apply.").into());
     };
-    let filing = wire::Filing { intent: wire::Intent::from(&intent), reattach: true };
+    let filing =
+        wire::Filing { intent: wire::Intent::from(&intent), reattach: true, heartbeat: None };
     let url = state.attribute("url").as_text().given().unwrap_or_default();
     let told = match server.decide(&filing).await {
         Ok(decision) if decision.ruling.outcome == wire::Said::Require => {

@@ -99,7 +99,8 @@ pub(super) async fn foreseen(
 
 /// What policy says of an intent now. Nothing is filed.
 pub(super) async fn decide(server: &Client, intent: &Intent) -> Result<wire::Ruling, String> {
-    let filing = wire::Filing { intent: wire::Intent::from(intent), reattach: true };
+    let filing =
+        wire::Filing { intent: wire::Intent::from(intent), reattach: true, heartbeat: None };
     let decision = server.decide(&filing).await.map_err(|error| failure::why(&error))?;
     Ok(decision.ruling)
 }

@@ -111,7 +111,8 @@ async fn who_is_asked<K: Kind>(
         Ok(intent) => intent,
         Err(fault) => return fault.into(),
     };
-    let filing = wire::Filing { intent: wire::Intent::from(&intent), reattach: true };
+    let filing =
+        wire::Filing { intent: wire::Intent::from(&intent), reattach: true, heartbeat: None };
     let url = format!("{}/intents/{}", server.base(), intent.digest().hex());
     let (summary, detail) = match server.decide(&filing).await {
         Ok(wire::Decision { ruling, .. }) => match ruling.outcome {

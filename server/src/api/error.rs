@@ -190,6 +190,7 @@ impl From<AppError> for ApiError {
             ),
             AppError::KeyReused => Self::new(S::UNPROCESSABLE_ENTITY, "key_reused", text),
             AppError::TokenMade(_) => Self::new(S::CONFLICT, "token_made", text),
+            AppError::NotWaiting { .. } => Self::new(S::CONFLICT, "not_pending", text),
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
             AppError::PartnerAway { .. } => Self::new(S::SERVICE_UNAVAILABLE, "partner_away", text),
             AppError::Behind(error) => behind(&error, text),

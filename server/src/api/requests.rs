@@ -135,6 +135,14 @@ pub(super) async fn review_afterwards(
     Ok(shown(&authority, &reviewed.await?))
 }
 
+pub(super) async fn heartbeat(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path,
+    change: Change<Nothing>,
+) -> Result<Answer<wire::Heartbeat>, ApiError> {
+    Ok(Answer(authority.request_heartbeat(&change.caller, &id).await?))
+}
+
 pub(super) async fn cancel(
     State(authority): State<Arc<Authority>>,
     Path(id): Path,

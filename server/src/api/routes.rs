@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{
     access, audit, authzen, credentials, keys, oauth, plans, policy, requests, signals, trusts,
-    wellknown,
+    webhooks, wellknown,
 };
 use crate::app::{Authority, Entry};
+use crate::github;
 
 /// One route.
 pub struct Route {
@@ -57,7 +58,7 @@ pub enum Method {
     Bytes,
     /// To send a token as a form (RFC 7662, RFC 7009).
     Form,
-    /// To come in by a one-time code, without a token.
+    /// To come in by a one-time code, or to tell something with a signature, without a token.
     Door,
     /// To come in by a form that is its own proof, without a token of ours (RFC 6749).
     Grant,
@@ -108,6 +109,8 @@ pub const ROUTES: &[Route] = &[
         Some(of::<wire::NewReview>), REQUEST, post(requests::review)),
     route!(Change "/v1/requests/{id}/post-reviews" "Look at a grant that nobody was asked for",
         Some(of::<wire::NewReview>), REQUEST, post(requests::review_afterwards)),
+    route!(Change "/v1/requests/{id}/heartbeat" "A sign of life of whoever waits for a decision",
+        NONE, Some(of::<wire::Heartbeat>), post(requests::heartbeat)),
     route!(Change "/v1/requests/{id}/cancel" "Withdraw a pending request",
         Some(of::<wire::Reason>), REQUEST, post(requests::cancel)),
     route!(Change "/v1/requests/{id}/revoke" "Take a grant and its credentials back",
@@ -228,6 +231,9 @@ pub const ROUTES: &[Route] = &[
         NONE, NONE, get(wellknown::discovery)),
     route!(Public "/.well-known/oauth-authorization-server" "The same as OAuth has it (RFC 8414)",
         NONE, NONE, get(wellknown::authorization_server)),
+    route!(Door "/webhooks/github" "What GitHub tells the App of, signed with the webhook's secret",
+        NONE, NONE,
+        post(webhooks::github).layer(DefaultBodyLimit::max(github::LARGEST_DELIVERY))),
     route!(Public "/v1/openapi.json" "This description", NONE, NONE, get(wellknown::openapi)),
     route!(Public "/healthz" "Whether the process is alive", NONE, NONE, get(wellknown::alive)),
     route!(Public "/readyz" "Whether calls can be answered", NONE, NONE, get(wellknown::ready)),

@@ -247,7 +247,7 @@ impl Authority {
     async fn ask_there(&self, request: &Request, stage: &str) -> Result<(), PartnerError> {
         let there = self.there(request, stage, &self.base).await?;
         let question = request.question(stage, &self.base).ok_or(PartnerError::Unlisted)?;
-        let filing = wire::Filing { intent: (&question).into(), reattach: true };
+        let filing = wire::Filing { intent: (&question).into(), reattach: true, heartbeat: None };
         let theirs: RequestId = {
             let filed = there.client.file(&filing, &there.key("file")).await?;
             if filed.digest != question.digest().to_string() {

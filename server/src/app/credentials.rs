@@ -16,7 +16,7 @@ use crate::app::refusals::Attempt;
 use crate::app::requests::standing;
 use crate::app::{AppError, Authority, Caller, TRIES, Wish};
 use crate::broker::{Asserts, BrokerError, Fields, Opening, Recall, Sought};
-use crate::ledger::{Commit, NewCall, Write};
+use crate::ledger::{Commit, Listened, NewCall, Write};
 
 impl Authority {
     /// Mints a credential: first the spent use is on record, then the broker opens what is wanted
@@ -319,7 +319,7 @@ impl Authority {
             Some(_) => self.ledger.heartbeats(request.id()).await?,
             None => Vec::new(),
         };
-        let beat = beats.iter().find(|beat| beat.credential == credential);
+        let beat = beats.iter().find(|beat| beat.who == Listened::Holder(credential));
         let heartbeat_due = beat.map(|beat| beat.due.to_string());
         Ok(wire::CredentialStatus { heartbeat_due, ..found })
     }

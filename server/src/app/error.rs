@@ -114,6 +114,12 @@ pub enum AppError {
     TokenMade(AccessId),
     #[error("the credential of this call has ended; file a new request")]
     CredentialOver,
+    /// Nobody waits for what is decided.
+    #[error("the request is {state}: there is nothing left to wait for")]
+    NotWaiting {
+        /// The state it is in.
+        state: &'static str,
+    },
     #[error(
         "the broker `{broker}` did not open: {problem}; the use is spent and kept for a minute, so ask \
          again with the same idempotency key"

@@ -172,6 +172,7 @@ fn refusal(error: &AppError) -> Option<(&'static str, Why)> {
         AppError::OutsideTrust { .. } => ("outside_trust", Why::NotTheirs),
         AppError::NotFound { .. } => ("not_found", Why::NotTheirs),
         AppError::CredentialOver => ("credential_over", Why::NotNow),
+        AppError::NotWaiting { .. } => ("not_pending", Why::NotNow),
         _ => return None,
     })
 }

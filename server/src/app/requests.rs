@@ -10,6 +10,7 @@ use assent_core::request::{Event, Fact, Filing, Request, Said, Standing, Step, V
 use assent_core::wire;
 use serde_json::json;
 
+use crate::app::heartbeats::promised;
 use crate::app::refusals::Attempt;
 use crate::app::situation::Asked;
 use crate::app::{AppError, Authority, BeginError, Caller, TRIES, Wish};
@@ -69,6 +70,7 @@ impl Authority {
         filing: wire::Filing,
         wish: Wish,
     ) -> Result<Filed, AppError> {
+        let heartbeat = promised(filing.heartbeat.as_deref())?;
         let intent = filing.intent.verify().map_err(AppError::Intent)?;
         self.check_scope(caller, &intent)?;
         self.check_question(caller, &intent)?;
@@ -93,6 +95,7 @@ impl Authority {
                     requester: requester.clone(),
                     ruling,
                     known,
+                    heartbeat,
                 },
                 now,
             );
@@ -120,6 +123,7 @@ impl Authority {
                 Commit::Open(id) => {
                     let request = self.current(id).await?;
                     if request.state().is_open() {
+                        drop(self.present(caller, &request).await?);
                         self.remember_met(&request, wish).await?;
                         return Ok(Filed { request, is_new: false });
                     }
@@ -243,7 +247,7 @@ impl Authority {
     }
 
     /// Waits until the request has a later version than `after`, or until the timeout, and answers
-    /// with it as it is then.
+    /// with it as it is then. Where the requester is listened for, it is heard of as long as it waits.
     ///
     /// # Errors
     /// [`AppError::NotFound`]; [`AppError::Closing`] when the server stops meanwhile.
@@ -257,8 +261,13 @@ impl Authority {
         let mut parked = self.waiters.on(id.parse()?);
         let over = tokio::time::sleep(timeout);
         tokio::pin!(over);
+        let mut present = None;
         loop {
             let request = self.request(caller, id).await?;
+            match &mut present {
+                None => present = self.present(caller, &request).await?,
+                Some(present) => self.still_present(present).await?,
+            }
             if request.version() > after || over.is_elapsed() {
                 return Ok(request);
             }
@@ -266,6 +275,8 @@ impl Authority {
             // Thousands may be parked here: none of them holds its request meanwhile.
             drop(request);
             let look_again = due.map_or(POLL, |due: Duration| due.min(POLL));
+            let beat = present.as_ref().map_or(POLL, |present| present.pause().into());
+            let look_again = look_again.min(beat);
             tokio::select! {
                 () = parked.hint() => {}
                 () = &mut over => {}

@@ -9,16 +9,16 @@ use assent_core::credential::KeyId;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
-use assent_core::request::{Event, Fact, Issued, Request, Step, Version};
-use assent_core::time::Timestamp;
+use assent_core::request::{Event, Fact, Request, State, Step, Version};
+use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument, KeptSignal,
-    KeptTold, KeyChange, Ledger, LedgerError, Met, NewCall, Piece, PlanText, REFUSALS,
-    REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write, awaits_later_review,
+    Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument,
+    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall, Piece, PlanText,
+    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write, awaits_later_review,
 };
 
 /// Requests in memory.
@@ -32,6 +32,7 @@ struct Inside {
     access: BTreeMap<AccessId, Access>,
     begun: HashMap<RequestId, Digest>,
     spent: HashMap<Digest, Timestamp>,
+    deliveries: HashMap<String, Timestamp>,
     plans: HashMap<Digest, (PlanText, BTreeSet<PrincipalId>)>,
     saved: HashMap<(Digest, PrincipalId), Digest>,
     signals: BTreeMap<String, KeptSignal>,
@@ -39,7 +40,8 @@ struct Inside {
     tokens: HashMap<Digest, Timestamp>,
     documents: BTreeMap<String, Vec<KeptDocument>>,
     keys: BTreeMap<KeyId, SealedKey>,
-    heartbeats: BTreeMap<CredentialId, Heartbeat>,
+    heartbeats: BTreeMap<Listened, Heartbeat>,
+    gates: BTreeMap<GateKey, Gate>,
     pieces: BTreeMap<(UploadId, u32), Piece>,
     uploads: HashMap<UploadId, (PrincipalId, u64)>,
     refusals: HashMap<RequestId, BTreeSet<(PrincipalId, Digest)>>,
@@ -176,22 +178,45 @@ impl Inside {
 impl Inside {
     fn listen(&mut self, step: &Step) {
         let next = step.next();
+        let (request, who) = (next.id(), Listened::Requester(next.id()));
+        match (next.state(), next.heartbeat()) {
+            (State::Pending(_), Some(every)) if step.expected().is_none() => {
+                let (last, due) = (next.filed_at(), next.filed_at().plus(every));
+                self.heartbeats.insert(who, Heartbeat { request, who, last, due });
+            }
+            (State::Pending(_), _) | (_, None) => {}
+            (_, Some(_)) => {
+                self.heartbeats.remove(&who);
+            }
+        }
         for event in step.events() {
             let Fact::Minted { credential, .. } = &event.fact else { continue };
             let every = next.credential(*credential).and_then(|issued| issued.heartbeat);
             let Some(every) = every else { continue };
-            let (request, credential) = (next.id(), *credential);
+            let who = Listened::Holder(*credential);
             let (last, due) = (event.at, event.at.plus(every));
-            self.heartbeats.insert(credential, Heartbeat { request, credential, last, due });
+            self.heartbeats.insert(who, Heartbeat { request, who, last, due });
         }
         for issued in next.credentials().iter().filter(|issued| issued.ended.is_some()) {
-            self.heartbeats.remove(&issued.id);
+            self.heartbeats.remove(&Listened::Holder(issued.id));
         }
     }
 
-    fn issued(&self, beat: &Heartbeat) -> Option<&Issued> {
+    /// How often somebody is to be heard of, and until when at most: for the requester there is no
+    /// such time but the request's.
+    fn listened(&self, beat: &Heartbeat) -> Option<(Span, Option<Timestamp>)> {
         let (request, _) = self.requests.get(&beat.request)?;
-        request.credential(beat.credential)
+        match beat.who {
+            Listened::Requester(_) => Some((request.heartbeat()?, None)),
+            Listened::Holder(credential) => {
+                let issued = request.credential(credential)?;
+                Some((issued.heartbeat?, Some(issued.expires_at)))
+            }
+        }
+    }
+
+    fn is_over(&self, beat: &Heartbeat, is_past: impl Fn(Timestamp) -> bool) -> bool {
+        self.listened(beat).and_then(|(_, until)| until).is_some_and(is_past)
     }
 }
 
@@ -246,11 +271,23 @@ impl Ledger for MemoryLedger {
         let mut inside = self.inside();
         inside.spent.retain(|_, until| *until >= before);
         inside.access.retain(|_, one| one.origin.is_none() || one.expires_at >= before);
-        let over = |beat: &Heartbeat| inside.issued(beat).is_some_and(|i| i.expires_at < before);
-        let over: Vec<_> = inside.heartbeats.values().filter(|beat| over(beat)).copied().collect();
+        let over = |beat: &&Heartbeat| inside.is_over(beat, |until| until < before);
+        let over: Vec<_> = inside.heartbeats.values().filter(over).copied().collect();
         for beat in over {
-            inside.heartbeats.remove(&beat.credential);
+            inside.heartbeats.remove(&beat.who);
         }
+        Ok(())
+    }
+
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        let mut inside = self.inside();
+        let is_first = !inside.deliveries.contains_key(id);
+        inside.deliveries.entry(id.to_owned()).or_insert(at);
+        Ok(is_first)
+    }
+
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.inside().deliveries.retain(|_, at| *at >= before);
         Ok(())
     }
 
@@ -335,12 +372,12 @@ impl Ledger for MemoryLedger {
 
     async fn heard(
         &self,
-        credential: CredentialId,
+        who: Listened,
         last: Timestamp,
         due: Timestamp,
     ) -> Result<bool, LedgerError> {
         let mut inside = self.inside();
-        let Some(beat) = inside.heartbeats.get_mut(&credential) else { return Ok(false) };
+        let Some(beat) = inside.heartbeats.get_mut(&who) else { return Ok(false) };
         (beat.last, beat.due) = (beat.last.max(last), beat.due.max(due));
         Ok(true)
     }
@@ -353,7 +390,7 @@ impl Ledger for MemoryLedger {
 
     async fn silent(&self, now: Timestamp, limit: usize) -> Result<Vec<Heartbeat>, LedgerError> {
         let inside = self.inside();
-        let is_good = |beat: &&Heartbeat| inside.issued(beat).is_some_and(|i| i.expires_at > now);
+        let is_good = |beat: &&Heartbeat| !inside.is_over(beat, |until| until <= now);
         let silent = inside.heartbeats.values().filter(|beat| beat.due <= now).filter(is_good);
         let mut silent: Vec<_> = silent.copied().collect();
         silent.sort_by_key(|beat| beat.due);
@@ -364,13 +401,13 @@ impl Ledger for MemoryLedger {
     async fn excuse(&self, now: Timestamp) -> Result<(), LedgerError> {
         let mut inside = self.inside();
         let due = |beat: &Heartbeat| {
-            let every = inside.issued(beat).and_then(|issued| issued.heartbeat);
+            let every = inside.listened(beat).map(|(every, _)| every);
             Heartbeat {
                 due: every.map_or(beat.due, |every| beat.due.max(now.plus(every))),
                 ..*beat
             }
         };
-        let excused = inside.heartbeats.values().map(|beat| (beat.credential, due(beat)));
+        let excused = inside.heartbeats.values().map(|beat| (beat.who, due(beat)));
         inside.heartbeats = excused.collect();
         Ok(())
     }
@@ -413,6 +450,32 @@ impl Ledger for MemoryLedger {
         let inside = self.inside();
         let tokens = inside.access.values().rev().filter(|one| one.purpose == Purpose::Token);
         Ok(tokens.cloned().collect())
+    }
+
+    async fn gate(&self, key: GateKey) -> Result<Option<Gate>, LedgerError> {
+        Ok(self.inside().gates.get(&key).cloned())
+    }
+
+    async fn gate_of(&self, request: RequestId) -> Result<Option<Gate>, LedgerError> {
+        let inside = self.inside();
+        Ok(inside.gates.values().find(|gate| gate.request == Some(request)).cloned())
+    }
+
+    async fn open_gates(&self) -> Result<Vec<Gate>, LedgerError> {
+        let inside = self.inside();
+        let mut open: Vec<_> = inside.gates.values().filter(|gate| gate.open).cloned().collect();
+        open.sort_by_key(|gate| gate.at);
+        Ok(open)
+    }
+
+    async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError> {
+        self.inside().gates.insert(gate.key.clone(), gate);
+        Ok(())
+    }
+
+    async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.inside().gates.retain(|_, gate| gate.open || gate.at >= before);
+        Ok(())
     }
 
     async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError> {

@@ -100,7 +100,7 @@ async fn file(who: &Caller, environment: &str, bucket: &str) -> wire::Request {
         reason: "ship it".to_owned(),
         ..wire::Intent::default()
     };
-    let filing = wire::Filing { intent, reattach: false };
+    let filing = wire::Filing { intent, reattach: false, heartbeat: None };
     who.client.file(&filing, &fresh_key()).await.unwrap()
 }
 

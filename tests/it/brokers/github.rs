@@ -85,7 +85,10 @@ async fn file(who: &Caller, environment: &str) -> wire::Request {
         reason: "sort the issues".to_owned(),
         ..wire::Intent::default()
     };
-    who.client.file(&wire::Filing { intent, reattach: false }, &fresh_key()).await.unwrap()
+    who.client
+        .file(&wire::Filing { intent, reattach: false, heartbeat: None }, &fresh_key())
+        .await
+        .unwrap()
 }
 
 fn wanted() -> MintRequest {

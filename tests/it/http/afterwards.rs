@@ -37,7 +37,10 @@ async fn in_an_incident() -> (Server, Caller) {
 async fn break_in(who: &Caller, reason: &str) -> wire::Request {
     let context = json!({"break_glass": true}).as_object().unwrap().clone();
     let intent = wire::Intent { context, ..intent("production", reason) };
-    who.client.file(&wire::Filing { intent, reattach: false }, &fresh_key()).await.unwrap()
+    who.client
+        .file(&wire::Filing { intent, reattach: false, heartbeat: None }, &fresh_key())
+        .await
+        .unwrap()
 }
 
 fn verdict(request: &wire::Request, verdict: wire::Verdict) -> wire::NewReview {
@@ -185,7 +188,7 @@ async fn t51_another_policy_finds_a_rule_suspended_that_was_not_when_it_was_file
         let context = json!({"break_glass": glass, "careful": careful});
         let context = context.as_object().unwrap().clone();
         let intent = wire::Intent { context, ..intent(environment, "r") };
-        let filing = wire::Filing { intent, reattach: false };
+        let filing = wire::Filing { intent, reattach: false, heartbeat: None };
         alice.client.file(&filing, &fresh_key()).await.unwrap()
     };
     assert_eq!(file("production", true, false).await.state, "approved");

@@ -134,7 +134,7 @@ fn plan(size: usize) -> Vec<u8> {
 fn about(environment: &str, plan: &[u8]) -> wire::Filing {
     let digest = Some(Digest::of(plan).to_string());
     let intent = wire::Intent { digest, ..intent(environment, "resize") };
-    wire::Filing { intent, reattach: false }
+    wire::Filing { intent, reattach: false, heartbeat: None }
 }
 
 async fn file(who: &Caller, environment: &str, plan: &[u8]) -> wire::Request {
@@ -250,7 +250,7 @@ async fn t01_a_changed_byte_is_refused_and_on_record() {
     alice.client.send_plan(&request.id, plan.clone()).await.unwrap();
     assert_eq!(alice.client.fetch_plan(&request.id, &fresh_key()).await.unwrap(), plan);
     // A request of nothing exact takes no plan.
-    let vague = wire::Filing { intent: intent("one", "vague"), reattach: false };
+    let vague = wire::Filing { intent: intent("one", "vague"), reattach: false, heartbeat: None };
     let vague = alice.client.file(&vague, &fresh_key()).await.unwrap();
     let error = alice.client.send_plan(&vague.id, plan).await.unwrap_err();
     assert_eq!(error.code(), Some("no_digest"));

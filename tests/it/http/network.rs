@@ -29,7 +29,8 @@ async fn behind(trusted: &[&str]) -> Server {
 }
 
 async fn filed(who: &Caller, headers: &[(&str, &str)]) -> Value {
-    let filing = wire::Filing { intent: intent("production", "r"), reattach: false };
+    let filing =
+        wire::Filing { intent: intent("production", "r"), reattach: false, heartbeat: None };
     let key = crate::support::fresh_key();
     let call = who.call("POST", "/v1/requests").header("idempotency-key", key.as_str());
     let call =

@@ -50,7 +50,7 @@ impl World {
     /// Files what a refused change asks to be filed.
     async fn file(&self, intent: &wire::Intent) -> wire::Request {
         let intent = wire::Intent { reason: "as agreed".to_owned(), ..intent.clone() };
-        let filing = wire::Filing { intent, reattach: true };
+        let filing = wire::Filing { intent, reattach: true, heartbeat: None };
         self.root.client.file(&filing, &fresh_key()).await.unwrap()
     }
 
@@ -240,7 +240,7 @@ async fn an_approval_is_spent_by_whoever_asked_for_it() {
     let intent = world.asked("one.yaml", &text).await;
     let stated = wire::Intent { reason: "mine".to_owned(), ..intent };
     let alice = world.server.person("alice").await;
-    let filing = wire::Filing { intent: stated, reattach: false };
+    let filing = wire::Filing { intent: stated, reattach: false, heartbeat: None };
     let request = alice.client.file(&filing, &fresh_key()).await.unwrap();
     approve(&world.bob, &request).await.unwrap();
     approve(&world.carol, &request).await.unwrap();

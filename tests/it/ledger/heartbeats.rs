@@ -7,10 +7,11 @@ use assent_core::digest::Digest;
 use assent_core::id::CredentialId;
 use assent_core::request::{Request, Standing};
 use assent_core::time::{Span, Timestamp};
-use assent_server::ledger::{Commit, Heartbeat, Ledger};
+use assent_server::ledger::{Commit, Heartbeat, Ledger, Listened};
 
 use super::kit::{
-    alone, at, beating, credential, done, file, granted_to_open, opening, person, rules, verified,
+    alone, approval, at, beating, credential, done, file, file_waiting, granted_to_open, opening,
+    person, rules, verified,
 };
 
 type Ledgers = Arc<dyn Ledger>;
@@ -38,28 +39,39 @@ async fn beat_of(ledger: &Ledgers, request: &Request) -> Heartbeat {
 
 async fn silent(ledger: &Ledgers, now: Timestamp, limit: usize) -> Vec<CredentialId> {
     let silent = ledger.silent(now, limit).await.unwrap();
-    silent.into_iter().map(|beat| beat.credential).collect()
+    let credential = |beat: Heartbeat| match beat.who {
+        Listened::Holder(credential) => credential,
+        Listened::Requester(request) => panic!("{request} is silent"),
+    };
+    silent.into_iter().map(credential).collect()
 }
 
 const MINUTE: i64 = 60_000;
 
 pub(super) async fn a_holder_is_listened_for_from_the_token_on_to_its_end(ledger: Ledgers) {
     let (request, id) = handed_out(&ledger, Span::minutes(2), at(0)).await;
-    let first =
-        Heartbeat { request: request.id(), credential: id, last: at(0), due: at(2 * MINUTE) };
+    let first = Heartbeat {
+        request: request.id(),
+        who: Listened::Holder(id),
+        last: at(0),
+        due: at(2 * MINUTE),
+    };
     assert_eq!(beat_of(&ledger, &request).await, first);
-    assert!(ledger.heard(id, at(MINUTE), at(3 * MINUTE)).await.unwrap());
+    assert!(ledger.heard(Listened::Holder(id), at(MINUTE), at(3 * MINUTE)).await.unwrap());
     let second = Heartbeat { last: at(MINUTE), due: at(3 * MINUTE), ..first };
     assert_eq!(beat_of(&ledger, &request).await, second);
     // One that was sent before and arrives after it takes nothing back.
-    assert!(ledger.heard(id, at(MINUTE / 2), at(MINUTE * 5 / 2)).await.unwrap());
+    assert!(ledger.heard(Listened::Holder(id), at(MINUTE / 2), at(MINUTE * 5 / 2)).await.unwrap());
     assert_eq!(beat_of(&ledger, &request).await, second);
     // Signs of life are no facts, and change no request.
     assert_eq!(ledger.load(request.id(), None).await.unwrap().as_ref(), Some(&request));
     let size = ledger.head().await.unwrap().size;
     let ended = request.complete(&person("alice"), at(2 * MINUTE)).unwrap();
     done(&ledger, ended).await;
-    assert!(!ledger.heard(id, at(2 * MINUTE), at(4 * MINUTE)).await.unwrap(), "it is over");
+    assert!(
+        !ledger.heard(Listened::Holder(id), at(2 * MINUTE), at(4 * MINUTE)).await.unwrap(),
+        "it is over"
+    );
     assert!(ledger.heartbeats(request.id()).await.unwrap().is_empty());
     assert!(silent(&ledger, at(9 * MINUTE), 10).await.is_empty());
     assert!(verified(&ledger).await.entries > size);
@@ -67,12 +79,15 @@ pub(super) async fn a_holder_is_listened_for_from_the_token_on_to_its_end(ledger
 
 pub(super) async fn nobody_is_heard_of_whom_nobody_listens_for(ledger: Ledgers) {
     let unknown = credential(at(0));
-    assert!(!ledger.heard(unknown, at(0), at(MINUTE)).await.unwrap());
+    assert!(!ledger.heard(Listened::Holder(unknown), at(0), at(MINUTE)).await.unwrap());
     let (granted, _) = done(&ledger, file("staging", "r", at(0))).await;
     let id = credential(at(0));
     let (spent, _) = done(&ledger, super::kit::spending(&granted, id, at(0))).await;
     done(&ledger, spent.minted(id, Digest::of(b"token"), key(), at(0)).unwrap()).await;
-    assert!(!ledger.heard(id, at(1), at(MINUTE)).await.unwrap(), "it asked for no such thing");
+    assert!(
+        !ledger.heard(Listened::Holder(id), at(1), at(MINUTE)).await.unwrap(),
+        "it asked for no such thing"
+    );
     assert!(ledger.heartbeats(granted.id()).await.unwrap().is_empty());
     assert!(silent(&ledger, at(5 * MINUTE), 10).await.is_empty());
 }
@@ -87,7 +102,7 @@ pub(super) async fn the_silent_come_longest_due_first_and_only_while_they_are_go
     assert_eq!(silent(&ledger, at(2 * MINUTE + 1), 10).await, [soon], "due is late");
     assert_eq!(silent(&ledger, at(10 * MINUTE), 10).await, [soon, late, last]);
     assert_eq!(silent(&ledger, at(10 * MINUTE), 2).await, [soon, late]);
-    ledger.heard(soon, at(MINUTE), at(11 * MINUTE)).await.unwrap();
+    ledger.heard(Listened::Holder(soon), at(MINUTE), at(11 * MINUTE)).await.unwrap();
     assert_eq!(silent(&ledger, at(10 * MINUTE), 10).await, [late, last]);
     // Whose silence is on record is not silent again.
     let beat = beat_of(&ledger, &second).await;
@@ -116,6 +131,49 @@ pub(super) async fn who_could_not_be_heard_has_the_whole_time_again(ledger: Ledg
     assert_eq!(silent(&ledger, at(9 * MINUTE), 10).await, [short, long]);
 }
 
+pub(super) async fn who_waits_is_listened_for_until_it_is_decided(ledger: Ledgers) {
+    let every = Span::minutes(2);
+    let (granted, _) = done(&ledger, file_waiting("staging", every, at(0))).await;
+    assert!(ledger.heartbeats(granted.id()).await.unwrap().is_empty(), "nobody waits for it");
+    let (plain, _) = done(&ledger, file("production", "plain", at(0))).await;
+    assert!(ledger.heartbeats(plain.id()).await.unwrap().is_empty(), "nobody asked for it");
+
+    let (asked, _) = done(&ledger, file_waiting("production", every, at(0))).await;
+    let who = Listened::Requester(asked.id());
+    let first = Heartbeat { request: asked.id(), who, last: at(0), due: at(2 * MINUTE) };
+    assert_eq!(beat_of(&ledger, &asked).await, first);
+    assert!(ledger.heard(who, at(MINUTE), at(3 * MINUTE)).await.unwrap());
+    let second = Heartbeat { last: at(MINUTE), due: at(3 * MINUTE), ..first };
+    assert!(ledger.heard(who, at(0), at(2 * MINUTE)).await.unwrap(), "it takes nothing back");
+    assert_eq!(beat_of(&ledger, &asked).await, second);
+    // A review leaves it pending: it is waited for still, and nothing of that begins anew.
+    let (reviewed, _) = done(&ledger, approval(&asked, "bob", at(MINUTE))).await;
+    assert_eq!(beat_of(&ledger, &reviewed).await, second);
+    assert!(ledger.silent(at(3 * MINUTE - 1), 10).await.unwrap().is_empty());
+    assert_eq!(ledger.silent(at(3 * MINUTE), 10).await.unwrap(), [second]);
+    ledger.excuse(at(3 * MINUTE)).await.unwrap();
+    assert_eq!(beat_of(&ledger, &reviewed).await, Heartbeat { due: at(5 * MINUTE), ..second });
+    // Beside a holder, whoever is due longest comes first.
+    let (_, held) = handed_out(&ledger, every, at(2 * MINUTE)).await;
+    let late = ledger.silent(at(6 * MINUTE), 10).await.unwrap();
+    assert_eq!(late.iter().map(|b| b.who).collect::<Vec<_>>(), [Listened::Holder(held), who]);
+
+    let (decided, _) = done(&ledger, approval(&reviewed, "carol", at(4 * MINUTE))).await;
+    assert_eq!(decided.state().word(), "approved");
+    assert!(ledger.heartbeats(decided.id()).await.unwrap().is_empty());
+    assert!(!ledger.heard(who, at(4 * MINUTE), at(6 * MINUTE)).await.unwrap());
+
+    let (lost, _) = done(&ledger, file_waiting("production", every, at(7 * MINUTE))).await;
+    let beat = beat_of(&ledger, &lost).await;
+    let step = lost.requester_lost(beat.last, beat.due, at(9 * MINUTE)).unwrap();
+    let (ended, _) = done(&ledger, step.clone()).await;
+    assert_eq!(ended.state().word(), "canceled");
+    assert_eq!(ledger.commit(alone(step)).await.unwrap(), Commit::Conflict);
+    assert!(ledger.heartbeats(lost.id()).await.unwrap().is_empty());
+    assert_eq!(ledger.load(lost.id(), None).await.unwrap(), Some(ended), "it is replayed");
+    verified(&ledger).await;
+}
+
 pub(super) async fn a_token_that_is_made_again_gives_the_whole_time_again(ledger: Ledgers) {
     let (request, id) = handed_out(&ledger, Span::minutes(2), at(0)).await;
     let again = request.minted(id, Digest::of(b"another"), key(), at(MINUTE)).unwrap();
@@ -128,10 +186,10 @@ pub(super) async fn signs_of_life_are_forgotten_with_what_they_were_for(ledger: 
     let (request, id) = handed_out(&ledger, Span::minutes(2), at(0)).await;
     let end = request.credential(id).unwrap().expires_at;
     ledger.forget_exchanges(end).await.unwrap();
-    assert_eq!(beat_of(&ledger, &request).await.credential, id);
+    assert_eq!(beat_of(&ledger, &request).await.who, Listened::Holder(id));
     ledger.forget_exchanges(end.plus(Span::seconds(1))).await.unwrap();
     assert!(ledger.heartbeats(request.id()).await.unwrap().is_empty());
-    assert!(!ledger.heard(id, end, end).await.unwrap());
+    assert!(!ledger.heard(Listened::Holder(id), end, end).await.unwrap());
     assert_eq!(ledger.load(request.id(), None).await.unwrap(), Some(request));
 }
 

@@ -54,12 +54,27 @@ pub(super) fn file_bound(
     file_intent(stated.bound_to(thing, plan), now)
 }
 
+/// The same, by somebody who promises to be heard of that often as long as it is pending.
+pub(super) fn file_waiting(environment: &str, every: Span, now: Timestamp) -> Step {
+    let step = file(environment, "r", now);
+    let request = step.next();
+    let filing = Filing {
+        id: request.id(),
+        intent: request.intent().clone(),
+        requester: request.requester().clone(),
+        ruling: request.ruling().clone(),
+        known: request.known().clone(),
+        heartbeat: Some(every),
+    };
+    Request::file(filing, now)
+}
+
 fn file_intent(intent: Intent, now: Timestamp) -> Step {
     let (requester, known) = (person("alice"), Known::default());
     let situation = Situation { intent: &intent, requester: &requester, known: &known, now };
     let ruling = rules().rule(&situation);
     let id = RequestId::new(now, chance());
-    Request::file(Filing { id, intent, requester, ruling, known }, now)
+    Request::file(Filing { id, intent, requester, ruling, known, heartbeat: None }, now)
 }
 
 /// Alice's filing that is granted at once, and to be looked at by bob within an hour.
@@ -77,7 +92,7 @@ pub(super) fn granted_to_be_looked_at(now: Timestamp) -> Step {
         notify: Default::default(),
     });
     let id = RequestId::new(now, chance());
-    Request::file(Filing { id, intent, requester, ruling, known }, now)
+    Request::file(Filing { id, intent, requester, ruling, known, heartbeat: None }, now)
 }
 
 /// Alice's filing that is granted at once, for this broker to open something.
@@ -89,7 +104,7 @@ pub(super) fn granted_to_open(broker: &str, now: Timestamp) -> Step {
     let Outcome::Permit(terms) = &mut ruling.outcome else { panic!("{ruling:?}") };
     terms.broker = Some(broker.to_owned());
     let id = RequestId::new(now, chance());
-    Request::file(Filing { id, intent, requester, ruling, known }, now)
+    Request::file(Filing { id, intent, requester, ruling, known, heartbeat: None }, now)
 }
 
 /// A use of the grant, spent on this credential, for which this broker opens something.

@@ -19,7 +19,7 @@ pub(crate) fn intent(environment: &str, reason: &str) -> wire::Intent {
 
 /// Its filing.
 pub(crate) fn filing(environment: &str, reason: &str) -> wire::Filing {
-    wire::Filing { intent: intent(environment, reason), reattach: false }
+    wire::Filing { intent: intent(environment, reason), reattach: false, heartbeat: None }
 }
 
 /// Approves what the request shows.

@@ -31,7 +31,7 @@ async fn file(world: &World, environment: &str, kind: &str, database: &str) -> w
         reason: "because".to_owned(),
         ..wire::Intent::default()
     };
-    let filing = wire::Filing { intent, reattach: false };
+    let filing = wire::Filing { intent, reattach: false, heartbeat: None };
     world.alice.client.file(&filing, &fresh_key()).await.unwrap()
 }
 

@@ -75,7 +75,7 @@ async fn ruling(world: &World, environment: &str) -> wire::Ruling {
         reason: "because".to_owned(),
         ..wire::Intent::default()
     };
-    let filing = wire::Filing { intent, reattach: false };
+    let filing = wire::Filing { intent, reattach: false, heartbeat: None };
     world.alice.client.decide(&filing).await.unwrap().ruling
 }
 

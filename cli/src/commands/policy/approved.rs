@@ -26,7 +26,7 @@ pub(crate) async fn change(
             .hint("say why with `--reason TEXT`, and it is filed"));
     };
     let intent = wire::Intent { reason: reason.clone(), ..intent.clone() };
-    let filing = wire::Filing { intent, reattach: true };
+    let filing = wire::Filing { intent, reattach: true, heartbeat: None };
     let request = client.file(&filing, &IdempotencyKey::fresh()).await?;
     if request.state == "approved" {
         make(Some(request.id)).await?;

@@ -53,7 +53,8 @@ pub(crate) async fn run_online(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let intent = wire::Intent::from(&read_intent(&args.intent)?);
-    let decision = client.decide(&wire::Filing { intent, reattach: false }).await?;
+    let decision =
+        client.decide(&wire::Filing { intent, reattach: false, heartbeat: None }).await?;
     match args.printing.is_json() {
         true => output.json(&decision)?,
         false => output.data(text(&decision, output.data_paint()))?,

@@ -76,7 +76,9 @@ fn filed(policy: &Policy) -> Request {
     let situation = Situation { intent: &intent, requester: &requester, known: &known, now: at(0) };
     let ruling = policy.rule(&situation);
     let id = RequestId::new(at(0), [1; 10]);
-    Request::file(Filing { id, intent, requester, ruling, known }, at(0)).next().clone()
+    Request::file(Filing { id, intent, requester, ruling, known, heartbeat: None }, at(0))
+        .next()
+        .clone()
 }
 
 fn theirs() -> RequestId {

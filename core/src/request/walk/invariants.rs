@@ -13,7 +13,7 @@ macro_rules! keep {
     };
 }
 
-const INVARIANTS: [(&str, Invariant); 25] = [
+const INVARIANTS: [(&str, Invariant); 26] = [
     ("ends never change", invariant_ends_never_change),
     ("nobody is counted twice", invariant_nobody_is_counted_twice),
     ("nobody behind the change counts", invariant_nobody_behind_the_change_counts),
@@ -33,6 +33,7 @@ const INVARIANTS: [(&str, Invariant); 25] = [
     ("uses are of one run", invariant_uses_are_of_the_run_that_asked),
     ("the plan is given once", invariant_the_plan_is_given_once_while_it_is_kept),
     ("who ends it may", invariant_who_ends_it_may),
+    ("who waits is lost by silence", invariant_a_requester_is_lost_by_silence_while_it_waits),
     ("stopped by a signal about it", invariant_what_is_stopped_a_signal_about_it_stopped),
     ("nobody suspended acts or counts", invariant_nobody_suspended_acts_or_counts),
     ("deadlines", invariant_nothing_expires_before_its_deadline),
@@ -214,7 +215,7 @@ impl<'a> History<'a> {
     fn is_barred(&self, at: usize, stage: &Stage, who: &PrincipalId) -> bool {
         *who == self.requester.id
             || self.requester.acts_for.contains(who)
-            || is_tied(&self.requester, who, self.members[at])
+            || is_tied(self.requester, who, self.members[at])
             || self.members[at].is_suspended(who)
             || is_among(&stage.exclude, who, self.members[at])
     }
@@ -329,7 +330,10 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
                 let asks = matches!(what, AbroadFact::Asked { .. } | AbroadFact::Endorsed { .. });
                 (asks, false)
             }
-            Fact::Denied(_) | Fact::Expired { .. } | Fact::Canceled { .. } => (true, true),
+            Fact::Denied(_)
+            | Fact::Expired { .. }
+            | Fact::Canceled { .. }
+            | Fact::RequesterLost { .. } => (true, true),
             Fact::Consumed { .. } => {
                 used += 1;
                 (true, used == granted)
@@ -388,7 +392,7 @@ fn invariant_nobody_behind_the_change_counts(history: &History<'_>) -> Kept {
         keep!(who.kind == PrincipalKind::Person, "{} is no person", who.id);
         keep!(who.id != history.requester.id, "{} asks", who.id);
         keep!(!history.requester.acts_for.contains(&who.id), "{} is behind it", who.id);
-        let is_tied = is_tied(&history.requester, &who.id, members);
+        let is_tied = is_tied(history.requester, &who.id, members);
         keep!(!is_tied, "{} is behind it by an account, or may be", who.id);
     }
     Ok(())
@@ -701,7 +705,10 @@ fn invariant_the_plan_is_given_once_while_it_is_kept(history: &History<'_>) -> K
                 let (which, until) = kept.take().ok_or("removed what was not there")?;
                 keep!(which == *upload && (over || event.at >= until), "removed too early");
             }
-            Fact::Denied(_) | Fact::Expired { .. } | Fact::Canceled { .. } => over = true,
+            Fact::Denied(_)
+            | Fact::Expired { .. }
+            | Fact::Canceled { .. }
+            | Fact::RequesterLost { .. } => over = true,
             Fact::Completed | Fact::Revoked { .. } | Fact::Stopped { .. } => over = true,
             Fact::Consumed { .. } => {
                 let used = history.uses().filter(|(at, ..)| *at <= index);
@@ -741,7 +748,8 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
                 keep!(requester || asked || root, "revoked by {who}");
             }
             Fact::Redeemed { .. } => keep!(by.is_some(), "redeemed by nobody"),
-            Fact::Expired { .. }
+            Fact::RequesterLost { .. }
+            | Fact::Expired { .. }
             | Fact::Abandoned { .. }
             | Fact::HeartbeatLost { .. }
             | Fact::BrokerClosed { .. }
@@ -764,6 +772,26 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
             Fact::Abroad { .. } => keep!(by.is_none(), "{} by {by:?}", fact_word(&event.fact)),
             Fact::Reviewed(_) | Fact::PostReviewed(_) | Fact::Consumed { .. } => {}
         }
+    }
+    Ok(())
+}
+
+/// Only where the filing asks for signs of life, after the whole time that it names, and before
+/// anybody or time has decided.
+fn invariant_a_requester_is_lost_by_silence_while_it_waits(history: &History<'_>) -> Kept {
+    let filed = history.events.first().ok_or("no event")?;
+    let Fact::Filed { heartbeat, .. } = &filed.fact else { return Err("not filed".to_owned()) };
+    for event in history.events {
+        let Fact::RequesterLost { last, due } = &event.fact else { continue };
+        let every = heartbeat.ok_or("lost, but nobody listens")?;
+        keep!(*last >= filed.at && *due >= last.plus(every), "{due} is too early after {last}");
+        keep!(event.at >= *due, "lost at {}, but due {due}", event.at);
+        keep!(event.at < history.deadline_before(history.events.len()), "lost when it had expired");
+        let said = format!("its requester was not heard of for {every}");
+        let State::Canceled(canceled) = history.request.state() else {
+            return Err(format!("lost, and {}", history.request.state().word()));
+        };
+        keep!(canceled.by.is_none() && canceled.reason == said, "{canceled:?}");
     }
     Ok(())
 }

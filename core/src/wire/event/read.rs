@@ -12,17 +12,20 @@ use crate::wire::{Unreadable, read_set, signal};
 impl SentFact {
     pub(super) fn read(self, at: Timestamp) -> Result<Fact, Unreadable> {
         Ok(match self {
-            Self::Filed { intent, requester, ruling, known, expires_at } => Fact::Filed {
-                intent: intent.verify().map_err(|faults| {
-                    Unreadable(
-                        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-                    )
-                })?,
-                requester: requester.try_into()?,
-                ruling: read_ruling(ruling)?,
-                known: known.try_into()?,
-                expires_at: expires_at.parse()?,
-            },
+            Self::Filed { intent, requester, ruling, known, expires_at, heartbeat } => {
+                Fact::Filed {
+                    intent: intent.verify().map_err(|faults| {
+                        Unreadable(
+                            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                        )
+                    })?,
+                    requester: requester.try_into()?,
+                    ruling: read_ruling(ruling)?,
+                    known: known.try_into()?,
+                    expires_at: expires_at.parse()?,
+                    heartbeat: heartbeat.map(|heartbeat| heartbeat.parse()).transpose()?,
+                }
+            }
             Self::Reviewed(review) => Fact::Reviewed(review.read(at)?),
             Self::PostReviewed(review) => Fact::PostReviewed(review.read(at)?),
             Self::PostReviewDone { rule } => Fact::PostReviewDone { rule },
@@ -80,6 +83,9 @@ impl SentFact {
             }),
             Self::Expired { deadline } => Fact::Expired { deadline: deadline.parse()? },
             Self::Canceled { reason } => Fact::Canceled { reason },
+            Self::RequesterLost { last, due } => {
+                Fact::RequesterLost { last: last.parse()?, due: due.parse()? }
+            }
             Self::Consumed {
                 credential,
                 audience,

@@ -10,13 +10,16 @@ use crate::wire::{PrincipalId, RefusalReason, Verdict};
 impl From<&Fact> for SentFact {
     fn from(fact: &Fact) -> Self {
         match fact {
-            Fact::Filed { intent, requester, ruling, known, expires_at } => Self::Filed {
-                intent: intent.into(),
-                requester: requester.into(),
-                ruling: ruling.into(),
-                known: known.into(),
-                expires_at: expires_at.to_string(),
-            },
+            Fact::Filed { intent, requester, ruling, known, expires_at, heartbeat } => {
+                Self::Filed {
+                    intent: intent.into(),
+                    requester: requester.into(),
+                    ruling: ruling.into(),
+                    known: known.into(),
+                    expires_at: expires_at.to_string(),
+                    heartbeat: heartbeat.map(|heartbeat| heartbeat.to_string()),
+                }
+            }
             Fact::Reviewed(review) => Self::Reviewed(review.into()),
             Fact::PostReviewed(review) => Self::PostReviewed(review.into()),
             Fact::PostReviewDone { rule } => Self::PostReviewDone { rule: rule.clone() },
@@ -59,6 +62,9 @@ impl From<&Fact> for SentFact {
             Fact::Abroad { stage, what } => Self::abroad(stage.clone(), what),
             Fact::Expired { deadline } => Self::Expired { deadline: deadline.to_string() },
             Fact::Canceled { reason } => Self::Canceled { reason: reason.clone() },
+            Fact::RequesterLost { last, due } => {
+                Self::RequesterLost { last: last.to_string(), due: due.to_string() }
+            }
             Fact::Consumed {
                 credential,
                 audience,

@@ -231,7 +231,7 @@ impl Authority {
             let told: Vec<_> = reasons.iter().map(|reason| reason.message.as_str()).collect();
             return Err(AskError::NotRequestable(told.join("; ")));
         }
-        let filing = Filing { intent: intent.into(), reattach: true };
+        let filing = Filing { intent: intent.into(), reattach: true, heartbeat: None };
         match self.file(caller, filing, wish).await {
             Err(AppError::KeyReused) => Err(AskError::Duplicate),
             filed => Ok(filed?.request),

@@ -14,7 +14,8 @@ use serde_json::Value;
 use super::row::{StoredAccess, StoredKey, corrupt, digest, id_bytes};
 use super::unavailable;
 use crate::ledger::{
-    Call, Heartbeat, KeptDocument, KeptSignal, KeptTold, LedgerError, PlanText, SealedKey, States,
+    Call, Heartbeat, KeptDocument, KeptSignal, KeptTold, LedgerError, Listened, PlanText,
+    SealedKey, States,
 };
 
 type Answer<T> = Result<T, LedgerError>;
@@ -209,25 +210,30 @@ pub(super) fn live(db: &Connection, now: Timestamp) -> Answer<Vec<RequestId>> {
 }
 
 pub(super) fn heartbeats(db: &Connection, request: RequestId) -> Answer<Vec<Heartbeat>> {
-    let sql = "SELECT request, credential, last, due FROM heartbeat WHERE request = ?1";
+    let sql = "SELECT request, credential, last, due FROM heartbeat WHERE request = ?1 \
+        UNION ALL SELECT request, NULL, last, due FROM waiting WHERE request = ?1";
     beats(db, sql, &[&request.to_bytes()])
 }
 
 pub(super) fn silent(db: &Connection, now: Timestamp, limit: usize) -> Answer<Vec<Heartbeat>> {
     let sql = "SELECT request, credential, last, due FROM heartbeat \
-        WHERE due <= ?1 AND until > ?1 ORDER BY due LIMIT ?2";
+        WHERE due <= ?1 AND until > ?1 \
+        UNION ALL SELECT request, NULL, last, due FROM waiting WHERE due <= ?1 \
+        ORDER BY due LIMIT ?2";
     beats(db, sql, &[&now.as_millis(), &limit])
 }
 
 fn beats(db: &Connection, sql: &str, parameters: &[&dyn ToSql]) -> Answer<Vec<Heartbeat>> {
     let rows = many(db, sql, parameters, |row| {
-        let (request, credential): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let (request, credential): (Vec<u8>, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
         Ok((request, credential, row.get(2)?, row.get(3)?))
     })?;
-    let read = |(request, credential, last, due): (Vec<u8>, Vec<u8>, i64, i64)| {
+    let read = |(request, credential, last, due): (Vec<u8>, Option<Vec<u8>>, i64, i64)| {
+        let request = RequestId::from_bytes(id_bytes(&request)?);
+        let credential = credential.map(|id| id_bytes(&id).map(CredentialId::from_bytes));
         Ok(Heartbeat {
-            request: RequestId::from_bytes(id_bytes(&request)?),
-            credential: CredentialId::from_bytes(id_bytes(&credential)?),
+            request,
+            who: credential.transpose()?.map_or(Listened::Requester(request), Listened::Holder),
             last: Timestamp::from_millis(last),
             due: Timestamp::from_millis(due),
         })

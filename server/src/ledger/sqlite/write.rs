@@ -5,8 +5,8 @@ use std::sync::mpsc::Receiver;
 use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
-use assent_core::id::{CredentialId, SignalId};
-use assent_core::request::{Event, Fact, Receipt, Request, Step, Version};
+use assent_core::id::SignalId;
+use assent_core::request::{Event, Fact, Receipt, Request, State, Step, Version};
 use assent_core::time::Timestamp;
 use assent_core::wire;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior};
@@ -17,8 +17,9 @@ use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Hearing, Keeping, Kept, KeyChange, LedgerError, Met, NewCall, Piece,
-    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write, awaits_later_review,
+    Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError, Listened, Met,
+    NewCall, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write,
+    awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -35,13 +36,17 @@ pub(super) enum Job {
     Hear(Box<Hearing>, Done<bool>),
     Settle(Vec<SignalId>, Done<()>),
     ForgetTold { before: Timestamp, but: Vec<SignalId>, now: Timestamp, done: Done<()> },
-    Heard { credential: CredentialId, last: Timestamp, due: Timestamp, done: Done<bool> },
+    Heard { who: Listened, last: Timestamp, due: Timestamp, done: Done<bool> },
     Excuse(Timestamp, Done<()>),
     Forget(Timestamp, Done<()>),
     ForgetExchanges(Timestamp, Done<()>),
+    Delivery(String, Timestamp, Done<bool>),
+    ForgetDeliveries(Timestamp, Done<()>),
     Piece(Piece, Done<()>),
     ForgetPieces(Timestamp, Done<()>),
     Refusal(Box<Refusal>, Done<bool>),
+    Gate(Box<Gate>, Done<()>),
+    ForgetGates(Timestamp, Done<()>),
 }
 
 /// An entry ready to be written. Made by the caller, because the writer is one for all.
@@ -176,6 +181,7 @@ impl Job {
             Self::Begin(_, done)
             | Self::Exchange(_, _, done)
             | Self::Hear(_, done)
+            | Self::Delivery(_, _, done)
             | Self::Refusal(_, done)
             | Self::Heard { done, .. } => acknowledge(done, None),
             Self::Access(_, done)
@@ -187,7 +193,10 @@ impl Job {
             | Self::Settle(_, done)
             | Self::ForgetTold { done, .. }
             | Self::ForgetExchanges(_, done)
+            | Self::ForgetDeliveries(_, done)
             | Self::Piece(_, done)
+            | Self::Gate(_, done)
+            | Self::ForgetGates(_, done)
             | Self::ForgetPieces(_, done) => acknowledge(done, None),
         }
     }
@@ -206,14 +215,16 @@ impl Job {
             Self::ForgetTold { before, but, now, done } => {
                 settle(pen.forget_told(before, &but, now), done)
             }
-            Self::Heard { credential, last, due, done } => {
-                settle(pen.heard(credential, last, due), done)
-            }
+            Self::Heard { who, last, due, done } => settle(pen.heard(who, last, due), done),
             Self::Excuse(now, done) => settle(pen.excuse(now), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
             Self::ForgetExchanges(before, done) => settle(pen.forget_exchanges(before), done),
+            Self::Delivery(id, at, done) => settle(pen.delivery(&id, at), done),
+            Self::ForgetDeliveries(before, done) => settle(pen.forget_deliveries(before), done),
             Self::Piece(piece, done) => settle(pen.piece(&piece), done),
             Self::ForgetPieces(before, done) => settle(pen.forget_pieces(before), done),
+            Self::Gate(gate, done) => settle(super::gates::keep(pen.db, &gate), done),
+            Self::ForgetGates(before, done) => settle(super::gates::forget(pen.db, before), done),
             Self::Refusal(refusal, done) => settle(pen.refusal(&refusal), done),
         }
     }
@@ -303,6 +314,7 @@ impl Pen<'_> {
         let sql = "INSERT INTO filing (intent, request, requester, stated, run) \
             VALUES (?1, ?2, ?3, ?4, ?5)";
         self.execute(sql, &[next.digest().as_bytes(), &id, &requester, &stated, &run])?;
+        self.listen(&write.step)?;
         Ok(None)
     }
 
@@ -370,16 +382,30 @@ impl Pen<'_> {
         Ok(())
     }
 
-    /// From the moment a token is handed out its holder is listened for, and not when it has ended.
+    /// Whoever files is listened for as long as the request is pending; and from the moment a token
+    /// is handed out its holder, until it has ended.
     fn listen(&self, step: &Step) -> Result<(), LedgerError> {
         let next = step.next();
+        let request = next.id().to_bytes();
+        match (next.state(), next.heartbeat()) {
+            (State::Pending(_), Some(every)) if step.expected().is_none() => {
+                let sql = "INSERT INTO waiting (request, every, last, due) VALUES (?1, ?2, ?3, ?4)";
+                let (last, due) = (next.filed_at(), next.filed_at().plus(every));
+                let (last, due, every) = (last.as_millis(), due.as_millis(), every.as_millis());
+                self.execute(sql, &[&request, &every, &last, &due])?;
+            }
+            (State::Pending(_), _) | (_, None) => {}
+            (_, Some(_)) => {
+                self.execute("DELETE FROM waiting WHERE request = ?1", &[&request])?;
+            }
+        }
         for event in step.events() {
             let Fact::Minted { credential, .. } = &event.fact else { continue };
             let Some(issued) = next.credential(*credential) else { continue };
             let Some(every) = issued.heartbeat else { continue };
             let sql = "INSERT OR REPLACE INTO heartbeat \
                 (credential, request, every, last, due, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            let (id, request) = (credential.to_bytes(), next.id().to_bytes());
+            let id = credential.to_bytes();
             let (last, due) = (event.at.as_millis(), event.at.plus(every).as_millis());
             let (every, until) = (every.as_millis(), issued.expires_at.as_millis());
             self.execute(sql, &[&id, &request, &every, &last, &due, &until])?;
@@ -409,21 +435,24 @@ impl Pen<'_> {
     }
 
     /// Of two that arrive in another order than they were sent, the later counts.
-    fn heard(
-        &self,
-        credential: CredentialId,
-        last: Timestamp,
-        due: Timestamp,
-    ) -> Result<bool, LedgerError> {
-        let sql = "UPDATE heartbeat SET last = max(last, ?2), due = max(due, ?3) \
-            WHERE credential = ?1";
-        let (last, due) = (last.as_millis(), due.as_millis());
-        Ok(self.execute(sql, &[&credential.to_bytes(), &last, &due])? == 1)
+    fn heard(&self, who: Listened, last: Timestamp, due: Timestamp) -> Result<bool, LedgerError> {
+        let (id, sql) = match who {
+            Listened::Holder(credential) => (
+                credential.to_bytes(),
+                "UPDATE heartbeat SET last = max(last, ?2), due = max(due, ?3) WHERE credential = ?1",
+            ),
+            Listened::Requester(request) => (
+                request.to_bytes(),
+                "UPDATE waiting SET last = max(last, ?2), due = max(due, ?3) WHERE request = ?1",
+            ),
+        };
+        Ok(self.execute(sql, &[&id, &last.as_millis(), &due.as_millis()])? == 1)
     }
 
     fn excuse(&self, now: Timestamp) -> Result<(), LedgerError> {
-        let sql = "UPDATE heartbeat SET due = max(due, ?1 + every)";
-        self.execute(sql, &[&now.as_millis()]).map(drop)
+        let now = now.as_millis();
+        self.execute("UPDATE heartbeat SET due = max(due, ?1 + every)", &[&now])?;
+        self.execute("UPDATE waiting SET due = max(due, ?1 + every)", &[&now]).map(drop)
     }
 
     fn erase(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), LedgerError> {
@@ -617,6 +646,15 @@ impl Pen<'_> {
 
     fn forget(&self, before: Timestamp) -> Result<(), LedgerError> {
         self.execute("DELETE FROM call WHERE at < ?1", &[&before.as_millis()]).map(drop)
+    }
+
+    fn delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        let sql = "INSERT INTO delivery (id, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        Ok(self.execute(sql, &[&id, &at.as_millis()])? == 1)
+    }
+
+    fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.execute("DELETE FROM delivery WHERE at < ?1", &[&before.as_millis()]).map(drop)
     }
 
     fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -6,7 +6,7 @@ use assent_core::policy::document::PolicyDocument;
 use super::{files, text};
 
 /// With what a block begins that is a policy, whole or in part.
-const BEGINNINGS: [&str; 13] = [
+const BEGINNINGS: [&str; 14] = [
     "authorities:",
     "calendars:",
     "defaults:",
@@ -15,6 +15,7 @@ const BEGINNINGS: [&str; 13] = [
     "groups:",
     "kinds:",
     "owners:",
+    "people:",
     "risk:",
     "rules:",
     "sources:",

@@ -4,6 +4,7 @@ mod abroad;
 mod access;
 mod afterwards;
 pub mod authzen;
+mod behind;
 mod cached;
 mod closing;
 mod credentials;
@@ -25,6 +26,7 @@ mod requests;
 mod signals;
 mod situation;
 mod sweep;
+mod teams;
 mod trusts;
 mod waiters;
 
@@ -41,6 +43,7 @@ use assent_core::time::{Span, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
+pub use behind::BehindError;
 pub use devices::{Asking, CodeError, DeviceError};
 pub use error::{AppError, BeginError};
 pub use exact::GivenPlan;
@@ -146,6 +149,7 @@ pub struct Authority {
     proofs: Result<Proofs, NoChance>,
     errands: abroad::Errands,
     hearing: heartbeats::Hearing,
+    teams: teams::Teams,
 }
 
 /// Who calls, as their access token proved.
@@ -282,6 +286,7 @@ impl Authority {
             proofs: possession::proofs(&Chance::default()),
             errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
+            teams: teams::Teams::default(),
         }
     }
 

@@ -246,7 +246,8 @@ pub async fn run(
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
     let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
     let (tender, guard) = (Arc::clone(&authority), Arc::clone(&authority));
-    let (served, (), (), (), (), (), ()) = tokio::join!(
+    let asker = Arc::clone(&authority);
+    let (served, (), (), (), (), (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),
@@ -254,6 +255,7 @@ pub async fn run(
         runner.run_errands_until_closing(),
         tender.tend_keys_until_closing(),
         guard.guard_deployments_until_closing(),
+        asker.look_at_teams_until_closing(),
     );
     tracing::info!("stopped");
     served.map_err(refused)

@@ -14,8 +14,9 @@ use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
 use assent_server::ledger::{
-    Gate, GateKey, Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, KeptDocument, KeptSignal, KeptTold,
-    KeyChange, Ledger, LedgerError, Met, Piece, PlanText, Refusal, SealedKey, Spent, States, Write,
+    Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, KeptDocument,
+    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Met, Piece, PlanText, Refusal, SealedKey,
+    Spent, States, Write,
 };
 use async_trait::async_trait;
 

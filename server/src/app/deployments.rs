@@ -23,7 +23,8 @@ use tokio::task::JoinSet;
 use crate::app::pauses::Pauses;
 use crate::app::{AppError, Authority};
 use crate::github::{
-    Check, CheckState, Conclusion, Delivery, Github, GithubError, Repository, Reviewed, Run, Verdict,
+    Check, CheckState, Conclusion, Delivery, Github, GithubError, Repository, Reviewed, Run,
+    Verdict,
 };
 use crate::ledger::{Gate, GateKey, Keeping, Kept};
 use hint::Hint;
@@ -122,7 +123,11 @@ impl Authority {
             Some(hint) => self.deployments.hear(hint),
             None => {
                 let (id, event) = (&delivery.id, &delivery.event);
-                tracing::debug!(delivery = id, event, "a delivery of GitHub says nothing of a gate");
+                tracing::debug!(
+                    delivery = id,
+                    event,
+                    "a delivery of GitHub says nothing of a gate"
+                );
             }
         }
     }
@@ -257,8 +262,9 @@ impl Authority {
             return Err(GithubError::NotFound(told).into());
         }
         let waiting = repository.pending_deployments(key.run).await?;
-        let waiting =
-            waiting.into_iter().find(|one| GateKey::new(key.repository, key.run, &one.environment) == key);
+        let waiting = waiting
+            .into_iter()
+            .find(|one| GateKey::new(key.repository, key.run, &one.environment) == key);
         let (kept, before) = match kept {
             Some(gate) if gate.attempt == run.attempt => (Some(gate), None),
             other => (None, other),
@@ -303,7 +309,7 @@ impl Authority {
             }
         };
         if let Some(verdict) = verdict {
-            self.show(repository, &mut gate, &request).await;
+            self.show_check(repository, &mut gate, &request).await;
             return self.say(repository, gate, environment, (verdict, shown)).await;
         }
         // A report counts against GitHub's limit even where the answer to it was lost: it is written
@@ -316,7 +322,7 @@ impl Authority {
                 tracing::warn!(run = gate.key.run, %error, "GitHub took no report on a deployment");
             }
         }
-        self.show(repository, &mut gate, &request).await;
+        self.show_check(repository, &mut gate, &request).await;
         Ok(self.keep(&mut gate).await?)
     }
 
@@ -341,7 +347,7 @@ impl Authority {
 
     /// Shows the request beside the commit. It decides nothing, so that it cannot be shown is no
     /// reason to wait.
-    async fn show(&self, repository: &Repository, gate: &mut Gate, request: &Request) {
+    async fn show_check(&self, repository: &Repository, gate: &mut Gate, request: &Request) {
         let word = request.state().word();
         let shown = words::progress(request, &self.membership(), self.clock.now(), &self.base);
         if gate.shown == shown {
@@ -371,7 +377,9 @@ impl Authority {
         };
         match sent {
             Ok(number) => (gate.check_run, gate.shown) = (Some(number), shown),
-            Err(error) => tracing::warn!(request = id, %error, "GitHub shows no check of a request"),
+            Err(error) => {
+                tracing::warn!(request = id, %error, "GitHub shows no check of a request")
+            }
         }
     }
 
@@ -390,7 +398,8 @@ impl Authority {
                 let passed = approvals.iter().find(|approval| {
                     approval.state == "approved" && approval.environments.iter().any(is_for)
                 });
-                let ended = run.status == "completed" && run.conclusion.as_deref() != Some("success");
+                let ended =
+                    run.status == "completed" && run.conclusion.as_deref() != Some("success");
                 let reason = match (passed, ended) {
                     (Some(by), _) => format!("bypassed at GitHub by the account {}", by.user.id),
                     (None, false) => "bypassed at GitHub by an account it does not name".to_owned(),
@@ -402,7 +411,7 @@ impl Authority {
                 self.end_gate_request(id, &reason).await?;
             }
             let request = self.current(id).await?;
-            self.show(repository, &mut gate, &request).await;
+            self.show_check(repository, &mut gate, &request).await;
         }
         gate.open = false;
         Ok(self.keep(&mut gate).await?)

@@ -71,7 +71,9 @@ pub(super) fn progress(
 /// Why nothing was filed for a run.
 pub(super) fn refused(run: &Run) -> String {
     match run.head_repository_id == Some(run.repository_id) {
-        false => "Rejected: the run is of a fork, and whoever owns that chooses what it does.".to_owned(),
+        false => {
+            "Rejected: the run is of a fork, and whoever owns that chooses what it does.".to_owned()
+        }
         true => cut(format!("Rejected: nothing is filed for a run of {}.", code(&run.event))),
     }
 }

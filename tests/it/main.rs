@@ -16,6 +16,8 @@ mod crash;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod github;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod keys;

@@ -309,7 +309,7 @@ impl Authority {
             }
         };
         if let Some(verdict) = verdict {
-            self.show(repository, &mut gate, &request).await;
+            self.show_check(repository, &mut gate, &request).await;
             return self.say(repository, gate, environment, (verdict, shown)).await;
         }
         // A report counts against GitHub's limit even where the answer to it was lost: it is written
@@ -322,7 +322,7 @@ impl Authority {
                 tracing::warn!(run = gate.key.run, %error, "GitHub took no report on a deployment");
             }
         }
-        self.show(repository, &mut gate, &request).await;
+        self.show_check(repository, &mut gate, &request).await;
         Ok(self.keep(&mut gate).await?)
     }
 
@@ -347,7 +347,7 @@ impl Authority {
 
     /// Shows the request beside the commit. It decides nothing, so that it cannot be shown is no
     /// reason to wait.
-    async fn show(&self, repository: &Repository, gate: &mut Gate, request: &Request) {
+    async fn show_check(&self, repository: &Repository, gate: &mut Gate, request: &Request) {
         let word = request.state().word();
         let shown = words::progress(request, &self.membership(), self.clock.now(), &self.base);
         if gate.shown == shown {
@@ -411,7 +411,7 @@ impl Authority {
                 self.end_gate_request(id, &reason).await?;
             }
             let request = self.current(id).await?;
-            self.show(repository, &mut gate, &request).await;
+            self.show_check(repository, &mut gate, &request).await;
         }
         gate.open = false;
         Ok(self.keep(&mut gate).await?)

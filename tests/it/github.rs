@@ -1,0 +1,3 @@
+//! Deployments that the GitHub App guards.
+
+mod gates;

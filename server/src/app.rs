@@ -12,6 +12,7 @@ mod devices;
 mod error;
 mod exact;
 mod exchange;
+mod github;
 mod heartbeats;
 mod keys;
 mod live;
@@ -45,6 +46,7 @@ pub use error::{AppError, BeginError};
 pub use exact::GivenPlan;
 pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
+pub use github::AppSetupError;
 pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
@@ -135,6 +137,7 @@ pub struct Authority {
     brokers: Brokers,
     /// The GitHub App, once there is one: setup makes it while the server runs.
     github: RwLock<Option<Github>>,
+    setups: github::Setups,
     sealer: Sealer,
     plan_retention: Option<Span>,
     /// A place for each plan that is being taken in, and of each requester one at a time.
@@ -271,6 +274,7 @@ impl Authority {
             authzen: Authzen::default(),
             brokers: Brokers::default(),
             github: RwLock::default(),
+            setups: github::Setups::default(),
             sealer: Sealer::default(),
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),

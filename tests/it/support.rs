@@ -13,7 +13,7 @@ pub(crate) mod tools;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assent_client::wire;
@@ -28,6 +28,7 @@ use assent_server::app::{Authority, Parts};
 use assent_server::broker::Brokers;
 use assent_server::chance::Chance;
 use assent_server::engines::{Engines, NoEngines};
+use assent_server::github::{self, Github};
 use assent_server::issuers::{Issuers, Reach};
 use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
@@ -101,6 +102,10 @@ pub(crate) struct Setup {
     pub(crate) reach: Reach,
     pub(crate) authzen: Authzen,
     pub(crate) brokers: Brokers,
+    /// The GitHub App it is.
+    pub(crate) github: Option<github::Settings>,
+    /// Where it keeps the one that setup makes.
+    pub(crate) github_kept_in: Option<PathBuf>,
     pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
     pub(crate) rates: Rates,
@@ -117,6 +122,8 @@ impl Default for Setup {
             reach: Reach::default(),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            github: None,
+            github_kept_in: None,
             keys: KeySettings::default(),
             plan_retention: None,
             rates: Rates::default(),
@@ -249,6 +256,8 @@ impl Server {
             reach,
             authzen,
             brokers,
+            github,
+            github_kept_in,
             keys,
             plan_retention,
             rates,
@@ -286,6 +295,15 @@ impl Server {
         };
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
         let authority = authority.with_sealer(remains.sealer.clone());
+        let app = github.map(|app| Github::new(app, remains.time.clock()).unwrap());
+        let authority = authority.with_github(app);
+        let authority = match github_kept_in {
+            Some(data) => {
+                let kept = github::Kept::in_directory(&data, remains.sealer.clone());
+                authority.keeping_github(kept)
+            }
+            None => authority,
+        };
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         authority.learn_signals().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));

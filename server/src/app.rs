@@ -14,6 +14,7 @@ mod devices;
 mod error;
 mod exact;
 mod exchange;
+mod github;
 mod heartbeats;
 mod keys;
 mod live;
@@ -49,6 +50,7 @@ pub use error::{AppError, BeginError};
 pub use exact::GivenPlan;
 pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
+pub use github::AppSetupError;
 pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
@@ -140,6 +142,7 @@ pub struct Authority {
     /// The GitHub App, once there is one: setup makes it while the server runs.
     github: RwLock<Option<Github>>,
     deployments: deployments::Deployments,
+    setups: github::Setups,
     sealer: Sealer,
     plan_retention: Option<Span>,
     /// A place for each plan that is being taken in, and of each requester one at a time.
@@ -278,6 +281,7 @@ impl Authority {
             brokers: Brokers::default(),
             github: RwLock::default(),
             deployments: deployments::Deployments::default(),
+            setups: github::Setups::default(),
             sealer: Sealer::default(),
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),

@@ -11,6 +11,7 @@ mod error;
 mod repository;
 mod seen;
 mod settings;
+mod setup;
 mod webhook;
 
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +36,7 @@ pub use error::GithubError;
 pub use repository::{Repository, Reviewed, Verdict};
 pub use seen::{Account, Approval, BranchPolicy, Commit, Environment, Pending, Pull, Rule, Run};
 pub use settings::{Place, Settings, SettingsError};
+pub use setup::{Kept, KeptError, Made, PERMISSIONS, Permission, SetupError, manifest};
 pub use webhook::{Delivery, LARGEST as LARGEST_DELIVERY, Unverified};
 
 /// How long one call may take.

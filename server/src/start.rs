@@ -178,6 +178,9 @@ pub enum StartError {
     /// The GitHub App.
     #[error(transparent)]
     Github(#[from] github::SettingsError),
+    /// The GitHub App that was set up here.
+    #[error(transparent)]
+    KeptGithub(#[from] github::KeptError),
     /// Seeding or bootstrap.
     #[error(transparent)]
     App(#[from] AppError),
@@ -225,7 +228,12 @@ pub async fn run(
     let closing = shutdown.clone();
     let (engines, proxies) = (engines, config.proxies.clone());
     let issuers = Issuers::new(config.reach.clone());
-    let app = config.github.clone().map(|settings| Github::new(settings, clock.clone()));
+    let kept_app = github::Kept::in_directory(&config.data, sealer.clone());
+    let app = match &config.github {
+        Some(settings) => Some(settings.clone()),
+        None => kept_app.load()?,
+    };
+    let app = app.map(|settings| Github::new(settings, clock.clone()));
     let app = app.transpose()?;
     let parts =
         Parts { ledger, rules, source, engines, proxies, issuers, keys, clock, base, closing };
@@ -233,6 +241,7 @@ pub async fn run(
     let brokers = config.brokers.clone().keeping(kept.map_err(unusable)?);
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
     let authority = authority.with_plan_retention(config.plan_retention).with_github(app);
+    let authority = authority.keeping_github(kept_app);
     let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
     authority.learn_signals().await?;

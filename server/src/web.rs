@@ -5,6 +5,7 @@
 
 mod csrf;
 mod device;
+mod github;
 mod pages;
 mod plan;
 mod session;
@@ -39,11 +40,17 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/intents/{digest}", get(pages::intent))
         .route("/device", get(device::page).post(device::look))
         .route("/device/answer", post(device::answer))
+        .route("/admin/github", get(github::page).post(github::begin))
+        .route("/admin/github/callback", get(github::callback))
         .route("/login", get(session::login_page).post(session::login))
         .route("/login/{code}", get(session::door_page).post(session::enter))
         .route("/bootstrap/{code}", get(session::bootstrap_page).post(session::bootstrap))
         .route("/logout", post(session::logout))
-        .layer(header("content-security-policy", CSP))
+        // Not over what a page says itself: one lets its form go to GitHub.
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(CSP),
+        ))
         .layer(header("x-frame-options", "DENY"))
         .layer(header("x-content-type-options", "nosniff"))
         // Not `no-referrer`: with that a browser sends `Origin: null` with our own forms.

@@ -13,6 +13,7 @@ mod exact_plan;
 mod exchange;
 mod expiry;
 mod faults;
+mod github;
 mod groups;
 mod heartbeat;
 mod keys;

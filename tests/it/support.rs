@@ -14,7 +14,7 @@ pub(crate) mod tools;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assent_client::wire;
@@ -29,6 +29,7 @@ use assent_server::app::{Authority, Parts};
 use assent_server::broker::Brokers;
 use assent_server::chance::Chance;
 use assent_server::engines::{Engines, NoEngines};
+use assent_server::github::{Github, Kept, Settings};
 use assent_server::issuers::{Issuers, Reach};
 use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
@@ -102,10 +103,13 @@ pub(crate) struct Setup {
     pub(crate) reach: Reach,
     pub(crate) authzen: Authzen,
     pub(crate) brokers: Brokers,
+    /// The GitHub App it is.
+    pub(crate) github: Option<Settings>,
+    /// Where it keeps the one that setup makes.
+    pub(crate) github_kept_in: Option<PathBuf>,
     pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
     pub(crate) rates: Rates,
-    pub(crate) app: Option<assent_server::github::Settings>,
     /// Where others find it, if not where it listens.
     pub(crate) public: Option<String>,
 }
@@ -119,10 +123,11 @@ impl Default for Setup {
             reach: Reach::default(),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            github: None,
+            github_kept_in: None,
             keys: KeySettings::default(),
             plan_retention: None,
             rates: Rates::default(),
-            app: None,
             public: None,
         }
     }
@@ -252,10 +257,11 @@ impl Server {
             reach,
             authzen,
             brokers,
+            github,
+            github_kept_in,
             keys,
             plan_retention,
             rates,
-            app,
             public,
         } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
@@ -289,9 +295,16 @@ impl Server {
             closing: closing.clone(),
         };
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
-        let clock = remains.time.clock();
-        let app = app.map(|app| assent_server::github::Github::new(app, clock).unwrap());
-        let authority = authority.with_sealer(remains.sealer.clone()).with_github(app);
+        let authority = authority.with_sealer(remains.sealer.clone());
+        let app = github.map(|app| Github::new(app, remains.time.clock()).unwrap());
+        let authority = authority.with_github(app);
+        let authority = match github_kept_in {
+            Some(data) => {
+                let kept = Kept::in_directory(&data, remains.sealer.clone());
+                authority.keeping_github(kept)
+            }
+            None => authority,
+        };
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         authority.learn_signals().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));

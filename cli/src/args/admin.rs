@@ -20,6 +20,22 @@ pub(crate) enum AdminCommand {
     /// Rotate, list and revoke the keys that credentials are signed with
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make the GitHub App that gates deployments
+    #[command(subcommand)]
+    Github(GithubCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GithubCommand {
+    /// Say where the App is made in a browser, and what comes after
+    Setup(GithubSetupArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GithubSetupArgs {
+    /// The organization that the App will belong to; without it, your own account
+    #[arg(long, value_name = "ORGANIZATION")]
+    pub(crate) organization: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `assent admin`
 
+mod github;
 mod init;
 mod key;
 mod token;
@@ -18,6 +19,10 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     match command {
         AdminCommand::Init(args) => init::run(args, server, environment, output).await,
+        AdminCommand::Github(command) => {
+            let client = Server::settle(server, environment)?.client(server)?;
+            github::run(command, &client, output)
+        }
         AdminCommand::Key(command) => {
             let client = Server::settle(server, environment)?.client(server)?;
             key::run(command, &client, output).await

@@ -180,6 +180,7 @@ fn exit(error: &StartError) -> Exit {
         | StartError::Meant(_)
         | StartError::PublicUrl(_)
         | StartError::Github(_)
+        | StartError::KeptGithub(_)
         | StartError::PolicySource(_)
         | StartError::Policy(_)
         | StartError::Sealing(

@@ -197,6 +197,21 @@ impl Settings {
         Ok(settings)
     }
 
+    /// An App that was just made, or is kept.
+    pub(crate) fn of_made(made: super::Made) -> Self {
+        let super::Made { app_id, slug, private_key, webhook_secret, place } = made;
+        Self {
+            app_id,
+            slug,
+            private_key,
+            webhook_secret,
+            place,
+            require_app: true,
+            between_writes: BETWEEN_WRITES,
+            ca_file: None,
+        }
+    }
+
     pub(super) fn check_secret(&self) -> Result<(), String> {
         match self.webhook_secret.expose().len() >= SHORTEST_SECRET {
             true => Ok(()),

@@ -49,7 +49,7 @@ impl World {
             between_writes: std::time::Duration::ZERO,
             ca_file: None,
         };
-        let server = Server::set_up(Setup { app: Some(app), ..Setup::default() }).await;
+        let server = Server::set_up(Setup { github: Some(app), ..Setup::default() }).await;
         Self { github, server }
     }
 

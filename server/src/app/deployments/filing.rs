@@ -104,7 +104,7 @@ impl Authority {
         let key = [number, run, attempt, environment].join("\0");
         // The title of a run can be changed; its request is the same.
         let wish = Wish::new(&caller, "github", &key, key.as_bytes());
-        let filing = wire::Filing { intent, reattach: false };
+        let filing = wire::Filing { intent, reattach: false, heartbeat: None };
         Ok(self.file(&caller, filing, wish).await?.request.id())
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use assent_client::{ClientError, ErrorKind};
+use assent_gate::{Ask, Obstacle, Sort};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,13 @@ impl Exit {
             Self::Unknown => 3,
             Self::Of(code) => code,
         }
+    }
+}
+
+impl From<Ask> for Exit {
+    /// As shells tell it of a program that a signal ended.
+    fn from(ask: Ask) -> Self {
+        Self::Of(ask.code())
     }
 }
 
@@ -75,6 +83,14 @@ impl Failure {
         Self::new(Exit::Unknown, message)
     }
 
+    /// Ending with another code.
+    pub(crate) fn ending(mut self, exit: Exit) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.exit = exit;
+        }
+        self
+    }
+
     /// With what lies behind it.
     pub(crate) fn because(mut self, cause: impl Display) -> Self {
         if let Self::Told(told) = &mut self {
@@ -94,6 +110,22 @@ impl Failure {
     /// A file that could not be read or written.
     pub(crate) fn file(path: &std::path::Path, error: &io::Error) -> Self {
         Self::usage(format!("`{}`", path.display())).because(error)
+    }
+}
+
+impl From<Obstacle> for Failure {
+    fn from(obstacle: Obstacle) -> Self {
+        let told = match obstacle {
+            Obstacle::Call(error) => return (*error).into(),
+            Obstacle::Here(told) => told,
+        };
+        let exit = match told.sort {
+            Sort::Wrong => Exit::Usage,
+            Sort::Refused => Exit::Refused,
+            Sort::Unknown => Exit::Unknown,
+        };
+        let assent_gate::Told { message, causes, hints, .. } = *told;
+        Self::Told(Box::new(Told { exit, message, causes, hints }))
     }
 }
 

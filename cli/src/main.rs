@@ -12,7 +12,6 @@ mod failure;
 mod output;
 mod settings;
 mod show;
-mod signals;
 mod standing;
 mod terminal;
 mod waiting;

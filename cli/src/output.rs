@@ -11,10 +11,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+pub(crate) use assent_gate::clean;
 pub(crate) use line::Line;
 pub(crate) use paint::Paint;
 pub(crate) use table::{Cell, Table, facts};
-pub(crate) use text::clean;
 
 use crate::failure::{Exit, Failure, Told};
 use crate::settings::Environment;

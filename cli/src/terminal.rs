@@ -1,13 +1,9 @@
 //! What only a terminal can do: its width, typing without an echo, and whose it is.
 
-use std::fs::File;
 use std::io::{self, IsTerminal as _};
 
 use assent_client::Secret;
-use rustix::process::getpgrp;
-use rustix::termios::{
-    LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
-};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -16,12 +12,6 @@ use crate::output::Output;
 pub(crate) fn width() -> usize {
     let size = tcgetwinsize(io::stderr()).map(|size| usize::from(size.ws_col));
     size.ok().filter(|columns| *columns > 0).unwrap_or(80)
-}
-
-/// Whether this process's group has the terminal, so that Ctrl-C reaches every process of it.
-pub(crate) fn is_in_foreground() -> bool {
-    let Ok(terminal) = File::open("/dev/tty") else { return false };
-    tcgetpgrp(&terminal).is_ok_and(|group| group == getpgrp())
 }
 
 /// Reads one line of stdin that nobody shall see: on a terminal it is asked for, without an echo.

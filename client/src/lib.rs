@@ -30,11 +30,11 @@ pub use error::{ClientError, ErrorKind};
 pub use exchange::FreshToken;
 pub use key::IdempotencyKey;
 pub use reqwest::Client as HttpClient;
-pub use settings::{Retry, Roots, Settings};
+pub use settings::{Retry, Roots, Settings, Witness};
 pub use token::{Identity, IdentitySource, TokenSource};
 use transport::Transport;
 pub use url::Url;
-pub use wait::Progress;
+pub use wait::{Patience, Progress};
 
 /// A secret text that cannot print itself.
 pub type Secret = CoreSecret;

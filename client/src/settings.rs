@@ -1,5 +1,7 @@
 //! How an authority is reached: what a [`crate::Client`] is made from.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Certificate;
@@ -22,6 +24,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// When a call is sent again.
     pub retry: Retry,
+    /// Who is shown each secret before it is used.
+    pub witness: Witness,
 }
 
 impl Settings {
@@ -34,6 +38,7 @@ impl Settings {
             roots: Roots::default(),
             timeout: Duration::from_secs(30),
             retry: Retry::default(),
+            witness: Witness::default(),
         }
     }
 
@@ -41,6 +46,32 @@ impl Settings {
     #[must_use]
     pub fn with_token(self, token: Option<Secret>) -> Self {
         Self { token: token.into(), ..self }
+    }
+}
+
+/// Who is shown each token that is got for calls, before it is sent anywhere: whoever writes a log masks
+/// it there. Nobody by default.
+#[derive(Clone, Default)]
+pub struct Witness(Option<Arc<See>>);
+
+type See = dyn Fn(&Secret) + Send + Sync;
+
+impl Witness {
+    /// This one.
+    pub fn new(witness: impl Fn(&Secret) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(witness)))
+    }
+
+    pub(crate) fn see(&self, secret: &Secret) {
+        if let Some(witness) = &self.0 {
+            witness(secret);
+        }
+    }
+}
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Witness(..)" } else { "Witness(nobody)" })
     }
 }
 

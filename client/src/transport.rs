@@ -161,7 +161,7 @@ impl Call {
 
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Result<Self, ClientError> {
-        let Settings { url, token, user_agent, roots, timeout, retry } = settings;
+        let Settings { url, token, user_agent, roots, timeout, retry, witness } = settings;
         check_place(&url)?;
         let http = unproxied_in_the_clear(reqwest::Client::builder(), &url)
             .user_agent(user_agent)
@@ -171,7 +171,9 @@ impl Transport {
             .build()
             .map_err(|e| ClientError::usage(format!("no TLS to be had: {e}")))?;
         let presents = match token {
-            TokenSource::Exchanged(identity) => Presents::Kept(Arc::new(Keeper::new(identity))),
+            TokenSource::Exchanged(identity) => {
+                Presents::Kept(Arc::new(Keeper::new(identity, witness)))
+            }
             plain @ (TokenSource::Nothing | TokenSource::Given(_) | TokenSource::File(_)) => {
                 Presents::Plain(plain)
             }

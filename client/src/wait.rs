@@ -21,6 +21,16 @@ pub enum Progress<'a> {
     Lost(&'a ClientError),
 }
 
+/// How long is waited, and what else is tried meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience {
+    /// Until when; without one, for ever.
+    pub deadline: Option<Instant>,
+    /// How often the request is simply asked for where a leg of the long poll failed: proxies end calls
+    /// that take long. Without it, only the long poll is tried again.
+    pub ask_every: Option<Duration>,
+}
+
 impl Client {
     /// Waits until the request is no longer pending, or the deadline has passed, and answers with
     /// it as it is then. A server that is away is tried again until the deadline; without one,
@@ -32,15 +42,37 @@ impl Client {
         &self,
         id: &str,
         deadline: Option<Instant>,
+        tell: impl FnMut(Progress<'_>),
+    ) -> Result<wire::Request, ClientError> {
+        self.until_settled_with(id, Patience { deadline, ask_every: None }, tell).await
+    }
+
+    /// The same, with another patience.
+    ///
+    /// # Errors
+    /// As [`Client::until_settled`].
+    pub async fn until_settled_with(
+        &self,
+        id: &str,
+        patience: Patience,
         mut tell: impl FnMut(Progress<'_>),
     ) -> Result<wire::Request, ClientError> {
+        let Patience { deadline, ask_every } = patience;
         let mut after = 0;
         let mut last: Option<wire::Request> = None;
         let mut pause = Duration::from_millis(100);
         loop {
             let left = deadline.map(|at| at.saturating_duration_since(clock()));
             let leg = left.map_or(LEG, |left| left.min(LEG));
-            match self.wait(id, after, leg).await {
+            let mut asked = None;
+            let answer = match (self.wait(id, after, leg).await, ask_every) {
+                (Err(error), Some(every)) if error.retryable => {
+                    asked = Some(every);
+                    self.request(id).await
+                }
+                (answer, _) => answer,
+            };
+            match answer {
                 Ok(request) => {
                     pause = Duration::from_millis(100);
                     if last.as_ref().is_none_or(|last| last.version != request.version) {
@@ -52,6 +84,11 @@ impl Client {
                     }
                     after = request.version;
                     last = Some(request);
+                    // The leg ended before its time, so that time has to pass otherwise.
+                    if let Some(every) = asked {
+                        let left = deadline.map(|at| at.saturating_duration_since(clock()));
+                        tokio::time::sleep(left.map_or(every, |left| left.min(every))).await;
+                    }
                 }
                 Err(error) if error.retryable => {
                     tell(Progress::Lost(&error));

@@ -83,6 +83,13 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// What is done where a commit of a repository is done, and nothing more exact is named: the repository
+/// by the number that its forge keeps for it, so that a name that changes hands is another one.
+pub fn commit_digest(repository_id: &str, sha: &str) -> Digest {
+    let (repository_id, sha) = (repository_id.as_bytes(), sha.as_bytes());
+    Digest::of_parts(&[b"assent/commit/v1\0", repository_id, b"\0", sha])
+}
+
 /// The text is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a digest; write sha256: and 64 lower-case hex digits")]
@@ -108,6 +115,15 @@ mod tests {
         let text = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(b"abc").to_string(), text);
         assert_eq!(text.parse::<Digest>().unwrap(), Digest::of(b"abc"));
+    }
+
+    #[test]
+    fn a_commit_is_another_in_another_repository() {
+        let text = "assent/commit/v1\u{0}42\u{0}0123";
+        assert_eq!(commit_digest("42", "0123"), Digest::of(text.as_bytes()));
+        assert_ne!(commit_digest("42", "0123"), commit_digest("43", "0123"));
+        // Where one part ends is told.
+        assert_ne!(commit_digest("420", "123"), commit_digest("42", "0123"));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub mod digest;
 #[cfg(feature = "authority")]
 pub mod endorsement;
 #[cfg(feature = "authority")]
+pub mod github;
+#[cfg(feature = "authority")]
 pub mod grant;
 pub mod id;
 #[cfg(feature = "authority")]

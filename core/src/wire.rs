@@ -44,7 +44,7 @@ pub use principal::{Kind, Principal, PrincipalId, Whoami};
 pub use problem::{Problem, ProblemField};
 pub use request::{
     Afterwards, Brokered, CredentialStatus, Ending, NewReview, PlanBytes, Reason, Request,
-    Requests, Review, StageElsewhere, StageStatus, Verdict,
+    Requests, Review, Source, StageElsewhere, StageStatus, Verdict,
 };
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,

@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, policy_in, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
-pub(crate) use command::{Did, assent, shell};
+pub(crate) use command::{Did, assent, shell, signal};
 pub(crate) use issuer::{Issuer, Manner};
 pub(crate) use provider::Provider;
 pub(crate) use stand_in::{Asked, Reply, StandIn, Ways};

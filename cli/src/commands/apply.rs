@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 
 use assent_client::Client;
 use assent_core::digest::Digest;
+use assent_gate::Signals;
+use assent_gate::child::{self, Reach};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::args::{ApplyArgs, ServerArgs};
 use crate::commands::plan::{self, Given};
-use crate::commands::run::child;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::Environment;
-use crate::signals::Signals;
 
 /// Applies a saved plan.
 pub(crate) async fn run(
@@ -35,7 +35,7 @@ pub(crate) async fn run(
     tokio::select! {
         sent = plan::send_saved(&copy.file, copy.digest, client, environment, output) => sent?,
         // What Terraform is asked meanwhile ends with this program.
-        ask = signals.next() => return Ok(ask.exit()),
+        ask = signals.next() => return Ok(ask.into()),
     };
     let mut command = Command::new(environment.terraform());
     command
@@ -54,11 +54,8 @@ pub(crate) async fn run(
     if let Some(bundle) = &server.ca_bundle {
         command.env("ASSENT_CA_BUNDLE", bundle);
     }
-    let ended = child::to_its_end(command, &mut signals).await;
-    match ended.failure {
-        Some(failure) => Err(failure),
-        None => Ok(ended.exit),
-    }
+    let ended = child::to_its_end(command, Reach::Command, &mut signals).await;
+    super::run::as_ended(ended)
 }
 
 /// A plan's bytes, in a directory of its owner alone that goes with this value.

@@ -7,7 +7,7 @@ use crate::commands::plan;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::Environment;
-use crate::standing::Standing;
+use crate::standing::{self, Standing};
 use crate::{clock, settings, show, waiting};
 
 /// Files an intent, and waits for the decision if that is wished.
@@ -43,6 +43,6 @@ pub(crate) async fn run(
     match (standing, wait) {
         (Standing::Pending, None) => Ok(Exit::Granted),
         (Standing::Pending, Some(_)) => Err(super::wait::still_pending(&request)),
-        (Standing::Granted | Standing::Ended, _) => Ok(standing.exit()),
+        (Standing::Granted | Standing::Ended, _) => Ok(standing::exit(standing)),
     }
 }

@@ -1,8 +1,5 @@
 //! `assent run`: request, wait, mint, run a command with the credential, and end it afterwards.
 
-mod audience;
-pub(super) mod child;
-
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::Path;
@@ -10,15 +7,18 @@ use std::pin::pin;
 use std::time::Duration;
 
 use assent_client::wire::{Credential, Filing, MintRequest, Request};
-use assent_client::{Client, ErrorKind, IdempotencyKey};
+use assent_client::{Client, ClientError, IdempotencyKey};
 use assent_core::time::Span;
+use assent_gate::child::{self, Reach};
+use assent_gate::ending::{self, Ended};
+use assent_gate::{Ask, Signals, only_audience};
+use tokio::process::Command;
 
 use crate::args::RunArgs;
 use crate::commands::plan;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 use crate::settings::Environment;
-use crate::signals::{Ask, Signals};
 use crate::standing::Standing;
 use crate::{settings, show, waiting};
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(
     // Whom the credential is for must be clear before anybody is asked to approve.
     let audience = match audience {
         Some(audience) => audience,
-        None => audience::find(&filing, client).await?,
+        None => only_audience(&filing, client, "--audience").await?,
     };
     let request = match file(&filing, client, &mut signals, output).await? {
         Filed::Request(request) => *request,
@@ -62,11 +62,12 @@ pub(crate) async fn run(
     };
     if let Some(ask) = signals.pending().await {
         end(&request, "it was interrupted before the command ran", client, output).await;
-        return Ok(ask.exit());
+        return Ok(ask.into());
     }
     let environment = child::Environment { request: &request, credential: &credential, client };
+    let command = child::given(&command, environment).unwrap_or_else(|| Command::new(""));
     let ended = {
-        let mut running = pin!(child::run(&command, &environment, &mut signals));
+        let mut running = pin!(child::to_its_end(command, Reach::Command, &mut signals));
         tokio::select! {
             ended = &mut running => ended,
             _over = client.keep_alive(&credential.id, credential.heartbeat.as_deref()) => {
@@ -75,13 +76,19 @@ pub(crate) async fn run(
             }
         }
     };
-    match ended.failed {
+    match &ended.failed {
         None => complete(&request, &credential, client, output).await,
-        Some(reason) => end(&request, &reason, client, output).await,
+        Some(reason) => end(&request, reason, client, output).await,
     }
-    match ended.failure {
-        Some(failure) => Err(failure),
-        None => Ok(ended.exit),
+    as_ended(ended)
+}
+
+/// This program ends as the command that it ran.
+pub(super) fn as_ended(ended: child::Ended) -> Result<Exit, Failure> {
+    let exit = ended.code.map_or(Exit::Unknown, Exit::Of);
+    match ended.obstacle {
+        Some(obstacle) => Err(Failure::from(obstacle).ending(exit)),
+        None => Ok(exit),
     }
 }
 
@@ -116,7 +123,7 @@ async fn file(
         Ok(Err(_)) => {}
         Err(_) => output.talk("interrupted; a request may have been filed and is not canceled"),
     }
-    Ok(Filed::Interrupted(ask.exit()))
+    Ok(Filed::Interrupted(ask.into()))
 }
 
 enum Decided {
@@ -141,7 +148,7 @@ async fn decided(
             Ok(waited) => settled = waited?,
             Err(ask) => {
                 cancel_soon(&settled, client, output).await;
-                return Ok(Decided::Over(ask.exit()));
+                return Ok(Decided::Over(ask.into()));
             }
         }
     }
@@ -195,13 +202,8 @@ async fn mint(
 /// is taken back instead.
 async fn cancel(request: &Request, client: &Client, output: &Output) {
     let reason = "the requester stopped waiting";
-    match client.cancel(&request.id, reason, &IdempotencyKey::fresh()).await {
-        Ok(_) => output.talk(format!("canceled {}", clean(&request.id))),
-        Err(error) if error.kind == ErrorKind::Conflict => {
-            end(request, reason, client, output).await;
-        }
-        Err(error) => not_ended(request, &error.message, output),
-    }
+    let canceled = ending::cancel(&request.id, reason, client).await;
+    told(request, reason, canceled, client, output).await;
 }
 
 /// Withdraws it, but keeps nobody waiting who has asked this program to end.
@@ -212,30 +214,39 @@ async fn cancel_soon(request: &Request, client: &Client, output: &Output) {
 }
 
 async fn complete(request: &Request, credential: &Credential, client: &Client, output: &Output) {
-    match client.complete(&request.id, &IdempotencyKey::fresh()).await {
-        Ok(done) => {
-            output.talk(format!("completed {}", clean(&request.id)));
-            let own = done.credentials.iter().find(|own| own.id == credential.id);
-            if let Some(own) = own.filter(|own| own.status != "completed") {
-                let (id, status) = (clean(&own.id), clean(&own.status));
-                output.talk(format!("{id} was {status} before the command ended"));
-            }
+    let completed = ending::complete(&request.id, client).await;
+    if let Ok(Ended::Completed(done)) = &completed {
+        output.talk(format!("completed {}", clean(&request.id)));
+        let own = done.credentials.iter().find(|own| own.id == credential.id);
+        if let Some(own) = own.filter(|own| own.status != "completed") {
+            let (id, status) = (clean(&own.id), clean(&own.status));
+            output.talk(format!("{id} was {status} before the command ended"));
         }
-        // It has ended already: revoked while the command ran, say.
-        Err(error) if error.kind == ErrorKind::Conflict => {
-            over(request, &error.message, client, output).await;
-        }
-        Err(error) => not_ended(request, &error.message, output),
+        return;
     }
+    told(request, "", completed, client, output).await;
 }
 
 /// Takes the grant and its credential back.
 async fn end(request: &Request, reason: &str, client: &Client, output: &Output) {
-    match client.revoke(&request.id, reason, &IdempotencyKey::fresh()).await {
-        Ok(_) => output.talk(format!("revoked {}: {}", clean(&request.id), clean(reason))),
-        Err(error) if error.kind == ErrorKind::Conflict => {
-            over(request, &error.message, client, output).await;
-        }
+    let revoked = ending::revoke(&request.id, reason, client).await;
+    told(request, reason, revoked, client, output).await;
+}
+
+/// Says how it ended.
+async fn told(
+    request: &Request,
+    reason: &str,
+    ended: Result<Ended, ClientError>,
+    client: &Client,
+    output: &Output,
+) {
+    let id = clean(&request.id);
+    match ended {
+        Ok(Ended::Canceled) => output.talk(format!("canceled {id}")),
+        Ok(Ended::Completed(_)) => output.talk(format!("completed {id}")),
+        Ok(Ended::Revoked) => output.talk(format!("revoked {id}: {}", clean(reason))),
+        Ok(Ended::Over(problem)) => over(request, &problem, client, output).await,
         Err(error) => not_ended(request, &error.message, output),
     }
 }

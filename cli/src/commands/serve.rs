@@ -21,7 +21,7 @@ use crate::args::{IssuerArgs, KeyArgs, ServeArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::{Environment, secret_variable};
-use crate::signals::{Ask, Signals};
+use assent_gate::{Ask, Signals};
 
 /// The longest that a new key waits until it signs.
 const LONGEST_LEAD: Span = Span::hours(7 * 24);

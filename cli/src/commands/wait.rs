@@ -6,7 +6,7 @@ use assent_client::wire::Request;
 use crate::args::WaitArgs;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::standing::Standing;
+use crate::standing::{self, Standing};
 use crate::waiting;
 
 /// Waits until a request is decided.
@@ -17,7 +17,7 @@ pub(crate) async fn run(args: WaitArgs, client: &Client, output: &Output) -> Res
     super::print_moved(&request, args.printing, output)?;
     match standing {
         Standing::Pending => Err(still_pending(&request)),
-        Standing::Granted | Standing::Ended => Ok(standing.exit()),
+        Standing::Granted | Standing::Ended => Ok(standing::exit(standing)),
     }
 }
 

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn the_plan_file_is_the_exact_thing_unless_another_is_named() {
         let (plan, file) = (Digest::of(b"json"), Digest::of(b"file"));
-        let handed_in = HandedIn { plan, file, is_saved: true };
+        let handed_in = HandedIn { plan, file, is_saved: true, changes: 1 };
         let intent = filing(args(&[]), Some(&handed_in), "why".to_owned(), false).unwrap().intent;
         assert_eq!((intent.plan, intent.digest), (Some(plan.to_string()), Some(file.to_string())));
         let other = IntentArgs { digest: Some(Digest::of(b"x")), ..args(&[]) };

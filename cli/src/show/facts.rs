@@ -1,6 +1,6 @@
 //! A request as a list of what is known of it.
 
-use assent_client::wire::{Afterwards, Request, Said, Verdict};
+use assent_client::wire::{Afterwards, Request, Said, Source, Verdict};
 use assent_core::time::Timestamp;
 
 use crate::clock;
@@ -57,9 +57,22 @@ pub(crate) fn full(request: &Request, now: Timestamp, paint: Paint) -> String {
     put("later review", afterwards(request, now));
     put("ended", ended(request));
     put("credentials", credentials(request));
+    put("source", request.source.as_ref().map(source).unwrap_or_default());
     put("run", run(request));
     put("plan", plan_bytes(request, now));
     facts(&lines, paint)
+}
+
+/// Where a job of GitHub Actions comes from, with what there is to look at.
+fn source(source: &Source) -> String {
+    let said = |name: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!("{name} {}", clean(value)))
+    };
+    let Source { commit_url, run_url, reference, workflow, event, actor, .. } = source;
+    let more = [said("ref", reference), said("workflow", workflow), said("event", event)];
+    let more: Vec<_> = more.into_iter().chain([said("by", actor)]).flatten().collect();
+    let links = [clean(commit_url), clean(run_url), more.join(", ")];
+    links.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 /// The run that the request belongs to.

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::Identity;
 use crate::transport::Transport;
-use crate::{ClientError, ErrorKind, FreshToken, Secret};
+use crate::{ClientError, ErrorKind, FreshToken, Secret, Witness};
 
 /// How soon an exchange that failed is tried again while the old token is still good.
 const NEXT_TRY: Duration = Duration::from_secs(10);
@@ -16,6 +16,7 @@ const NEXT_TRY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     identity: Identity,
+    witness: Witness,
     kept: Mutex<Kept>,
     /// How many exchanges have ended so far.
     exchanges: AtomicU64,
@@ -37,8 +38,8 @@ struct Held {
 }
 
 impl Keeper {
-    pub(crate) fn new(identity: Identity) -> Self {
-        Self { identity, kept: Mutex::default(), exchanges: AtomicU64::new(0) }
+    pub(crate) fn new(identity: Identity, witness: Witness) -> Self {
+        Self { identity, witness, kept: Mutex::default(), exchanges: AtomicU64::new(0) }
     }
 
     /// A token that is good now, as far as is known.
@@ -111,7 +112,11 @@ impl Keeper {
 
     async fn exchanged(&self, transport: &Transport) -> Result<FreshToken, ClientError> {
         let token = self.identity.token(transport).await?;
+        self.witness.see(&token);
         let exchanged = transport.exchange(&token).await;
+        if let Ok(fresh) = &exchanged {
+            self.witness.see(&fresh.token);
+        }
         exchanged.map_err(|error| match error.kind {
             ErrorKind::Unauthorized | ErrorKind::Invalid => self.identity.refused(&token, error),
             ErrorKind::Usage

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::github;
 use crate::principal::{PrincipalId, PrincipalIdError};
 use crate::token::Typ;
 
@@ -374,24 +375,12 @@ impl Person {
 /// Who is behind a workload of this shape, where its tokens say so.
 pub(super) fn person(shape: Option<Shape>, issuer: &str) -> Option<Person> {
     let (claim, issuer) = match shape? {
-        Shape::GithubActions => ("actor_id", github_of(issuer)),
+        Shape::GithubActions => ("actor_id", github::accounts_of(issuer)),
         Shape::Gitlab => ("user_id", issuer.to_owned()),
         Shape::Assent => ("client_id", issuer.to_owned()),
         Shape::HcpTerraform | Shape::Kubernetes | Shape::AssentAuthority => return None,
     };
     Some(Person { claim, issuer })
-}
-
-/// Where the people of an Actions issuer have their accounts: github.com, a tenant of ghe.com, or
-/// a server of one's own.
-fn github_of(issuer: &str) -> String {
-    let host = issuer.strip_prefix("https://").unwrap_or(issuer);
-    let host = host.split('/').next().unwrap_or(host);
-    match host.strip_prefix("token.actions.") {
-        Some("githubusercontent.com") => "https://github.com".to_owned(),
-        Some(tenant) => format!("https://{tenant}"),
-        None => format!("https://{host}"),
-    }
 }
 
 /// The claims that are kept beside those the trust names: for people, and for policy to look at.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::github;
 use crate::membership::Membership;
 use crate::policy::quorum::{Approval, StageProgress, is_asked};
 use crate::policy::ruling;
@@ -66,6 +67,58 @@ pub struct Request {
     /// The exact plan's bytes, where they were sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_bytes: Option<PlanBytes>,
+    /// Where it comes from, where a job of GitHub Actions asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// The job of GitHub Actions that asks, by what its issuer vouches for. Every link is made of that by
+/// the authority.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Source {
+    /// `acme/shop`.
+    pub repository: String,
+    /// Its page.
+    pub repository_url: String,
+    /// The commit, in full.
+    pub commit: String,
+    /// Its page.
+    pub commit_url: String,
+    /// The run and the attempt at it.
+    pub run: String,
+    /// Its page.
+    pub run_url: String,
+    /// The branch or tag, in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The workflow's file and where it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// What started the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Who started it, by the name they had then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+}
+
+impl From<github::Source> for Source {
+    fn from(source: github::Source) -> Self {
+        let github::Source { repository, repository_url, commit, commit_url, .. } = source;
+        let github::Source { run, run_url, reference, workflow, event, actor, .. } = source;
+        Self {
+            repository,
+            repository_url,
+            commit,
+            commit_url,
+            run,
+            run_url,
+            reference,
+            workflow,
+            event,
+            actor,
+        }
+    }
 }
 
 /// Some requests.
@@ -312,6 +365,7 @@ impl Request {
             credentials: request.credentials().iter().map(|c| credential(c, now)).collect(),
             run: run(request),
             plan_bytes: request.kept_plan().map(|plan| PlanBytes::show(plan, now)),
+            source: github::Source::of(request.requester()).map(Source::from),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::web::csrf;
 use crate::web::plan::PlanView;
 use crate::web::session::{SignedIn, foreign_form};
 use crate::web::text::plain;
-use crate::web::view::{self, Elsewhere, Line, Page, Question};
+use crate::web::view::{self, Elsewhere, Line, Page, Question, Source};
 
 /// How many requests a page lists.
 const PAGE: usize = 50;
@@ -178,6 +178,7 @@ struct RequestPage {
     may_review_later: bool,
     plan: Option<PlanView>,
     question: Option<Question>,
+    source: Option<Source>,
     elsewhere: Vec<Elsewhere>,
 }
 
@@ -241,6 +242,7 @@ fn request_page(
     });
     RequestPage {
         question: view::question(&shown.intent),
+        source: shown.source.as_ref().map(Source::from),
         elsewhere: elsewhere.collect(),
         page: me.page(&view::sentence(&shown.intent)),
         sentence: view::sentence(&shown.intent),
@@ -249,7 +251,7 @@ fn request_page(
         fields: view::fields(&shown.intent),
         diff: view::diff(&shown.intent),
         context: view::context(&shown.intent),
-        hides: view::has_hidden(&shown.intent),
+        hides: view::has_hidden(&shown),
         filed_at: view::clock(&shown.filed_at),
         expires_at: shown.expires_at.as_deref().map(view::clock),
         rules: shown.ruling.rules.iter().cloned().collect::<Vec<_>>().join(", "),

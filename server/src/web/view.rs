@@ -119,8 +119,18 @@ pub(super) fn clock(text: &str) -> String {
     format!("{date} {} UTC", time.get(..5).unwrap_or(time))
 }
 
-/// Everything the requester wrote, to see whether any of it hides something.
-pub(super) fn has_hidden(intent: &wire::Intent) -> bool {
+/// Whether anything hides in what the requester wrote, or in the names of where it comes from.
+pub(super) fn has_hidden(request: &wire::Request) -> bool {
+    has_hidden_words(&request.intent) || request.source.as_ref().is_some_and(has_hidden_name)
+}
+
+/// Names of branches and workflows are chosen by whoever pushes them.
+fn has_hidden_name(source: &wire::Source) -> bool {
+    let wire::Source { reference, workflow, event, actor, .. } = source;
+    [reference, workflow, event, actor].into_iter().flatten().any(|name| hides(name))
+}
+
+fn has_hidden_words(intent: &wire::Intent) -> bool {
     hides(&intent.reason)
         || intent.context.iter().any(|(key, value)| hides(key) || has_hidden_text(value))
         || intent.target.iter().any(|(key, value)| hides(key) || hides(value))
@@ -198,6 +208,39 @@ pub(super) struct Elsewhere {
     pub(super) problem: Option<String>,
 }
 
+/// The job that asks, with links that are made here.
+pub(super) struct Source {
+    pub(super) repository: String,
+    pub(super) repository_url: String,
+    pub(super) commit: String,
+    pub(super) commit_url: String,
+    pub(super) run: String,
+    pub(super) run_url: String,
+    pub(super) more: Vec<(&'static str, String)>,
+}
+
+impl From<&wire::Source> for Source {
+    fn from(source: &wire::Source) -> Self {
+        let said = [
+            ("branch or tag", &source.reference),
+            ("workflow", &source.workflow),
+            ("started by", &source.event),
+            ("actor", &source.actor),
+        ];
+        let more =
+            said.into_iter().filter_map(|(name, value)| Some((name, plain(value.as_ref()?))));
+        Self {
+            repository: source.repository.clone(),
+            repository_url: source.repository_url.clone(),
+            commit: source.commit.clone(),
+            commit_url: source.commit_url.clone(),
+            run: source.run.clone(),
+            run_url: source.run_url.clone(),
+            more: more.collect(),
+        }
+    }
+}
+
 /// The fields of an intent, in the order in which people read them.
 pub(super) fn fields(intent: &wire::Intent) -> Vec<(String, String)> {
     let mut fields = vec![
@@ -243,13 +286,13 @@ mod tests {
             context: context.as_object().unwrap().clone(),
             ..wire::Intent::default()
         };
-        assert!(!has_hidden(&intent(json!({"diff": "a\nb", "list": [1, null, {"k": "v"}]}))));
+        assert!(!has_hidden_words(&intent(json!({"diff": "a\nb", "list": [1, null, {"k": "v"}]}))));
         for hidden in [
             json!({"diff": "a\u{1b}[2J"}),
             json!({"list": ["a", {"k": "b\u{202e}"}]}),
             json!({"list": [{"k\u{200b}": "b"}]}),
         ] {
-            assert!(has_hidden(&intent(hidden.clone())), "{hidden}");
+            assert!(has_hidden_words(&intent(hidden.clone())), "{hidden}");
         }
     }
 }

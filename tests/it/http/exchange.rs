@@ -4,6 +4,7 @@ mod command_line;
 mod issuers;
 mod often;
 mod provider;
+mod source;
 mod trial;
 
 use std::collections::BTreeSet;

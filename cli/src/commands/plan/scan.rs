@@ -78,7 +78,7 @@ pub(crate) async fn run(
         },
     )?;
     let limits = Limits::default();
-    let (file, json) = json_of(&args.file, environment, &limits).await?;
+    let (file, json) = json_of(&args.file, environment.terraform(), &limits).await?;
     let scanned = plan::scan(&json, &limits, args.provider.as_deref());
     let Scanned { plan, coverage } = scanned.map_err(|error| unread(&args.file, &error))?;
     let intent = intent(args, file.to_string(), plan.digest.to_string())?;

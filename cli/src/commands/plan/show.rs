@@ -17,7 +17,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let limits = Limits::default();
-    let (digest, json) = json_of(&args.file, environment, &limits).await?;
+    let (digest, json) = json_of(&args.file, environment.terraform(), &limits).await?;
     let plan = Plan::parse(&json, &limits).map_err(|error| unread(&args.file, &error))?;
     let plan = Plan { digest, ..plan };
     match args.printing.is_json() {

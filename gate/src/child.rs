@@ -3,45 +3,53 @@
 mod opened;
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
 use assent_client::Client;
 use assent_client::wire::{Credential, Request};
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, getpgrp, kill_process, kill_process_group};
+use rustix::termios::tcgetpgrp;
 use tokio::process::{Child, Command};
 
-use crate::failure::{Exit, Failure};
-use crate::signals::{Ask, Signals};
-use crate::terminal;
+use crate::{Ask, Obstacle, Signals};
 
 /// What the command is given.
-pub(super) struct Environment<'a> {
-    pub(super) request: &'a Request,
-    pub(super) credential: &'a Credential,
-    pub(super) client: &'a Client,
+#[derive(Clone, Copy, Debug)]
+pub struct Environment<'a> {
+    /// What was granted.
+    pub request: &'a Request,
+    /// By what.
+    pub credential: &'a Credential,
+    /// Where.
+    pub client: &'a Client,
+}
+
+/// Whom a signal is passed on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The command alone. What it started is its own affair, as in a terminal.
+    Command,
+    /// Everything that it started, too: it has a process group of its own.
+    Group,
 }
 
 /// How it ended.
 #[derive(Debug)]
-pub(in crate::commands) struct Ended {
-    pub(in crate::commands) exit: Exit,
+pub struct Ended {
+    /// The code, as shells tell it; `None` where it is not known.
+    pub code: Option<u8>,
     /// Why its credential is taken back, unless it succeeded.
-    pub(super) failed: Option<String>,
+    pub failed: Option<String>,
     /// What is to be told, where it did not even begin.
-    pub(in crate::commands) failure: Option<Failure>,
+    pub obstacle: Option<Obstacle>,
 }
 
-/// Runs the command to its end.
-pub(super) async fn run(
-    command: &[OsString],
-    environment: &Environment<'_>,
-    signals: &mut Signals,
-) -> Ended {
-    let Some((program, arguments)) = command.split_first() else {
-        return not_started(OsStr::new(""), &io::Error::from(io::ErrorKind::NotFound));
-    };
+/// A command that finds what was granted in its environment; `None` where none is named.
+pub fn given(command: &[OsString], environment: Environment<'_>) -> Option<Command> {
+    let (program, arguments) = command.split_first()?;
     let fields = &environment.credential.fields;
     let mut command = Command::new(program);
     for name in opened::hidden(fields) {
@@ -55,18 +63,21 @@ pub(super) async fn run(
         .envs(opened::variables(fields))
         // What may ask and approve is not for the command; what was approved is.
         .env_remove("ASSENT_TOKEN");
-    to_its_end(command, signals).await
+    Some(command)
 }
 
 /// Runs a command to its end, and passes signals on to it meanwhile.
-pub(in crate::commands) async fn to_its_end(mut command: Command, signals: &mut Signals) -> Ended {
+pub async fn to_its_end(mut command: Command, reach: Reach, signals: &mut Signals) -> Ended {
+    if reach == Reach::Group {
+        command.process_group(0);
+    }
     match command.spawn() {
-        Ok(child) => until_ended(child, signals).await,
+        Ok(child) => until_ended(child, reach, signals).await,
         Err(error) => not_started(command.as_std().get_program(), &error),
     }
 }
 
-async fn until_ended(mut child: Child, signals: &mut Signals) -> Ended {
+async fn until_ended(mut child: Child, reach: Reach, signals: &mut Signals) -> Ended {
     let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     loop {
         tokio::select! {
@@ -74,21 +85,30 @@ async fn until_ended(mut child: Child, signals: &mut Signals) -> Ended {
                 Ok(status) => ended(status),
                 Err(error) => lost(&error),
             },
-            ask = signals.next() => forward(ask, id),
+            ask = signals.next() => forward(ask, id, reach),
         }
     }
 }
 
 /// Passes a signal on. Ctrl-C on a terminal has reached the command already, and many programs
 /// take a second one as the wish to be torn down.
-fn forward(ask: Ask, child: Option<Pid>) {
-    if matches!(ask, Ask::Interrupt | Ask::Quit) && terminal::is_in_foreground() {
+fn forward(ask: Ask, child: Option<Pid>, reach: Reach) {
+    let was_heard = reach == Reach::Command && is_in_foreground();
+    if matches!(ask, Ask::Interrupt | Ask::Quit) && was_heard {
         return;
     }
-    if let Some(child) = child {
-        // A command that has just ended needs no signal.
-        let _ = kill_process(child, ask.signal());
-    }
+    let Some(child) = child else { return };
+    // A command that has just ended needs no signal.
+    let _ = match reach {
+        Reach::Command => kill_process(child, ask.signal()),
+        Reach::Group => kill_process_group(child, ask.signal()),
+    };
+}
+
+/// Whether this process's group has the terminal, so that Ctrl-C reaches every process of it.
+fn is_in_foreground() -> bool {
+    let Ok(terminal) = File::open("/dev/tty") else { return false };
+    tcgetpgrp(&terminal).is_ok_and(|group| group == getpgrp())
 }
 
 fn ended(status: ExitStatus) -> Ended {
@@ -100,28 +120,28 @@ fn ended(status: ExitStatus) -> Ended {
         }
         (None, None) => (255, Some("the command ended in no known way".to_owned())),
     };
-    Ended { exit: Exit::Of(u8::try_from(exit).unwrap_or(255)), failed, failure: None }
+    Ended { code: Some(u8::try_from(exit).unwrap_or(255)), failed, obstacle: None }
 }
 
 fn lost(error: &io::Error) -> Ended {
     Ended {
-        exit: Exit::Unknown,
+        code: None,
         failed: Some("it is not known how the command ended".to_owned()),
-        failure: Some(Failure::unknown("it is not known how the command ended").because(error)),
+        obstacle: Some(Obstacle::unknown("it is not known how the command ended").because(error)),
     }
 }
 
 /// As shells tell it: 127 for a command that is not there, 126 for one that cannot be run.
 fn not_started(program: &OsStr, error: &io::Error) -> Ended {
-    let exit = match error.kind() == io::ErrorKind::NotFound {
-        true => Exit::Of(127),
-        false => Exit::Of(126),
+    let code = match error.kind() == io::ErrorKind::NotFound {
+        true => 127,
+        false => 126,
     };
     let message = format!("`{}` could not be started", program.to_string_lossy());
     Ended {
-        exit,
+        code: Some(code),
         failed: Some("the command could not be started".to_owned()),
-        failure: Some(Failure::new(exit, message).because(error)),
+        obstacle: Some(Obstacle::unknown(message).because(error)),
     }
 }
 
@@ -137,13 +157,13 @@ mod tests {
             (15, 143, Some("the command was ended by signal 15")),
         ] {
             let ended = ended(ExitStatus::from_raw(raw));
-            assert_eq!((ended.exit.code(), ended.failed.as_deref()), (code, reason));
+            assert_eq!((ended.code, ended.failed.as_deref()), (Some(code), reason));
         }
     }
 
     #[test]
     fn a_command_that_is_not_there_is_127() {
         let ended = not_started(OsStr::new("nope"), &io::Error::from(io::ErrorKind::NotFound));
-        assert_eq!(ended.exit.code(), 127);
+        assert_eq!(ended.code, Some(127));
     }
 }

@@ -9,9 +9,8 @@ use assent_core::plan::Limits;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
-use crate::commands::plan::named;
-use crate::failure::Failure;
-use crate::output::clean;
+use crate::plan::named;
+use crate::{Obstacle, clean};
 
 /// Longer than Terraform needs to start every provider of a large configuration.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,10 +22,10 @@ pub(super) async fn shown(
     path: &Path,
     terraform: &str,
     limits: &Limits,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Vec<u8>, Obstacle> {
     if path == Path::new("-") {
         let message = "a saved plan cannot be shown from stdin, because Terraform reads its file";
-        return Err(Failure::usage(message).hint("name the file, or give `terraform show -json`"));
+        return Err(Obstacle::wrong(message).hint("name the file, or give `terraform show -json`"));
     }
     let mut command = Command::new(terraform);
     command
@@ -41,7 +40,7 @@ pub(super) async fn shown(
         .kill_on_drop(true);
     let limit = u64::try_from(limits.bytes).unwrap_or(u64::MAX).saturating_add(1);
     let done = tokio::time::timeout(PATIENCE, ended(&mut command, limit)).await;
-    let what = || Failure::unknown(format!("{} could not be shown by Terraform", named(path)));
+    let what = || Obstacle::unknown(format!("{} could not be shown by Terraform", named(path)));
     match done {
         Err(_) => Err(what().because(format!("no answer within {} s", PATIENCE.as_secs()))),
         Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {

@@ -2,16 +2,22 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::failure::{Exit, Failure};
+use crate::Obstacle;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub enum Ask {
+    /// Ctrl-C, or the first sign of a runner that a job is canceled.
     Interrupt,
+    /// The usual wish that a program end.
     Terminate,
+    /// The terminal is gone.
     Hangup,
+    /// Ctrl-\\.
     Quit,
+    /// What a program makes of it.
     User1,
+    /// The same.
     User2,
 }
 
@@ -28,17 +34,16 @@ impl Ask {
         }
     }
 
-    /// How a program ends that a signal ended, as shells tell it.
-    pub(crate) fn exit(self) -> Exit {
-        let number = u8::try_from(self.signal().as_raw()).unwrap_or(0);
-        Exit::Of(128 + number)
+    /// The code with which a program ends that a signal ended, as shells tell it.
+    pub fn code(self) -> u8 {
+        128 + u8::try_from(self.signal().as_raw()).unwrap_or(0)
     }
 }
 
 /// Catches them, from when it is made. None is lost: one that comes while nobody listens is there
 /// when somebody does.
 #[derive(Debug)]
-pub(crate) struct Signals {
+pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
@@ -48,9 +53,13 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    pub(crate) fn catch() -> Result<Self, Failure> {
+    /// Catches them from now on.
+    ///
+    /// # Errors
+    /// [`Obstacle`] where the operating system does not allow it.
+    pub fn catch() -> Result<Self, Obstacle> {
         let catch = |kind| {
-            signal(kind).map_err(|e| Failure::unknown("signals cannot be caught").because(e))
+            signal(kind).map_err(|e| Obstacle::unknown("signals cannot be caught").because(e))
         };
         Ok(Self {
             interrupt: catch(SignalKind::interrupt())?,
@@ -63,7 +72,7 @@ impl Signals {
     }
 
     /// The next one.
-    pub(crate) async fn next(&mut self) -> Ask {
+    pub async fn next(&mut self) -> Ask {
         tokio::select! {
             _ = self.interrupt.recv() => Ask::Interrupt,
             _ = self.terminate.recv() => Ask::Terminate,
@@ -75,7 +84,7 @@ impl Signals {
     }
 
     /// One that has come already.
-    pub(crate) async fn pending(&mut self) -> Option<Ask> {
+    pub async fn pending(&mut self) -> Option<Ask> {
         tokio::select! {
             biased;
             ask = self.next() => Some(ask),

@@ -6,6 +6,10 @@
 //! every claim of a closed list, compared byte for byte, and a claim that only one of them has is a
 //! difference too. Whoever has no such claims, such as a person, is bound by who they are.
 //!
+//! What GitHub asks its App to decide the App files itself, before the job has a token: by the claims
+//! that it could establish, of which the run, the attempt, the commit and the repository's ids must be
+//! known. The job has a token once it runs; it says more, and must say all of those the same.
+//!
 //! A run of HCP Terraform has two phases. Plans execute the code of providers and modules before
 //! anybody has looked at it, and with a token of the run in reach; so a plan may ask, and only the
 //! apply is given what was approved.
@@ -43,6 +47,18 @@ const RUN: [&str; 13] = [
 /// id of its own.
 const ATTEMPT: [&str; 2] = ["run_attempt", "job_id"];
 
+/// What the authority says of a principal for whom its App filed. No token says it: no trust keeps it.
+pub const FILED_BY: &str = "filed_by";
+
+/// Its only value.
+pub const GITHUB_APP: &str = "github-app";
+
+/// Claims without which nothing that the App filed fits anybody.
+const ESTABLISHED: [&str; 5] =
+    ["repository_id", "repository_owner_id", "sha", "run_id", "run_attempt"];
+/// What the App files one request for in a run; beside that, it tells no runs apart.
+const GATED: &str = "environment";
+
 /// By which a run of HCP Terraform is told from everything else.
 const HCP_RUN: &str = "terraform_run_id";
 /// In which phase it is. It binds nothing: the plan asks for what the apply is given.
@@ -55,6 +71,8 @@ const APPLY: &str = "apply";
 pub struct Binding {
     run: BTreeMap<&'static str, String>,
     attempt: BTreeMap<&'static str, String>,
+    gated: Option<String>,
+    by_app: bool,
 }
 
 /// The caller belongs to another run, or to another attempt at it.
@@ -118,6 +136,8 @@ impl Binding {
             PrincipalKind::Workload => Self {
                 run: kept(&RUN, &principal.claims),
                 attempt: kept(&ATTEMPT, &principal.claims),
+                gated: kept(&[GATED], &principal.claims).remove(GATED),
+                by_app: principal.claims.contains_key(FILED_BY),
             },
         }
     }
@@ -127,6 +147,9 @@ impl Binding {
     /// # Errors
     /// [`OtherRun`] with the first claim that differs.
     pub fn check(&self, called: &Self, reuse: Reuse) -> Result<(), OtherRun> {
+        if self.by_app {
+            return self.check_established(called, reuse);
+        }
         differing(&RUN, &self.run, &called.run)?;
         match reuse {
             Reuse::WithinAttempt => differing(&ATTEMPT, &self.attempt, &called.attempt),
@@ -134,8 +157,45 @@ impl Binding {
         }
     }
 
+    /// Whether this is the run for which the App filed: all that it filed is said of the caller too.
+    fn check_established(&self, called: &Self, reuse: Reuse) -> Result<(), OtherRun> {
+        let (filed, other) = (self.all(), called.all());
+        let mut needed = ESTABLISHED.iter();
+        if let Some(claim) = needed.find(|claim| !filed.contains_key(*claim)) {
+            let called = other.get(claim).map(|value| (*value).to_owned());
+            return Err(OtherRun { claim, filed: None, called });
+        }
+        let is_bound = |claim: &str| reuse == Reuse::WithinAttempt || !ATTEMPT.contains(&claim);
+        let mut bound = filed.iter().filter(|(claim, _)| is_bound(claim));
+        match bound.find(|(claim, value)| other.get(*claim) != Some(*value)) {
+            None => Ok(()),
+            Some((claim, value)) => Err(OtherRun {
+                claim,
+                filed: Some((*value).to_owned()),
+                called: other.get(claim).map(|value| (*value).to_owned()),
+            }),
+        }
+    }
+
+    /// By what an App's request for this run is known, whoever of the two asks; `None` where not
+    /// enough is known of the run.
+    pub fn established(&self, reuse: Reuse) -> Option<Digest> {
+        let all = self.all();
+        let attempt = |name: &str| ATTEMPT.contains(&name) && reuse == Reuse::WithinRun;
+        let said = |name: &&'static str| Some((*name, *all.get(name)?));
+        let said: Option<BTreeMap<_, _>> = ESTABLISHED.iter().map(said).collect();
+        let mut said = said?;
+        said.retain(|name, _| !attempt(name));
+        let bytes = canonical::bytes(&json!({"run": said, "environment": self.gated}));
+        Some(Digest::of_parts(&[b"assent/run/github-app/v1\0", &bytes]))
+    }
+
     /// By what the run is known again; `None` where nothing tells one from others.
     pub fn mark(&self, reuse: Reuse) -> Option<Digest> {
+        if self.by_app {
+            // Without one it would be met by whoever has none, and by others of the same kind.
+            return self.established(reuse).or(Some(Digest::of(b"assent/run/unknown")));
+        }
         let attempt = match reuse {
             Reuse::WithinAttempt => Some(&self.attempt),
             Reuse::WithinRun => None,
@@ -149,7 +209,18 @@ impl Binding {
 
     /// Every claim of it, by name.
     pub fn claims(&self) -> BTreeMap<&'static str, &str> {
-        self.run.iter().chain(&self.attempt).map(|(name, value)| (*name, value.as_str())).collect()
+        match self.by_app {
+            true => self.all(),
+            false => self.of_run().collect(),
+        }
+    }
+
+    fn of_run(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.run.iter().chain(&self.attempt).map(|(name, value)| (*name, value.as_str()))
+    }
+
+    fn all(&self) -> BTreeMap<&'static str, &str> {
+        self.of_run().chain(self.gated.as_deref().map(|value| (GATED, value))).collect()
     }
 }
 
@@ -247,6 +318,91 @@ mod tests {
         }
     }
 
+    /// What the App files of a run, and what the job's token says of it.
+    fn by_app() -> Vec<(&'static str, &'static str)> {
+        let mut claims: Vec<_> = ESTABLISHED.iter().map(|name| (*name, "1")).collect();
+        claims.extend([(GATED, "production"), ("actor_id", "7"), (FILED_BY, GITHUB_APP)]);
+        claims
+    }
+
+    fn of_the_job() -> Vec<(&'static str, &'static str)> {
+        let more = ["ref", "workflow_ref", "workflow_sha", "job_workflow_ref", "actor_id"];
+        let own = by_app().into_iter().filter(|(name, _)| *name != FILED_BY);
+        own.filter(|(name, _)| *name != "actor_id").chain(more.map(|name| (name, "9"))).collect()
+    }
+
+    const BOTH: [Reuse; 2] = [Reuse::WithinAttempt, Reuse::WithinRun];
+
+    #[test]
+    fn t03_t04_what_the_app_filed_fits_the_job_of_that_run_and_no_other() {
+        let (app, job) = (by_app(), of_the_job());
+        let filed = Binding::of(&workload(&app));
+        let (called, bound) = (Binding::of(&workload(&job)), ESTABLISHED.len() + 1);
+        for reuse in BOTH {
+            assert_eq!(filed.check(&called, reuse), Ok(()));
+            assert_eq!(filed.mark(reuse), called.established(reuse));
+            assert_ne!(filed.mark(reuse), called.mark(reuse), "a job's own request is another");
+            // What a job filed is not used by what the App can say.
+            assert!(called.check(&filed, reuse).is_err());
+        }
+        for at in 0..bound {
+            let (claim, value) = job[at];
+            let mut changed = vec![value.to_owned() + "2", value.to_owned() + " ", "0".to_owned()];
+            changed.push(String::new());
+            let missing = {
+                let mut job = job.clone();
+                job.remove(at);
+                job
+            };
+            let differs = |called: &Binding, said: Option<&str>| {
+                for reuse in BOTH {
+                    let within = reuse == Reuse::WithinRun && ATTEMPT.contains(&claim);
+                    let refused = filed.check(called, reuse);
+                    if within {
+                        assert_eq!(refused, Ok(()), "{claim}");
+                        continue;
+                    }
+                    let refused = refused.unwrap_err();
+                    assert_eq!((refused.claim, refused.called.as_deref()), (claim, said));
+                    assert_ne!(filed.mark(reuse), called.established(reuse), "{claim}");
+                }
+            };
+            for value in &changed {
+                let mut job = job.clone();
+                job[at].1 = value;
+                differs(&Binding::of(&workload(&job)), Some(value));
+            }
+            differs(&Binding::of(&workload(&missing)), None);
+        }
+        // Whatever else the App could say of the run binds as well; what it says of people does not.
+        for more in ["ref", "workflow_ref", "workflow_sha"] {
+            let with = |value| [&app[..], &[(more, value)]].concat();
+            let filed = Binding::of(&workload(&with("9")));
+            assert_eq!(filed.check(&called, Reuse::WithinAttempt), Ok(()));
+            let filed = Binding::of(&workload(&with("8")));
+            assert_eq!(filed.check(&called, Reuse::WithinRun).unwrap_err().claim, more);
+        }
+    }
+
+    #[test]
+    fn t03_what_the_app_filed_without_knowing_the_run_fits_nobody() {
+        for claim in ESTABLISHED {
+            let app: Vec<_> = by_app().into_iter().filter(|(name, _)| *name != claim).collect();
+            let job: Vec<_> = of_the_job().into_iter().filter(|(name, _)| *name != claim).collect();
+            let (filed, without) = (Binding::of(&workload(&app)), Binding::of(&workload(&job)));
+            let whole = Binding::of(&workload(&of_the_job()));
+            for reuse in BOTH {
+                for called in [&filed, &without, &whole] {
+                    assert_eq!(filed.check(called, reuse).unwrap_err().claim, claim);
+                }
+                assert_eq!(without.established(reuse), None);
+                let marks =
+                    [whole.established(reuse), whole.mark(reuse), without.mark(reuse), None];
+                assert!(!marks.contains(&filed.mark(reuse)), "{claim}: nobody meets it");
+            }
+        }
+    }
+
     #[test]
     fn who_has_no_such_claims_is_bound_by_who_they_are() {
         let plain = workload(&[("sub", "x"), ("environment", "production")]);
@@ -254,7 +410,8 @@ mod tests {
         person.kind = PrincipalKind::Person;
         for principal in [plain, person] {
             let binding = Binding::of(&principal);
-            assert_eq!(binding, Binding::default());
+            assert!(binding.claims().is_empty());
+            assert_eq!(binding.established(Reuse::WithinAttempt), None);
             assert_eq!(binding.mark(Reuse::WithinAttempt), None);
         }
         // An attempt that nothing else tells apart is one all the same.

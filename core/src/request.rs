@@ -373,6 +373,11 @@ impl Request {
         self.binding().mark(self.reuse())
     }
 
+    /// By what a request that the App filed for that run is known, which this one meets too.
+    pub fn established_run(&self) -> Option<Digest> {
+        self.binding().established(self.reuse())
+    }
+
     /// That this caller belongs to the run it was filed from.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::binding::FILED_BY;
 use crate::canonical;
 use crate::digest::Digest;
 use crate::endorsement;
@@ -472,6 +473,9 @@ fn claim_fault(name: &str, values: &BTreeSet<String>) -> Option<String> {
     }
     if ["iss", "aud", "exp", "iat", "nbf", "jti"].contains(&name) {
         return Some(format!("`{name}` is checked always and tells tokens not apart"));
+    }
+    if name == FILED_BY {
+        return Some(format!("`{name}` is what this authority says itself, and no token"));
     }
     if values.is_empty() || values.len() > MAX_CLAIMS {
         return Some(format!("`{name}` needs 1 to {MAX_CLAIMS} values"));

@@ -30,6 +30,7 @@ mod repeats;
 mod reviews;
 mod routes;
 mod signals;
+mod silence;
 mod sources;
 mod stages;
 mod starting;

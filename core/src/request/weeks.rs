@@ -253,10 +253,9 @@ impl<'p> World<'p> {
             self.now,
             self.chance.below(u64::MAX).to_be_bytes().repeat(2)[..10].try_into().unwrap(),
         );
-        let step = Request::file(
-            Filing { id, intent, requester, ruling, known, heartbeat: None },
-            self.now,
-        );
+        let heartbeat = self.chance.one_in(6).then_some(Span::hours(1));
+        let filing = Filing { id, intent, requester, ruling, known, heartbeat };
+        let step = Request::file(filing, self.now);
         let (_, members) = self.members();
         self.logs.push(Log::filed(&step, members));
         self.check(self.logs.len() - 1);
@@ -379,6 +378,7 @@ impl<'p> World<'p> {
     /// Whoever has to be heard of is not, sometimes.
     fn listen(&mut self, at: usize, members: usize) {
         let request = self.logs[at].request.clone();
+        self.listen_for_the_requester(&request, at, members);
         let live = request.credentials().iter().find(|issued| issued.is_live(self.now));
         let Some(beats) = live.and_then(|issued| issued.heartbeat) else { return };
         let Some(issued) = live.filter(|_| !self.chance.one_in(8)) else { return };
@@ -387,6 +387,21 @@ impl<'p> World<'p> {
         assert_eq!(step.is_some(), due <= self.now, "seed {}: due {due}", self.seed);
         if let Some(step) = step {
             self.commit(at, &step, members);
+        }
+    }
+
+    /// Whoever waits gives up without a word, sometimes.
+    fn listen_for_the_requester(&mut self, request: &Request, at: usize, members: usize) {
+        let pending = matches!(request.state(), State::Pending(_));
+        let Some(every) = request.heartbeat().filter(|_| pending) else { return };
+        if self.chance.one_in(3) {
+            let due = request.filed_at().plus(every);
+            let open = request.deadline().is_some_and(|deadline| self.now < deadline);
+            let step = request.requester_lost(request.filed_at(), due, self.now);
+            assert_eq!(step.is_some(), open && due <= self.now, "seed {}: due {due}", self.seed);
+            if let Some(step) = step {
+                self.commit(at, &step, members);
+            }
         }
     }
 

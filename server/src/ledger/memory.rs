@@ -74,7 +74,8 @@ impl Inside {
             return Commit::Conflict;
         }
         let requester = &next.requester().id;
-        let open = write.unless_open.then(|| self.open_with(next.digest(), requester, next.run()));
+        let runs = [next.run(), next.established_run()];
+        let open = write.unless_open.then(|| self.open_with(next.digest(), requester, runs));
         if let Some(open) = open.flatten() {
             return Commit::Open(open);
         }
@@ -94,12 +95,14 @@ impl Inside {
         &self,
         intent: Digest,
         requester: &PrincipalId,
-        run: Option<Digest>,
+        [own, established]: [Option<Digest>; 2],
     ) -> Option<RequestId> {
         let requests = self.requests.values().rev().map(|(request, _)| request);
         let mut same = requests.filter(|r| {
             let theirs = r.digest() == intent && r.requester().id == *requester;
-            theirs && r.run() == run && !self.begun.contains_key(&r.id())
+            let run = r.run();
+            let same = run == own || (run.is_some() && run == established);
+            theirs && same && !self.begun.contains_key(&r.id())
         });
         same.find(|request| request.state().is_open()).map(Request::id)
     }

@@ -89,6 +89,7 @@ suite! {
     which_plan_is_of_a_saved_file_is_each_one_s_own_word
     an_exact_plan_is_kept_from_its_step_on_until_it_is_removed
     another_run_does_not_meet_an_open_request
+    t03_t04_the_job_of_the_run_meets_what_the_app_filed_for_it
     a_refusal_is_on_record_once_and_not_without_end
     a_signal_is_replaced_and_taken_back
     what_is_told_of_a_subject_is_heard_once_and_forgotten_only_when_settled
@@ -545,25 +546,26 @@ async fn an_exact_plan_is_kept_from_its_step_on_until_it_is_removed(ledger: Ledg
     verified(&ledger).await;
 }
 
-async fn another_run_does_not_meet_an_open_request(ledger: Ledgers) {
-    let of_run = |claims: &[(&str, &str)], now| {
-        let step = file("production", "r", now);
-        let request = step.next();
-        let mut requester = request.requester().clone();
-        requester.kind = PrincipalKind::Workload;
-        let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-        requester.claims = claims.collect();
-        let filing = Filing {
-            id: request.id(),
-            intent: request.intent().clone(),
-            requester,
-            ruling: request.ruling().clone(),
-            known: request.known().clone(),
-            heartbeat: None,
-        };
-        let step = Request::file(filing, now);
-        Write { step, call: None, unless_open: true }
+/// A filing by a workload of which these claims are known, that meets an open request.
+fn of_run(claims: &[(&str, &str)], now: assent_core::time::Timestamp) -> Write {
+    let step = file("production", "r", now);
+    let request = step.next();
+    let mut requester = request.requester().clone();
+    requester.kind = PrincipalKind::Workload;
+    let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+    requester.claims = claims.collect();
+    let filing = Filing {
+        id: request.id(),
+        intent: request.intent().clone(),
+        requester,
+        ruling: request.ruling().clone(),
+        known: request.known().clone(),
+        heartbeat: None,
     };
+    Write { step: Request::file(filing, now), call: None, unless_open: true }
+}
+
+async fn another_run_does_not_meet_an_open_request(ledger: Ledgers) {
     let (first, second) = ([("run_id", "1")], [("run_id", "2")]);
     let attempt = [("run_id", "1"), ("run_attempt", "2")];
     let write = of_run(&first, at(0));
@@ -575,6 +577,34 @@ async fn another_run_does_not_meet_an_open_request(ledger: Ledgers) {
         assert!(matches!(filed, Commit::Done(_)), "{other:?} met {filed:?}");
     }
     assert_eq!(ledger.commit(of_run(&first, at(3))).await.unwrap(), Commit::Open(id));
+}
+
+async fn t03_t04_the_job_of_the_run_meets_what_the_app_filed_for_it(ledger: Ledgers) {
+    let run = [
+        ("repository_id", "1"),
+        ("repository_owner_id", "2"),
+        ("sha", "c0ffee"),
+        ("run_id", "3"),
+        ("run_attempt", "1"),
+        ("environment", "production"),
+    ];
+    let write = of_run(&[&run[..], &[("filed_by", "github-app")]].concat(), at(0));
+    let id = write.step.next().id();
+    assert!(matches!(ledger.commit(write).await.unwrap(), Commit::Done(_)));
+    let job = [&run[..], &[("ref", "refs/heads/main"), ("workflow_sha", "f00d")]].concat();
+    for now in [1, 2] {
+        assert_eq!(ledger.commit(of_run(&job, at(now))).await.unwrap(), Commit::Open(id));
+    }
+    for changed in 0..run.len() {
+        let mut other = job.clone();
+        other[changed].1 = "4";
+        let mut without = job.clone();
+        without.remove(changed);
+        for claims in [other, without] {
+            let filed = ledger.commit(of_run(&claims, at(3))).await.unwrap();
+            assert!(matches!(filed, Commit::Done(_)), "{claims:?} met {filed:?}");
+        }
+    }
 }
 
 async fn a_refusal_is_on_record_once_and_not_without_end(ledger: Ledgers) {

@@ -140,18 +140,21 @@ pub(super) fn newest_of(
     request_id(one(db, sql, &[intent.as_bytes(), &requester], |row| row.get(0))?)
 }
 
+/// The newest open request with this intent, of the requester's run or of the App for that run.
 pub(super) fn open_with(
     db: &Connection,
     intent: Digest,
     requester: &[u8],
-    run: Option<Digest>,
+    run: [Option<Digest>; 2],
 ) -> Answer<Option<RequestId>> {
     let sql = "SELECT filing.request FROM filing JOIN request ON request.id = filing.request \
-        WHERE filing.intent = ?1 AND filing.requester = ?2 AND filing.run IS ?3 \
+        WHERE filing.intent = ?1 AND filing.requester = ?2 \
+        AND (filing.run IS ?3 OR filing.run = ?4) \
         AND filing.begun IS NULL AND request.state IN ('pending', 'approved') \
         ORDER BY filing.request DESC LIMIT 1";
-    let run = run.as_ref().map(Digest::as_bytes);
-    request_id(one(db, sql, &[intent.as_bytes(), &requester, &run], |row| row.get(0))?)
+    let [own, established] = run.each_ref().map(|run| run.as_ref().map(Digest::as_bytes));
+    let parameters: [&dyn ToSql; 4] = [intent.as_bytes(), &requester, &own, &established];
+    request_id(one(db, sql, &parameters, |row| row.get(0))?)
 }
 
 pub(super) fn piece(db: &Connection, upload: UploadId, number: u32) -> Answer<Option<Vec<u8>>> {

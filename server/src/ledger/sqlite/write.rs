@@ -289,8 +289,9 @@ impl Pen<'_> {
     fn begin(&mut self, write: &Write, leaves: &[Leaf]) -> Result<Option<Commit>, LedgerError> {
         let next = write.step.next();
         let requester = requester_key(&next.requester().id);
+        let runs = [next.run(), next.established_run()];
         if write.unless_open
-            && let Some(open) = read::open_with(self.db, next.digest(), &requester, next.run())?
+            && let Some(open) = read::open_with(self.db, next.digest(), &requester, runs)?
         {
             return Ok(Some(Commit::Open(open)));
         }

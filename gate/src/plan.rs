@@ -77,7 +77,7 @@ async fn send(
         let message = format!("the server took in {} instead of {plan}", clean(&taken.digest));
         return Err(Obstacle::unknown(message));
     }
-    Ok((plan, u64::from(taken.facts.change_count)))
+    Ok((plan, taken.facts.change_count))
 }
 
 /// The JSON of a plan, and the digest of its file, which is what will be applied. A saved plan file

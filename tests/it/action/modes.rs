@@ -177,7 +177,7 @@ async fn a_command_runs_with_its_credential_and_no_longer() {
     world.is_discreet(&ended, &[&token]);
     assert!(!token.is_empty() && !world.is_live(&token).await);
     let environment = fs::read_to_string(world.job.at("workspace/environment")).unwrap();
-    for kept_back in ["INPUT_", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=", "STATE_"] {
+    for kept_back in ["INPUT_", "STATE_"] {
         assert!(!environment.contains(kept_back), "{kept_back} is given on");
     }
 }

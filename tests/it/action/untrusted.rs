@@ -96,8 +96,7 @@ async fn t37_what_an_eye_does_not_see_is_written_out() {
     let world = World::new().await;
     let hidden =
         "ship\u{202e}gnp\u{2066}\u{200b}\u{feff}\u{1b}[31mred\u{1b}]0;t\u{7}\u{0}\u{85}\u{2028}end";
-    let comment = hidden.replace('\u{0}', "");
-    let ended = denied(&world, &comment, &hidden.replace('\u{0}', "")).await;
+    let ended = denied(&world, "no", &hidden.replace('\u{0}', "")).await;
     let shown = [ended.log.raw.join("\n"), ended.summary.clone()];
     for text in shown {
         let is_hidden = |c: &char| {

@@ -11,8 +11,13 @@ use crate::support::{Reply, StandIn, Ways, approve, eventually};
 async fn a_wait_of_two_hours_outlives_every_token() {
     let world = World::new().await;
     let base = world.base();
-    let with =
-        [("url", &*base), ("environment", "many"), ("audience", "orders"), ("timeout", "8h")];
+    let with = [
+        ("url", &*base),
+        ("environment", "many"),
+        ("audience", "orders"),
+        ("timeout", "8h"),
+        ("heartbeat", "0s"),
+    ];
     let running = world.job.step(&world.action, &with).start();
     let request = world.asked().await;
     running.says(&request.url).await;

@@ -175,7 +175,7 @@ rules:{RULES}"
     )
 }
 
-/// What is in the credential's file, which nobody else can read.
+/// The token in the credential's file, which nobody else can read.
 #[track_caller]
 pub(super) fn credential(ended: &Ended, temp: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;
@@ -183,5 +183,6 @@ pub(super) fn credential(ended: &Ended, temp: &Path) -> String {
     assert!(file.starts_with(temp), "{} is not in {}", file.display(), temp.display());
     let mode = std::fs::metadata(file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    std::fs::read_to_string(file).unwrap().trim().to_owned()
+    let held: wire::Credential = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    held.token
 }

@@ -64,7 +64,7 @@ impl World {
 
     /// What was filed, newest first.
     async fn filed(&self, who: &Caller) -> Vec<wire::Request> {
-        who.client.list(None, None, None).await.unwrap().requests
+        who.client.requests(&[]).await.unwrap().requests
     }
 
     fn gate(&self, run: u64) -> Gate {

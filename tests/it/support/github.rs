@@ -20,7 +20,7 @@ pub(crate) use app::{APP, private_key};
 pub(crate) use gates::our_rule;
 pub(crate) use route::Route;
 pub(crate) use state::{Change, Commit, Environment, Gate, Pull, Repository, Run, State};
-pub(crate) use webhooks::{WEBHOOK_SECRET, fresh_delivery, signature};
+pub(crate) use webhooks::{WEBHOOK_SECRET, fresh_delivery};
 
 /// What an installation may ask in an hour.
 const HOURLY: usize = 5_000;

@@ -56,7 +56,7 @@ impl State {
 }
 
 /// What stands in the header for this body.
-pub(crate) fn signature(body: &[u8]) -> String {
+fn signature(body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, WEBHOOK_SECRET.as_bytes());
     let tag = hmac::sign(&key, body);
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();

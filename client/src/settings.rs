@@ -52,9 +52,9 @@ impl Settings {
 /// Who is shown each token that is got for calls, before it is sent anywhere: whoever writes a log masks
 /// it there. Nobody by default.
 #[derive(Clone, Default)]
-pub struct Witness(Option<Arc<Sees>>);
+pub struct Witness(Option<Arc<See>>);
 
-type Sees = dyn Fn(&Secret) + Send + Sync;
+type See = dyn Fn(&Secret) + Send + Sync;
 
 impl Witness {
     /// This one.

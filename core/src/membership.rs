@@ -1,10 +1,16 @@
 //! Who is in which group, at one moment. Core never fetches it: it is an argument, like time.
 
+mod people;
+mod team;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::principal::PrincipalId;
+
+pub use people::{People, Tie};
+pub use team::{NotATeam, Team};
 
 /// Groups and their people, as known now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +20,10 @@ pub struct Membership {
     groups_of: Arc<BTreeMap<PrincipalId, BTreeSet<String>>>,
     /// Groups that the identity provider vouches for; who is in them, only it knows.
     vouched: Arc<BTreeSet<String>>,
+    /// Groups that are teams at GitHub; who is in them, only that knows.
+    teams: Arc<BTreeSet<String>>,
+    /// Who has which accounts.
+    accounts: Arc<People>,
     /// Who stands in for whom, at that moment.
     stand_ins: BTreeMap<PrincipalId, BTreeSet<PrincipalId>>,
     /// Who counts nowhere, whatever group they are in.
@@ -32,6 +42,27 @@ impl Membership {
         Self { groups: Arc::new(groups), groups_of: Arc::new(groups_of), ..Self::default() }
     }
 
+    /// The same, where these people have these accounts: whoever is told of by any of them is the one
+    /// person. To be said first: what is added later is added by it.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: People) -> Self {
+        if !accounts.is_empty() {
+            let person = |who: &PrincipalId| accounts.person(who).clone();
+            let named = |(group, all): (&String, &BTreeSet<_>)| {
+                (group.clone(), all.iter().map(person).collect())
+            };
+            let Self { groups, groups_of, .. } = Self::new(self.groups.iter().map(named).collect());
+            (self.groups, self.groups_of) = (groups, groups_of);
+        }
+        Self { accounts: Arc::new(accounts), ..self }
+    }
+
+    /// The same, with groups that are teams at GitHub.
+    #[must_use]
+    pub fn with_teams(self, teams: BTreeSet<String>) -> Self {
+        Self { teams: Arc::new(teams), ..self }
+    }
+
     /// The same, with groups that the identity provider vouches for.
     #[must_use]
     pub fn with_vouched(self, vouched: BTreeSet<String>) -> Self {
@@ -47,12 +78,32 @@ impl Membership {
     ) -> Self {
         for (group, person) in members {
             if self.vouched.contains(&group) {
-                let theirs = Arc::make_mut(&mut self.groups_of).entry(person.clone()).or_default();
-                theirs.insert(group.clone());
-                Arc::make_mut(&mut self.groups).entry(group).or_default().insert(person);
+                self.put(group, &person);
             }
         }
         self
+    }
+
+    /// The same, with the accounts that are in teams at GitHub now. As with those that the identity
+    /// provider vouches for, nobody comes into any other group by this.
+    #[must_use]
+    pub fn with_team_members(
+        mut self,
+        members: impl IntoIterator<Item = (String, PrincipalId)>,
+    ) -> Self {
+        for (group, account) in members {
+            if self.teams.contains(&group) {
+                self.put(group, &account);
+            }
+        }
+        self
+    }
+
+    fn put(&mut self, group: String, who: &PrincipalId) {
+        let person = self.accounts.person(who).clone();
+        let theirs = Arc::make_mut(&mut self.groups_of).entry(person.clone()).or_default();
+        theirs.insert(group.clone());
+        Arc::make_mut(&mut self.groups).entry(group).or_default().insert(person);
     }
 
     /// Whether the identity provider vouches for any group at all.
@@ -67,6 +118,7 @@ impl Membership {
         stand_ins: impl IntoIterator<Item = (PrincipalId, PrincipalId)>,
     ) -> Self {
         for (to, from) in stand_ins {
+            let to = self.accounts.person(&to).clone();
             self.stand_ins.entry(to).or_default().insert(from);
         }
         self
@@ -79,19 +131,52 @@ impl Membership {
         Self { suspended, ..self }
     }
 
-    /// Whether somebody is suspended.
+    /// Whether somebody is suspended, by whichever of their accounts.
     pub fn is_suspended(&self, who: &PrincipalId) -> bool {
-        self.suspended.contains(who)
+        self.suspended.iter().any(|suspended| self.are_same(suspended, who))
+    }
+
+    /// Who has which accounts.
+    pub fn accounts(&self) -> &People {
+        &self.accounts
+    }
+
+    /// The person whose account this is, where it is known to be somebody's.
+    pub fn person<'a>(&'a self, who: &'a PrincipalId) -> &'a PrincipalId {
+        self.accounts.person(who)
+    }
+
+    /// Whether these are one person.
+    pub fn are_same(&self, one: &PrincipalId, other: &PrincipalId) -> bool {
+        self.person(one) == self.person(other)
+    }
+
+    /// These, and everybody they are known as besides.
+    pub fn known_as(&self, these: &BTreeSet<&PrincipalId>) -> BTreeSet<PrincipalId> {
+        let all = these.iter().flat_map(|who| self.accounts.known_as(who));
+        all.chain(these.iter().copied()).cloned().collect()
+    }
+
+    /// Why this person must not review what these are behind, as is known now: they are one of
+    /// them, or it cannot be told that they are not. Whatever asks whether somebody is behind a
+    /// request at a moment asks this.
+    pub fn tie(&self, who: &PrincipalId, behind: &BTreeSet<&PrincipalId>) -> Option<Tie> {
+        self.accounts.tie(who, behind)
     }
 
     /// Those for whom somebody stands in.
     pub fn stands_in_for(&self, who: &PrincipalId) -> BTreeSet<PrincipalId> {
-        self.stand_ins.get(who).cloned().unwrap_or_default()
+        self.stand_ins.get(self.person(who)).cloned().unwrap_or_default()
     }
 
     /// Whether there is such a group, wherever its people are listed.
     pub fn is_known(&self, group: &str) -> bool {
-        self.groups.contains_key(group) || self.vouched.contains(group)
+        self.groups.contains_key(group) || self.is_kept_elsewhere(group)
+    }
+
+    /// Whether its people are not listed by the documents: the identity provider or GitHub knows.
+    pub fn is_kept_elsewhere(&self, group: &str) -> bool {
+        self.vouched.contains(group) || self.teams.contains(group)
     }
 
     /// Whether the identity provider vouches for the group.
@@ -101,7 +186,8 @@ impl Membership {
 
     /// The names of all groups.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let elsewhere = self.vouched.iter().filter(|name| !self.groups.contains_key(*name));
+        let elsewhere = self.vouched.iter().chain(self.teams.iter());
+        let elsewhere = elsewhere.filter(|name| !self.groups.contains_key(*name));
         self.groups.keys().chain(elsewhere).map(String::as_str)
     }
 
@@ -112,7 +198,7 @@ impl Membership {
 
     /// The groups a principal is in.
     pub fn groups_of<'a>(&'a self, who: &PrincipalId) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.groups_of.get(who).into_iter().flatten().map(String::as_str)
+        self.groups_of.get(self.person(who)).into_iter().flatten().map(String::as_str)
     }
 
     /// Whether this approver stands for this person.
@@ -121,8 +207,10 @@ impl Membership {
             return false;
         }
         match approver {
-            Approver::Person(person) => person == who,
-            Approver::Group(group) => self.members(group).is_some_and(|all| all.contains(who)),
+            Approver::Person(person) => self.are_same(person, who),
+            Approver::Group(group) => {
+                self.members(group).is_some_and(|all| all.contains(self.person(who)))
+            }
         }
     }
 
@@ -134,7 +222,7 @@ impl Membership {
         let mut all = BTreeSet::new();
         for approver in approvers {
             match approver {
-                Approver::Person(person) => all.extend([person]),
+                Approver::Person(person) => all.extend([self.person(person)]),
                 Approver::Group(group) => all.extend(self.members(group).into_iter().flatten()),
             }
         }

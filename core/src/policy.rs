@@ -43,7 +43,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::intent::Intent;
-use crate::membership::Membership;
+use crate::membership::{Membership, Team};
 use crate::policy::ask::Ask;
 use crate::policy::combine::Said;
 use crate::policy::condition::{Condition, Truth};
@@ -66,6 +66,7 @@ pub struct Policy {
     rules: Vec<Rule>,
     index: Index,
     membership: Membership,
+    teams: BTreeMap<String, Team>,
     records: Records,
     factors: Vec<Factor>,
     defaults: Defaults,
@@ -165,6 +166,7 @@ impl Policy {
             rules: Vec::new(),
             index: Index::default(),
             membership: Membership::default(),
+            teams: BTreeMap::new(),
             records: Records::default(),
             factors: Vec::new(),
             defaults: Defaults { request_expires: Span::hours(24), terms: Terms::DEFAULT },
@@ -186,6 +188,11 @@ impl Policy {
         let current = self.records.delegations.iter().filter(|d| d.starts <= now && now < d.ends);
         let pairs = current.map(|d| (d.to.clone(), d.from.clone()));
         self.membership.clone().with_stand_ins(pairs)
+    }
+
+    /// The groups that are teams at GitHub, in order of their names.
+    pub fn teams(&self) -> impl Iterator<Item = (&str, &Team)> {
+        self.teams.iter().map(|(group, team)| (group.as_str(), team))
     }
 
     /// What becomes of pending requests when this policy takes over.

@@ -32,6 +32,7 @@ pub(crate) fn request(state: &str) -> wire::Request {
         credentials: Vec::new(),
         run: Default::default(),
         plan_bytes: None,
+        source: None,
     }
 }
 

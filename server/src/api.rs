@@ -15,6 +15,7 @@ mod requests;
 mod routes;
 mod signals;
 mod trusts;
+mod webhooks;
 mod wellknown;
 
 use std::sync::Arc;

@@ -4,9 +4,12 @@ mod abroad;
 mod access;
 mod afterwards;
 pub mod authzen;
+mod behind;
 mod cached;
 mod closing;
 mod credentials;
+mod deliveries;
+mod deployments;
 mod devices;
 mod error;
 mod exact;
@@ -23,10 +26,11 @@ mod requests;
 mod signals;
 mod situation;
 mod sweep;
+mod teams;
 mod trusts;
 mod waiters;
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use assent_core::access::{Access, Purpose};
 use assent_core::credential::Secret;
@@ -39,6 +43,7 @@ use assent_core::time::{Span, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 pub use afterwards::LaterReview;
+pub use behind::BehindError;
 pub use devices::{Asking, CodeError, DeviceError};
 pub use error::{AppError, BeginError};
 pub use exact::GivenPlan;
@@ -56,6 +61,7 @@ use crate::broker::Brokers;
 use crate::chance::{Chance, NoChance};
 use crate::clock::Clock;
 use crate::engines::Engines;
+use crate::github::Github;
 use crate::issuers::Issuers;
 use crate::keys::Keys;
 use crate::ledger::Ledger;
@@ -131,6 +137,9 @@ pub struct Authority {
     event_lines: Lines,
     authzen: Authzen,
     brokers: Brokers,
+    /// The GitHub App, once there is one: setup makes it while the server runs.
+    github: RwLock<Option<Github>>,
+    deployments: deployments::Deployments,
     sealer: Sealer,
     plan_retention: Option<Span>,
     /// A place for each plan that is being taken in, and of each requester one at a time.
@@ -140,6 +149,7 @@ pub struct Authority {
     proofs: Result<Proofs, NoChance>,
     errands: abroad::Errands,
     hearing: heartbeats::Hearing,
+    teams: teams::Teams,
 }
 
 /// Who calls, as their access token proved.
@@ -266,6 +276,8 @@ impl Authority {
             event_lines: Lines::new(Rates::default()),
             authzen: Authzen::default(),
             brokers: Brokers::default(),
+            github: RwLock::default(),
+            deployments: deployments::Deployments::default(),
             sealer: Sealer::default(),
             plan_retention: None,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
@@ -274,6 +286,7 @@ impl Authority {
             proofs: possession::proofs(&Chance::default()),
             errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
+            teams: teams::Teams::default(),
         }
     }
 
@@ -281,6 +294,17 @@ impl Authority {
     #[must_use]
     pub fn with_brokers(self, brokers: Brokers) -> Self {
         Self { brokers, ..self }
+    }
+
+    /// The same, with this GitHub App.
+    #[must_use]
+    pub fn with_github(self, github: Option<Github>) -> Self {
+        Self { github: RwLock::new(github), ..self }
+    }
+
+    /// The GitHub App, if there is one.
+    pub fn github(&self) -> Option<Github> {
+        self.github.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same, sealing with this. Without it, what is sealed opens until the authority ends.

@@ -8,7 +8,7 @@ pub mod aws;
 mod file;
 pub mod github;
 mod kept;
-mod outside;
+pub(crate) mod outside;
 pub mod postgres;
 mod settings;
 

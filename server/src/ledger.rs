@@ -3,6 +3,7 @@
 //! A commit is durable and in the audit log before it is acknowledged, in one transaction. A
 //! ledger writes only what the lifecycle made; it never decides.
 
+mod gate;
 mod memory;
 pub mod sqlite;
 
@@ -19,6 +20,7 @@ use assent_core::time::Timestamp;
 use async_trait::async_trait;
 use serde_json::Value;
 
+pub use gate::{Gate, GateKey};
 pub use memory::MemoryLedger;
 pub use sqlite::SqliteLedger;
 
@@ -54,6 +56,13 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Forgets what is over: records of exchanged tokens that have ended, foreign tokens that nobody
     /// would believe any more, and whom to listen for. The audit log keeps what matters of them.
     async fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError>;
+
+    /// Remembers a delivery of a webhook. `false` if it was remembered before; of two at once, one is
+    /// the first.
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError>;
+
+    /// Forgets deliveries from before that.
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError>;
 
     /// What a call with this key did before.
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError>;
@@ -202,6 +211,21 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Puts on record that something was refused; once, however often it is tried, and not without
     /// end ([`REFUSALS_OF_ONE`], [`REFUSALS`]). Whether it was written.
     async fn note_refusal(&self, refusal: Refusal) -> Result<bool, LedgerError>;
+
+    /// A run at GitHub that waits before an environment, or did.
+    async fn gate(&self, key: GateKey) -> Result<Option<Gate>, LedgerError>;
+
+    /// The gate that a request stands for.
+    async fn gate_of(&self, request: RequestId) -> Result<Option<Gate>, LedgerError>;
+
+    /// Every gate about which anything is to be done, longest unchanged first.
+    async fn open_gates(&self) -> Result<Vec<Gate>, LedgerError>;
+
+    /// Writes a gate in the place of what was kept of it.
+    async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError>;
+
+    /// Forgets gates about which nothing is to be done and that were changed last before this.
+    async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError>;
 
     /// Forgets calls older than this. Their effects stay.
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError>;

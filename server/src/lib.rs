@@ -11,6 +11,7 @@ pub mod chance;
 pub mod clock;
 mod dev;
 pub mod engines;
+pub mod github;
 pub mod issuers;
 pub mod keys;
 pub mod ledger;

@@ -18,6 +18,7 @@ use crate::app::{AppError, Authority, Parts, documents_of};
 use crate::broker::{Brokers, Kept};
 use crate::clock::Clock;
 use crate::engines::Engines;
+use crate::github::Github;
 use crate::issuers::{Issuers, Reach};
 use crate::keys::{self, KeySettings, Keys, Opening};
 use crate::ledger::sqlite::OpenError;
@@ -25,7 +26,7 @@ use crate::ledger::{Ledger, LedgerError, SqliteLedger};
 use crate::network::Proxies;
 use crate::policy::{Loaded, Reading, Source, SourceError, moment};
 use crate::sealing::{self, Sealer, SealingSource};
-use crate::{dev, private};
+use crate::{dev, github, private};
 
 /// How an authority is set up.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Config {
     pub authzen: Authzen,
     /// What its grants can open.
     pub brokers: Brokers,
+    /// The GitHub App, where a file says which.
+    pub github: Option<github::Settings>,
     /// Where the key comes from that seals what must not lie readable on disk.
     pub sealing: SealingSource,
     /// How long the bytes of exact plans are kept at most; as long as their requests, if nothing is
@@ -172,6 +175,9 @@ pub enum StartError {
     /// The sealing key.
     #[error(transparent)]
     Sealing(#[from] sealing::SourceError),
+    /// The GitHub App.
+    #[error(transparent)]
+    Github(#[from] github::SettingsError),
     /// Seeding or bootstrap.
     #[error(transparent)]
     App(#[from] AppError),
@@ -219,12 +225,14 @@ pub async fn run(
     let closing = shutdown.clone();
     let (engines, proxies) = (engines, config.proxies.clone());
     let issuers = Issuers::new(config.reach.clone());
+    let app = config.github.clone().map(|settings| Github::new(settings, clock.clone()));
+    let app = app.transpose()?;
     let parts =
         Parts { ledger, rules, source, engines, proxies, issuers, keys, clock, base, closing };
     let kept = Kept::in_directory(&config.data.join("opened"), sealer.clone());
     let brokers = config.brokers.clone().keeping(kept.map_err(unusable)?);
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
-    let authority = authority.with_plan_retention(config.plan_retention);
+    let authority = authority.with_plan_retention(config.plan_retention).with_github(app);
     let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
     authority.learn_signals().await?;
@@ -237,14 +245,17 @@ pub async fn run(
     announce(Announcement::Listening { url: authority.base().to_owned() });
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
     let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
-    let tender = Arc::clone(&authority);
-    let (served, (), (), (), (), ()) = tokio::join!(
+    let (tender, guard) = (Arc::clone(&authority), Arc::clone(&authority));
+    let asker = Arc::clone(&authority);
+    let (served, (), (), (), (), (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),
         closer.close_until_closing(),
         runner.run_errands_until_closing(),
         tender.tend_keys_until_closing(),
+        asker.look_at_teams_until_closing(),
+        guard.guard_deployments_until_closing(),
     );
     tracing::info!("stopped");
     served.map_err(refused)

@@ -2,5 +2,6 @@
 
 mod conformance;
 mod file;
+mod gates;
 mod heartbeats;
 mod kit;

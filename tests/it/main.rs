@@ -2,6 +2,8 @@
 //! holds for the tree as a whole. One binary; every test is alone with its own server and files.
 
 #[cfg(test)]
+mod action;
+#[cfg(test)]
 mod authorities;
 #[cfg(test)]
 mod brokers;
@@ -25,6 +27,8 @@ mod openapi;
 mod pages;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod runner;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod answer;
 mod binary;
 mod caller;
 mod command;
+pub(crate) mod github;
 mod issuer;
 mod provider;
 mod stand_in;
@@ -42,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, policy_in, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
-pub(crate) use command::{Did, assent, shell};
+pub(crate) use command::{Did, assent, shell, signal};
 pub(crate) use issuer::{Issuer, Manner};
 pub(crate) use provider::Provider;
 pub(crate) use stand_in::{Asked, Reply, StandIn, Ways};
@@ -104,6 +105,7 @@ pub(crate) struct Setup {
     pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
     pub(crate) rates: Rates,
+    pub(crate) app: Option<assent_server::github::Settings>,
     /// Where others find it, if not where it listens.
     pub(crate) public: Option<String>,
 }
@@ -120,6 +122,7 @@ impl Default for Setup {
             keys: KeySettings::default(),
             plan_retention: None,
             rates: Rates::default(),
+            app: None,
             public: None,
         }
     }
@@ -252,6 +255,7 @@ impl Server {
             keys,
             plan_retention,
             rates,
+            app,
             public,
         } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
@@ -285,7 +289,9 @@ impl Server {
             closing: closing.clone(),
         };
         let authority = Authority::new(parts).with_authzen(authzen).with_brokers(brokers);
-        let authority = authority.with_sealer(remains.sealer.clone());
+        let clock = remains.time.clock();
+        let app = app.map(|app| assent_server::github::Github::new(app, clock).unwrap());
+        let authority = authority.with_sealer(remains.sealer.clone()).with_github(app);
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         authority.learn_signals().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));

@@ -14,9 +14,9 @@ use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Version};
 use assent_core::time::Timestamp;
 use assent_server::ledger::{
-    Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, KeptDocument, KeptSignal, KeptTold,
-    KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal, SealedKey, Spent,
-    States, Write,
+    Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, KeptDocument,
+    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal,
+    SealedKey, Spent, States, Write,
 };
 use async_trait::async_trait;
 
@@ -258,6 +258,34 @@ impl Ledger for Witness {
 
     async fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError> {
         self.ledger.forget_exchanges(before).await
+    }
+
+    async fn gate(&self, key: GateKey) -> Result<Option<Gate>, LedgerError> {
+        self.ledger.gate(key).await
+    }
+
+    async fn gate_of(&self, request: RequestId) -> Result<Option<Gate>, LedgerError> {
+        self.ledger.gate_of(request).await
+    }
+
+    async fn open_gates(&self) -> Result<Vec<Gate>, LedgerError> {
+        self.ledger.open_gates().await
+    }
+
+    async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError> {
+        self.ledger.keep_gate(gate).await
+    }
+
+    async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.forget_gates(before).await
+    }
+
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        self.ledger.remember_delivery(id, at).await
+    }
+
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.forget_deliveries(before).await
     }
 
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {

@@ -52,6 +52,9 @@ pub(crate) struct ServeArgs {
     /// The file of what grants can open beside tokens, such as logins to databases
     #[arg(long, value_name = "FILE")]
     pub(crate) brokers: Option<PathBuf>,
+    /// The file that says which GitHub App this is; without it, what `assent admin github setup` kept
+    #[arg(long, value_name = "FILE")]
+    pub(crate) github: Option<PathBuf>,
     /// How long saved plans are kept at most: 2h; as long as their requests, if it is left out
     #[arg(long, value_name = "TIME")]
     pub(crate) plan_retention: Option<Span>,

@@ -14,7 +14,7 @@ use assent_server::keys::{Audiences, KeySettings, OpenError};
 use assent_server::network::Proxies;
 use assent_server::policy::{Checkout, Source};
 use assent_server::sealing::{SealingSource, SourceError};
-use assent_server::{Config, StartError};
+use assent_server::{Config, StartError, github};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{IssuerArgs, KeyArgs, ServeArgs};
@@ -47,6 +47,7 @@ pub(crate) async fn run(
         access_request: authzen.authzen_access_request,
     };
     let brokers = brokers(args.brokers.as_deref())?;
+    let github = github(args.github.as_deref())?;
     let (policy, reach) = (source, reach(issuers, dev)?);
     let settings = key_settings(&keys)?;
     let sealing = sealing(keys.sealing_key, environment)?;
@@ -60,6 +61,7 @@ pub(crate) async fn run(
         dev,
         authzen,
         brokers,
+        github,
         plan_retention: args.plan_retention,
         sealing,
         earlier_sealing: keys.earlier_sealing_key,
@@ -89,6 +91,14 @@ fn brokers(file: Option<&Path>) -> Result<Brokers, Failure> {
     let Some(file) = file else { return Ok(Brokers::default()) };
     let read = Brokers::read(file, &|name| secret_variable(name));
     read.map_err(|error| Failure::usage("the brokers cannot be used").because(with_causes(&error)))
+}
+
+/// The GitHub App, by the file that says which.
+fn github(file: Option<&Path>) -> Result<Option<github::Settings>, Failure> {
+    let refused = |error: github::SettingsError| {
+        Failure::usage("the GitHub App cannot be used").because(with_causes(&error))
+    };
+    file.map(github::Settings::read).transpose().map_err(refused)
 }
 
 /// When signing keys follow one another, and for whom they sign. Daily at the most, so that there are
@@ -169,6 +179,7 @@ fn exit(error: &StartError) -> Exit {
         | StartError::MadeForDev(_)
         | StartError::Meant(_)
         | StartError::PublicUrl(_)
+        | StartError::Github(_)
         | StartError::PolicySource(_)
         | StartError::Policy(_)
         | StartError::Sealing(

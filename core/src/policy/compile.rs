@@ -12,7 +12,7 @@ use lower::lower;
 use sections::{Settled, defaults, membership, records, signals, trusts};
 
 use crate::digest::Digest;
-use crate::membership::Membership;
+use crate::membership::{Membership, Team};
 use crate::policy::calendar::Zone;
 use crate::policy::document::{
     self, Fault, Half, OnChange, PolicyChanges, PolicyDocument, Vocabulary,
@@ -31,6 +31,7 @@ pub(super) struct Written<'a> {
     pub(super) factors: Vec<document::Placed<Factor>>,
     pub(super) records: Records,
     pub(super) membership: Membership,
+    pub(super) teams: BTreeMap<String, Team>,
     pub(super) defaults: crate::policy::Defaults,
     pub(super) on_change: OnChange,
     pub(super) policy_changes: PolicyChanges,
@@ -50,10 +51,10 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         faults.extend(document::misnamed(file));
     }
 
-    let Settled { defaults, zone, on_change, policy_changes, on_signal } =
+    let Settled { defaults, zone, on_change, policy_changes, on_signal, unlinked } =
         defaults(&halves, faults);
     let records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
-    let membership = membership(&halves, faults);
+    let (membership, teams) = membership(&halves, unlinked, faults);
     let trusts = trusts(&halves, &membership, faults);
     let signals = signals(&halves, &trusts, on_signal, faults);
     let vocabulary =
@@ -72,6 +73,7 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         factors,
         records,
         membership,
+        teams,
         defaults,
         on_change,
         policy_changes,
@@ -84,8 +86,17 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
     let mut faults = Vec::new();
     let all = read(files, &mut faults);
     let (on_change, policy_changes) = (all.on_change, all.policy_changes);
-    let Written { rules: written, factors, records, membership, defaults, trusts, signals, .. } =
-        all;
+    let Written {
+        rules: written,
+        factors,
+        records,
+        membership,
+        teams,
+        defaults,
+        trusts,
+        signals,
+        ..
+    } = all;
     let attachments: Vec<&PolicyDocument> =
         files.iter().filter(|file| file.is_attachment() && !file.is_test()).collect();
     let checker = Checker { all: &written, membership: &membership, records: &records };
@@ -108,6 +119,7 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
         rules,
         index,
         membership,
+        teams,
         records,
         factors,
         defaults,

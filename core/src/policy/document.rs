@@ -6,6 +6,7 @@
 mod authorities;
 pub(crate) mod keys;
 mod path;
+mod people;
 mod reader;
 mod rules;
 mod sections;
@@ -16,7 +17,7 @@ mod when;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::membership::Approver;
+use crate::membership::{Approver, Team};
 use crate::policy::calendar::{Calendar, CalendarError, Zone};
 use crate::policy::condition::Condition;
 use crate::policy::partner::Partner;
@@ -30,6 +31,7 @@ use crate::time::Span;
 use crate::trust::Trust;
 
 pub use path::path_of;
+pub(crate) use people::GITHUB;
 pub(crate) use reader::{Reader, nearest};
 pub(crate) use when::OPERATORS;
 
@@ -247,13 +249,34 @@ pub(crate) struct Defaults {
     pub(crate) on_change: Option<OnChange>,
     pub(crate) policy_changes: Option<PolicyChanges>,
     pub(crate) on_signal: Option<OnSignal>,
+    pub(crate) unlinked_reviewers: Option<Unlinked>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) place: Place,
-    /// `None` where the identity provider vouches for it.
-    pub(crate) people: Option<BTreeSet<PrincipalId>>,
+    pub(crate) people: GroupPeople,
+}
+
+/// Whence it is known who is in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GroupPeople {
+    /// The document lists them.
+    Listed(BTreeSet<PrincipalId>),
+    /// The identity provider vouches for them.
+    Vouched,
+    /// They are in this team at GitHub.
+    Team(Team),
+}
+
+/// What becomes of reviewers of whom it is not known whether they are behind a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Unlinked {
+    /// They do not review it.
+    #[default]
+    Forbid,
+    /// They do.
+    Allow,
 }
 
 /// Something with a name or a place of its own.
@@ -272,6 +295,8 @@ pub(crate) struct Sections {
     pub(crate) kinds: BTreeMap<String, Placed<Category>>,
     pub(crate) environments: BTreeMap<String, Placed<Environment>>,
     pub(crate) groups: BTreeMap<String, Group>,
+    /// Each person's accounts, by how the document writes the person.
+    pub(crate) people: BTreeMap<String, Placed<Accounts>>,
     pub(crate) delegations: Vec<Placed<Delegation>>,
     pub(crate) owners: Vec<Placed<Ownership>>,
     pub(crate) calendars: BTreeMap<String, Placed<CalendarText>>,
@@ -279,6 +304,13 @@ pub(crate) struct Sections {
     pub(crate) authorities: BTreeMap<String, Placed<Partner>>,
     pub(crate) sources: BTreeMap<String, Placed<Source>>,
     pub(crate) transmitters: BTreeMap<String, Placed<Transmitter>>,
+}
+
+/// A person and their accounts.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    pub(crate) person: PrincipalId,
+    pub(crate) accounts: BTreeSet<PrincipalId>,
 }
 
 /// A calendar; one without a zone of its own takes the policy's.
@@ -344,7 +376,7 @@ pub(crate) fn read(document: &PolicyDocument, faults: &mut Vec<Fault>) -> Half {
 pub(crate) fn misnamed(file: &PolicyDocument) -> Option<Fault> {
     let root = yaml::parse(&file.file, &file.text).ok()??;
     let yaml::Yaml::Map(members) = &root.value else { return None };
-    let rules = |name: &str| matches!(name, "rules" | "risk" | "groups" | "defaults");
+    let rules = |name: &str| matches!(name, "rules" | "risk" | "groups" | "people" | "defaults");
     let (key, _) = members.iter().find(|(key, _)| rules(&key.name))?;
     let message = format!(
         "a file named *_test.yaml holds only test cases and never rules, but this one has `{}`: \

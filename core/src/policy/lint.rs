@@ -7,6 +7,7 @@
 mod authorities;
 mod brokers;
 mod changes;
+mod people;
 mod satisfy;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use crate::policy::record::Records;
 use crate::time::Timestamp;
 
 /// Every kind of finding there is.
-pub const CODES: [&str; 21] = [
+pub const CODES: [&str; 23] = [
     "approver-asks",
     "around-broker",
     "asks-no-owner",
@@ -38,6 +39,8 @@ pub const CODES: [&str; 21] = [
     "review-without-consequence",
     "shadowed",
     "timer-too-long",
+    "unlinked-person",
+    "unlinked-team",
     "unused-authority",
     "unused-calendar",
     "unused-group",
@@ -101,6 +104,7 @@ impl Policy {
         changes::look(&context, &mut findings);
         trusts::look(&written, &mut findings);
         authorities::look(&written, &mut findings);
+        people::look(&written, &mut findings);
         brokers::look(&context, &mut findings);
         if let Some(now) = now {
             time::look(&written, now, &mut findings);

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::membership::Membership;
+use crate::membership::{Membership, Tie};
 use crate::policy::ruling::Stage;
 use crate::principal::PrincipalId;
 use crate::time::Span;
@@ -74,16 +74,24 @@ impl Progress {
         let there = |stage: &Stage| {
             let issuer = &stage.elsewhere.as_ref()?.issuer;
             let (of, people) = endorsed.get(&stage.name)?;
-            let count = |who: &&PrincipalId| !membership.is_suspended(who);
+            let count = |who: &&PrincipalId| {
+                !membership.is_suspended(who) && membership.tie(who, behind) != Some(Tie::Behind)
+            };
             (of == issuer).then(|| people.iter().filter(count).cloned().collect())
         };
-        let people: Vec<&PrincipalId> = approvals.keys().collect();
+        // Somebody who came twice, by two accounts that are known to be theirs now, is one.
+        let elsewhere = endorsed.values().flat_map(|(_, people)| people);
+        let mut seen: BTreeSet<_> = elsewhere.map(|who| membership.person(who)).collect();
+        let came = approvals.keys();
+        let people: Vec<_> = came.filter(|who| seen.insert(membership.person(who))).collect();
         let may_fill = |at: usize, person: &PrincipalId| {
             let (Some(stage), Some(approval)) = (stages.get(at), approvals.get(person)) else {
                 return false;
             };
             let mut approval = approval.clone();
-            approval.stands_in_for.retain(|absent| !approvals.contains_key(absent));
+            let came =
+                |absent: &PrincipalId| approvals.keys().any(|who| membership.are_same(who, absent));
+            approval.stands_in_for.retain(|absent| !came(absent));
             approval.is_fresh_for(stage) && is_asked(stage, person, &approval, behind, membership)
         };
         let mut places = Places { people: &people, taken: Vec::new(), may_fill: &may_fill };
@@ -136,7 +144,7 @@ pub fn is_asked(
     membership: &Membership,
 ) -> bool {
     let is_barred = |who: &PrincipalId| {
-        behind.contains(who)
+        membership.tie(who, behind).is_some()
             || membership.is_suspended(who)
             || stage.exclude.iter().any(|a| membership.includes(a, who))
     };

@@ -103,6 +103,10 @@ fn list(of: &str, about: &str) -> Value {
     json!({"type": "array", "minItems": 1, "items": reference(of), "description": about})
 }
 
+fn one_or_more(of: &str, about: &str) -> Value {
+    json!({"anyOf": [reference(of), list(of, "")], "description": about})
+}
+
 fn some(of: &str, about: &str) -> Value {
     json!({"type": "array", "items": reference(of), "description": about})
 }
@@ -177,6 +181,18 @@ fn scalars() -> Vec<Definition> {
                 "A person: by name, or issuer and subject",
                 &["person:bob", "person:https://id.example.com#8f3a"],
             ),
+        ),
+        (
+            "github-number",
+            form(
+                "^[1-9][0-9]{0,19}$",
+                "The number of an account at GitHub, in quotes",
+                &["583231"],
+            ),
+        ),
+        (
+            "account",
+            form("^https://[^#]+#[^#]+$", "Issuer and subject", &["https://id.example.com#8f3a"]),
         ),
         (
             "approver",
@@ -269,7 +285,18 @@ fn sections() -> Vec<Definition> {
                 ),
                 (
                     "groups",
-                    named(group, "Who is in which group; or that the identity provider knows"),
+                    named(
+                        group,
+                        "Who is in which group; or that the identity provider or GitHub knows",
+                    ),
+                ),
+                (
+                    "people",
+                    json!({
+                        "type": "object",
+                        "additionalProperties": reference("accounts"),
+                        "description": "Which accounts elsewhere are whose; each key is what stands behind `person:`",
+                    }),
                 ),
                 ("delegations", some("delegation", "Who stands in for whom, and when")),
                 (
@@ -367,6 +394,10 @@ fn sections() -> Vec<Definition> {
                     json!({"enum": ["administrator", "approved"], "description": "Who changes policy over the API: an administrator alone, or once the change was approved as an intent of kind assent.policy"}),
                 ),
                 (
+                    "unlinked_reviewers",
+                    json!({"enum": ["forbid", "allow"], "description": "Whether somebody reviews what an account is behind whose issuer does not know them under `people` (forbid)"}),
+                ),
+                (
                     "on_signal",
                     json!({
                         "type": "object",
@@ -386,8 +417,31 @@ fn sections() -> Vec<Definition> {
         map(
             "group",
             &keys::GROUP,
-            "A group that the identity provider vouches for",
-            vec![("identity", json!({"const": true}))],
+            "A group whose people somebody else knows: one of the two",
+            vec![
+                (
+                    "identity",
+                    json!({"const": true, "description": "The identity provider vouches for them"}),
+                ),
+                (
+                    "github_team",
+                    json!({
+                        "type": "string",
+                        "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
+                        "description": "They are in this team at GitHub",
+                        "examples": ["acme/release-managers"],
+                    }),
+                ),
+            ],
+        ),
+        map(
+            "accounts",
+            &keys::PERSON,
+            "The accounts of a person: whoever comes by one of them, or is behind something by one, is the person",
+            vec![
+                ("github", one_or_more("github-number", "Numbers of accounts at github.com")),
+                ("accounts", one_or_more("account", "Accounts anywhere")),
+            ],
         ),
         map(
             "delegation",

@@ -800,6 +800,59 @@ fn written(rules: &[(Vec<usize>, String)]) -> Vec<String> {
 }
 
 const GROUPS: &str = "apiVersion: assent/v1\nkind: Policy\ngroups: {g: [person:bob, person:carol], h: [person:bob, person:alice]}\n";
+#[test]
+fn people_and_teams_are_read_and_every_account_is_one_persons() {
+    let text = "people:
+  alice: {github: '1', accounts: ['https://id.example.com#00u1']}
+  bob: {github: ['2', '3']}
+groups:
+  listed: [person:alice]
+  rm: {github_team: Acme/Release-Managers}
+";
+    let compiled = |text: &str| Policy::compile(&[document("p.yaml", &format!("{HEAD}{text}"))]);
+    let policy = compiled(text).unwrap();
+    let teams: Vec<_> = policy.teams().map(|(group, team)| format!("{group}={team}")).collect();
+    assert_eq!(teams, ["rm=acme/release-managers"]);
+    let account = |text: &str| {
+        let (iss, sub) = text.split_once('#').unwrap();
+        PrincipalId::new(iss, sub).unwrap()
+    };
+    let (two, ten) = (account("https://github.com#2"), account("https://github.com#10"));
+    let here = [("rm", &two), ("rm", &ten), ("listed", &ten), ("identity", &ten)];
+    let all = policy
+        .membership(Timestamp::from_millis(0))
+        .with_team_members(here.map(|(group, who)| (group.to_owned(), who.clone())));
+    let bob = PrincipalId::local("bob").unwrap();
+    assert_eq!(all.members("rm").unwrap(), &BTreeSet::from([bob, ten.clone()]));
+    assert_eq!(all.members("listed").unwrap().len(), 1, "nobody comes into a listed group");
+    let okta = account("https://id.example.com#00u1");
+    assert!(all.includes(&"group:listed".parse().unwrap(), &okta));
+    assert_eq!(all.groups_of(&okta).collect::<Vec<_>>(), ["listed"]);
+
+    for (text, wanted) in [
+        (
+            "people: {a: {github: '1'}, b: {accounts: ['https://github.com#1']}}",
+            "account `https://github.com#1` is `a`'s already",
+        ),
+        (
+            "people: {a: {accounts: ['https://i.example#1']}, 'https://i.example#1': {github: '2'}}",
+            "has an entry of its own",
+        ),
+        ("people: {a: {github: octocat}}", "expected the number of an account"),
+        ("people: {a: {github: '01'}}", "expected the number of an account"),
+        ("people: {a: {accounts: [bob]}}", "expected https://ISSUER#SUBJECT"),
+        ("people: {a: {}}", "expected accounts"),
+        ("groups: {g: {github_team: acme}}", "names no team of GitHub"),
+        ("groups: {g: {github_team: acme/../x}}", "names no team of GitHub"),
+        ("groups: {g: {identity: true, github_team: a/b}}", "one of them"),
+        ("defaults: {unlinked_reviewers: warn}", "unknown `warn`; known are forbid, allow"),
+    ] {
+        let faults = compiled(text).err().unwrap_or_default();
+        let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|fault| fault.contains(wanted)), "{text}: {told:#?}");
+    }
+}
+
 const HEAD: &str = "apiVersion: assent/v1\nkind: Policy\n";
 
 fn in_documents(rules: &[String], split: usize) -> Vec<PolicyDocument> {

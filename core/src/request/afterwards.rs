@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::digest::Digest;
 use crate::id::ReviewId;
-use crate::membership::Membership;
+use crate::membership::{Membership, Tie};
 use crate::policy::ruling::PostReview;
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::event::{Fact, Review, Verdict};
@@ -50,6 +50,17 @@ pub enum PostReviewError {
     /// The requester, or somebody it acts for.
     #[error("`{0}` is behind this request, so their review cannot count")]
     OwnRequest(PrincipalId),
+    /// Nobody can tell that they are not behind it.
+    #[error(
+        "an account of {issuer} is behind this request, and which account there is `{who}`'s is not \
+         known: link it under `people` in the policy"
+    )]
+    Unlinked {
+        /// The reviewer.
+        who: PrincipalId,
+        /// Whose account is behind it.
+        issuer: String,
+    },
     /// The person has looked at it.
     #[error("`{0}` has reviewed this request already; nobody counts twice")]
     Twice(PrincipalId),
@@ -95,11 +106,12 @@ impl Request {
         let review = said.review(id, &reviewer.id, BTreeSet::new(), now);
         let by = Some(reviewer.id.clone());
         let mut step = self.step(now, by, Fact::PostReviewed(review));
+        let behind = self.requester.behind();
         let done: Vec<String> = step
             .next()
             .afterwards
             .iter()
-            .filter(|after| after.done.is_none() && after.is_filled(membership))
+            .filter(|after| after.done.is_none() && after.is_filled(&behind, membership))
             .map(|after| after.review.rule.clone())
             .collect();
         for rule in done {
@@ -134,8 +146,12 @@ impl Request {
         if reviewer.kind != PrincipalKind::Person {
             return Err(PostReviewError::NotAPerson(who.clone()));
         }
-        if self.requester.behind().contains(who) {
-            return Err(PostReviewError::OwnRequest(who.clone()));
+        match membership.tie(who, &self.requester.behind()) {
+            Some(Tie::Behind) => return Err(PostReviewError::OwnRequest(who.clone())),
+            Some(Tie::Unlinked(issuer)) => {
+                return Err(PostReviewError::Unlinked { who: who.clone(), issuer });
+            }
+            None => {}
         }
         let asks = |after: &&Afterwards| {
             after.review.by.iter().any(|approver| membership.includes(approver, who))
@@ -146,7 +162,8 @@ impl Request {
             let asked = asked.into_iter().collect::<Vec<_>>().join(", ");
             return Err(PostReviewError::NotAsked { who: who.clone(), asked });
         }
-        if self.afterwards.iter().flat_map(|a| &a.reviews).any(|r| r.reviewer == *who) {
+        let mut reviews = self.afterwards.iter().flat_map(|after| &after.reviews);
+        if reviews.any(|review| membership.are_same(&review.reviewer, who)) {
             return Err(PostReviewError::Twice(who.clone()));
         }
         Ok(())
@@ -235,13 +252,17 @@ impl Afterwards {
         approving.count() >= self.review.approvals as usize
     }
 
-    /// Whether enough of those asked have approved. Somebody who objects is on record, and does not
-    /// count.
-    fn is_filled(&self, membership: &Membership) -> bool {
+    /// Whether enough of those asked have approved, each counted once. Somebody who objects is on
+    /// record, and does not count; nor does somebody who is known to be behind it now.
+    fn is_filled(&self, behind: &BTreeSet<&PrincipalId>, membership: &Membership) -> bool {
         let counts = |review: &&Review| {
             let asked = |by| membership.includes(by, &review.reviewer);
-            review.verdict == Verdict::Approve && self.review.by.iter().any(asked)
+            review.verdict == Verdict::Approve
+                && self.review.by.iter().any(asked)
+                && membership.tie(&review.reviewer, behind).is_none()
         };
-        self.reviews.iter().filter(counts).count() >= self.review.approvals as usize
+        let counted = self.reviews.iter().filter(counts);
+        let people: BTreeSet<_> = counted.map(|r| membership.person(&r.reviewer)).collect();
+        people.len() >= self.review.approvals as usize
     }
 }

@@ -174,8 +174,13 @@ impl Request {
 
     /// Whether somebody approved at a partner, as we know them.
     pub fn has_endorsed(&self, who: &PrincipalId) -> bool {
-        let mut all = self.abroad.values().filter_map(|abroad| abroad.endorsement.as_ref());
-        all.any(|endorsement| endorsement.approved_by.contains(who))
+        self.endorsers().any(|endorser| endorser == who)
+    }
+
+    /// Everybody who approved at a partner, as we know them.
+    pub(super) fn endorsers(&self) -> impl Iterator<Item = &PrincipalId> {
+        let all = self.abroad.values().filter_map(|abroad| abroad.endorsement.as_ref());
+        all.flat_map(|endorsement| &endorsement.approved_by)
     }
 
     /// Records that a partner has taken the question. `None` where that is not waited for.
@@ -212,7 +217,10 @@ impl Request {
         let now = self.no_earlier(now);
         let not_awaited = || EndorseError::NotAwaited(stage.to_owned());
         let expected = self.expected(stage).filter(|_| self.is_pending(now));
-        let endorsement = evidence.check(&expected.ok_or_else(not_awaited)?, now)?;
+        let mut expected = expected.ok_or_else(not_awaited)?;
+        // Replay cannot know who had which account then, and so holds the word against less.
+        expected.behind = membership.known_as(&self.requester.behind());
+        let endorsement = evidence.check(&expected, now)?;
         let what = AbroadFact::Endorsed { endorsement, evidence };
         let mut step = self.step(now, None, Fact::Abroad { stage: stage.to_owned(), what });
         step.settle(membership, now);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::digest::Digest;
 use crate::id::ReviewId;
-use crate::membership::Membership;
+use crate::membership::{Membership, Tie};
 use crate::policy::quorum::{Approval, Progress, is_asked};
 use crate::policy::ruling::Stage;
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
@@ -49,6 +49,17 @@ pub enum ReviewError {
     SignInAgain {
         /// How long ago at most.
         within: Span,
+    },
+    /// Nobody can tell that they are not behind it.
+    #[error(
+        "an account of {issuer} is behind this request, and which account there is `{who}`'s is not \
+         known: link it under `people` in the policy"
+    )]
+    Unlinked {
+        /// The reviewer.
+        who: PrincipalId,
+        /// Whose account is behind it.
+        issuer: String,
     },
     /// In no stage that is open.
     #[error("`{who}` is not among those asked now: {asked}")]
@@ -122,16 +133,20 @@ impl Request {
         if reviewer.kind != PrincipalKind::Person {
             return Err(ReviewError::NotAPerson(who.clone()));
         }
-        if self.requester.behind().contains(who) {
-            return Err(ReviewError::OwnRequest(who.clone()));
+        let behind = self.requester.behind();
+        match membership.tie(who, &behind) {
+            Some(Tie::Behind) => return Err(ReviewError::OwnRequest(who.clone())),
+            Some(Tie::Unlinked(issuer)) => {
+                return Err(ReviewError::Unlinked { who: who.clone(), issuer });
+            }
+            None => {}
         }
-        let twice = self.reviews.iter().any(|review| review.reviewer == *who);
-        if twice || self.has_endorsed(who) {
+        if self.speakers().any(|spoken| membership.are_same(spoken, who)) {
             return Err(ReviewError::Twice(who.clone()));
         }
         let stages = self.asked_stages();
         let open = open_among(&stages, &self.progress(membership));
-        let (behind, approval) = (self.requester.behind(), review.approval());
+        let approval = review.approval();
         let asks = |stage: &&&Stage| is_asked(stage, who, &approval, &behind, membership);
         let asking: Vec<_> = open.iter().filter(asks).collect();
         if asking.is_empty() {
@@ -168,8 +183,17 @@ impl Request {
     /// neither they themselves nor an earlier stand-in. Two stand-ins of one person would be two.
     fn absent_for(&self, who: &PrincipalId, membership: &Membership) -> BTreeSet<PrincipalId> {
         let mut absent = membership.stands_in_for(who);
-        absent.retain(|absent| !self.has_spoken(absent));
+        let spoken = |absent: &PrincipalId| {
+            let absents = self.reviews.iter().flat_map(|review| &review.stands_in_for);
+            self.speakers().chain(absents).any(|who| membership.are_same(who, absent))
+        };
+        absent.retain(|absent| !spoken(absent));
         absent
+    }
+
+    /// Everybody who has reviewed it themselves, here or at a partner.
+    pub(crate) fn speakers(&self) -> impl Iterator<Item = &PrincipalId> {
+        self.reviews.iter().map(|review| &review.reviewer).chain(self.endorsers())
     }
 
     /// Whether somebody reviewed it, or somebody else did in their place.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::intent::UnverifiedIntent;
+use crate::membership::People;
 use crate::policy::ruling::{Stage, Terms};
 use crate::principal::PrincipalKind;
 use crate::time::Span;
@@ -157,6 +158,84 @@ fn t10_who_a_workload_acts_for_is_behind_what_it_asks() {
     let refused = request.review(id, &ci, said, &all, at(1)).unwrap_err();
     assert_eq!(refused, ReviewError::NotAPerson(ci.id));
     assert!(request.approves("bob", &all, 1).is_ok());
+}
+
+fn github(number: &str) -> PrincipalId {
+    PrincipalId::new("https://github.com", number).unwrap()
+}
+
+/// A job of GitHub that this account started.
+fn job_of(number: &str) -> Principal {
+    let mut ci = person("ci");
+    ci.kind = PrincipalKind::Workload;
+    ci.acts_for = BTreeSet::from([github(number)]);
+    ci
+}
+
+/// Those groups, where each has the account of this number.
+fn linked(groups: &str, accounts: &[(&str, &str)]) -> Membership {
+    let pair = |(who, number): &(&str, &str)| (github(number), person(who).id);
+    let people = People::new(accounts.iter().map(pair));
+    let issuers = people.issuers();
+    members(groups).with_accounts(people.with_linked_at(issuers))
+}
+
+#[test]
+fn t08_whoever_has_an_account_that_is_behind_it_is_behind_it() {
+    let request = filed_by(job_of("1"), "1 of group:a", 1);
+    let all = linked("a: alice bob", &[("alice", "1"), ("bob", "2")]);
+    check_review(&request, "alice", &all, 1, "`alice` is behind this request");
+    assert!(request.approves("bob", &all, 1).is_ok());
+    // By the account itself, whoever comes by it.
+    let (mut account, said) = (person("x"), said(Verdict::Approve, request.digest()));
+    account.id = github("1");
+    let id = crate::id::ReviewId::new(at(1), [9; 10]);
+    let refused = request.review(id, &account, said, &all, at(1)).unwrap_err();
+    assert_eq!(refused, ReviewError::OwnRequest(github("1")));
+}
+
+#[test]
+fn t08_who_is_not_linked_reviews_nothing_that_an_account_there_is_behind() {
+    let request = filed_by(job_of("1"), "1 of group:a", 1);
+    let all = linked("a: alice bob", &[("alice", "1")]);
+    check_review(&request, "bob", &all, 1, "which account there is `bob`'s is not known");
+    // Nothing of GitHub is behind this one.
+    assert!(filed("1 of group:a", 1).approves("bob", &all, 1).is_ok());
+    // Where nobody is linked, or policy allows it, nobody needs to be.
+    assert!(request.approves("bob", &members("a: alice bob"), 1).is_ok());
+}
+
+#[test]
+fn t11_an_account_that_is_linked_after_the_approval_takes_the_grant_back() {
+    let ci = job_of("1");
+    let before = linked("a: alice bob", &[("bob", "1"), ("alice", "2")]);
+    let approved = filed_by(ci.clone(), "1 of group:a", 1).approves("alice", &before, 1).unwrap();
+    assert!(approved.consume(&ci, spend(1), &before, at(2)).is_ok());
+    let known = linked("a: alice bob", &[("alice", "1"), ("bob", "2")]);
+    let refused = approved.consume(&ci, spend(1), &known, at(2)).unwrap_err();
+    assert!(matches!(refused, ConsumeError::NoLongerApproved { .. }), "{refused}");
+    assert!(!approved.still_holds(&known));
+}
+
+#[test]
+fn t12_two_accounts_of_one_person_are_one_approval() {
+    let all = linked("a: alice bob", &[("bob", "2")]);
+    let once = filed("2 of group:a", 1).approves("bob", &all, 1).unwrap();
+    let (mut account, said) = (person("x"), said(Verdict::Approve, once.digest()));
+    account.id = github("2");
+    let id = crate::id::ReviewId::new(at(2), [8; 10]);
+    let refused = once.review(id, &account, said.clone(), &all, at(2)).unwrap_err();
+    assert_eq!(refused, ReviewError::Twice(github("2")));
+    // Linked only after both were taken: two reviews are on record, and one counts.
+    let mut apart = members("a: bob carol");
+    let strangers =
+        Membership::new([("a".to_owned(), BTreeSet::from([person("bob").id, github("2")]))].into());
+    let once = filed("2 of group:a", 1).approves("bob", &strangers, 1).unwrap();
+    let twice = once.review(id, &account, said, &strangers, at(2)).unwrap().next().clone();
+    assert!(matches!(twice.state(), State::Approved(_)));
+    apart = apart.with_accounts(People::new([(github("2"), person("bob").id)]));
+    assert!(!twice.still_holds(&apart));
+    assert!(twice.still_holds(&strangers));
 }
 
 #[test]

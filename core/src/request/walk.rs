@@ -18,7 +18,7 @@ use crate::digest::Digest;
 use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId, SignalId, UploadId};
 use crate::intent::UnverifiedIntent;
-use crate::membership::Approver;
+use crate::membership::{Approver, People};
 use crate::policy::ruling::{Dpop, Escalation, PostReview, Reason, Stage};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::transition::POLICY_CHANGED;
@@ -202,8 +202,15 @@ fn everybody() -> Vec<Principal> {
     let person = |name| principal(name, PrincipalKind::Person, &[]);
     let mut all: Vec<_> = ["alice", "bob", "carol", "dave", "erin"].map(person).into();
     all.push(principal("bot", PrincipalKind::Workload, &[]));
-    all.push(principal("ci", PrincipalKind::Workload, &["alice"]));
+    let mut ci = principal("ci", PrincipalKind::Workload, &["alice"]);
+    ci.acts_for.insert(account());
+    all.push(ci);
     all
+}
+
+/// Somebody at GitHub is behind what the workload asks. Whose account it is changes over a walk.
+fn account() -> PrincipalId {
+    PrincipalId::new("https://github.com", "1").unwrap()
 }
 
 fn is_root(who: &PrincipalId) -> bool {
@@ -693,5 +700,13 @@ fn membership(chance: &mut Chance, people: &[Principal]) -> Membership {
     if chance.one_in(16) {
         suspended.insert(chance.pick(people).id.clone());
     }
-    Membership::new(groups.into()).with_stand_ins(stand_ins).with_suspended(suspended)
+    let linked = chance.one_in(6).then(|| (account(), chance.pick(people).id.clone()));
+    let mut accounts = People::new(linked);
+    if chance.one_in(24) {
+        accounts = accounts.with_linked_at([account().iss().to_owned()]);
+    }
+    Membership::new(groups.into())
+        .with_accounts(accounts)
+        .with_stand_ins(stand_ins)
+        .with_suspended(suspended)
 }

@@ -397,9 +397,9 @@ fn stages(request: &request::Request, membership: &Membership) -> Vec<StageStatu
     let progress = request.progress(membership);
     let asked = request.asked_stages();
     let behind = request.requester().behind();
-    let reviewed: BTreeSet<_> = request.reviews().iter().map(|review| &review.reviewer).collect();
     // Whoever has approved at a partner is not asked here, too.
-    let has_spoken = |person: &_| reviewed.contains(person) || request.has_endorsed(person);
+    let has_spoken =
+        |person: &_| request.speakers().any(|spoken| membership.are_same(spoken, person));
     let status = |((stage, progress), asked): ((&ruling::Stage, &StageProgress), &bool)| {
         let able = membership.people(&stage.from).into_iter().filter(|person| {
             let alone = Approval::default();

@@ -12,7 +12,7 @@ use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::app::{AppError, ApprovalError, BeginError, proof_code};
+use crate::app::{AppError, ApprovalError, BeginError, BehindError, proof_code};
 use crate::keys::ChangeError;
 use crate::ledger::LedgerError;
 
@@ -193,6 +193,7 @@ impl From<AppError> for ApiError {
             AppError::NotWaiting { .. } => Self::new(S::CONFLICT, "not_pending", text),
             AppError::CredentialOver => Self::new(S::CONFLICT, "credential_over", text),
             AppError::PartnerAway { .. } => Self::new(S::SERVICE_UNAVAILABLE, "partner_away", text),
+            AppError::Behind(error) => behind(&error, text),
             AppError::NotOpened { .. } => Self {
                 private: Some(text.clone().into()),
                 ..Self::new(S::BAD_GATEWAY, "not_opened", text)
@@ -236,6 +237,17 @@ pub(crate) async fn no_such_verb() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", detail)
 }
 
+fn behind(error: &BehindError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        BehindError::Fork => (S::FORBIDDEN, "fork"),
+        BehindError::OtherRun(_) | BehindError::NoClaim(_) => (S::FORBIDDEN, "other_run"),
+        BehindError::NotInstalled { .. } => (S::FORBIDDEN, "app_not_installed"),
+        BehindError::Away(_) => (S::SERVICE_UNAVAILABLE, "github_away"),
+    };
+    ApiError::new(status, code, text)
+}
+
 fn review(error: &ReviewError, text: String) -> ApiError {
     use StatusCode as S;
     let (status, code) = match error {
@@ -244,6 +256,7 @@ fn review(error: &ReviewError, text: String) -> ApiError {
         ReviewError::OtherDigest { .. } => (S::CONFLICT, "other_digest"),
         ReviewError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
         ReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
+        ReviewError::Unlinked { .. } => (S::FORBIDDEN, "unlinked_account"),
         ReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
         ReviewError::SignInAgain { .. } => (S::FORBIDDEN, "sign_in_again"),
         ReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
@@ -258,6 +271,7 @@ fn post_review(error: &PostReviewError, text: String) -> ApiError {
         PostReviewError::OtherDigest { .. } => (S::CONFLICT, "other_digest"),
         PostReviewError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
         PostReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
+        PostReviewError::Unlinked { .. } => (S::FORBIDDEN, "unlinked_account"),
         PostReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
         PostReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
     };

@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{
     access, audit, authzen, credentials, keys, oauth, plans, policy, requests, signals, trusts,
-    wellknown,
+    webhooks, wellknown,
 };
 use crate::app::{Authority, Entry};
+use crate::github;
 
 /// One route.
 pub struct Route {
@@ -57,7 +58,7 @@ pub enum Method {
     Bytes,
     /// To send a token as a form (RFC 7662, RFC 7009).
     Form,
-    /// To come in by a one-time code, without a token.
+    /// To come in by a one-time code, or to tell something with a signature, without a token.
     Door,
     /// To come in by a form that is its own proof, without a token of ours (RFC 6749).
     Grant,
@@ -230,6 +231,9 @@ pub const ROUTES: &[Route] = &[
         NONE, NONE, get(wellknown::discovery)),
     route!(Public "/.well-known/oauth-authorization-server" "The same as OAuth has it (RFC 8414)",
         NONE, NONE, get(wellknown::authorization_server)),
+    route!(Door "/webhooks/github" "What GitHub tells the App of, signed with the webhook's secret",
+        NONE, NONE,
+        post(webhooks::github).layer(DefaultBodyLimit::max(github::LARGEST_DELIVERY))),
     route!(Public "/v1/openapi.json" "This description", NONE, NONE, get(wellknown::openapi)),
     route!(Public "/healthz" "Whether the process is alive", NONE, NONE, get(wellknown::alive)),
     route!(Public "/readyz" "Whether calls can be answered", NONE, NONE, get(wellknown::ready)),

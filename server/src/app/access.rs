@@ -292,12 +292,16 @@ impl Authority {
     /// choose the one that a rule does not look at. Whatever policy rules on is ruled on so.
     pub(super) fn in_all_groups(&self, principal: &Principal) -> Principal {
         let (now, policy) = (self.clock.now(), self.policy());
+        let teams = self.team_members(&policy);
+        let all = policy.membership(now);
+        let is_theirs = |who: &PrincipalId| all.are_same(who, &principal.id);
+        let of_teams = teams.into_iter().filter(|(_, who)| is_theirs(who)).map(|(group, _)| group);
         let vouched = open(&self.vouched);
         let theirs = vouched.live(&policy, now, now).filter(|voucher| {
             (voucher.kind, &voucher.principal) == (principal.kind, &principal.id)
         });
         let groups = theirs.flat_map(|voucher| &voucher.groups).chain(&principal.groups);
-        Principal { groups: groups.cloned().collect(), ..principal.clone() }
+        Principal { groups: groups.cloned().chain(of_teams).collect(), ..principal.clone() }
     }
 
     /// Opens the one-time door for an administrator, if no administrator has a token that lives.

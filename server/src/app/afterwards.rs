@@ -62,6 +62,7 @@ impl Authority {
         if next.has_errands() {
             self.errands.due();
         }
+        self.deployments.changed(next);
         self.waiters.wake(next.id());
     }
 

@@ -15,6 +15,7 @@ use assent_core::request::{
 
 use assent_core::wire;
 
+use crate::app::behind::BehindError;
 use crate::app::policies::ApprovalError;
 use crate::chance::NoChance;
 use crate::keys::ChangeError;
@@ -131,6 +132,8 @@ pub enum AppError {
          holds: {problem}; try again"
     )]
     PartnerAway { authority: String, problem: String },
+    #[error(transparent)]
+    Behind(#[from] BehindError),
     #[error("the one-time code is wrong, or was used")]
     WrongCode,
     #[error("the request is being changed by others; try again")]

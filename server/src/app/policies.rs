@@ -77,7 +77,8 @@ impl Authority {
     /// and by what was not taken back. What ended by itself meanwhile, a sign-in or a turn at standing
     /// in, takes nothing back that was given before.
     pub(super) fn membership_since(&self, then: Timestamp) -> Membership {
-        let membership = self.policy().membership(then);
+        let policy = self.policy();
+        let membership = policy.membership(then).with_team_members(self.team_members(&policy));
         let membership = match membership.has_vouched() {
             true => membership.with_members(self.vouched_members(then)),
             false => membership,

@@ -63,7 +63,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`AppError::Intent`] with every fault; [`AppError::Field`] for a plan that is not known;
-    /// [`AppError::KeyReused`].
+    /// [`AppError::Behind`] where nobody can say who is behind it; [`AppError::KeyReused`].
     pub async fn file(
         &self,
         caller: &Caller,
@@ -75,11 +75,14 @@ impl Authority {
         self.check_scope(caller, &intent)?;
         self.check_question(caller, &intent)?;
         let plan = self.plan_named(caller, &intent).await?;
+        let behind = self.behind_caller(caller, intent.environment()).await?;
         for _ in 0..TRIES {
             let heard = self.heard_so_far();
             // One revision for all of one try: what is known is what that revision looks at.
             let (policy, now) = (self.policy(), self.clock.now());
-            let requester = &self.in_all_groups(caller.principal());
+            let mut requester = self.in_all_groups(caller.principal());
+            requester.acts_for.extend(behind.iter().cloned());
+            let requester = &requester;
             let (network, plan) = (caller.network(), plan.as_ref());
             let asked = Asked { intent: &intent, requester, network, plan };
             let known = self.situation(&policy, asked, now).await?;

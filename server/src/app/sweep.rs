@@ -42,6 +42,9 @@ impl Authority {
                 if let Err(error) = self.forget_told(before).await {
                     tracing::warn!(%error, "old signals could not be forgotten");
                 }
+                if let Err(error) = self.forget_deliveries(self.clock.now()).await {
+                    tracing::warn!(%error, "old deliveries of GitHub could not be forgotten");
+                }
                 if let Err(error) = self.ledger.forget_exchanges(self.clock.now()).await {
                     tracing::warn!(%error, "old exchanges could not be forgotten");
                 }

@@ -99,7 +99,7 @@ impl Outside {
 
 /// Whether secrets may be sent there: over https, or without leaving this machine. Anything but a
 /// place is refused.
-pub(super) fn address(text: &str) -> Result<Url, String> {
+pub(crate) fn address(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|problem| format!("`{}`: {problem}", short(text)))?;
     let is_here = match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -127,7 +127,7 @@ pub(super) fn word(text: &str, longest: usize) -> Option<Secret> {
 
 /// What a stranger says, as one line that can be shown: without what may be a secret that it was
 /// sent or has made.
-pub(super) fn said(text: &str) -> String {
+pub(crate) fn said(text: &str) -> String {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let mut told = String::new();
     let mut rest = text;
@@ -144,7 +144,7 @@ pub(super) fn said(text: &str) -> String {
 }
 
 /// One line that can be shown.
-pub(super) fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
 }
 

@@ -16,9 +16,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument, KeptSignal,
-    KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall, Piece, PlanText, REFUSALS,
-    REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write, awaits_later_review,
+    Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument,
+    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall, Piece, PlanText,
+    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write, awaits_later_review,
 };
 
 /// Requests in memory.
@@ -32,6 +32,7 @@ struct Inside {
     access: BTreeMap<AccessId, Access>,
     begun: HashMap<RequestId, Digest>,
     spent: HashMap<Digest, Timestamp>,
+    deliveries: HashMap<String, Timestamp>,
     plans: HashMap<Digest, (PlanText, BTreeSet<PrincipalId>)>,
     saved: HashMap<(Digest, PrincipalId), Digest>,
     signals: BTreeMap<String, KeptSignal>,
@@ -40,6 +41,7 @@ struct Inside {
     documents: BTreeMap<String, Vec<KeptDocument>>,
     keys: BTreeMap<KeyId, SealedKey>,
     heartbeats: BTreeMap<Listened, Heartbeat>,
+    gates: BTreeMap<GateKey, Gate>,
     pieces: BTreeMap<(UploadId, u32), Piece>,
     uploads: HashMap<UploadId, (PrincipalId, u64)>,
     refusals: HashMap<RequestId, BTreeSet<(PrincipalId, Digest)>>,
@@ -277,6 +279,18 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        let mut inside = self.inside();
+        let is_first = !inside.deliveries.contains_key(id);
+        inside.deliveries.entry(id.to_owned()).or_insert(at);
+        Ok(is_first)
+    }
+
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.inside().deliveries.retain(|_, at| *at >= before);
+        Ok(())
+    }
+
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {
         Ok(self.inside().calls.get(&key).map(|(call, _)| *call))
     }
@@ -436,6 +450,32 @@ impl Ledger for MemoryLedger {
         let inside = self.inside();
         let tokens = inside.access.values().rev().filter(|one| one.purpose == Purpose::Token);
         Ok(tokens.cloned().collect())
+    }
+
+    async fn gate(&self, key: GateKey) -> Result<Option<Gate>, LedgerError> {
+        Ok(self.inside().gates.get(&key).cloned())
+    }
+
+    async fn gate_of(&self, request: RequestId) -> Result<Option<Gate>, LedgerError> {
+        let inside = self.inside();
+        Ok(inside.gates.values().find(|gate| gate.request == Some(request)).cloned())
+    }
+
+    async fn open_gates(&self) -> Result<Vec<Gate>, LedgerError> {
+        let inside = self.inside();
+        let mut open: Vec<_> = inside.gates.values().filter(|gate| gate.open).cloned().collect();
+        open.sort_by_key(|gate| gate.at);
+        Ok(open)
+    }
+
+    async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError> {
+        self.inside().gates.insert(gate.key.clone(), gate);
+        Ok(())
+    }
+
+    async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.inside().gates.retain(|_, gate| gate.open || gate.at >= before);
+        Ok(())
     }
 
     async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError> {

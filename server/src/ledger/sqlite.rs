@@ -4,6 +4,7 @@
 //! then: one sync to the disk serves many callers, and an idle ledger waits for nobody. Reads go
 //! through a few connections of their own and never wait for the writer.
 
+mod gates;
 mod open;
 mod read;
 mod row;
@@ -27,9 +28,9 @@ pub use open::OpenError;
 pub use write::Grouping;
 
 use crate::ledger::{
-    Beginning, Call, Commit, Head, Hearing, Heartbeat, Keeping, KeptDocument, KeptSignal, KeptTold,
-    KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal, SealedKey, Spent,
-    States, Write,
+    Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, KeptDocument,
+    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal,
+    SealedKey, Spent, States, Write,
 };
 
 /// Requests in a SQLite file.
@@ -161,6 +162,15 @@ impl Ledger for SqliteLedger {
         self.write(|done| write::Job::ForgetExchanges(before, done)).await
     }
 
+    async fn remember_delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        let id = id.to_owned();
+        self.write(|done| write::Job::Delivery(id, at, done)).await
+    }
+
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::ForgetDeliveries(before, done)).await
+    }
+
     async fn recall(&self, key: Digest) -> Result<Option<Call>, LedgerError> {
         self.read(move |db| read::call(db, key)).await
     }
@@ -221,6 +231,26 @@ impl Ledger for SqliteLedger {
 
     async fn excuse(&self, now: Timestamp) -> Result<(), LedgerError> {
         self.write(|done| write::Job::Excuse(now, done)).await
+    }
+
+    async fn gate(&self, key: GateKey) -> Result<Option<Gate>, LedgerError> {
+        self.read(move |db| gates::one(db, &key)).await
+    }
+
+    async fn gate_of(&self, request: RequestId) -> Result<Option<Gate>, LedgerError> {
+        self.read(move |db| gates::of(db, request)).await
+    }
+
+    async fn open_gates(&self) -> Result<Vec<Gate>, LedgerError> {
+        self.read(gates::open).await
+    }
+
+    async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Gate(Box::new(gate), done)).await
+    }
+
+    async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::ForgetGates(before, done)).await
     }
 
     async fn list(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use assent_core::digest::Digest;
+use assent_core::membership::Tie;
 use assent_core::request::{Request, ReviewError};
 use assent_core::wire;
 use axum::extract::{Form, Path, Query, State};
@@ -59,9 +60,11 @@ pub(super) async fn inbox(State(authority): State<Arc<Authority>>, me: SignedIn)
     for request in page.requests.iter().filter(|request| !waits_already(request.id())) {
         let line = Line::from(&authority.show(request));
         let principal = me.caller.principal();
-        if request.may_review(principal, &authority.membership(), now).is_none() {
+        let membership = authority.membership();
+        if request.may_review(principal, &membership, now).is_none() {
             mine.push(line);
-        } else if request.requester().behind().contains(&principal.id) {
+        } else if membership.tie(&principal.id, &request.requester().behind()) == Some(Tie::Behind)
+        {
             asked.push(line);
         } else {
             others.push(line);
@@ -296,6 +299,7 @@ fn why_not(objection: &ReviewError) -> Option<String> {
         ReviewError::TooLate { .. }
         | ReviewError::NotAPerson(_)
         | ReviewError::OwnRequest(_)
+        | ReviewError::Unlinked { .. }
         | ReviewError::Twice(_)
         | ReviewError::SignInAgain { .. }
         | ReviewError::NotAsked { .. } => Some(objection.to_string()),

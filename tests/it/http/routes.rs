@@ -69,6 +69,7 @@ fn the_open_routes_are_these() {
         "/.well-known/jwks.json",
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
+        "/webhooks/github",
         "/v1/openapi.json",
         "/healthz",
         "/readyz",

@@ -23,6 +23,7 @@ fn config(folder: &Path) -> Config {
         dev: false,
         authzen: Default::default(),
         brokers: Default::default(),
+        github: None,
         plan_retention: None,
         sealing: Default::default(),
         earlier_sealing: Vec::new(),

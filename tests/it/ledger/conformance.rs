@@ -18,6 +18,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
+use super::gates::{
+    a_gate_is_kept_as_it_was_written_last,
+    open_gates_come_longest_unchanged_first_and_closed_ones_are_forgotten,
+};
 use super::heartbeats::{
     a_holder_is_listened_for_from_the_token_on_to_its_end,
     a_token_that_is_made_again_gives_the_whole_time_again,
@@ -53,6 +57,9 @@ macro_rules! suite {
 
 suite! {
     what_is_committed_is_loaded_at_every_version
+    a_gate_is_kept_as_it_was_written_last
+    open_gates_come_longest_unchanged_first_and_closed_ones_are_forgotten
+    t33_a_delivery_is_first_once_until_it_is_forgotten
     nothing_is_loaded_that_was_never_committed
     a_step_decided_on_an_old_version_is_a_conflict
     a_filing_committed_twice_is_a_conflict
@@ -734,4 +741,19 @@ async fn of_a_hundred_calls_with_one_key_one_is_done(ledger: Ledgers) {
     assert_eq!((done.len(), repeated.len()), (1, 99));
     assert!(repeated.iter().all(|id| *id == done[0]));
     assert_eq!(verified(&ledger).await.requests, 1);
+}
+
+async fn t33_a_delivery_is_first_once_until_it_is_forgotten(ledger: Ledgers) {
+    assert!(ledger.remember_delivery("one", at(1_000)).await.unwrap());
+    assert!(!ledger.remember_delivery("one", at(5_000)).await.unwrap());
+    assert!(ledger.remember_delivery("other", at(2_000)).await.unwrap());
+    let both = tokio::join!(
+        ledger.remember_delivery("at once", at(3_000)),
+        ledger.remember_delivery("at once", at(3_000)),
+    );
+    assert_ne!(both.0.unwrap(), both.1.unwrap(), "of two, one is the first");
+    // It is remembered from when it came first.
+    ledger.forget_deliveries(at(1_001)).await.unwrap();
+    assert!(ledger.remember_delivery("one", at(9_000)).await.unwrap());
+    assert!(!ledger.remember_delivery("other", at(9_000)).await.unwrap());
 }

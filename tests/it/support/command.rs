@@ -62,3 +62,10 @@ pub(crate) async fn assent(base: &str, token: &str, words: &[&str]) -> Did {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Did { code: status.code(), data: text(stdout), talk: text(stderr) }
 }
+
+/// Sends a process a signal; `0` asks whether it is there.
+pub(crate) async fn signal(name: &str, pid: &str) -> bool {
+    let mut kill = Command::new("sh");
+    kill.args(["-c", "kill -s \"$0\" -- \"$1\"", name, pid]).stderr(Stdio::null());
+    kill.status().await.unwrap().success()
+}

@@ -44,6 +44,16 @@ impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
         Self { status, headers: Vec::new(), body: body.into() }
     }
+
+    /// No answer: it hangs up.
+    pub(crate) fn hanging_up() -> Self {
+        Self::new(0, "")
+    }
+
+    /// No answer: it never says anything.
+    pub(crate) fn silent() -> Self {
+        Self::new(1, "")
+    }
 }
 
 /// How it answers.
@@ -159,11 +169,16 @@ impl Inside {
             Ways::Endless => return pour(stream).await,
             Ways::HangingUp => return Ok(()),
         };
+        match reply.status {
+            0 => return Ok(()),
+            1 => return self.stop(stream).await,
+            _ => {}
+        }
         let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", reply.status);
         for (name, value) in &reply.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        if reply.status != 204 {
+        if ![204, 304].contains(&reply.status) {
             head.push_str(&format!("content-length: {}\r\n", reply.body.len()));
         }
         stream.write_all(format!("{head}\r\n{}", reply.body).as_bytes()).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-pub(super) use crate::support::eventually;
+pub(super) use crate::support::{eventually, signal};
 
 /// How long anything may take before the test gives up.
 pub(super) const LONG: Duration = Duration::from_secs(60);
@@ -133,11 +133,4 @@ impl Running {
         let pid = self.child.id().expect("it has ended");
         assert!(signal(name, &format!("-{pid}")).await, "signal {name} cannot be sent");
     }
-}
-
-/// Sends a process a signal; `0` asks whether it is there.
-pub(super) async fn signal(name: &str, pid: &str) -> bool {
-    let mut kill = Command::new("sh");
-    kill.args(["-c", "kill -s \"$0\" -- \"$1\"", name, pid]).stderr(Stdio::null());
-    kill.status().await.unwrap().success()
 }

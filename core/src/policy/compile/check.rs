@@ -108,7 +108,7 @@ impl Checker<'_> {
                 faults.push(Fault { place: place.clone(), message });
             }
         }
-        if review.by.iter().all(|by| self.is_known(by)) && !self.is_vouched(&review.by) {
+        if review.by.iter().all(|by| self.is_known(by)) && !self.is_kept_elsewhere(&review.by) {
             let people = self.membership.people(&review.by).len();
             if people < review.approvals as usize {
                 let message = format!(
@@ -145,9 +145,9 @@ impl Checker<'_> {
         }
     }
 
-    fn is_vouched(&self, approvers: &BTreeSet<Approver>) -> bool {
+    fn is_kept_elsewhere(&self, approvers: &BTreeSet<Approver>) -> bool {
         approvers.iter().any(|approver| match approver {
-            Approver::Group(group) => self.membership.is_vouched(group),
+            Approver::Group(group) => self.membership.is_kept_elsewhere(group),
             Approver::Person(_) => false,
         })
     }
@@ -221,7 +221,7 @@ impl Checker<'_> {
             let named = || stage.from.iter().chain(&stage.exclude);
             let known =
                 (stage.owners || !stage.from.is_empty()) && named().all(|a| self.is_known(a));
-            known && !stage.owners && !self.is_vouched(&stage.from)
+            known && !stage.owners && !self.is_kept_elsewhere(&stage.from)
         };
         // Whether another organisation has enough people, only that knows.
         let here: Vec<&StageText> = stages.iter().filter(|s| s.authority.is_none()).collect();

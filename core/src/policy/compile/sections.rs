@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::membership::Membership;
+use crate::membership::{Membership, People, Team};
 use crate::policy::Signals;
 use crate::policy::calendar::Zone;
-use crate::policy::document::{self, Fault, Half, OnChange, Place, PolicyChanges, PolicyDocument};
+use crate::policy::document::{
+    self, Fault, GITHUB, GroupPeople, Half, OnChange, Place, Placed, PolicyChanges, PolicyDocument,
+    Unlinked,
+};
 use crate::policy::record::{Delegation, Records};
 use crate::policy::ruling::Terms;
+use crate::principal::PrincipalId;
 use crate::signal::OnSignal;
 use crate::signal::source::{Speaker, Transmitter};
 use crate::time::Span;
@@ -21,6 +25,7 @@ pub(super) struct Settled {
     pub(super) on_change: OnChange,
     pub(super) policy_changes: PolicyChanges,
     pub(super) on_signal: OnSignal,
+    pub(super) unlinked: Unlinked,
 }
 
 /// Defaults of several documents must not differ silently: at most one document states them.
@@ -48,24 +53,63 @@ pub(super) fn defaults(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Faul
         on_change: chosen.on_change.unwrap_or_default(),
         policy_changes: chosen.policy_changes.unwrap_or_default(),
         on_signal: chosen.on_signal.unwrap_or_default(),
+        unlinked: chosen.unlinked_reviewers.unwrap_or_default(),
     }
 }
 
+/// Who is in which group, and the teams at GitHub whose people come from there.
 pub(super) fn membership(
     halves: &[(&PolicyDocument, Half)],
+    unlinked: Unlinked,
     faults: &mut Vec<Fault>,
-) -> Membership {
+) -> (Membership, BTreeMap<String, Team>) {
     let mut groups = BTreeMap::new();
     let mut vouched = BTreeSet::new();
+    let mut teams = BTreeMap::new();
     let mut seen = Seen::default();
     for (name, group) in halves.iter().flat_map(|(_, half)| &half.sections.groups) {
         seen.see("group", name, &group.place, faults);
         match &group.people {
-            Some(people) => drop(groups.insert(name.clone(), people.clone())),
-            None => drop(vouched.insert(name.clone())),
+            GroupPeople::Listed(people) => drop(groups.insert(name.clone(), people.clone())),
+            GroupPeople::Vouched => drop(vouched.insert(name.clone())),
+            GroupPeople::Team(team) => drop(teams.insert(name.clone(), team.clone())),
         }
     }
-    Membership::new(groups).with_vouched(vouched)
+    let mut people = people(halves, faults);
+    if unlinked == Unlinked::Forbid {
+        // Where nobody is linked, nobody could review.
+        let github = (!teams.is_empty()).then(|| GITHUB.to_owned());
+        let issuers = people.issuers().into_iter().chain(github);
+        people = people.with_linked_at(issuers);
+    }
+    let membership = Membership::new(groups)
+        .with_accounts(people)
+        .with_vouched(vouched)
+        .with_teams(teams.keys().cloned().collect());
+    (membership, teams)
+}
+
+/// Who has which accounts: each account is one person's, and no person is another's account.
+fn people(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Fault>) -> People {
+    let mut seen = Seen::default();
+    let all = || halves.iter().flat_map(|(_, half)| &half.sections.people);
+    let persons: BTreeSet<&PrincipalId> = all().map(|(_, placed)| &placed.value.person).collect();
+    let mut owners: BTreeMap<&PrincipalId, &PrincipalId> = BTreeMap::new();
+    for (name, Placed { place, value }) in all() {
+        seen.see("person", name, place, faults);
+        for account in &value.accounts {
+            let other = owners.insert(account, &value.person);
+            let problem = match other.filter(|other| **other != value.person) {
+                Some(other) => format!("account `{account}` is `{other}`'s already"),
+                None if persons.contains(account) => {
+                    format!("`{account}` is an account of `{name}`, and has an entry of its own")
+                }
+                None => continue,
+            };
+            faults.push(Fault { place: place.clone(), message: problem });
+        }
+    }
+    People::new(owners.into_iter().map(|(account, who)| (account.clone(), who.clone())))
 }
 
 /// Everything that has a name, each name once over all documents.

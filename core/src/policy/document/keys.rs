@@ -25,7 +25,7 @@ const fn keys(
 
 /// Every table there is, so that a test can hold the schema against each.
 #[cfg(test)]
-pub(crate) const ALL: [&Keys; 32] = [
+pub(crate) const ALL: [&Keys; 33] = [
     &DOCUMENT,
     &METADATA,
     &DEFAULTS,
@@ -37,6 +37,7 @@ pub(crate) const ALL: [&Keys; 32] = [
     &WINDOW,
     &INLINE_WINDOW,
     &DATES,
+    &PERSON,
     &TRUST,
     &ONE_OF,
     &MAY_ASK,
@@ -71,6 +72,7 @@ pub(crate) const DOCUMENT: Keys = keys(
         "kinds",
         "environments",
         "groups",
+        "people",
         "delegations",
         "owners",
         "calendars",
@@ -103,12 +105,15 @@ pub(crate) const DEFAULTS: Keys = keys(
         "on_change",
         "policy_changes",
         "on_signal",
+        "unlinked_reviewers",
     ],
 );
 
 pub(crate) const ENVIRONMENT: Keys = keys("environment", &[], &["tier", "labels"]);
 
-pub(crate) const GROUP: Keys = keys("group", &["identity"], &["identity"]);
+pub(crate) const GROUP: Keys = keys("group", &[], &["identity", "github_team"]);
+
+pub(crate) const PERSON: Keys = keys("person", &[], &["github", "accounts"]);
 
 pub(crate) const DELEGATION: Keys =
     keys("delegation", &["from", "to", "starts", "ends"], &["from", "to", "starts", "ends"]);

@@ -8,7 +8,7 @@ use crate::policy::calendar::{Calendar, Date, Dates, TimeOfDay, Weekday, Window,
 use crate::policy::document::keys;
 use crate::policy::document::reader::{Fields, Reader};
 use crate::policy::document::{
-    CalendarText, Defaults, Group, Half, OnChange, Place, Placed, PolicyChanges, Sections,
+    CalendarText, Defaults, Half, OnChange, Place, Placed, PolicyChanges, Sections, Unlinked,
 };
 use crate::policy::glob::Glob;
 use crate::policy::record::{Category, Delegation, Environment, Ownership};
@@ -29,6 +29,7 @@ impl Reader<'_> {
             kinds: self.each(&fields, "kinds", |reader, node| reader.word(node, &Category::ALL)),
             environments: self.each(&fields, "environments", Self::environment),
             groups: fields.get("groups").map(|node| self.groups(node)).unwrap_or_default(),
+            people: fields.get("people").map(|node| self.all_accounts(node)).unwrap_or_default(),
             delegations: self.listed(&fields, "delegations", Self::delegation),
             owners: self.listed(&fields, "owners", Self::ownership),
             calendars: self.each(&fields, "calendars", Self::calendar),
@@ -97,6 +98,7 @@ impl Reader<'_> {
             ("administrator", PolicyChanges::Administrator),
             ("approved", PolicyChanges::Approved),
         ];
+        let unlinked = [("forbid", Unlinked::Forbid), ("allow", Unlinked::Allow)];
         Defaults {
             place: Some(node.place.clone()),
             request_expires: self.span(fields.get("request_expires")),
@@ -107,6 +109,9 @@ impl Reader<'_> {
                 .get("policy_changes")
                 .and_then(|node| self.word(node, &policy_changes)),
             on_signal: fields.get("on_signal").map(|node| self.on_signal(node)),
+            unlinked_reviewers: fields
+                .get("unlinked_reviewers")
+                .and_then(|node| self.word(node, &unlinked)),
         }
     }
 
@@ -120,37 +125,6 @@ impl Reader<'_> {
             }
         }
         Some(Environment { tier, labels })
-    }
-
-    fn groups(&mut self, node: &Node) -> BTreeMap<String, Group> {
-        let mut groups = BTreeMap::new();
-        for (key, node) in self.map(node).unwrap_or_default() {
-            self.name(&key.place, &key.name);
-            let is_map = matches!(node.value, Yaml::Map(_));
-            let people = if is_map { self.vouched(node) } else { Some(self.people(node)) };
-            groups.insert(key.name.clone(), Group { place: key.place.clone(), people });
-        }
-        groups
-    }
-
-    /// A group that the identity provider vouches for lists nobody.
-    fn vouched(&mut self, node: &Node) -> Option<BTreeSet<PrincipalId>> {
-        let fields = self.members(node, &keys::GROUP);
-        if fields.get("identity").and_then(|node| self.boolean(node)) == Some(false) {
-            self.fault(&node.place, "a group lists its people, or has `identity: true`");
-        }
-        None
-    }
-
-    fn people(&mut self, node: &Node) -> BTreeSet<PrincipalId> {
-        let mut people = BTreeSet::new();
-        for (place, approver) in self.approvers(Some(node)) {
-            match approver {
-                Approver::Person(person) => drop(people.insert(person)),
-                Approver::Group(_) => self.fault(&place, "a group holds people, not groups"),
-            }
-        }
-        people
     }
 
     fn delegation(&mut self, node: &Node) -> Option<Delegation> {

@@ -585,3 +585,23 @@ fn a_token_that_opens_what_a_broker_opens_without_its_session_policy() {
     let Finding { fault, .. } = linted(both).remove(0);
     assert!(fault.message.contains("take the audience out of the rule"), "{}", fault.message);
 }
+
+#[test]
+fn reviewers_whose_accounts_are_not_known_are_told() {
+    let rule = |group: &str| {
+        format!(
+            "rules: [{{id: r, require: {{stages: [{{approvals: 1, from: [group:{group}]}}]}}}}]\n"
+        )
+    };
+    let team = format!("groups: {{rm: {{github_team: acme/rm}}}}\n{}", rule("rm"));
+    assert_eq!(told(&team), ["warning unlinked-team"]);
+    let linked = format!("people: {{alice: {{github: '1'}}}}\n{team}");
+    assert_eq!(told(&linked), [""; 0]);
+    let listed = format!(
+        "people: {{alice: {{github: '1'}}}}\ngroups: {{a: [person:alice, person:bob]}}\n{}",
+        rule("a")
+    );
+    assert_eq!(told(&listed), ["warning unlinked-person"]);
+    let allowed = format!("defaults: {{unlinked_reviewers: allow}}\n{listed}");
+    assert_eq!(told(&allowed), [""; 0]);
+}

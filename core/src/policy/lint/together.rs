@@ -206,7 +206,7 @@ fn people(context: &Context<'_>, rule: &Rule, findings: &mut Findings) {
 /// The people who can fill a stage, where they are known and nobody can step in.
 fn countable<'w>(context: &Context<'w>, stage: &'w StageText) -> Option<BTreeSet<&'w PrincipalId>> {
     let vouched = |approver: &Approver| match approver {
-        Approver::Group(group) => context.membership.is_vouched(group),
+        Approver::Group(group) => context.membership.is_kept_elsewhere(group),
         Approver::Person(_) => false,
     };
     if stage.owners || stage.escalate.is_some() || stage.from.iter().any(vouched) {

@@ -215,6 +215,7 @@ impl<'a> History<'a> {
     fn is_barred(&self, at: usize, stage: &Stage, who: &PrincipalId) -> bool {
         *who == self.requester.id
             || self.requester.acts_for.contains(who)
+            || is_tied(self.requester, who, self.members[at])
             || self.members[at].is_suspended(who)
             || is_among(&stage.exclude, who, self.members[at])
     }
@@ -291,6 +292,15 @@ impl<'a> History<'a> {
             _ => None,
         })
     }
+}
+
+/// Whether an account that the requester acts for is this person's then, or could be.
+fn is_tied(requester: &Principal, who: &PrincipalId, members: &Membership) -> bool {
+    requester.acts_for.iter().any(|account| {
+        let strict = members.accounts().linked_at().contains(account.iss());
+        members.person(account) == who
+            || (strict && !members.accounts().is_linked_at(account.iss(), who))
+    })
 }
 
 fn is_among(approvers: &BTreeSet<Approver>, who: &PrincipalId, members: &Membership) -> bool {
@@ -376,12 +386,14 @@ fn invariant_nobody_is_counted_twice(history: &History<'_>) -> Kept {
 }
 
 fn invariant_nobody_behind_the_change_counts(history: &History<'_>) -> Kept {
-    for event in history.events {
+    for (event, members) in history.events.iter().zip(&history.members) {
         let (Fact::Reviewed(review) | Fact::PostReviewed(review)) = &event.fact else { continue };
         let who = history.people.iter().find(|p| p.id == review.reviewer).unwrap();
         keep!(who.kind == PrincipalKind::Person, "{} is no person", who.id);
         keep!(who.id != history.requester.id, "{} asks", who.id);
         keep!(!history.requester.acts_for.contains(&who.id), "{} is behind it", who.id);
+        let is_tied = is_tied(history.requester, &who.id, members);
+        keep!(!is_tied, "{} is behind it by an account, or may be", who.id);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 /// `asnt`, so that tools tell what the file is.
 const APPLICATION: i32 = 0x6173_6e74;
 /// Each migration brings the schema from its index to the next number.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_beside.sql"),
     include_str!("../../../migrations/sqlite/0003_exchange.sql"),
@@ -21,6 +21,8 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("../../../migrations/sqlite/0009_plan_bytes.sql"),
     include_str!("../../../migrations/sqlite/0010_device.sql"),
     include_str!("../../../migrations/sqlite/0011_partners.sql"),
+    include_str!("../../../migrations/sqlite/0012_deliveries.sql"),
+    include_str!("../../../migrations/sqlite/0013_gates.sql"),
     include_str!("../../../migrations/sqlite/0014_waiting.sql"),
 ];
 

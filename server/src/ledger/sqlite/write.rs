@@ -17,7 +17,7 @@ use super::open::{OpenError, Owned};
 use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Hearing, Keeping, Kept, KeyChange, LedgerError, Listened, Met,
+    Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError, Listened, Met,
     NewCall, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write,
     awaits_later_review,
 };
@@ -40,9 +40,13 @@ pub(super) enum Job {
     Excuse(Timestamp, Done<()>),
     Forget(Timestamp, Done<()>),
     ForgetExchanges(Timestamp, Done<()>),
+    Delivery(String, Timestamp, Done<bool>),
+    ForgetDeliveries(Timestamp, Done<()>),
     Piece(Piece, Done<()>),
     ForgetPieces(Timestamp, Done<()>),
     Refusal(Box<Refusal>, Done<bool>),
+    Gate(Box<Gate>, Done<()>),
+    ForgetGates(Timestamp, Done<()>),
 }
 
 /// An entry ready to be written. Made by the caller, because the writer is one for all.
@@ -177,6 +181,7 @@ impl Job {
             Self::Begin(_, done)
             | Self::Exchange(_, _, done)
             | Self::Hear(_, done)
+            | Self::Delivery(_, _, done)
             | Self::Refusal(_, done)
             | Self::Heard { done, .. } => acknowledge(done, None),
             Self::Access(_, done)
@@ -188,7 +193,10 @@ impl Job {
             | Self::Settle(_, done)
             | Self::ForgetTold { done, .. }
             | Self::ForgetExchanges(_, done)
+            | Self::ForgetDeliveries(_, done)
             | Self::Piece(_, done)
+            | Self::Gate(_, done)
+            | Self::ForgetGates(_, done)
             | Self::ForgetPieces(_, done) => acknowledge(done, None),
         }
     }
@@ -211,8 +219,12 @@ impl Job {
             Self::Excuse(now, done) => settle(pen.excuse(now), done),
             Self::Forget(before, done) => settle(pen.forget(before), done),
             Self::ForgetExchanges(before, done) => settle(pen.forget_exchanges(before), done),
+            Self::Delivery(id, at, done) => settle(pen.delivery(&id, at), done),
+            Self::ForgetDeliveries(before, done) => settle(pen.forget_deliveries(before), done),
             Self::Piece(piece, done) => settle(pen.piece(&piece), done),
             Self::ForgetPieces(before, done) => settle(pen.forget_pieces(before), done),
+            Self::Gate(gate, done) => settle(super::gates::keep(pen.db, &gate), done),
+            Self::ForgetGates(before, done) => settle(super::gates::forget(pen.db, before), done),
             Self::Refusal(refusal, done) => settle(pen.refusal(&refusal), done),
         }
     }
@@ -634,6 +646,15 @@ impl Pen<'_> {
 
     fn forget(&self, before: Timestamp) -> Result<(), LedgerError> {
         self.execute("DELETE FROM call WHERE at < ?1", &[&before.as_millis()]).map(drop)
+    }
+
+    fn delivery(&self, id: &str, at: Timestamp) -> Result<bool, LedgerError> {
+        let sql = "INSERT INTO delivery (id, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        Ok(self.execute(sql, &[&id, &at.as_millis()])? == 1)
+    }
+
+    fn forget_deliveries(&self, before: Timestamp) -> Result<(), LedgerError> {
+        self.execute("DELETE FROM delivery WHERE at < ?1", &[&before.as_millis()]).map(drop)
     }
 
     fn forget_exchanges(&self, before: Timestamp) -> Result<(), LedgerError> {

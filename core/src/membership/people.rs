@@ -1,0 +1,90 @@
+//! One person, several accounts. Whoever has an account that is behind a request is behind it.
+//!
+//! Accounts are issuer and subject, at GitHub the number that an account keeps: a login can be given
+//! up and taken by somebody else, and so links nobody to anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::principal::PrincipalId;
+
+/// Who has which accounts, as the policy documents link them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    person_of: BTreeMap<PrincipalId, PrincipalId>,
+    accounts_of: BTreeMap<PrincipalId, BTreeSet<PrincipalId>>,
+    /// The issuers at which whoever reviews must have an account, where one of theirs is behind.
+    linked_at: BTreeSet<String>,
+}
+
+/// Why somebody must not review what others are behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// They are one of them.
+    Behind,
+    /// An account of this issuer is behind it, and theirs there is not known: it may be that one.
+    Unlinked(String),
+}
+
+impl People {
+    /// Each account with the person whose it is.
+    pub fn new(accounts: impl IntoIterator<Item = (PrincipalId, PrincipalId)>) -> Self {
+        let mut people = Self::default();
+        for (account, person) in accounts {
+            people.accounts_of.entry(person.clone()).or_default().insert(account.clone());
+            people.person_of.insert(account, person);
+        }
+        people
+    }
+
+    /// The same, where nobody reviews what an account of these issuers is behind unless their own
+    /// account there is linked.
+    #[must_use]
+    pub fn with_linked_at(self, issuers: impl IntoIterator<Item = String>) -> Self {
+        Self { linked_at: issuers.into_iter().collect(), ..self }
+    }
+
+    /// The issuers of all accounts that are linked.
+    pub fn issuers(&self) -> BTreeSet<String> {
+        self.person_of.keys().map(|account| account.iss().to_owned()).collect()
+    }
+
+    /// The issuers at which a reviewer's account must be linked.
+    pub fn linked_at(&self) -> &BTreeSet<String> {
+        &self.linked_at
+    }
+
+    /// Whether nobody has an account beside the one they come by, and nobody needs one.
+    pub fn is_empty(&self) -> bool {
+        self.person_of.is_empty() && self.linked_at.is_empty()
+    }
+
+    /// The person whose account this is; whoever it names themselves, where it is nobody's.
+    pub fn person<'a>(&'a self, who: &'a PrincipalId) -> &'a PrincipalId {
+        self.person_of.get(who).unwrap_or(who)
+    }
+
+    /// Whether it is known who this person is at that issuer.
+    pub fn is_linked_at(&self, issuer: &str, who: &PrincipalId) -> bool {
+        self.known_as(who).any(|account| account.iss() == issuer)
+    }
+
+    /// The person, and each of their accounts.
+    pub(super) fn known_as<'a>(
+        &'a self,
+        who: &'a PrincipalId,
+    ) -> impl Iterator<Item = &'a PrincipalId> {
+        let person = self.person(who);
+        self.accounts_of.get(person).into_iter().flatten().chain([person])
+    }
+
+    pub(super) fn tie(&self, who: &PrincipalId, behind: &BTreeSet<&PrincipalId>) -> Option<Tie> {
+        let person = self.person(who);
+        if behind.iter().any(|other| self.person(other) == person) {
+            return Some(Tie::Behind);
+        }
+        let unlinked =
+            |issuer: &&str| self.linked_at.contains(*issuer) && !self.is_linked_at(issuer, person);
+        let mut issuers = behind.iter().map(|other| other.iss());
+        issuers.find(unlinked).map(|issuer| Tie::Unlinked(issuer.to_owned()))
+    }
+}

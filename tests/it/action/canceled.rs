@@ -1,0 +1,116 @@
+//! A job that is canceled, at every moment, and what `post` and the server clear up.
+
+use super::world::{World, credential};
+use crate::runner::Stopped;
+use crate::support::{Ways, approve, until};
+
+#[tokio::test]
+async fn a_job_that_is_canceled_while_it_asks_who_it_is_asks_nothing() {
+    let world = World::new().await;
+    world.oidc.behave(Ways::StoppingBefore);
+    let base = world.base();
+    let running =
+        world.job.step(&world.action, &[("url", &base), ("environment", "production")]).start();
+    world.oidc.stopped().await;
+    let (by, ended) = running.cancel().await;
+    assert_eq!(by, Stopped::Interrupted);
+    assert_ne!(ended.code, Some(0));
+    assert!(world.requests().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_is_canceled_while_it_waits_takes_its_request_back() {
+    let world = World::new().await;
+    let base = world.base();
+    let mut step = world.job.step(&world.action, &[("url", &base), ("environment", "production")]);
+    let running = step.start();
+    let request = world.asked().await;
+    running.says(&request.url).await;
+    let (by, ended) = running.cancel().await;
+    assert_eq!(by, Stopped::Interrupted);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.output("outcome"), "canceled");
+    assert_eq!(world.now(&request).await.state, "canceled");
+    // What is done already is not done twice.
+    step.keep(&ended);
+    world.job.context("job.status", "cancelled");
+    step.post().await.exits(0);
+}
+
+#[tokio::test]
+async fn a_job_that_is_canceled_while_its_command_runs_ends_both() {
+    let world = World::new().await;
+    let base = world.base();
+    let command = "printf '%s' \"$ASSENT_CREDENTIAL\" >held.part; mv held.part held; exec sleep 60";
+    let with = [
+        ("url", &*base),
+        ("environment", "free"),
+        ("mode", "run"),
+        ("audience", "orders"),
+        ("command", command),
+    ];
+    let running = world.job.step(&world.action, &with).start();
+    let held = world.job.at("workspace/held");
+    until("the command", || held.exists()).await;
+    let token = std::fs::read_to_string(held).unwrap();
+    assert!(world.is_live(&token).await);
+    let (by, ended) = running.cancel().await;
+    assert_eq!(by, Stopped::Interrupted);
+    assert_ne!(ended.code, Some(0));
+    assert!(!world.is_live(&token).await);
+}
+
+#[tokio::test]
+async fn post_takes_back_what_a_killed_step_left() {
+    let world = World::new().await;
+    let base = world.base();
+    let mut step = world.job.step(&world.action, &[("url", &base), ("environment", "production")]);
+    let running = step.start();
+    let request = world.asked().await;
+    running.says(&request.url).await;
+    let left = running.killed().await;
+    step.keep(&left);
+    world.job.context("job.status", "cancelled");
+    assert_eq!(world.now(&request).await.state, "pending");
+    step.post().await.exits(0);
+    assert_eq!(world.now(&request).await.state, "canceled");
+}
+
+#[tokio::test]
+async fn a_job_that_fails_has_its_grant_taken_back_and_one_that_succeeds_completes_it() {
+    let world = World::new().await;
+    let base = world.base();
+    for (status, reason, how) in
+        [("success", "it works", "completed"), ("failure", "it fails", "revoked")]
+    {
+        let with = [
+            ("url", &*base),
+            ("environment", "production"),
+            ("audience", "orders"),
+            ("reason", reason),
+        ];
+        let mut step = world.job.step(&world.action, &with);
+        let running = step.start();
+        let bob = world.bob().await;
+        let request = crate::support::eventually("a request", async || {
+            let mut all = world.requests().await.into_iter();
+            all.find(|request| request.intent.reason == reason)
+        })
+        .await;
+        approve(&bob, &request).await.unwrap();
+        let ended = running.end().await.exits(0);
+        step.keep(&ended);
+        let token = credential(&ended, &world.job.at("temp"));
+        world.job.context("job.status", status);
+        let post = step.post().await.exits(0);
+        world.is_discreet(&post, &[&token]);
+        assert!(!world.is_live(&token).await);
+        let log = world
+            .server
+            .administrator()
+            .await
+            .get(&format!("/v1/requests/{}/history", request.id))
+            .await;
+        assert!(log.text.contains(how), "{status}: {}", log.text);
+    }
+}

@@ -1,0 +1,77 @@
+//! Waiting that outlives tokens, and servers that are away.
+
+use assent_core::time::Span;
+
+use super::world::World;
+use crate::support::{Reply, StandIn, Ways, approve, eventually};
+
+/// Two hours by the server's clock, which is the issuer's too: access tokens and the job's own end many
+/// times in it.
+#[tokio::test]
+async fn a_wait_of_two_hours_outlives_every_token() {
+    let world = World::new().await;
+    let base = world.base();
+    let with = [
+        ("url", &*base),
+        ("environment", "production"),
+        ("audience", "orders"),
+        ("timeout", "8h"),
+        ("poll-fallback", "1s"),
+    ];
+    let running = world.job.step(&world.action, &with).start();
+    let request = world.asked().await;
+    for _ in 0..4 {
+        let before = world.oidc.issued().len();
+        world.server.time().pass(Span::minutes(30));
+        // Whoever waits hears that something happened, and asks again with what is no longer good.
+        world.server.authority.end_waits();
+        eventually("another token", async || (world.oidc.issued().len() > before).then_some(()))
+            .await;
+    }
+    approve(&world.bob().await, &request).await.unwrap();
+    let ended = running.end().await.exits(0);
+    assert_eq!(ended.output("outcome"), "granted");
+    world.is_discreet(&ended, &[]);
+    assert_eq!(world.requests().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_found_again() {
+    let world = World::new().await;
+    let base = world.base();
+    let with = [("url", &*base), ("environment", "production"), ("poll-fallback", "1s")];
+    let running = world.job.step(&world.action, &with).start();
+    let request = world.asked().await;
+    let (away, _oidc, _job, _action) = world.goes_away().await;
+    let (server, _folder) = away.comes_back().await;
+    approve(&server.person("bob").await, &request).await.unwrap();
+    let ended = running.end().await.exits(0);
+    assert_eq!((ended.output("outcome"), ended.output("request-id")), ("granted", &*request.id));
+}
+
+#[tokio::test]
+async fn an_authority_that_is_away_is_no_grant_and_no_denial() {
+    let world = World::new().await;
+    let nobody = StandIn::start(|_| Box::pin(async { Reply::new(503, "") })).await;
+    for ways in
+        [Ways::HangingUp, Ways::Honest, Ways::Saying(Reply::new(200, "{\"state\":\"approved\"}"))]
+    {
+        nobody.behave(ways);
+        let with = [("url", &*nobody.url), ("environment", "production"), ("timeout", "1s")];
+        let ended = world.job.step(&world.action, &with).main().await.exits(3);
+        assert_eq!(ended.output("outcome"), "unreachable");
+        world.is_discreet(&ended, &[]);
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_of_its_own_a_job_is_told_what_it_lacks() {
+    let world = World::new().await;
+    let job = crate::runner::Job::new();
+    let base = world.base();
+    let ended =
+        job.step(&world.action, &[("url", &base), ("environment", "production")]).main().await;
+    assert!([Some(2), Some(3)].contains(&ended.code), "{ended:?}");
+    assert!(ended.log.annotations()[0].1.contains("id-token: write"), "{:?}", ended.log);
+    assert!(world.requests().await.is_empty());
+}

@@ -28,7 +28,7 @@ async fn an_approved_step_goes_on_with_its_credential() {
     world.is_discreet(&ended, &[&token]);
     assert_eq!(ended.output("request-id"), request.id);
     assert_eq!(ended.output("url"), request.url);
-    assert_eq!((ended.output("outcome"), ended.output("state")), ("granted", "consumed"));
+    assert_eq!((ended.output("outcome"), ended.output("state")), ("granted", "approved"));
     assert!(ended.output("approved-by").contains("bob"), "{:?}", ended.outputs);
     assert!(
         ended.output("expires-at").ends_with('Z') && ended.output("digest").starts_with("sha256:")

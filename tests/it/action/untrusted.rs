@@ -97,6 +97,8 @@ async fn t37_what_an_eye_does_not_see_is_written_out() {
     let hidden =
         "ship\u{202e}gnp\u{2066}\u{200b}\u{feff}\u{1b}[31mred\u{1b}]0;t\u{7}\u{0}\u{85}\u{2028}end";
     let ended = denied(&world, "no", &hidden.replace('\u{0}', "")).await;
+    let summary = &ended.summary;
+    assert!(summary.contains("202e"), "it is not said that something is hidden: {summary}");
     let shown = [ended.log.raw.join("\n"), ended.summary.clone()];
     for text in shown {
         let is_hidden = |c: &char| {
@@ -113,7 +115,6 @@ async fn t37_what_an_eye_does_not_see_is_written_out() {
             )
         };
         assert_eq!(text.chars().find(is_hidden), None, "{text:?}");
-        assert!(text.contains("202e"), "it is not said that something is hidden: {text}");
     }
 }
 

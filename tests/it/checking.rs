@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::SystemTime;
 
 use assent_client::{Secret, wire};
 use assent_core::credential::dpop::Holder;
@@ -14,7 +13,7 @@ use aws_lc_rs::rand::SystemRandom;
 use base64::Engine as _;
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, Binary, Caller, fresh_key, policy_in, sent, shell};
+use crate::support::{Answer, Binary, Caller, fresh_key, now, policy_in, sent, shell};
 
 const POLICY: &str = "
 apiVersion: assent/v1
@@ -36,12 +35,6 @@ struct World {
     ahead: Arc<AtomicI64>,
     random: SystemRandom,
     data: tempfile::TempDir,
-}
-
-#[expect(clippy::disallowed_methods, reason = "the authority beside it has the real time too")]
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
 }
 
 impl World {

@@ -49,7 +49,7 @@ pub(crate) use issuer::{Issuer, Manner};
 pub(crate) use provider::Provider;
 pub(crate) use stand_in::{Asked, Reply, StandIn, Ways};
 pub(crate) use story::{approve, deny, eventually, filing, intent, mint, until};
-pub(crate) use time::Time;
+pub(crate) use time::{Time, now};
 
 /// Like the policy of `--dev`, and a rule for whatever else a test needs.
 pub(crate) const POLICY: &str = "

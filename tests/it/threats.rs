@@ -38,6 +38,8 @@ fn the_table_of_threats_and_the_tests_agree() {
         "core/src",
         "core/tests",
         "client/src",
+        "gate/src",
+        "action/src",
         "rego/src",
         "rego/tests/it",
         "server/src",

@@ -31,7 +31,8 @@ async fn the_binary_takes_the_place_of_the_shell() {
     let binary = folder.path().join("assent-action");
     fs::write(&binary, "#!/bin/sh\necho \"$$ $* $RUNNER_TEMP\"\n").unwrap();
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let usual = std::env::var_os("PATH").unwrap();
+    let path = format!("{}:{}", folder.path().display(), usual.display());
     for stage in ["main", "post"] {
         let script = root().join(format!("action/container/{stage}.sh"));
         let mut command = Command::new(script);

@@ -230,8 +230,8 @@ async fn no_variable_says_what_is_run() {
     {
         job.set(name, &there);
     }
-    let path = std::env::var("PATH").unwrap();
-    job.set("PATH", &format!("{}:{path}", job.at("home").display()));
+    let usual = std::env::var_os("PATH").unwrap();
+    job.set("PATH", &format!("{}:{}", job.at("home").display(), usual.display()));
     assert_eq!(job.step(&shipped.action, &NOTHING).main().await.exits(0).log.text(), "ours");
     shipped.release(|release| release["binaries"] = json!({}));
     assert!(job.step(&shipped.action, &NOTHING).main().await.exits(3).log.shown.is_empty());

@@ -60,7 +60,9 @@ fn groups_besides(block: &str) -> Option<String> {
     named.sort_unstable();
     named.dedup();
     let is_here = |name: &str| {
-        ["[", "{identity"].iter().any(|begins| block.contains(&format!("{name}: {begins}")))
+        ["[", "{identity", "{github_team"]
+            .iter()
+            .any(|begins| block.contains(&format!("{name}: {begins}")))
     };
     named.retain(|name| !name.is_empty() && !is_here(name));
     let groups: String = named.iter().map(|n| format!("  {n}: {{identity: true}}\n")).collect();

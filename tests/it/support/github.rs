@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use assent_core::digest::Digest;
 use serde_json::{Value, json};
 
-use super::{Asked, Reply, StandIn};
+use super::{Asked, Reply, StandIn, now};
 pub(crate) use app::{APP, private_key};
 pub(crate) use gates::our_rule;
 pub(crate) use route::Route;
@@ -192,12 +192,12 @@ impl Inside {
             self.used = HOURLY;
             reply = message(403, "API rate limit exceeded for installation ID 77.");
         }
-        let reset = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let reset = now().as_seconds() + 1800;
         let limits = [
             ("x-ratelimit-limit", HOURLY.to_string()),
             ("x-ratelimit-remaining", (HOURLY - self.used).to_string()),
             ("x-ratelimit-used", self.used.to_string()),
-            ("x-ratelimit-reset", (reset.as_secs() + 1800).to_string()),
+            ("x-ratelimit-reset", reset.to_string()),
             ("x-ratelimit-resource", "core".to_owned()),
         ];
         reply.headers.extend(limits);

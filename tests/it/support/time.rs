@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use assent_core::time::{Span, Timestamp};
 use assent_server::clock::Clock;
@@ -34,4 +34,11 @@ impl Time {
     pub(crate) fn set_back(&self, millis: i64) {
         self.0.fetch_sub(millis, Ordering::SeqCst);
     }
+}
+
+/// The machine's own time, for what stands beside a server that has it too.
+#[expect(clippy::disallowed_methods, reason = "the server under test has the real time")]
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
 }

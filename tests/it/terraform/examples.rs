@@ -18,8 +18,8 @@ const ADDRESS: &str = "https://assent.example.com";
 /// What is below `examples`: those that are walked here, and those that other tests run.
 const WALKED: [&str; 6] =
     ["data-sources", "ephemeral-resources", "functions", "guides", "provider", "resources"];
-const ELSEWHERE: [&str; 6] =
-    ["demo.sh", "policies", "postgres", "quickstart", "service", "two-organisations"];
+const ELSEWHERE: [&str; 7] =
+    ["demo.sh", "github", "policies", "postgres", "quickstart", "service", "two-organisations"];
 
 #[tokio::test]
 async fn every_example_of_a_data_source_runs() {

@@ -15,7 +15,7 @@ use super::guarded;
 use super::process::eventually;
 use super::relay::{Heard, Relay, Then};
 use super::world::World;
-use crate::support::{Issuer, fresh_key};
+use crate::support::{Issuer, fresh_key, now};
 
 /// What GitHub's endpoint wants to see.
 const REQUEST_TOKEN: &str = "request-token-canary-0123456789abcdefghijklmnop";
@@ -272,9 +272,8 @@ trusts:
 }
 
 /// What GitHub says of a job of this repository.
-#[expect(clippy::disallowed_methods, reason = "the server under test has the real time")]
 fn job(issuer: &Issuer, audience: &str, repository: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = now().as_seconds();
     let claims = json!({
         "iss": issuer.url, "aud": audience, "jti": fresh_key().as_str(),
         "iat": now, "nbf": now, "exp": now + 300,

@@ -1,8 +1,8 @@
 //! Who calls: the App, by a token that its key signed, or one of its installations.
 
 use std::sync::LazyLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use assent_core::time::Timestamp;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
@@ -11,6 +11,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{Asked, Reply, State, message};
+use crate::support::now;
 
 /// The App's id.
 pub(crate) const APP: u64 = 4242;
@@ -44,13 +45,13 @@ pub(super) fn is_app(asked: &Asked) -> Result<(), &'static str> {
         serde_json::from_slice(&decode(part)?).map_err(|_| undecodable)
     };
     let (header, claims) = (read(header)?, read(claims)?);
-    let is_ours = claims["iss"] == APP || claims["iss"] == APP.to_string();
+    let is_ours = claims["iss"] == APP || claims["iss"].as_str() == Some(APP.to_string().as_str());
     if header["alg"] != "RS256" || !is_ours {
         return Err("'Issuer' claim ('iss') must be an Integer or a client id");
     }
     let number = |name: &str| claims[name].as_i64().ok_or(undecodable);
     let (from, to) = (number("iat")?, number("exp")?);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+    let now = now().as_seconds();
     if from > now {
         return Err("'Issued at' claim ('iat') must be an Integer representing the past");
     }
@@ -84,8 +85,7 @@ impl State {
         }
         let token = format!("ghs_canary{:026}", self.tokens.len());
         self.tokens.insert(token.clone());
-        let hour = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-        let at = assent_core::time::Timestamp::from_millis(hour + 3_600_000).to_string();
+        let at = Timestamp::from_millis(now().as_millis() + 3_600_000).to_string();
         let at = format!("{}Z", at.get(..19).unwrap());
         let body = json!({
             "token": token, "expires_at": at, "repository_selection": "all",

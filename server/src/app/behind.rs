@@ -233,6 +233,8 @@ mod tests {
             },
             require_app: true,
             between_writes: std::time::Duration::ZERO,
+            patience: std::time::Duration::from_secs(10),
+            deployment_statuses: false,
             ca_file: None,
         };
         Github::new(settings, Clock::system()).unwrap()

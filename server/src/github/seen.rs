@@ -1,6 +1,8 @@
 //! What GitHub tells, as far as it matters here. Unknown fields are ignored, and what is missing
 //! without being needed is absent: real answers have more, and less, than their description.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 /// An account: a person, or a bot. Only the number says who it is; a login can be given up and taken
@@ -117,6 +119,12 @@ impl From<RunForm> for Run {
 #[derive(Deserialize)]
 pub(super) struct Numbered {
     pub(super) id: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CheckForm {
+    pub(super) id: u64,
+    pub(super) external_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -300,6 +308,8 @@ pub struct Environment {
     pub branch_policy: BranchPolicy,
     /// How many reviewers it names at GitHub itself.
     pub reviewers: usize,
+    /// The numbers of those of them that are people; the others are teams.
+    pub people: BTreeSet<u64>,
 }
 
 #[derive(Deserialize)]
@@ -317,7 +327,14 @@ struct BuiltIn {
     #[serde(default)]
     prevent_self_review: bool,
     #[serde(default)]
-    reviewers: Vec<serde::de::IgnoredAny>,
+    reviewers: Vec<Reviewing>,
+}
+
+#[derive(Deserialize)]
+struct Reviewing {
+    #[serde(rename = "type", default)]
+    kind: String,
+    reviewer: Option<Numbered>,
 }
 
 #[derive(Deserialize)]
@@ -326,6 +343,11 @@ struct Branches {
     protected_branches: bool,
     #[serde(default)]
     custom_branch_policies: bool,
+}
+
+fn person(reviewing: &Reviewing) -> Option<u64> {
+    let reviewer = reviewing.reviewer.as_ref().filter(|_| reviewing.kind == "User");
+    reviewer.map(|reviewer| reviewer.id)
 }
 
 impl From<EnvironmentForm> for Environment {
@@ -342,6 +364,7 @@ impl From<EnvironmentForm> for Environment {
             prevent_self_review: form.protection_rules.iter().any(|rule| rule.prevent_self_review),
             branch_policy,
             reviewers: form.protection_rules.iter().map(|rule| rule.reviewers.len()).sum(),
+            people: form.protection_rules.iter().flat_map(|rule| &rule.reviewers).filter_map(person).collect(),
         }
     }
 }
@@ -410,11 +433,13 @@ mod tests {
             "protection_rules": [
                 {"id": 1, "type": "wait_timer", "wait_timer": 3},
                 {"id": 2, "type": "required_reviewers", "prevent_self_review": true,
-                 "reviewers": [{"type": "User"}, {"type": "Team"}]},
+                 "reviewers": [{"type": "User", "reviewer": {"id": 7}},
+                               {"type": "Team", "reviewer": {"id": 8}}]},
             ],
             "deployment_branch_policy": {"protected_branches": true, "custom_branch_policies": false},
         }));
         assert!(!strict.can_admins_bypass && strict.prevent_self_review);
         assert_eq!((strict.branch_policy, strict.reviewers), (BranchPolicy::Protected, 2));
+        assert_eq!(strict.people, BTreeSet::from([7]));
     }
 }

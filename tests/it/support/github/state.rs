@@ -177,6 +177,7 @@ impl State {
             (Route::Rules, [_, name, _]) => self.rules_of(found, name),
             (Route::CreateCheck, _) => self.create_check(found, &body),
             (Route::UpdateCheck, [_, id]) => self.update_check(id, &body),
+            (Route::ChecksOfCommit, [_, sha, _]) => self.checks_of(sha, query),
             (Route::Commit, [_, sha]) => self.commit_of(found, sha),
             (Route::PullsOfCommit, [_, sha, _]) => self.pulls_of(found, sha, query),
             (Route::Pull, [_, number]) => self.pull_of(found, number),

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use assent_core::binding::{FILED_BY, GITHUB_APP};
 use assent_core::id::RequestId;
-use assent_core::request::Request;
+use assent_core::request::{Request, Version};
 use assent_core::time::{Span, Timestamp};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -106,10 +106,11 @@ impl Deployments {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was written about a request: it may be one that a run waits for.
+    /// Something was written about a request: it may be one that a run waits for. Whoever files one
+    /// answers with what became of it at once.
     pub(super) fn changed(&self, next: &Request) {
         let claims = &next.requester().claims;
-        if claims.get(FILED_BY).is_some_and(|by| by == GITHUB_APP) {
+        if next.version() > Version(1) && claims.get(FILED_BY).is_some_and(|by| by == GITHUB_APP) {
             self.known().changed.insert(next.id());
             self.due.notify_one();
         }
@@ -295,7 +296,9 @@ impl Authority {
                 None => Ok(()),
             },
             (Some(gate), Some(waiting)) => self.answer(seen, gate, &waiting.environment).await,
-            (Some(gate), None) if passed::is_to_be_looked_at(&gate) => self.passed(seen, gate).await,
+            (Some(gate), None) if passed::is_to_be_looked_at(&gate) => {
+                self.passed(seen, gate).await
+            }
             (Some(_), None) => Ok(()),
         }
     }

@@ -364,7 +364,12 @@ impl From<EnvironmentForm> for Environment {
             prevent_self_review: form.protection_rules.iter().any(|rule| rule.prevent_self_review),
             branch_policy,
             reviewers: form.protection_rules.iter().map(|rule| rule.reviewers.len()).sum(),
-            people: form.protection_rules.iter().flat_map(|rule| &rule.reviewers).filter_map(person).collect(),
+            people: form
+                .protection_rules
+                .iter()
+                .flat_map(|rule| &rule.reviewers)
+                .filter_map(person)
+                .collect(),
         }
     }
 }

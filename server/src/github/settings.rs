@@ -167,8 +167,9 @@ impl Settings {
         let text = std::fs::read_to_string(path)
             .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
         let json = strict_yaml(&path.display().to_string(), &text)?;
-        let Document { app, require_app, deployment_statuses, .. } = serde_path_to_error::deserialize(json)
-            .map_err(|error| field(&error.path().to_string(), error.inner().to_string()))?;
+        let Document { app, require_app, deployment_statuses, .. } =
+            serde_path_to_error::deserialize(json)
+                .map_err(|error| field(&error.path().to_string(), error.inner().to_string()))?;
         let url = app.url.as_deref().unwrap_or("https://github.com");
         let mut place = Place::at(url).map_err(|problem| field("app.url", problem))?;
         if let Some(api) = &app.api_url {

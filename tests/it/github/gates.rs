@@ -121,6 +121,7 @@ async fn a_job_that_waits_later_is_answered_by_the_same_request() {
         world.github.with(|state| {
             let gate = state.gates.iter_mut().find(|gate| gate.run == 7).unwrap();
             (gate.waiting, gate.verdict) = (true, None);
+            "waiting".clone_into(&mut state.runs.get_mut(&7).unwrap().status);
         });
     };
     wait_again();
@@ -175,7 +176,10 @@ async fn a_run_that_is_over_ends_what_waits_as_soon_as_it_is_told() {
     world.github.with(|state| state.change(7, Change::Canceled));
     let body = world.github.with(|state| state.tells(7, "completed"));
     let (base, id) = (world.server.base(), crate::support::github::fresh_delivery());
-    assert_eq!(crate::support::github::Github::deliver(base, &id, "workflow_run", &body).await, 200);
+    assert_eq!(
+        crate::support::github::Github::deliver(base, &id, "workflow_run", &body).await,
+        200
+    );
     world.guard().await;
     assert_eq!(world.request().await.state, "canceled");
     assert_eq!(world.checks()[0]["conclusion"], "cancelled");

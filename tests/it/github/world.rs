@@ -85,6 +85,14 @@ impl World {
         request
     }
 
+    /// The request that stands for this run.
+    pub(super) async fn request_of(&self, run: u64) -> wire::Request {
+        let filed = self.filed().await.into_iter();
+        let run = run.to_string();
+        let mut of_run = filed.filter(|one| one.requester.claims["run_id"] == run.as_str());
+        of_run.next().unwrap()
+    }
+
     pub(super) async fn bob(&self) -> Caller {
         self.server.person("bob").await
     }
@@ -157,7 +165,8 @@ pub(super) fn waiting_in(github: &Github, repository: u64, id: u64) {
     github.with(|state| {
         let sha = format!("{id:040}");
         let before = state.commits.keys().next_back().cloned();
-        let commit = Commit { author: Some(11), committer: Some(12), parent: before, ..Commit::default() };
+        let commit =
+            Commit { author: Some(11), committer: Some(12), parent: before, ..Commit::default() };
         state.commits.insert(sha.clone(), commit);
         state.pulls.push(Pull {
             number: id,

@@ -10,9 +10,10 @@ use assent_core::binding::{FILED_BY, GITHUB_APP};
 use assent_core::digest::{Digest, commit_digest};
 use assent_core::github::EVENTS;
 use assent_core::id::RequestId;
-use assent_core::intent::is_label;
+use assent_core::intent::{Intent, is_label};
 use assent_core::policy::situation::Network;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
+use assent_core::request::Request;
 use assent_core::time::Span;
 use assent_core::wire;
 use serde_json::{Map, Value};
@@ -20,7 +21,7 @@ use serde_json::{Map, Value};
 use super::{DeploymentError, Seen, passed};
 use crate::app::{AppError, Authority, Caller, Wish};
 use crate::github::{Repository, Run};
-use crate::ledger::Gate;
+use crate::ledger::{Gate, GateKey};
 
 /// How many bytes of a run's title are told: a request's reason has 2000.
 const TITLE: usize = 1_000;
@@ -38,7 +39,11 @@ impl Authority {
         match passed::guarded(seen, environment).await? {
             Some((found, true)) if found.can_admins_bypass => {
                 let repository = repository.full_name();
-                tracing::warn!(repository, environment, "administrators may pass this gate at GitHub");
+                tracing::warn!(
+                    repository,
+                    environment,
+                    "administrators may pass this gate at GitHub"
+                );
             }
             Some((_, true)) => {}
             Some((_, false)) | None => return Ok(None),
@@ -112,6 +117,29 @@ impl Authority {
         let wish = Wish::new(&caller, "github", &key, key.as_bytes());
         let filing = wire::Filing { intent, reattach: false, heartbeat: None };
         Ok(self.file(&caller, filing, wish).await?.request.id())
+    }
+
+    /// The open request that the App filed for the job that calls, if it asks for the same. A job says
+    /// in other words why it asks; what it asks for is what was approved, to the last field.
+    pub(in crate::app) async fn gate_request(
+        &self,
+        caller: &Caller,
+        intent: &Intent,
+    ) -> Result<Option<Request>, AppError> {
+        let by = caller.principal();
+        let number =
+            |name: &str| by.claims.get(name).and_then(Value::as_str).and_then(|n| n.parse().ok());
+        let (Some(repository), Some(run)) = (number("repository_id"), number("run_id")) else {
+            return Ok(None);
+        };
+        let gate = self.ledger.gate(GateKey::new(repository, run, intent.environment())).await?;
+        let Some(id) = gate.and_then(|gate| gate.request) else { return Ok(None) };
+        let request = self.current(id).await?;
+        let is_same = request.requester().id == by.id
+            && request.check_run(by).is_ok()
+            && request.intent().is_as(intent)
+            && request.state().is_open();
+        Ok(is_same.then_some(request))
     }
 
     /// A caller whom this authority speaks for itself: no token is made.

@@ -86,7 +86,8 @@ fn fits(number: u64) -> bool {
 
 impl Hint {
     fn told(body: Body) -> Option<Self> {
-        let Body { environment, deployment_callback_url, deployment, workflow_run, repository } = body;
+        let Body { environment, deployment_callback_url, deployment, workflow_run, repository } =
+            body;
         let told = deployment_callback_url.as_deref().and_then(run_in);
         let run = workflow_run.map(|run| run.id).or(told)?;
         let environment = environment.filter(|name| name.chars().count() <= LONGEST_NAME)?;

@@ -227,9 +227,12 @@ impl State {
         };
         let all: Vec<Value> = self.checks.values().filter(is_it).cloned().collect();
         let total = all.len();
-        self.paged(all, page_of(query), &format!("/commits/{sha}/check-runs"), |checks| {
-            json!({"total_count": total, "check_runs": checks})
-        })
+        self.paged(
+            all,
+            page_of(query),
+            &format!("/commits/{sha}/check-runs"),
+            |checks| json!({"total_count": total, "check_runs": checks}),
+        )
     }
 
     pub(super) fn create_deployment_status(

@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) checks: BTreeMap<u64, Value>,
     pub(crate) deployment_statuses: Vec<(u64, Value)>,
     pub(crate) files: BTreeMap<String, String>,
+    /// When the hour of calls is over, in seconds since 1970, where it is not by the machine's clock.
+    pub(crate) resets_at: Option<i64>,
     pub(super) tokens: BTreeSet<String>,
 }
 

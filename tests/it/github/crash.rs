@@ -1,6 +1,7 @@
 //! The real binary as the App, killed with SIGKILL at each write to GitHub, before it was done and
 //! after: once it is started again everything is said, and taken once.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ struct Place {
     data: PathBuf,
     policy: PathBuf,
     app: PathBuf,
+    place: SocketAddr,
 }
 
 impl Place {
@@ -34,14 +36,15 @@ impl Place {
             github.url
         );
         std::fs::write(&app, text).unwrap();
-        Self { data, policy, app }
+        let mut remains = Remains::fresh();
+        remains.settle();
+        Self { data, policy, app, place: remains.address }
     }
 
     async fn start(&self) -> Binary {
-        // Where people find it stays the same, wherever it listens.
-        let public = ["--public-url", "http://127.0.0.1:9", "--github"].map(Path::new);
-        let more = [public.as_slice(), &[&self.app]].concat();
-        Binary::start_with(&self.data, &self.policy, &more).await
+        // Where people find it stays the same.
+        let more = [Path::new("--github"), &self.app];
+        Binary::start_at_with(self.place, &self.data, &self.policy, &more).await
     }
 }
 

@@ -36,7 +36,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long to wait at most after a try that failed.
 const LONGEST_PAUSE: Span = Span::minutes(2);
 /// How long to wait at most where GitHub shows no such run, or takes no check of it.
-const LONGEST_PAUSE_UNSEEN: Span = Span::hours(1);
+const LONGEST_PAUSE_UNSEEN: Span = Span::minutes(10);
 /// How many are looked at at once.
 const AT_ONCE: usize = 8;
 /// How long what was just looked up is not looked up again for another hint: the jobs of a matrix ask
@@ -96,8 +96,9 @@ impl Known {
     /// Whether this is not to be looked at yet.
     fn is_held(&self, key: &GateKey, hint: &Hint, now: Timestamp) -> bool {
         let looked = self.looked.get(key).is_some_and(|at| at.until(now) < FRESH);
-        let is_pausing = self.pauses.is_pausing(key, now) || self.unseen.is_pausing(key, now);
-        is_pausing || (looked && !hint.is_due)
+        // What GitHub has just told of it may show again.
+        let is_unseen = !hint.is_asked && self.unseen.is_pausing(key, now);
+        self.pauses.is_pausing(key, now) || is_unseen || (looked && !hint.is_due)
     }
 }
 

@@ -3,7 +3,7 @@
 use assent_core::time::Span;
 use tokio::task::JoinSet;
 
-use super::world::{World, environment, repository, waiting, waiting_in};
+use super::world::{As, World, environment, repository, waiting, waiting_in};
 use crate::support::approve;
 use crate::support::github::{Fault, Github, Route, fresh_delivery, message};
 
@@ -134,4 +134,23 @@ async fn t68_where_little_is_left_only_what_somebody_waits_for_is_done() {
     // The next hour has begun.
     world.guard_after(Span::minutes(31)).await;
     assert_eq!(world.filed().await.len(), 3);
+}
+
+/// Lists have pages, and a GitHub Enterprise Server answers below a path of its own, where they go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_on_the_second_page_of_a_server_of_ones_own_is_found() {
+    let world = World::set_up(As { below: "/api/v3", ..As::default() }).await;
+    world.github.with(|state| {
+        for id in 0..101 {
+            state.repositories.insert(0, repository(1_000 + id, &format!("quiet-{id}")));
+        }
+        state.environments.push(environment(1_000));
+    });
+    waiting_in(&world.github, 1_000, 50);
+    for _ in 0..5 {
+        world.guard_after(Span::minutes(1)).await;
+    }
+    assert_eq!(world.filed().await.len(), 2);
+    let lists = world.github.calls_of(Route::Repositories).len();
+    assert_eq!(lists, 2, "two pages, once");
 }

@@ -151,3 +151,26 @@ async fn t34_the_address_in_a_webhook_is_never_called() {
     assert_eq!(world.gate(7).verdict.as_deref(), Some("approved"));
     assert!(trap.asked().is_empty(), "{:?}", trap.asked());
 }
+
+/// Where the App was away for long it is asked rarely; told of a job, it looks at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_was_away_is_looked_at_as_soon_as_a_job_is_told_of() {
+    let world = World::start().await;
+    world.asked(7).await;
+    world.github.with(|state| state.repositories[0].installed = false);
+    for _ in 0..60 {
+        world.guard_after(Span::minutes(1)).await;
+    }
+    world.github.forget_calls();
+    for _ in 0..30 {
+        world.guard_after(Span::minutes(1)).await;
+    }
+    let asked = world.github.calls_of(Route::InstallationOfRepository).len();
+    assert!(asked <= 40, "{asked} times in half an hour");
+    world.github.with(|state| state.repositories[0].installed = true);
+    approve(&world.bob().await, &world.request().await).await.unwrap();
+    let body = asks(&world, 7);
+    assert_eq!(deliver(&world, &fresh_delivery(), RULE, &body).await, 200);
+    world.guard().await;
+    assert_eq!(world.gate(7).verdict.as_deref(), Some("approved"));
+}

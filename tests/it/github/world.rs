@@ -27,6 +27,8 @@ pub(super) struct As {
     pub(super) patience: Duration,
     pub(super) deployment_statuses: bool,
     pub(super) actions_issuer: Option<String>,
+    /// Below which path GitHub answers.
+    pub(super) below: &'static str,
 }
 
 impl Default for As {
@@ -36,6 +38,7 @@ impl Default for As {
             patience: Duration::from_secs(10),
             deployment_statuses: false,
             actions_issuer: None,
+            below: "",
         }
     }
 }
@@ -115,6 +118,9 @@ impl World {
 
 fn setup(github: &Github, like: &As) -> Setup {
     let mut app = settings(github);
+    let api = format!("{}{}", github.url, like.below);
+    github.seen_at(&api);
+    app.place.api = api.parse().unwrap();
     app.patience = like.patience;
     app.deployment_statuses = like.deployment_statuses;
     if let Some(issuer) = &like.actions_issuer {

@@ -9,6 +9,7 @@ mod credentials;
 mod device;
 mod error;
 mod exchange;
+mod github;
 mod heartbeat;
 mod key;
 mod plans;

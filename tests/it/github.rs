@@ -1,3 +1,4 @@
 //! Deployments that the GitHub App guards.
 
+mod doctor;
 mod gates;

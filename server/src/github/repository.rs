@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::calls::{Line, path};
 use super::checks::{Check, DeploymentState};
 use super::seen::{
-    ApprovalForm, CommitForm, EnvironmentForm, PendingForm, PullForm, RuleForm, RunForm,
+    ApprovalForm, CommitForm, EnvironmentForm, PatternForm, PendingForm, PullForm, RuleForm,
+    RunForm,
 };
 use super::{Approval, Commit, Environment, GithubError, Pending, Pull, Rule, Run};
 
@@ -233,6 +234,16 @@ impl Repository {
         let path = self.path(&["environments"])?;
         let all = self.line.list_in::<EnvironmentForm>(&path, Some("environments")).await?;
         Ok(all.into_iter().map(|form| Environment::from(form).name).collect())
+    }
+
+    /// The patterns of which an environment takes branches and tags, where it does so.
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn branch_patterns(&self, name: &str) -> Result<Vec<String>, GithubError> {
+        let path = self.path(&["environments", name, "deployment-branch-policies"])?;
+        let all = self.line.list_in::<PatternForm>(&path, Some("branch_policies")).await?;
+        Ok(all.into_iter().map(|form| form.name).collect())
     }
 
     /// The custom protection rules of an environment, enabled or not.

@@ -96,9 +96,10 @@ impl State {
 
     /// What the App was granted.
     pub(super) fn permissions(&self) -> Value {
-        json!({
+        let asked = json!({
             "actions": "read", "checks": "write", "contents": "read", "deployments": "write",
             "environments": "read", "members": "read", "metadata": "read", "pull_requests": "read",
-        })
+        });
+        self.granted.clone().unwrap_or(asked)
     }
 }

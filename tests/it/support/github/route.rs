@@ -14,7 +14,10 @@ pub(crate) enum Route {
     Pending,
     Callback,
     Approvals,
+    Deliveries,
+    Environments,
     Environment,
+    BranchPatterns,
     Rules,
     CreateCheck,
     UpdateCheck,
@@ -51,6 +54,11 @@ impl Route {
                 Self::Callback
             }
             ("GET", ["repos", _, _, "actions", "runs", _, "approvals"]) => Self::Approvals,
+            ("GET", ["app", "hook", "deliveries"]) => Self::Deliveries,
+            ("GET", ["repos", _, _, "environments"]) => Self::Environments,
+            ("GET", ["repos", _, _, "environments", _, "deployment-branch-policies"]) => {
+                Self::BranchPatterns
+            }
             ("GET", ["repos", _, _, "environments", _]) => Self::Environment,
             ("GET", ["repos", _, _, "environments", _, "deployment_protection_rules"]) => {
                 Self::Rules
@@ -73,6 +81,7 @@ impl Route {
         matches!(
             self,
             Self::App
+                | Self::Deliveries
                 | Self::Installations
                 | Self::InstallationOfRepository
                 | Self::InstallationOfOrganization

@@ -1,4 +1,7 @@
 //! Deployments that the GitHub App guards.
 
+mod described;
 mod doctor;
+mod emulated;
+mod examples;
 mod gates;

@@ -6,18 +6,26 @@
 //! to all of these. They are left to the stand-in, which `described.rs` holds against GitHub's own
 //! description. It sends no ETag either, and does not say who is attributed a check.
 
+use std::sync::{Arc, Mutex};
+
 use assent_client::Secret;
 use assent_server::clock::Clock;
 use assent_server::github::{Check, CheckState, Conclusion, Github, GithubError, Place, Settings};
 use serde_json::{Value, json};
 
 use crate::support::emulate::Emulate;
-use crate::support::github::{APP, private_key};
+use crate::support::github::{APP, WEBHOOK_SECRET, private_key};
+use crate::support::{Asked, Reply, Server, Setup, StandIn, until};
 
 /// More members than a page has.
 const MEMBERS: usize = 101;
 
 fn seed(permissions: &Value) -> Value {
+    seed_with(permissions, &Value::Null)
+}
+
+/// The same, where the App has these webhooks.
+fn seed_with(permissions: &Value, webhook: &Value) -> Value {
     let logins = (0..MEMBERS).map(|number| format!("member-{number}"));
     let users = ["alice", "bob", "mallory"].map(str::to_owned).into_iter().chain(logins.clone());
     let users = users.map(|login| json!({"login": login, "email": format!("{login}@example.com")}));
@@ -34,6 +42,7 @@ fn seed(permissions: &Value) -> Value {
         "apps": [{
             "app_id": APP, "slug": "assent", "name": "Assent", "private_key": private_key(),
             "permissions": permissions, "events": ["check_run"],
+            "webhook_url": webhook["url"], "webhook_secret": webhook["secret"],
             "installations": [
                 {"installation_id": 77, "account": "acme", "repository_selection": "all"},
             ],
@@ -49,19 +58,22 @@ fn permissions() -> Value {
 }
 
 fn client(emulate: &Emulate, app_id: u64) -> Github {
+    Github::new(settings(&emulate.url, app_id), Clock::system()).unwrap()
+}
+
+fn settings(api: &str, app_id: u64) -> Settings {
     let mut place = Place::at("https://github.com").unwrap();
-    place.api = emulate.url.parse().unwrap();
-    let settings = Settings {
+    place.api = api.parse().unwrap();
+    Settings {
         app_id,
         slug: "assent".to_owned(),
         private_key: Secret::new(private_key()),
-        webhook_secret: Secret::new("canary-webhook-secret".to_owned()),
+        webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
         place,
         require_app: true,
         between_writes: std::time::Duration::ZERO,
         ca_file: None,
-    };
-    Github::new(settings, Clock::system()).unwrap()
+    }
 }
 
 fn check(state: CheckState) -> Check<'static> {
@@ -195,4 +207,42 @@ async fn a_check_is_shown_at_a_github_of_others_where_that_is_allowed() {
     let sha = main["object"]["sha"].as_str().unwrap();
     let told = shop.create_check(sha, &check(CheckState::InProgress)).await;
     assert!(matches!(told, Err(GithubError::Refused(_))), "{told:?}");
+}
+
+/// Hands a delivery on as it came, and keeps what is answered.
+async fn handed_on(server: &str, asked: Asked, answers: &Mutex<Vec<(String, u16)>>) -> Reply {
+    let mut call = reqwest::Client::new().post(format!("{server}/webhooks/github"));
+    for (name, value) in &asked.headers {
+        if name.starts_with("x-") || name == "content-type" {
+            call = call.header(name, value);
+        }
+    }
+    let event = asked.header("x-github-event").to_owned();
+    let status = call.body(asked.body).send().await.unwrap().status().as_u16();
+    answers.lock().unwrap().push((event, status));
+    Reply::new(status, "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t32_what_others_sign_with_the_secret_is_taken_and_with_another_is_not() {
+    for (secret, wanted) in [(WEBHOOK_SECRET, 200), ("canary-another-secret", 401)] {
+        let app = settings("http://127.0.0.1:9", APP);
+        let server = Server::set_up(Setup { github: Some(app), ..Setup::default() }).await;
+        let answers: Arc<Mutex<Vec<(String, u16)>>> = Arc::default();
+        let (base, kept) = (server.base().to_owned(), Arc::clone(&answers));
+        let before = StandIn::start(move |asked| {
+            let (base, kept) = (base.clone(), Arc::clone(&kept));
+            Box::pin(async move { handed_on(&base, asked, &kept).await })
+        })
+        .await;
+        let webhook = json!({"url": format!("{}/hook", before.url), "secret": secret});
+        let emulate = Emulate::start(seed_with(&permissions(), &webhook)).await;
+        let shop = client(&emulate, APP).repository("acme", "shop").await.unwrap();
+        let main = emulate.does("GET", "/repos/acme/shop/git/ref/heads/main", &Value::Null).await;
+        let sha = main["object"]["sha"].as_str().unwrap();
+        shop.create_check(sha, &check(CheckState::InProgress)).await.unwrap();
+        until("a delivery", || !answers.lock().unwrap().is_empty()).await;
+        let answers = answers.lock().unwrap();
+        assert!(answers.iter().all(|one| *one == ("check_run".to_owned(), wanted)), "{answers:?}");
+    }
 }

@@ -40,6 +40,7 @@ pub use seen::{
     Account, Approval, BranchPolicy, Commit, Environment, Own, Owner, Pending, Pull, Rule, Run,
     Sent,
 };
+pub(crate) use settings::is_slug;
 pub use settings::{Place, Settings, SettingsError};
 pub use setup::{Kept, KeptError, Made, PERMISSIONS, Permission, SetupError, manifest};
 pub use webhook::{Delivery, LARGEST as LARGEST_DELIVERY, Unverified};

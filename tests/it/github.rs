@@ -5,3 +5,4 @@ mod doctor;
 mod emulated;
 mod examples;
 mod gates;
+mod signing_in;

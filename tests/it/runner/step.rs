@@ -118,11 +118,23 @@ impl<'a> Step<'a> {
         self.start_stage("post").end().await
     }
 
-    /// Starts a stage. Inputs are evaluated anew for each.
+    /// Starts a stage.
     pub(crate) fn start_stage(&self, stage: &str) -> Running {
-        let files = tempfile::tempdir_in(&self.folder).unwrap().keep();
         let mut command = Command::new(tools::node());
         command.arg(self.action.folder.join(&self.action.definition.runs[stage]));
+        self.started(command, stage)
+    }
+
+    /// Starts a stage as a plain step does: the binary without the shim.
+    pub(crate) fn start_bare(&self, stage: &str) -> Running {
+        let mut command = Command::new(self.action.binary());
+        command.arg(stage);
+        self.started(command, stage)
+    }
+
+    /// Inputs are evaluated anew for each stage.
+    fn started(&self, mut command: Command, stage: &str) -> Running {
+        let files = tempfile::tempdir_in(&self.folder).unwrap().keep();
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(&*self.job.variables.lock().unwrap());
         let contexts = self.job.contexts.lock().unwrap();

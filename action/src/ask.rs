@@ -411,8 +411,11 @@ impl Step<'_> {
         };
         match tokio::time::timeout(GRACE, ending).await {
             Ok(Ok(Some(Ended::Canceled))) => request.state = "canceled".to_owned(),
-            Ok(Ok(Some(Ended::Revoked))) => request.state = "revoked".to_owned(),
-            Ok(Ok(Some(Ended::Completed(_) | Ended::Over(_)) | None)) => {}
+            // What was used up stays so.
+            Ok(Ok(Some(Ended::Revoked))) if request.state == "approved" => {
+                request.state = "revoked".to_owned();
+            }
+            Ok(Ok(Some(Ended::Revoked | Ended::Completed(_) | Ended::Over(_)) | None)) => {}
             Ok(Err(error)) => self.log.say(format!("not ended: {}", error.message)),
             Err(_) => self.log.say("not ended: no answer in time"),
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::world::World;
 use crate::runner::{Ended, Job};
-use crate::support::{Asked, Reply, StandIn, Ways, approve};
+use crate::support::{Asked, Reply, StandIn, Ways, approve, eventually};
 
 const TOKEN: &str = "ghs_thisjobs0000000000000000000000000000";
 
@@ -103,8 +103,8 @@ async fn a_pull_request_is_told_by_one_comment_that_is_brought_up_to_date() {
     let step = job.step(&world.action, &[("url", &base), ("environment", "production")]);
     let running = step.start();
     let request = world.asked().await;
-    running.says("pending").await;
-    let asked = forge.said();
+    let asked =
+        eventually("a comment", async || Some(forge.said()).filter(|all| !all.is_empty())).await;
     assert!(asked.len() == 1 && asked[0].contains("Waiting for approval"), "{asked:?}");
     assert!(asked[0].contains(&request.url));
     approve(&world.bob().await, &request).await.unwrap();

@@ -219,14 +219,25 @@ impl Running {
         (Stopped::Killed, self.ended(status).await)
     }
 
-    /// Everything of it is killed at once; what it had written until then.
+    /// Everything of it is killed at once, also what has a group of its own; what it had written until then.
     pub(crate) async fn killed(mut self) -> Ended {
         let status = self.kill().await;
         self.ended(status).await
     }
 
     async fn kill(&mut self) -> ExitStatus {
-        assert!(signal("KILL", &self.group).await, "it has ended");
+        // Nobody of them finds the others dead and does something about it.
+        let entry = self.child.id().expect("it has ended");
+        let mut tree = vec![entry];
+        let mut known = 0;
+        while let Some(parent) = tree.get(known).copied() {
+            signal("STOP", &parent.to_string()).await;
+            tree.extend(children(parent));
+            known += 1;
+        }
+        for process in tree {
+            signal("KILL", &process.to_string()).await;
+        }
         self.child.wait().await.unwrap()
     }
 
@@ -247,6 +258,16 @@ impl Running {
             summary: text("STEP_SUMMARY"),
         }
     }
+}
+
+/// The processes that this one has started and that have not ended (`proc(5)`).
+fn children(parent: u32) -> Vec<u32> {
+    let tasks = format!("/proc/{parent}/task");
+    let tasks = fs::read_dir(tasks).into_iter().flatten().flatten();
+    let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    texts
+        .flat_map(|text| text.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
+        .collect()
 }
 
 async fn reading(

@@ -57,15 +57,13 @@ async fn a_hundred_jobs_of_a_matrix_go_on_by_one_approval() {
     assert_eq!(tokens.len(), JOBS);
     assert_eq!(world.requests().await.len(), 1);
 
-    // Who it is, the filing, the wait and what it is told, and the credential.
+    // Who it is, the filing, the wait and what it is told, and the credential; and again what an authority
+    // was too busy for at that moment.
     let asked = world.relay.asked_by_jobs();
     let of = |end: &str| asked.iter().filter(|call| call.ends_with(end)).count();
-    assert_eq!(
-        (of("/oauth/token"), of("POST /v1/requests"), of("/credentials")),
-        (JOBS, JOBS, JOBS)
-    );
+    assert_eq!((of("/oauth/token"), of("POST /v1/requests")), (JOBS, JOBS));
     assert!(of("/wait") <= 2 * JOBS, "{}", of("/wait"));
-    assert!(asked.len() <= 5 * JOBS, "{}", asked.len());
+    assert!(asked.len() <= 6 * JOBS, "{}", asked.len());
     assert_eq!(world.oidc.issued().len(), JOBS);
     assert!(forge.asked().is_empty(), "of GitHub nothing is asked");
 
@@ -80,6 +78,7 @@ async fn a_hundred_jobs_of_a_matrix_go_on_by_one_approval() {
     for token in &tokens {
         assert!(!world.is_live(token).await);
     }
+    // Who it is, and the end of its credential.
     let ended = world.relay.asked_by_jobs().len() - asked.len();
-    assert_eq!(ended, 2 * JOBS, "who it is, and the end of its credential");
+    assert!((2 * JOBS..3 * JOBS).contains(&ended), "{ended}");
 }

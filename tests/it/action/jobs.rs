@@ -106,3 +106,44 @@ async fn t10_whoever_pushed_does_not_count() {
     assert_eq!(approved.state, "approved");
     assert!(!running.end().await.exits(0).output("approved-by").contains("alice"));
 }
+
+#[tokio::test]
+async fn t03_a_grant_serves_no_other_run_commit_workflow_or_environment() {
+    let world = World::new().await;
+    let base = world.base();
+    let submit = [("url", &*base), ("environment", "production"), ("mode", "submit")];
+    let submitted = world.job.step(&world.action, &submit).main().await.exits(0);
+    let id = submitted.output("request-id").to_owned();
+    let bob = world.bob().await;
+    approve(&bob, &bob.client.request(&id).await.unwrap()).await.unwrap();
+    let check = [
+        ("url", &*base),
+        ("environment", "production"),
+        ("mode", "check"),
+        ("request-id", &*id),
+        ("audience", "orders"),
+    ];
+    let checked = async || world.job.step(&world.action, &check).start_bare("main").end().await;
+    let (commit, workflow) =
+        (&"0123456789".repeat(4), "acme/orders/.github/workflows/other.yml@refs/heads/main");
+    for (name, other) in [
+        ("run_id", "100"),
+        ("run_attempt", "2"),
+        ("sha", commit),
+        ("ref", "refs/heads/other"),
+        ("workflow_ref", workflow),
+        ("workflow_sha", commit),
+        // Whoever is this is not let in at all.
+        ("environment", "staging"),
+        ("repository_id", "4712"),
+        ("repository_owner_id", "18"),
+    ] {
+        let honest = world.oidc.says(name);
+        world.oidc.claim(name, json!(other));
+        let ended = checked().await.exits(4);
+        assert_eq!(ended.output("outcome"), "refused", "{name}");
+        assert!(!ended.outputs.contains_key("credential-file"), "{name}");
+        world.oidc.claim(name, honest);
+    }
+    assert_eq!(checked().await.exits(0).output("outcome"), "granted", "to the run that asked");
+}

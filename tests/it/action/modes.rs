@@ -45,7 +45,7 @@ async fn an_approved_step_goes_on_with_its_credential() {
         "{intent:?}"
     );
     assert_eq!(ended.log.annotations().len(), 1, "{:?}", ended.log);
-    for part in [&*request.url, "bob", "production"] {
+    for part in [&*request.url, "bob", "production", "Add an index", "**Waited**: ", "Granted"] {
         assert!(ended.summary.contains(part), "`{part}` is not in {}", ended.summary);
     }
     step.post().await.exits(0);
@@ -235,5 +235,24 @@ async fn what_was_taken_back_or_withdrawn_is_gone_on_with_by_nobody() {
         let checked = world.job.step(&world.action, &check).main().await.exits(1);
         assert_eq!((checked.output("outcome"), checked.output("state")), (outcome, outcome));
         assert!(!checked.outputs.contains_key("credential-file"));
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_holds_nothing_against_the_request_goes_on_with_any_of_its_run() {
+    let world = World::new().await;
+    let base = world.base();
+    let more = [("mode", "submit"), ("target", "service=orders"), ("kind", "terraform.apply")];
+    let submitted = world.job.step(&world.action, &with(&base, &more)).main().await.exits(0);
+    let id = submitted.output("request-id");
+    approve(&world.bob().await, &world.asked().await).await.unwrap();
+    for (require_match, code) in [("true", 4), ("false", 0)] {
+        let check = [
+            ("url", &*base),
+            ("mode", "check"),
+            ("request-id", id),
+            ("require-match", require_match),
+        ];
+        world.job.step(&world.action, &check).main().await.exits(code);
     }
 }

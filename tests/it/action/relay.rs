@@ -31,13 +31,15 @@ struct Inside {
     stalled: Notify,
 }
 
-/// What is never answered: calls whose path ends like this.
+/// What is not answered as it should be: calls whose path ends like this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stall {
     /// The authority does not hear of them.
     Before(&'static str),
     /// The authority does what is asked.
     After(&'static str),
+    /// The relay ends them itself, as a proxy does that finds them too long.
+    Cut(&'static str),
 }
 
 impl Relay {
@@ -84,12 +86,17 @@ async fn pass(State(inside): State<Arc<Inside>>, asked: Request<Body>) -> Respon
     let stall = *inside.stall.lock().unwrap();
     match stall {
         Some(Stall::Before(end)) if path.ends_with(end) => inside.keep_back().await,
+        Some(Stall::Cut(end)) if path.ends_with(end) => cut(StatusCode::GATEWAY_TIMEOUT),
         Some(Stall::After(end)) if path.ends_with(end) => {
             inside.passed_on(head, body).await;
             inside.keep_back().await
         }
         Some(_) | None => inside.passed_on(head, body).await,
     }
+}
+
+fn cut(status: StatusCode) -> Response<Body> {
+    Response::builder().status(status).body(Body::empty()).unwrap()
 }
 
 impl Inside {
@@ -104,11 +111,10 @@ impl Inside {
         head.headers.remove(header::HOST);
         let body = to_bytes(body, LARGEST).await.unwrap();
         let request = self.http.request(head.method, to).headers(head.headers).body(body);
-        let away = || Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty());
-        let Ok(answer) = request.send().await else { return away().unwrap() };
+        let Ok(answer) = request.send().await else { return cut(StatusCode::BAD_GATEWAY) };
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         headers.remove(header::TRANSFER_ENCODING);
-        let Ok(body) = answer.bytes().await else { return away().unwrap() };
+        let Ok(body) = answer.bytes().await else { return cut(StatusCode::BAD_GATEWAY) };
         let mut response = Response::new(Body::from(body));
         (*response.status_mut(), *response.headers_mut()) = (status, headers);
         response

@@ -2,6 +2,7 @@
 
 use assent_core::time::Span;
 
+use super::relay::Stall;
 use super::world::World;
 use crate::support::{Reply, StandIn, Ways, approve, eventually};
 
@@ -131,4 +132,21 @@ async fn a_stale_token_of_the_runner_is_asked_for_anew_once() {
     assert!(refused.log.annotations()[0].1.contains("was not accepted"), "{:?}", refused.log);
     assert_eq!(world.oidc.issued().len(), 4, "it is asked for anew once");
     world.is_discreet(&refused, &[]);
+}
+
+#[tokio::test]
+async fn where_no_long_answer_gets_through_it_is_asked_at_intervals() {
+    let world = World::new().await;
+    let base = world.base();
+    world.relay.stall(Some(Stall::Cut("/wait")));
+    let with = [("url", &*base), ("environment", "production"), ("poll-fallback", "1s")];
+    let running = world.job.step(&world.action, &with).start();
+    let request = world.asked().await;
+    let is_look = |call: &String| *call == format!("GET /v1/requests/{}", request.id);
+    let looks = || world.relay.asked_by_jobs().iter().filter(|call| is_look(call)).count();
+    eventually("a second look", async || (looks() >= 2).then_some(())).await;
+    approve(&world.bob().await, &request).await.unwrap();
+    assert_eq!(running.end().await.exits(0).output("outcome"), "granted");
+    let waits = world.relay.asked_by_jobs().iter().filter(|call| call.ends_with("/wait")).count();
+    assert!(waits <= looks(), "{waits} waits for {} answers", looks());
 }

@@ -64,6 +64,11 @@ impl Oidc {
         self.claims.lock().unwrap()[name] = value;
     }
 
+    /// What its tokens say there now.
+    pub(crate) fn says(&self, name: &str) -> Value {
+        self.claims.lock().unwrap()[name].clone()
+    }
+
     /// So many of its next tokens are over already.
     pub(crate) fn stale(&self, many: u32) {
         self.stale.store(many, SeqCst);

@@ -118,7 +118,7 @@ impl Step<'_> {
         self.remember(&request)?;
         if let (Some(plan), None) = (&request.intent.plan, &found.plan) {
             // What the authority kept of it, to be shown; only to be shown.
-            found.plan = client.plan(plan).await.ok();
+            found.plan = unless_asked_to_end(client.plan(plan), &mut signals).await?.ok();
         }
         found.request = Some(request.clone());
         self.log.say(format!("{} {}: {}", request.id, request.state, request.url));
@@ -292,8 +292,12 @@ impl Step<'_> {
         found: &mut Found,
     ) -> Result<Outcome, Stop> {
         if let Some(out) = &self.inputs.fetch_plan {
-            let fetched = grant::fetch(request, out, client).await?;
+            let fetching = grant::fetch(request, out, client);
+            let (fetched, is_asked_to_end) = answered_still(fetching, signals).await?;
             found.used = true;
+            if is_asked_to_end {
+                return Err(interrupted());
+            }
             self.runner.set("ASSENT_PLAN_DIGEST", &fetched.digest.to_string())?;
             self.log.say(format!("{} bytes of the approved plan are fetched", fetched.size));
         } else {
@@ -305,11 +309,14 @@ impl Step<'_> {
             let is_used = self.inputs.fetch_plan.is_some();
             let is_met = self.inputs.shared && self.inputs.mode != Mode::Check;
             if !is_used && !is_met {
-                grant::begin(request, self.inputs, client).await?;
+                let beginning = grant::begin(request, self.inputs, client);
+                if let ((), true) = answered_still(beginning, signals).await? {
+                    return Err(interrupted());
+                }
             }
             return Ok(Outcome::Granted);
         }
-        let audience = self.audience(request, client).await?;
+        let audience = unless_asked_to_end(self.audience(request, client), signals).await??;
         let heartbeat = self.inputs.heartbeat.filter(|_| is_run);
         let minted = grant::mint(request, audience, heartbeat, self.inputs, client, self.log);
         let (credential, is_asked_to_end) = answered_still(minted, signals).await?;

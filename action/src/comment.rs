@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::runner::Runner;
 
-/// How long a call to the forge may take. The gate does not wait for it.
+/// How long all calls to the forge may take. The gate does not wait for it longer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest comment that GitHub takes, in characters.
 const LONGEST: usize = 65_000;
@@ -50,7 +50,7 @@ impl Commenter {
         let repository = &runner.commit.repository;
         let place = |rest: &str| format!("{base}/repos/{repository}/issues/{rest}").parse().ok();
         // Whoever answers sends the token nowhere else.
-        let http = HttpClient::builder().redirect(Redirects::none()).timeout(TIMEOUT);
+        let http = HttpClient::builder().redirect(Redirects::none());
         let http = http.user_agent("assent-action").build().ok()?;
         let (list, all) = (place(&format!("{number}/comments"))?, place("comments")?);
         let id: String =
@@ -64,6 +64,10 @@ impl Commenter {
     /// # Errors
     /// In words, why it was not said.
     pub(crate) async fn say(&mut self, markdown: &str) -> Result<(), String> {
+        in_time(self.written(markdown)).await
+    }
+
+    async fn written(&mut self, markdown: &str) -> Result<(), String> {
         let place = match self.found().await? {
             Own::Is(id) => return self.rewrite(id, markdown).await,
             Own::Unknown | Own::Missing => self.list.clone(),
@@ -79,10 +83,13 @@ impl Commenter {
     /// # Errors
     /// In words, why it was not said.
     pub(crate) async fn say_again(&mut self, markdown: &str) -> Result<(), String> {
-        match self.found().await? {
-            Own::Is(id) => self.rewrite(id, markdown).await,
-            Own::Unknown | Own::Missing => Ok(()),
-        }
+        in_time(async {
+            match self.found().await? {
+                Own::Is(id) => self.rewrite(id, markdown).await,
+                Own::Unknown | Own::Missing => Ok(()),
+            }
+        })
+        .await
     }
 
     async fn rewrite(&self, id: u64, markdown: &str) -> Result<(), String> {
@@ -140,6 +147,11 @@ impl Commenter {
         }
         answer.json().await.map_err(|error| error.without_url().to_string())
     }
+}
+
+async fn in_time(calls: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let done = tokio::time::timeout(TIMEOUT, calls).await;
+    done.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
 /// Whether a token can be sent there without being overheard.

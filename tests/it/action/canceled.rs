@@ -184,3 +184,28 @@ async fn a_job_that_is_canceled_in_its_end_is_held_up_no_longer() {
     assert!(ended.log.annotations()[0].1.contains("ends at its own time"), "{:?}", ended.log);
     assert!(!world.is_live(&token).await, "what was asked for is done all the same");
 }
+
+#[tokio::test]
+async fn a_job_that_is_canceled_while_it_begins_has_its_grant_taken_back() {
+    let world = World::new().await;
+    let base = world.base();
+    let with = [("url", &*base), ("environment", "production"), ("timeout", "1m")];
+    for path in ["/begin", "/decisions"] {
+        // Without an audience it only begins; where policy is to name it, policy is asked.
+        let more = if path == "/begin" { ("broker", "") } else { ("broker", "orders-db") };
+        let with = [with.as_slice(), &[more, ("reason", path)]].concat();
+        let step = world.job.step(&world.action, &with);
+        world.relay.stall(Some(Stall::Before(path)));
+        let running = step.start();
+        let request = crate::support::eventually("a request", async || {
+            let mut all = world.requests().await.into_iter();
+            all.find(|request| request.intent.reason == path)
+        })
+        .await;
+        crate::support::approve(&world.bob().await, &request).await.unwrap();
+        world.relay.stalls().await;
+        let (by, ended) = running.cancel().await;
+        assert_eq!((by, ended.output("outcome")), (Stopped::Interrupted, "canceled"), "{path}");
+        assert_eq!(world.now(&request).await.state, "revoked", "{path}");
+    }
+}

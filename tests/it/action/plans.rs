@@ -1,6 +1,7 @@
 //! Plans by real Terraform: what is applied is what was approved, once.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use assent_client::wire;
@@ -264,4 +265,23 @@ async fn a_plan_in_one_job_is_asked_about_and_applied_there() {
         let again = [("plan-file", file), ("reason", file), ("timeout", "1s")];
         step(&world, &job, &again).await.exits(5);
     }
+}
+
+/// Providers and modules run as part of it, and are anybody's.
+#[tokio::test]
+async fn t66_terraform_is_not_given_what_proves_who_the_job_is() {
+    let world = World::with(RULES, Brokers::default()).await;
+    let job = job(&world, "resized");
+    plan(&job).await;
+    let wrapper = job.at("temp/wrapper");
+    fs::write(&wrapper, "#!/bin/sh\nenv >names\nexec terraform \"$@\"\n").unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    job.set("TERRAFORM", wrapper.to_str().unwrap());
+    step(&world, &job, &[("mode", "submit"), ("plan-file", "tfplan")]).await.exits(0);
+    let environment = fs::read_to_string(job.at("workspace/names")).unwrap();
+    assert!(environment.contains("GITHUB_REPOSITORY=acme/orders"), "{environment}");
+    let is_own =
+        |line: &&str| ["ACTIONS_", "INPUT_", "STATE_"].iter().any(|own| line.starts_with(own));
+    assert_eq!(environment.lines().find(is_own), None);
+    assert!(!environment.contains(crate::runner::Oidc::BEARER));
 }

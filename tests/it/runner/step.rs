@@ -235,7 +235,8 @@ impl Running {
             tree.extend(children(parent));
             known += 1;
         }
-        for process in tree {
+        // Parents last: a stopped group that loses its parent is sent SIGHUP and goes on.
+        for process in tree.into_iter().rev() {
             signal("KILL", &process.to_string()).await;
         }
         self.child.wait().await.unwrap()

@@ -1,5 +1,7 @@
 //! Several jobs of a run: a matrix, a re-run, another commit.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::world::{World, credential};
@@ -146,4 +148,22 @@ async fn t03_a_grant_serves_no_other_run_commit_workflow_or_environment() {
         world.oidc.claim(name, honest);
     }
     assert_eq!(checked().await.exits(0).output("outcome"), "granted", "to the run that asked");
+}
+
+#[tokio::test]
+async fn a_job_is_believed_by_a_token_that_is_signed_as_github_signs() {
+    let world = World::new().await;
+    let base = world.base();
+    let free = [("url", &*base), ("environment", "free")];
+    world.job.step(&world.action, &free).main().await.exits(0);
+    let token = world.oidc.issued().remove(0);
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+    assert_eq!(header["alg"], "RS256");
+    let requester = world.requests().await.remove(0).requester;
+    let said = |name: &str| requester.claims[name].as_str().unwrap().to_owned();
+    let bound =
+        ["repository_id", "repository_owner_id", "environment", "run_id", "run_attempt", "sha"];
+    assert_eq!(bound.map(said), ["4711", "17", "production", "99", "1", crate::runner::SHA]);
+    assert!(said("workflow_ref").starts_with("acme/orders/") && said("workflow_sha").len() == 40);
 }

@@ -261,6 +261,17 @@ impl Running {
     }
 }
 
+/// What a test that failed had not ended is ended with it, whole.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            let mut kill = std::process::Command::new("sh");
+            kill.args(["-c", "kill -s KILL -- \"$0\"", &self.group]).stderr(Stdio::null());
+            let _ = kill.status();
+        }
+    }
+}
+
 /// The processes that this one has started and that have not ended (`proc(5)`).
 fn children(parent: u32) -> Vec<u32> {
     let tasks = format!("/proc/{parent}/task");

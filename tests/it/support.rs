@@ -56,6 +56,10 @@ pub(crate) const POLICY: &str = "
 apiVersion: assent/v1
 kind: Policy
 metadata: {name: tests}
+people:
+  bob: {github: \"2\"}
+  carol: {github: \"3\"}
+  dave: {github: \"4\"}
 groups:
   release-managers: [person:bob, person:carol, person:dave]
 rules:

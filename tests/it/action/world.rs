@@ -191,7 +191,7 @@ trusts:
     audience: {audience}
     shape: github-actions
     claims: {{repository_owner_id: \"17\", repository_id: \"4711\", environment: production}}
-    people: {{\"583231\": person:alice}}
+    people: {{\"583231\": person:alice, \"2\": person:bob, \"3\": person:carol, \"4\": person:dave, \"5\": person:erin}}
     groups: [deployments]
     may_ask: {{kinds: [github.deploy, terraform.apply, database.migrate], environments: [production, many, again, free, never]}}
 rules:{rules}"

@@ -31,6 +31,8 @@ pub use error::{ClientError, ErrorKind};
 pub use exchange::FreshToken;
 pub use key::IdempotencyKey;
 pub use reqwest::Client as HttpClient;
+pub use reqwest::RequestBuilder as HttpRequest;
+pub use reqwest::redirect::Policy as Redirects;
 pub use settings::{Retry, Roots, Settings, Witness};
 pub use token::{Identity, IdentitySource, TokenSource};
 use transport::Transport;

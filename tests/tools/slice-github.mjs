@@ -17,6 +17,7 @@ const repository = [
   "/deployments/{deployment_id}/statuses",
   "/environments/{environment_name}",
   "/environments/{environment_name}/deployment_protection_rules",
+  "/commits",
   "/commits/{ref}",
   "/commits/{commit_sha}/pulls",
   "/pulls/{pull_number}",

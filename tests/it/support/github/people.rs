@@ -18,6 +18,20 @@ impl State {
         }
     }
 
+    /// A commit and those it stands on, by following the first parents ("List commits").
+    pub(super) fn commits_from(&self, repository: &Repository, query: &str) -> Reply {
+        let head = queried(query, "sha").unwrap_or_default();
+        let parent = |sha: &String| self.commits.get(sha).and_then(|one| one.parent.clone());
+        let known = Some(head.clone()).filter(|sha| self.commits.contains_key(sha));
+        if known.is_none() {
+            return message(404, "Not Found");
+        }
+        let all = std::iter::successors(known, parent);
+        let shown = all.map(|sha| self.commit(repository, &sha)).collect();
+        let path = format!("/repos/{}/{}/commits", repository.owner, repository.name);
+        self.paged_by(shown, page_of(query), &path, &format!("sha={head}&"), Value::from)
+    }
+
     pub(super) fn pulls_of(&self, repository: &Repository, sha: &str, query: &str) -> Reply {
         let holds = |pull: &&super::Pull| {
             pull.merge_commit == sha || pull.commits.iter().any(|commit| commit == sha)
@@ -111,13 +125,25 @@ impl State {
         path: &str,
         shape: impl FnOnce(Vec<Value>) -> Value,
     ) -> Reply {
+        self.paged_by(all, (page, size), path, "", shape)
+    }
+
+    /// The same, where the links repeat what else was asked.
+    fn paged_by(
+        &self,
+        all: Vec<Value>,
+        (page, size): (usize, usize),
+        path: &str,
+        asked: &str,
+        shape: impl FnOnce(Vec<Value>) -> Value,
+    ) -> Reply {
         let total = all.len();
         let shown = all.into_iter().skip((page - 1) * size).take(size).collect();
         let mut reply = Reply::new(200, shape(shown).to_string());
         let last = total.div_ceil(size);
         if page < last {
             let link = |page: usize, rel: &str| {
-                format!("<{}{path}?per_page={size}&page={page}>; rel=\"{rel}\"", self.url)
+                format!("<{}{path}?{asked}per_page={size}&page={page}>; rel=\"{rel}\"", self.url)
             };
             let value = format!("{}, {}", link(page + 1, "next"), link(last, "last"));
             reply.headers.push(("link", value));

@@ -178,6 +178,7 @@ impl State {
             (Route::CreateCheck, _) => self.create_check(found, &body),
             (Route::UpdateCheck, [_, id]) => self.update_check(id, &body),
             (Route::Commit, [_, sha]) => self.commit_of(found, sha),
+            (Route::Commits, _) => self.commits_from(found, query),
             (Route::PullsOfCommit, [_, sha, _]) => self.pulls_of(found, sha, query),
             (Route::Pull, [_, number]) => self.pull_of(found, number),
             (Route::CommitsOfPull, [_, number, _]) => self.commits_of(found, number, query),

@@ -338,6 +338,7 @@ mod tests {
             name: "dba".to_owned(),
             members: members.iter().map(|member| (*member).to_owned()).collect(),
             identity: None,
+            github_team: None,
             version: 3,
             at: "2026-11-21T00:00:00.000Z".to_owned(),
             by: "root".to_owned(),

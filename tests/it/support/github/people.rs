@@ -1,5 +1,7 @@
 //! Who is behind a change, and who is in a team; lists come in pages.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::gates::number;
@@ -91,12 +93,20 @@ impl State {
     }
 
     pub(super) fn team_members(&self, owner: &str, slug: &str, query: &str) -> Reply {
-        let Some(members) = self.teams.get(&(owner.to_owned(), slug.to_owned())) else {
+        if !self.teams.contains_key(&(owner.to_owned(), slug.to_owned())) {
             return message(404, "Not Found");
-        };
-        let shown = members.iter().map(|id| self.user(*id)).collect();
+        }
+        let shown = self.in_team(owner, slug).into_iter().map(|id| self.user(id)).collect();
         let path = format!("/orgs/{owner}/teams/{slug}/members");
         self.paged(shown, page_of(query), &path, Value::from)
+    }
+
+    /// Who is in it or in one below it ("List team members").
+    fn in_team(&self, owner: &str, slug: &str) -> BTreeSet<u64> {
+        let own = self.teams.get(&(owner.to_owned(), slug.to_owned())).into_iter().flatten();
+        let below = self.teams_below.iter().filter(|(of, upper, _)| of == owner && upper == slug);
+        let below = below.flat_map(|(_, _, lower)| self.in_team(owner, lower));
+        own.copied().chain(below).collect()
     }
 
     pub(super) fn installations(&self, query: &str) -> Reply {

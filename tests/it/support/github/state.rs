@@ -22,6 +22,8 @@ pub(crate) struct State {
     pub(crate) pulls: Vec<Pull>,
     /// The members of teams, by organization and slug.
     pub(crate) teams: BTreeMap<(String, String), Vec<u64>>,
+    /// Teams below others: organization, the upper one's slug, the lower one's.
+    pub(crate) teams_below: Vec<(String, String, String)>,
     /// Names of accounts; the others are called by their id.
     pub(crate) logins: BTreeMap<u64, String>,
     pub(crate) checks: BTreeMap<u64, Value>,

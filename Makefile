@@ -36,7 +36,7 @@ mirror:
 # What docs/benchmarks.md reports. BENCH=wake, say, measures one part; see benches/src/main.rs. The
 # other engines that `policy` compares with are built here alone: they take minutes.
 bench:
-	$(CARGO) build --release --package assent-provider
+	$(CARGO) build --release --package assent-provider --package assent-action
 	$(CARGO) run --release --package assent-benches --features peers -- $(BENCH)
 
 lint:

@@ -1,8 +1,9 @@
-//! Measures what `docs/benchmarks.md` reports: `bench filings|wake|policy|terraform|tokens|all`.
+//! Measures what `docs/benchmarks.md` reports: `bench filings|wake|policy|terraform|tokens|gate|all`.
 
 mod echo;
 mod filings;
 mod floor;
+mod gate;
 mod host;
 mod policy;
 mod report;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "bench filings|wake|policy|terraform|tokens|all [--quick]";
+const USAGE: &str = "bench filings|wake|policy|terraform|tokens|gate|all [--quick]";
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,10 @@ pub(crate) struct Effort {
     pub(crate) decisions: usize,
     /// How often Terraform plans.
     pub(crate) plans: usize,
+    /// How many jobs of each kind wait at once.
+    pub(crate) gates: usize,
+    /// For how long the calls of a job that waits are counted.
+    pub(crate) waiting: Duration,
 }
 
 const FULL: Effort = Effort {
@@ -38,6 +43,8 @@ const FULL: Effort = Effort {
     approvals: 1_000,
     decisions: 100_000,
     plans: 9,
+    gates: 40,
+    waiting: Duration::from_secs(180),
 };
 
 /// Only to see that it runs.
@@ -47,6 +54,8 @@ const QUICK: Effort = Effort {
     approvals: 50,
     decisions: 2_000,
     plans: 1,
+    gates: 4,
+    waiting: Duration::from_secs(1),
 };
 
 fn main() -> Result<ExitCode> {
@@ -63,7 +72,7 @@ fn main() -> Result<ExitCode> {
         [what, "--quick"] => (*what, QUICK),
         _ => bail!("usage: {USAGE}"),
     };
-    if !["filings", "wake", "policy", "terraform", "tokens", "all"].contains(&what) {
+    if !["filings", "wake", "policy", "terraform", "tokens", "gate", "all"].contains(&what) {
         bail!("there is no `{what}`; usage: {USAGE}");
     }
     report::machine()?;
@@ -79,6 +88,9 @@ fn main() -> Result<ExitCode> {
     }
     if wanted("wake") {
         wake::run(effort)?;
+    }
+    if wanted("gate") {
+        gate::run(effort)?;
     }
     if wanted("terraform") {
         terraform::run(effort)?;

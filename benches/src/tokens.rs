@@ -32,7 +32,8 @@ const NOW: i64 = 1_800_000_000;
 /// What no token may take.
 const LIMIT: Duration = Duration::from_millis(10);
 
-struct Signer {
+/// Makes tokens as an issuer does.
+pub(crate) struct Signer {
     ec: EcdsaKeyPair,
     rsa: RsaKeyPair,
 }
@@ -105,7 +106,7 @@ fn merged(mut whole: Value, more: &Value) -> Value {
 }
 
 impl Signer {
-    fn generate() -> Result<Self> {
+    pub(crate) fn generate() -> Result<Self> {
         let (random, scheme) = (SystemRandom::new(), &ECDSA_P256_SHA256_FIXED_SIGNING);
         let gone = |_| anyhow!("no keys to be had");
         let document = EcdsaKeyPair::generate_pkcs8(scheme, &random).map_err(gone)?;
@@ -115,7 +116,7 @@ impl Signer {
         Ok(Self { ec, rsa })
     }
 
-    fn jwks(&self) -> Result<Value> {
+    pub(crate) fn jwks(&self) -> Result<Value> {
         let point = self.ec.public_key().as_ref();
         let (x, y) = point.get(1..).context("no point")?.split_at(32);
         let public = self.rsa.public_key();
@@ -141,7 +142,7 @@ impl Signer {
         Ok(format!("{input}.{}", encode(signature)))
     }
 
-    fn token(&self, algorithm: &str, header: &Value, claims: &Value) -> Result<String> {
+    pub(crate) fn token(&self, algorithm: &str, header: &Value, claims: &Value) -> Result<String> {
         let header = merged(json!({"alg": algorithm, "kid": algorithm, "typ": "JWT"}), header);
         let good = json!({
             "iss": "https://issuer.example.com", "aud": "https://assent.example.com",

@@ -351,6 +351,7 @@ mod tests {
             ("name", Value::text("dba")),
             ("members", Value::List(vec![Value::text("person:bob")])),
             ("identity", Value::Bool(false)),
+            ("github_team", Value::Null),
         ]);
         let same = shown::<Group>(state.clone(), &group(&["person:bob"]));
         assert_eq!(same.attribute("identity"), &Value::Bool(false));

@@ -40,7 +40,7 @@ pub use event::{Denial, Event, Fact, Recall, Review, Verdict};
 pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
 pub use replay::ReplayError;
 pub use review::{ReviewError, Said};
-pub use signals::Effect;
+pub use signals::{Effect, KnownAs};
 pub use stages::StageLife;
 pub use transition::{Filing, POLICY_CHANGED};
 

@@ -19,6 +19,7 @@ const repository = [
   "/environments/{environment_name}",
   "/environments/{environment_name}/deployment-branch-policies",
   "/environments/{environment_name}/deployment_protection_rules",
+  "/commits",
   "/commits/{ref}",
   "/commits/{commit_sha}/pulls",
   "/pulls/{pull_number}",

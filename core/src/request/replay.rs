@@ -349,8 +349,8 @@ impl Request {
             (State::Approved(_), Fact::Revoked { reason }) => {
                 State::Revoked(Revoked { at, by: Some(who()?), reason: reason.clone() })
             }
-            (_, Fact::Stopped { signal, about, concern }) => {
-                self.check_stopped(event, about, *concern, version)?;
+            (_, Fact::Stopped { signal, about, concern, accounts }) => {
+                self.check_stopped(event, (about, accounts), *concern, version)?;
                 let reason = signals::reason(*signal, about, *concern);
                 match &self.state {
                     State::Pending(_) => State::Canceled(Canceled { at, by: None, reason }),

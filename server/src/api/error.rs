@@ -128,7 +128,7 @@ impl From<AppError> for ApiError {
             AppError::NotASource(_) => Self::new(S::FORBIDDEN, "not_a_source", text),
             AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
-            AppError::NotForPrograms => Self::new(S::FORBIDDEN, "not_for_programs", text),
+            AppError::NotForPrograms(_) => Self::new(S::FORBIDDEN, "not_for_programs", text),
             AppError::NotForBrowsers => Self::new(S::FORBIDDEN, "not_for_browsers", text),
             AppError::Plan(_) => Self::new(S::UNPROCESSABLE_ENTITY, "invalid_plan", text),
             AppError::Policy(faults) => {

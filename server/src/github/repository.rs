@@ -14,6 +14,9 @@ use super::{Approval, Commit, Environment, GithubError, Pending, Pull, Rule, Run
 /// GitHub lists no more commits of a pull request than these (*List commits on a pull request*).
 const LISTED_COMMITS: usize = 250;
 
+/// How many hundreds of commits [`Repository::newest_commits`] tells of.
+const NEWEST: usize = 3;
+
 /// A repository in which the App is installed. Names can move to another repository; whoever decides
 /// by it compares [`Repository::id`], or the ids of what it is told.
 #[derive(Clone, Debug)]
@@ -206,6 +209,17 @@ impl Repository {
             return Err(GithubError::Partial(told));
         }
         Ok(all.into_iter().map(Commit::from).collect())
+    }
+
+    /// The newest commits that a commit stands on, itself the first of them, and whether these are
+    /// all there are.
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn newest_commits(&self, head: &str) -> Result<(Vec<Commit>, bool), GithubError> {
+        let path = format!("{}?sha={}", self.path(&["commits"])?, commit_name(head)?);
+        let (all, is_whole) = self.line.begin_of::<CommitForm>(&path, None, NEWEST).await?;
+        Ok((all.into_iter().map(Commit::from).collect(), is_whole))
     }
 
     /// One commit.

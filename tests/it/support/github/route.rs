@@ -22,6 +22,7 @@ pub(crate) enum Route {
     CreateCheck,
     UpdateCheck,
     Commit,
+    Commits,
     PullsOfCommit,
     CommitsOfPull,
     Pull,
@@ -65,6 +66,7 @@ impl Route {
             }
             ("POST", ["repos", _, _, "check-runs"]) => Self::CreateCheck,
             ("PATCH", ["repos", _, _, "check-runs", _]) => Self::UpdateCheck,
+            ("GET", ["repos", _, _, "commits"]) => Self::Commits,
             ("GET", ["repos", _, _, "commits", _]) => Self::Commit,
             ("GET", ["repos", _, _, "commits", _, "pulls"]) => Self::PullsOfCommit,
             ("GET", ["repos", _, _, "pulls", _, "commits"]) => Self::CommitsOfPull,

@@ -22,6 +22,8 @@ pub(crate) struct State {
     pub(crate) pulls: Vec<Pull>,
     /// The members of teams, by organization and slug.
     pub(crate) teams: BTreeMap<(String, String), Vec<u64>>,
+    /// Teams below others: organization, the upper one's slug, the lower one's.
+    pub(crate) teams_below: Vec<(String, String, String)>,
     /// Names of accounts; the others are called by their id.
     pub(crate) logins: BTreeMap<u64, String>,
     pub(crate) checks: BTreeMap<u64, Value>,
@@ -191,6 +193,7 @@ impl State {
             (Route::CreateCheck, _) => self.create_check(found, &body),
             (Route::UpdateCheck, [_, id]) => self.update_check(id, &body),
             (Route::Commit, [_, sha]) => self.commit_of(found, sha),
+            (Route::Commits, _) => self.commits_from(found, query),
             (Route::PullsOfCommit, [_, sha, _]) => self.pulls_of(found, sha, query),
             (Route::Pull, [_, number]) => self.pull_of(found, number),
             (Route::CommitsOfPull, [_, number, _]) => self.commits_of(found, number, query),

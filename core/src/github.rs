@@ -11,6 +11,9 @@ use crate::principal::Principal;
 /// By what issuers of a GitHub Enterprise Server are known: the end of their URL.
 const OF_SERVER: &str = "/_services/token";
 
+/// The events of which only people with write access to the repository are the cause.
+pub const EVENTS: [&str; 3] = ["push", "workflow_dispatch", "deployment"];
+
 /// Where the people of an Actions issuer have their accounts: github.com, a tenant of ghe.com, or
 /// a server of one's own.
 pub fn accounts_of(issuer: &str) -> String {

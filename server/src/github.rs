@@ -45,8 +45,6 @@ pub use settings::{Place, Settings, SettingsError};
 pub use setup::{Kept, KeptError, Made, PERMISSIONS, Permission, SetupError, manifest};
 pub use webhook::{Delivery, LARGEST as LARGEST_DELIVERY, Unverified};
 
-/// How long one call may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it is believed that the App is installed in a repository without asking again.
 const BELIEVED: Span = Span::minutes(10);
 /// Of how many repositories that is remembered.
@@ -62,6 +60,7 @@ struct Inner {
     slug: String,
     place: Place,
     require_app: bool,
+    deployment_statuses: bool,
     between_writes: Duration,
     clock: Clock,
     prover: Prover,
@@ -103,7 +102,7 @@ impl Github {
         settings.check_secret().map_err(SettingsError::Unusable)?;
         let key = EncodingKey::from_rsa_pem(settings.private_key.expose().as_bytes());
         let no_key = |_| SettingsError::Unusable("its private key is no RSA key as PEM".to_owned());
-        let client = client(settings.ca_file.as_deref())?;
+        let client = client(settings.ca_file.as_deref(), settings.patience)?;
         let unusable = |_| SettingsError::Unusable("no calls can be made".to_owned());
         let octocrab = Octocrab::builder()
             .base_uri(settings.place.api.as_str())
@@ -111,8 +110,8 @@ impl Github {
             .app(AppId(settings.app_id), key.map_err(no_key)?)
             .build_with_reqwest(client)
             .map_err(unusable)?;
-        let Settings { app_id, slug, webhook_secret, place, require_app, between_writes, .. } =
-            settings;
+        let Settings { app_id, slug, webhook_secret, place, require_app, .. } = settings;
+        let Settings { between_writes, deployment_statuses, .. } = settings;
         let (api, pause) = (place.api.clone(), between_writes);
         let app = Line::new(octocrab.clone(), api, clock.clone(), pause, false);
         Ok(Self(Arc::new(Inner {
@@ -120,6 +119,7 @@ impl Github {
             slug,
             place,
             require_app,
+            deployment_statuses,
             between_writes,
             clock,
             prover: Prover::new(&webhook_secret),
@@ -158,6 +158,11 @@ impl Github {
     /// Whether a workload of GitHub Actions is refused where the App is not installed.
     pub fn requires_app(&self) -> bool {
         self.0.require_app
+    }
+
+    /// Whether it states beside a deployment how far its request is.
+    pub fn states_deployments(&self) -> bool {
+        self.0.deployment_statuses
     }
 
     /// A delivery of its webhook, proven over the bytes as they came.
@@ -306,7 +311,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The way out: no redirects, no proxy, in time.
-fn client(ca_file: Option<&std::path::Path>) -> Result<reqwest::Client, SettingsError> {
+fn client(
+    ca_file: Option<&std::path::Path>,
+    patience: Duration,
+) -> Result<reqwest::Client, SettingsError> {
     let certificates = match ca_file {
         None => Vec::new(),
         Some(path) => {
@@ -324,7 +332,7 @@ fn client(ca_file: Option<&std::path::Path>) -> Result<reqwest::Client, Settings
         .user_agent(concat!("assent/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .redirect(Policy::none())
-        .timeout(PATIENCE)
+        .timeout(patience)
         .tls_certs_merge(certificates)
         .build();
     client.map_err(|error| SettingsError::Unusable(crate::unreached::cause(&error)))

@@ -39,9 +39,6 @@ struct Wanted {
 
 const UID: &str = "/kubernetes.io/serviceaccount/uid";
 
-/// The events of which only people with write access to the repository are the cause.
-const EVENTS: [&str; 3] = ["push", "workflow_dispatch", "deployment"];
-
 /// What names one workload at whatever issuer (RFC 7519 section 4.1.2: `sub` is unique there), and what
 /// does by the rules of Kubernetes.
 const OWN: [&str; 2] = ["sub", UID];
@@ -115,7 +112,7 @@ impl Shape {
     /// Adds what is wanted where nothing else is said: no job that a stranger's fork can start.
     pub(super) fn complete(self, claims: &mut Claims) {
         if self == Self::GithubActions {
-            let events = || EVENTS.iter().map(|event| (*event).to_owned()).collect();
+            let events = || github::EVENTS.iter().map(|event| (*event).to_owned()).collect();
             claims.entry("event_name".to_owned()).or_insert_with(events);
         }
     }

@@ -285,6 +285,25 @@ impl Repository {
         Ok(made.read::<super::seen::Numbered>()?.id)
     }
 
+    /// The number of our newest check run of this name at a commit by which we know this again, if there
+    /// is one (*List check runs for a Git reference*).
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn find_check(
+        &self,
+        sha: &str,
+        name: &str,
+        external_id: &str,
+    ) -> Result<Option<u64>, GithubError> {
+        let path = self.path(&["commits", commit_name(sha)?, "check-runs"])?;
+        let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        let path = format!("{path}?check_name={name}&filter=all");
+        let all = self.line.list_in::<super::seen::CheckForm>(&path, Some("check_runs")).await?;
+        let ours = all.into_iter().filter(|one| one.external_id.as_deref() == Some(external_id));
+        Ok(ours.map(|one| one.id).max())
+    }
+
     /// Puts a check run into this state.
     ///
     /// # Errors

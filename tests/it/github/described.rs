@@ -110,21 +110,6 @@ async fn described() -> (Github, Prism) {
     (github, prism)
 }
 
-fn settings(prism: &Prism) -> Settings {
-    let mut place = Place::at("https://github.com").unwrap();
-    place.api = prism.url.parse().unwrap();
-    Settings {
-        app_id: APP,
-        slug: "assent".to_owned(),
-        private_key: Secret::new(private_key()),
-        webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
-        place,
-        require_app: true,
-        between_writes: std::time::Duration::ZERO,
-        ca_file: None,
-    }
-}
-
 fn sha(number: u64) -> String {
     format!("{number:040}")
 }
@@ -190,7 +175,7 @@ async fn the_story_of_a_gate_is_told_in_what_github_describes() {
     let (github, prism) = described().await;
     waiting(&github, 7);
     let source = Source::Given(documents(POLICY));
-    let setup = Setup { github: Some(settings(&prism)), source, ..Setup::default() };
+    let setup = Setup { github: Some(settings_at(&prism.url)), source, ..Setup::default() };
     let server = Server::set_up(setup).await;
     let (bob, carol) = (server.person("bob").await, server.person("carol").await);
     server.authority.look_at_teams().await;
@@ -257,7 +242,7 @@ async fn the_story_of_a_gate_is_told_in_what_github_describes() {
     assert_eq!(prism.faults(), [""; 0]);
 
     // What the story has no occasion to ask.
-    let github = app::Github::new(settings(&prism), Clock::system()).unwrap();
+    let github = app::Github::new(settings_at(&prism.url), Clock::system()).unwrap();
     let shop = github.repository("acme", "shop").await.unwrap();
     assert_eq!(shop.compare(&sha(7), &sha(9)).await.unwrap().len(), 2);
     for state in [DeploymentState::Pending, DeploymentState::Inactive] {
@@ -281,7 +266,7 @@ async fn the_story_of_a_gate_is_told_in_what_github_describes() {
 async fn what_github_does_not_describe_is_seen_in_both_directions() {
     let (github, prism) = described().await;
     waiting(&github, 7);
-    let client = app::Github::new(settings(&prism), Clock::system()).unwrap();
+    let client = app::Github::new(settings_at(&prism.url), Clock::system()).unwrap();
     let shop = client.repository("acme", "shop").await.unwrap();
     let check = Check {
         name: "Assent",

@@ -69,18 +69,7 @@ impl World {
             });
             state.deliveries.push(("deployment_protection_rule".to_owned(), 200));
         });
-        let mut place = Place::at("https://github.com").unwrap();
-        place.api = github.url.parse().unwrap();
-        let app = Settings {
-            app_id: APP,
-            slug: "assent".to_owned(),
-            private_key: Secret::new(private_key()),
-            webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
-            place,
-            require_app: true,
-            between_writes: std::time::Duration::ZERO,
-            ca_file: None,
-        };
+        let app = settings(&github);
         let source = Source::Given(documents(POLICY));
         let server = Server::set_up(Setup { github: Some(app), source, ..Setup::default() }).await;
         let root = server.administrator().await;

@@ -62,18 +62,7 @@ fn client(emulate: &Emulate, app_id: u64) -> Github {
 }
 
 fn settings(api: &str, app_id: u64) -> Settings {
-    let mut place = Place::at("https://github.com").unwrap();
-    place.api = api.parse().unwrap();
-    Settings {
-        app_id,
-        slug: "assent".to_owned(),
-        private_key: Secret::new(private_key()),
-        webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
-        place,
-        require_app: true,
-        between_writes: std::time::Duration::ZERO,
-        ca_file: None,
-    }
+    Settings { app_id, ..settings_at(api) }
 }
 
 fn check(state: CheckState) -> Check<'static> {

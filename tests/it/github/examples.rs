@@ -34,18 +34,7 @@ fn examples(places: &[&str]) -> Vec<(String, Value)> {
 
 async fn world() -> (Github, Server) {
     let github = Github::start().await;
-    let mut place = Place::at("https://github.com").unwrap();
-    place.api = github.url.parse().unwrap();
-    let app = Settings {
-        app_id: APP,
-        slug: "assent".to_owned(),
-        private_key: Secret::new(private_key()),
-        webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
-        place,
-        require_app: true,
-        between_writes: std::time::Duration::ZERO,
-        ca_file: None,
-    };
+    let app = settings(&github);
     let server = Server::set_up(Setup { github: Some(app), ..Setup::default() }).await;
     // What is swept once a minute is swept now.
     server.authority.guard_deployments().await.unwrap();

@@ -49,18 +49,7 @@ impl World {
             });
         });
         team(&github, "release-managers", members);
-        let mut place = Place::at("https://github.com").unwrap();
-        place.api = github.url.parse().unwrap();
-        let app = Settings {
-            app_id: APP,
-            slug: "assent".to_owned(),
-            private_key: Secret::new(private_key()),
-            webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
-            place,
-            require_app: true,
-            between_writes: Duration::ZERO,
-            ca_file: None,
-        };
+        let app = settings(&github);
         let source = Source::Given(documents(POLICY));
         let server = Server::set_up(Setup { source, github: Some(app), ..Setup::default() }).await;
         server.authority.look_at_teams().await;

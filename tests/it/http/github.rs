@@ -38,6 +38,8 @@ async fn an_app() -> Server {
         place: Place::at("https://github.com").unwrap(),
         require_app: true,
         between_writes: Duration::ZERO,
+        patience: Duration::from_secs(10),
+        deployment_statuses: false,
         ca_file: None,
     };
     Server::set_up(Setup { github: Some(settings), ..Setup::default() }).await

@@ -266,6 +266,21 @@ impl State {
         Reply::new(200, shown.to_string())
     }
 
+    pub(super) fn checks_of(&self, sha: &str, query: &str) -> Reply {
+        let name = queried(query, "check_name");
+        let is_it = |check: &&Value| {
+            check["head_sha"] == sha && name.as_deref().is_none_or(|name| check["name"] == name)
+        };
+        let all: Vec<Value> = self.checks.values().filter(is_it).cloned().collect();
+        let total = all.len();
+        self.paged(
+            all,
+            page_of(query),
+            &format!("/commits/{sha}/check-runs"),
+            |checks| json!({"total_count": total, "check_runs": checks}),
+        )
+    }
+
     pub(super) fn create_deployment_status(
         &mut self,
         repository: &Repository,

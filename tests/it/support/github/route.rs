@@ -1,8 +1,23 @@
 //! What can be asked.
 
-/// One thing that is asked, whatever it is asked of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
+macro_rules! routes {
+    ($($name:ident,)*) => {
+        /// One thing that is asked, whatever it is asked of.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Route {
+            $($name,)*
+            /// What this GitHub does not have.
+            Unknown,
+        }
+
+        impl Route {
+            /// All that this GitHub has.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+routes! {
     App,
     InstallationOfRepository,
     InstallationOfOrganization,
@@ -21,6 +36,7 @@ pub(crate) enum Route {
     Rules,
     CreateCheck,
     UpdateCheck,
+    ChecksOfCommit,
     Commit,
     Commits,
     PullsOfCommit,
@@ -31,8 +47,6 @@ pub(crate) enum Route {
     CreateDeploymentStatus,
     TeamMembers,
     Content,
-    /// What this GitHub does not have.
-    Unknown,
 }
 
 impl Route {
@@ -67,6 +81,7 @@ impl Route {
             ("POST", ["repos", _, _, "check-runs"]) => Self::CreateCheck,
             ("PATCH", ["repos", _, _, "check-runs", _]) => Self::UpdateCheck,
             ("GET", ["repos", _, _, "commits"]) => Self::Commits,
+            ("GET", ["repos", _, _, "commits", _, "check-runs"]) => Self::ChecksOfCommit,
             ("GET", ["repos", _, _, "commits", _]) => Self::Commit,
             ("GET", ["repos", _, _, "commits", _, "pulls"]) => Self::PullsOfCommit,
             ("GET", ["repos", _, _, "pulls", _, "commits"]) => Self::CommitsOfPull,

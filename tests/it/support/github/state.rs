@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) deliveries: Vec<(String, u16)>,
     /// What the App was granted, if not what it asks for.
     pub(crate) granted: Option<Value>,
+    /// When the hour of calls is over, in seconds since 1970, where it is not by the machine's clock.
+    pub(crate) resets_at: Option<i64>,
     pub(super) tokens: BTreeSet<String>,
 }
 
@@ -192,6 +194,7 @@ impl State {
             (Route::Rules, [_, name, _]) => self.rules_of(found, name),
             (Route::CreateCheck, _) => self.create_check(found, &body),
             (Route::UpdateCheck, [_, id]) => self.update_check(id, &body),
+            (Route::ChecksOfCommit, [_, sha, _]) => self.checks_of(sha, query),
             (Route::Commit, [_, sha]) => self.commit_of(found, sha),
             (Route::Commits, _) => self.commits_from(found, query),
             (Route::PullsOfCommit, [_, sha, _]) => self.pulls_of(found, sha, query),

@@ -120,8 +120,10 @@ fn fact(fact: &Fact) -> (&'static str, String) {
         Fact::PlanRemoved { .. } => ("plan removed", String::new()),
         Fact::Completed => ("completed", String::new()),
         Fact::Revoked { reason } => ("revoked", reason.clone()),
-        Fact::Stopped { signal, about, concern } => {
-            ("stopped", format!("{about} is {}, by {signal}", concern.word()))
+        Fact::Stopped { signal, about, concern, accounts } => {
+            let known_as = accounts.iter().map(|account| format!(" (known as {account})"));
+            let known_as: String = known_as.collect();
+            ("stopped", format!("{about}{known_as} is {}, by {signal}", concern.word()))
         }
     }
 }

@@ -130,6 +130,36 @@ pub enum AccessError {
     },
 }
 
+/// Why somebody makes no such token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MakeError {
+    /// People act for themselves.
+    #[error("a person acts for nobody")]
+    PersonActsFor,
+    /// What a browser let in for half a day, or whoever stole it, would make itself a year.
+    #[error(
+        "a token of `assent login` makes tokens of workloads only, and none that administers; use \
+         one that was made for you"
+    )]
+    ByProgram,
+    /// Whoever rules name as a workload is no person, and what was granted to the one is not the
+    /// other's.
+    #[error("`{who}` is {} here: choose another name", kind_of(*.kind))]
+    OtherKind {
+        /// Who.
+        who: PrincipalId,
+        /// What they are.
+        kind: PrincipalKind,
+    },
+}
+
+fn kind_of(kind: PrincipalKind) -> &'static str {
+    match kind {
+        PrincipalKind::Person => "a person",
+        PrincipalKind::Workload => "a workload",
+    }
+}
+
 /// A presented token, read but not yet believed.
 #[derive(PartialEq, Eq)]
 pub struct UnverifiedAccess {
@@ -221,6 +251,31 @@ impl Access {
         let next = Self { device: Some(device), ..next };
         let event = next.event("access_issued", &by, now);
         (AccessStep { next, event }, token)
+    }
+
+    /// Whether an administrator who presents this may make a token for that principal, where these are
+    /// all that there are.
+    ///
+    /// # Errors
+    /// [`MakeError`].
+    pub fn check_make(
+        &self,
+        (principal, administrator): (&Principal, bool),
+        all: &[Self],
+    ) -> Result<(), MakeError> {
+        let kind = principal.kind;
+        if kind == PrincipalKind::Person && !principal.acts_for.is_empty() {
+            return Err(MakeError::PersonActsFor);
+        }
+        let is_small = kind == PrincipalKind::Workload && !administrator;
+        if self.device.is_some() && !is_small {
+            return Err(MakeError::ByProgram);
+        }
+        let mut same = all.iter().map(|access| &access.principal);
+        match same.find(|other| other.id == principal.id && other.kind != kind) {
+            Some(other) => Err(MakeError::OtherKind { who: other.id.clone(), kind: other.kind }),
+            None => Ok(()),
+        }
     }
 
     /// Takes it back. `None` where that was done before.
@@ -393,6 +448,37 @@ mod tests {
         let revoked = access.revoke(&access.principal.id, at(5)).unwrap().next().clone();
         assert!(matches!(revoked.admit(&presented, at(5)), Err(AccessError::Ended { .. })));
         assert!(revoked.revoke(&access.principal.id, at(6)).is_none());
+    }
+
+    #[test]
+    fn who_may_make_a_token_for_whom_follows_from_what_they_present_and_what_there_is() {
+        let (own, _) = issued();
+        let of = |sub: &str, kind| Principal {
+            id: PrincipalId::local(sub).unwrap(),
+            kind,
+            ..own.principal.clone()
+        };
+        let (carol, ci) = (of("carol", PrincipalKind::Person), of("ci", PrincipalKind::Workload));
+        for (who, administrator) in [(&carol, true), (&carol, false), (&ci, true), (&ci, false)] {
+            assert_eq!(own.check_make((who, administrator), &[]), Ok(()));
+        }
+        let device = Device { asked_from: None, approved_from: None };
+        let program = Access { device: Some(device), ..own.clone() };
+        assert_eq!(program.check_make((&ci, false), &[]), Ok(()));
+        for (who, administrator) in [(&carol, true), (&carol, false), (&ci, true)] {
+            let made = program.check_make((who, administrator), &[]);
+            assert_eq!(made, Err(MakeError::ByProgram));
+        }
+        // Nobody is a person and a workload, and people act for themselves.
+        let (bob, robot) = (of("bob", PrincipalKind::Person), of("bob", PrincipalKind::Workload));
+        let all = [own.clone()];
+        assert_eq!(own.check_make((&bob, false), &all), Ok(()));
+        let (who, kind) = (bob.id.clone(), PrincipalKind::Person);
+        assert_eq!(own.check_make((&robot, false), &all), Err(MakeError::OtherKind { who, kind }));
+        let acting = Principal { acts_for: [bob.id].into(), ..carol };
+        assert_eq!(own.check_make((&acting, false), &[]), Err(MakeError::PersonActsFor));
+        let acting = Principal { kind: PrincipalKind::Workload, ..acting };
+        assert_eq!(own.check_make((&acting, false), &[]), Ok(()));
     }
 
     #[test]

@@ -57,6 +57,17 @@ impl Membership {
         Self { accounts: Arc::new(accounts), ..self }
     }
 
+    /// The same, where nobody reviews what an account of this issuer is behind unless their own account
+    /// there is linked.
+    #[must_use]
+    pub fn also_linked_at(self, issuer: &str) -> Self {
+        if self.accounts.linked_at().contains(issuer) {
+            return self;
+        }
+        let accounts = Arc::unwrap_or_clone(self.accounts).also_linked_at(issuer);
+        Self { accounts: Arc::new(accounts), ..self }
+    }
+
     /// The same, with groups that are teams at GitHub.
     #[must_use]
     pub fn with_teams(self, teams: BTreeSet<String>) -> Self {

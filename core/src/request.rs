@@ -40,7 +40,7 @@ pub use event::{Denial, Event, Fact, Recall, Review, Verdict};
 pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
 pub use replay::ReplayError;
 pub use review::{ReviewError, Said};
-pub use signals::Effect;
+pub use signals::{Effect, KnownAs};
 pub use stages::StageLife;
 pub use transition::{Filing, POLICY_CHANGED};
 
@@ -164,6 +164,9 @@ pub struct Consumed {
     pub at: Timestamp,
     /// Those who had counted.
     pub counted: BTreeSet<PrincipalId>,
+    /// Until when what it lets pass and gives nothing may still pass: the end of its window, or when
+    /// it was said to be over.
+    pub passes_until: Timestamp,
 }
 
 /// The grant was taken back.

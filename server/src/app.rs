@@ -11,6 +11,7 @@ mod credentials;
 mod deliveries;
 mod deployments;
 mod devices;
+mod doctor;
 mod error;
 mod exact;
 mod exchange;
@@ -153,6 +154,7 @@ pub struct Authority {
     errands: abroad::Errands,
     hearing: heartbeats::Hearing,
     teams: teams::Teams,
+    findings: behind::Findings,
 }
 
 /// Who calls, as their access token proved.
@@ -291,6 +293,7 @@ impl Authority {
             errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
             teams: teams::Teams::default(),
+            findings: behind::Findings::default(),
         }
     }
 

@@ -7,6 +7,7 @@
 mod budget;
 mod calls;
 mod checks;
+mod doctor;
 mod error;
 mod repository;
 mod seen;
@@ -32,9 +33,14 @@ use seen::RepositoryForm;
 use webhook::Prover;
 
 pub use checks::{Check, CheckState, Conclusion, DeploymentState};
+pub(crate) use doctor::{Seen, SeenEnvironment, SeenTrust, examine, not_installed, unknown};
 pub use error::GithubError;
 pub use repository::{Repository, Reviewed, Verdict};
-pub use seen::{Account, Approval, BranchPolicy, Commit, Environment, Pending, Pull, Rule, Run};
+pub use seen::{
+    Account, Approval, BranchPolicy, Commit, Environment, Own, Owner, Pending, Pull, Rule, Run,
+    Sent,
+};
+pub(crate) use settings::is_slug;
 pub use settings::{Place, Settings, SettingsError};
 pub use setup::{Kept, KeptError, Made, PERMISSIONS, Permission, SetupError, manifest};
 pub use webhook::{Delivery, LARGEST as LARGEST_DELIVERY, Unverified};
@@ -175,9 +181,21 @@ impl Github {
         let key = (owner.to_ascii_lowercase(), name.to_ascii_lowercase());
         let now = self.0.clock.now();
         let known = lock(&self.0.repositories).get(&key).cloned();
-        if let Some((repository, _)) = known.filter(|(_, until)| now < *until) {
-            return Ok(repository);
+        match known.filter(|(_, until)| now < *until) {
+            Some((repository, _)) => Ok(repository),
+            None => self.repository_as_it_is(owner, name).await,
         }
+    }
+
+    /// The same, asked for now.
+    ///
+    /// # Errors
+    /// As [`Self::repository`].
+    pub async fn repository_as_it_is(
+        &self,
+        owner: &str,
+        name: &str,
+    ) -> Result<Repository, GithubError> {
         let bad = || GithubError::NotFound("no name of a repository".to_owned());
         let base = path(["repos", owner, name]).ok_or_else(bad)?;
         let found = self.0.app.get::<Installation>(&format!("{base}/installation")).await;
@@ -193,12 +211,31 @@ impl Github {
             default_branch,
             permissions: installation.permissions,
         };
+        let key = (owner.to_ascii_lowercase(), name.to_ascii_lowercase());
+        let now = self.0.clock.now();
         let mut all = lock(&self.0.repositories);
         if all.len() >= REMEMBERED {
             all.clear();
         }
         all.insert(key, (repository.clone(), now.plus(BELIEVED)));
         Ok(repository)
+    }
+
+    /// The App itself.
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn own(&self) -> Result<Own, GithubError> {
+        self.0.app.get("/app").await
+    }
+
+    /// What became of the newest deliveries of its webhook, the newest first, at most a hundred (*List
+    /// deliveries for an app webhook*).
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn deliveries(&self) -> Result<Vec<Sent>, GithubError> {
+        self.0.app.get("/app/hook/deliveries?per_page=100").await
     }
 
     /// The repositories that it is installed in, as `(OWNER, REPO, id)`. For what can be done later.

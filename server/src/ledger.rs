@@ -15,7 +15,7 @@ use assent_core::credential::ring::Key;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
-use assent_core::request::{Receipt, Request, Step, Version};
+use assent_core::request::{Fact, Receipt, Request, Step, Version};
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -76,6 +76,15 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
         &self,
         intent: Digest,
         who: &PrincipalId,
+    ) -> Result<Option<RequestId>, LedgerError>;
+
+    /// Of this requester, for this environment and of this kind the request that people approved
+    /// last. What policy permitted without asking anybody is none, nor is what was taken back since.
+    async fn last_approved(
+        &self,
+        who: &PrincipalId,
+        environment: &str,
+        kind: &str,
     ) -> Result<Option<RequestId>, LedgerError>;
 
     /// Remembers that what was requested is begun, so that no later filing meets the request, and
@@ -547,6 +556,24 @@ pub enum LedgerError {
     /// What is stored is not what was written.
     #[error("the ledger is corrupt: {0}")]
     Corrupt(String),
+}
+
+/// What an event does to the word of people that a request may go on.
+pub(crate) enum Word {
+    /// They gave it.
+    Given,
+    /// It is taken back.
+    TakenBack,
+}
+
+/// What this event does to it, if anything.
+pub(crate) fn word_of(fact: &Fact) -> Option<Word> {
+    if let Fact::Approved { counted, .. } = fact
+        && !counted.is_empty()
+    {
+        return Some(Word::Given);
+    }
+    matches!(fact, Fact::Revoked { .. } | Fact::Stopped { .. }).then_some(Word::TakenBack)
 }
 
 /// Whether a later review of the request is open or overdue.

@@ -384,7 +384,7 @@ async fn a_change_of_policy_is_shown_line_by_line_to_those_who_approve_it() {
     .await;
     let root = server.administrator().await;
     let members = ["person:eve".to_owned()].into();
-    let group = assent_client::wire::NewGroup { members, identity: None };
+    let group = assent_client::wire::NewGroup { members, ..Default::default() };
     let refused = root.client.write_group("dba", &group, None).await.unwrap_err();
     let intent = *refused.problem.unwrap().intent.unwrap();
     let intent = assent_client::wire::Intent { reason: "r".to_owned(), ..intent };

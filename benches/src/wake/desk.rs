@@ -312,6 +312,15 @@ impl Ledger for Witness {
         self.ledger.newest_of(intent, who).await
     }
 
+    async fn last_approved(
+        &self,
+        who: &PrincipalId,
+        environment: &str,
+        kind: &str,
+    ) -> Result<Option<RequestId>, LedgerError> {
+        self.ledger.last_approved(who, environment, kind).await
+    }
+
     async fn begin(&self, beginning: Beginning) -> Result<bool, LedgerError> {
         self.ledger.begin(beginning).await
     }

@@ -213,6 +213,9 @@ pub enum Fact {
         about: Subject,
         /// What it says of it.
         concern: Concern,
+        /// The accounts of that person that the request has to do with, beside the name that the
+        /// signal has for them.
+        accounts: BTreeSet<PrincipalId>,
     },
     /// A person looked at it after the grant.
     PostReviewed(Review),

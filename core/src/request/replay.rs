@@ -339,13 +339,18 @@ impl Request {
             },
             (_, Fact::Consumed { .. }) => return stray("consumed"),
             (State::Approved(approved), Fact::Completed) => {
-                State::Consumed(Consumed { at, counted: approved.counted.clone() })
+                let counted = approved.counted.clone();
+                State::Consumed(Consumed { at, counted, passes_until: at })
+            }
+            (State::Consumed(consumed), Fact::Completed | Fact::Revoked { .. }) => {
+                let passes_until = consumed.passes_until.min(at);
+                State::Consumed(Consumed { passes_until, ..consumed.clone() })
             }
             (State::Approved(_), Fact::Revoked { reason }) => {
                 State::Revoked(Revoked { at, by: Some(who()?), reason: reason.clone() })
             }
-            (_, Fact::Stopped { signal, about, concern }) => {
-                self.check_stopped(event, about, *concern, version)?;
+            (_, Fact::Stopped { signal, about, concern, accounts }) => {
+                self.check_stopped(event, (about, accounts), *concern, version)?;
                 let reason = signals::reason(*signal, about, *concern);
                 match &self.state {
                     State::Pending(_) => State::Canceled(Canceled { at, by: None, reason }),
@@ -588,7 +593,8 @@ fn spent(approved: &Approved, at: Timestamp) -> Option<State> {
     let uses_left = approved.uses_left.checked_sub(1)?;
     if uses_left == 0 {
         let counted: BTreeSet<_> = approved.counted.clone();
-        return Some(State::Consumed(Consumed { at, counted }));
+        let passes_until = approved.consume_by;
+        return Some(State::Consumed(Consumed { at, counted, passes_until }));
     }
     Some(State::Approved(Approved { uses_left, ..approved.clone() }))
 }

@@ -431,9 +431,10 @@ impl World {
             }
             26 => {
                 let signal = self.signal();
-                let effect = request.stopped_by(&signal, now);
+                let known_as = BTreeSet::new();
+                let effect = request.stopped_by(&signal, &known_as, now);
                 if self.chance.one_in(2) {
-                    let step = request.stop(&signal, now);
+                    let step = request.stop(&signal, &known_as, now);
                     assert!(step.is_none() || effect != Effect::None, "{effect:?}");
                     if step.is_some() {
                         self.signals.push(signal);

@@ -369,7 +369,7 @@ impl<'p> World<'p> {
             told_at: self.now,
             reactions: Reactions::to(concern),
         };
-        if let Some(step) = request.stop(&signal, self.now) {
+        if let Some(step) = request.stop(&signal, &crate::request::KnownAs::new(), self.now) {
             self.signals.push(signal);
             self.commit(at, &step, members);
         }

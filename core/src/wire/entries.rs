@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::policy::lint::Finding;
 use crate::wire::{Intent, NewDocument, PolicyFault};
 
-/// A group as it is to be: it lists its people, or the identity provider vouches for it.
+/// A group as it is to be: it lists its people, or the identity provider vouches for it, or it is a
+/// team at GitHub.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewGroup {
@@ -23,6 +24,9 @@ pub struct NewGroup {
     /// `true` where the identity provider vouches for it; it lists nobody then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<bool>,
+    /// The team at GitHub that it is, `ORGANIZATION/TEAM`; it lists nobody then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github_team: Option<String>,
 }
 
 /// A group that the authority keeps.
@@ -36,6 +40,9 @@ pub struct Group {
     /// `true` where the identity provider vouches for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<bool>,
+    /// The team at GitHub that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github_team: Option<String>,
     /// Which version it is, from 1.
     pub version: u64,
     /// When it was written.

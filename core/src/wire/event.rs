@@ -186,6 +186,8 @@ enum SentFact {
         signal: String,
         about: SignalSubject,
         state: String,
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        accounts: BTreeSet<PrincipalId>,
     },
 }
 

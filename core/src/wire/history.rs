@@ -153,7 +153,7 @@ impl History {
 
     /// What a signal stopped, a signal stands for: heard before, of this subject, saying this.
     fn check_heard(&self, event: &Event) -> Result<(), HistoryError> {
-        let Fact::Stopped { signal, about, concern } = &event.fact else { return Ok(()) };
+        let Fact::Stopped { signal, about, concern, .. } = &event.fact else { return Ok(()) };
         let problem = match self.signals.get(signal) {
             None => "which is not on record before",
             Some(heard) if heard.about != *about || heard.concern() != Some(*concern) => {
@@ -168,10 +168,10 @@ impl History {
     /// That the signal was about this request as it was then, and that policy wanted it stopped.
     fn check_stopped(&self, events: &[Event]) -> Result<(), HistoryError> {
         for (at, event) in events.iter().enumerate() {
-            let Fact::Stopped { signal, .. } = &event.fact else { continue };
+            let Fact::Stopped { signal, accounts, .. } = &event.fact else { continue };
             let before = Request::replay(events.iter().take(at)).ok();
             let heard = before.zip(self.signals.get(signal));
-            let meant = heard.map(|(before, signal)| before.stopped_by(signal, event.at));
+            let meant = heard.map(|(before, signal)| before.stopped_by(signal, accounts, event.at));
             if meant.is_none_or(|effect| effect == Effect::None) {
                 let (request, signal) = (event.request.to_string(), signal.to_string());
                 let problem = "which does not stop it";

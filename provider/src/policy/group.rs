@@ -37,6 +37,12 @@ impl Kind for Group {
                 Type::Bool,
                 "`true` where the identity provider says who is in it; it lists nobody then.",
             ),
+            Attribute::optional(
+                "github_team",
+                Type::String,
+                "The team at GitHub that it is, `ORGANIZATION/TEAM`; it lists nobody then. The \
+                 authority's GitHub App must see the team.",
+            ),
         ]
     }
 
@@ -61,7 +67,12 @@ impl Kind for Group {
                 BTreeSet::new()
             }
         };
-        Some(wire::NewGroup { members, identity })
+        let github_team = match state.attribute("github_team").as_text() {
+            Argument::Unknown => return None,
+            Argument::Given(team) => Some(team),
+            Argument::Absent => None,
+        };
+        Some(wire::NewGroup { members, identity, github_team })
     }
 
     fn told(new: &wire::NewGroup) -> Vec<(&'static str, Value)> {
@@ -69,12 +80,18 @@ impl Kind for Group {
             true => Value::Null,
             false => Value::texts(new.members.iter().cloned()),
         };
-        vec![("members", members), ("identity", new.identity.map_or(Value::Null, Value::Bool))]
+        let text = |text: &String| Value::text(text.as_str());
+        vec![
+            ("members", members),
+            ("identity", new.identity.map_or(Value::Null, Value::Bool)),
+            ("github_team", new.github_team.as_ref().map_or(Value::Null, text)),
+        ]
     }
 
     fn said(kept: &wire::Group) -> wire::NewGroup {
         let identity = kept.identity.filter(|identity| *identity);
-        wire::NewGroup { members: kept.members.clone(), identity }
+        let (members, github_team) = (kept.members.clone(), kept.github_team.clone());
+        wire::NewGroup { members, identity, github_team }
     }
 
     fn written(kept: &wire::Group) -> Written {
@@ -124,6 +141,11 @@ mod tests {
         assert_eq!(stated(Value::Unknown, Value::Null), None);
         assert_eq!(stated(Value::List(vec![Value::Unknown]), Value::Null), None);
         assert_eq!(stated(bob(), Value::Unknown), None);
+        let team = |team| Group::stated(&Value::object([("github_team", team)]));
+        let named = team(Value::text("acme/ops")).unwrap();
+        assert_eq!(named.github_team.as_deref(), Some("acme/ops"));
+        assert_eq!(team(Value::Unknown), None);
+        assert_eq!(Group::told(&named)[2], ("github_team", Value::text("acme/ops")));
     }
 
     #[test]

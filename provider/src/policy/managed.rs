@@ -338,6 +338,7 @@ mod tests {
             name: "dba".to_owned(),
             members: members.iter().map(|member| (*member).to_owned()).collect(),
             identity: None,
+            github_team: None,
             version: 3,
             at: "2026-11-21T00:00:00.000Z".to_owned(),
             by: "root".to_owned(),
@@ -350,6 +351,7 @@ mod tests {
             ("name", Value::text("dba")),
             ("members", Value::List(vec![Value::text("person:bob")])),
             ("identity", Value::Bool(false)),
+            ("github_team", Value::Null),
         ]);
         let same = shown::<Group>(state.clone(), &group(&["person:bob"]));
         assert_eq!(same.attribute("identity"), &Value::Bool(false));

@@ -128,7 +128,7 @@ impl From<AppError> for ApiError {
             AppError::NotASource(_) => Self::new(S::FORBIDDEN, "not_a_source", text),
             AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
-            AppError::NotForPrograms => Self::new(S::FORBIDDEN, "not_for_programs", text),
+            AppError::NotForPrograms(_) => Self::new(S::FORBIDDEN, "not_for_programs", text),
             AppError::NotForBrowsers => Self::new(S::FORBIDDEN, "not_for_browsers", text),
             AppError::Plan(_) => Self::new(S::UNPROCESSABLE_ENTITY, "invalid_plan", text),
             AppError::Policy(faults) => {
@@ -156,6 +156,7 @@ impl From<AppError> for ApiError {
             AppError::Cancel(error) => match error {
                 CancelError::NotPending { .. } => Self::new(S::CONFLICT, "not_pending", text),
                 CancelError::NotRequester => Self::new(S::FORBIDDEN, "not_requester", text),
+                CancelError::OtherRun(_) => Self::new(S::FORBIDDEN, "other_run", text),
             },
             AppError::Begin(error) => match error {
                 BeginError::Already => Self::new(S::CONFLICT, "begun_already", text),
@@ -168,6 +169,7 @@ impl From<AppError> for ApiError {
             AppError::Revoke(error) => match error {
                 RevokeError::NotGranted { .. } => Self::new(S::CONFLICT, "not_granted", text),
                 RevokeError::NotYours => Self::new(S::FORBIDDEN, "not_yours", text),
+                RevokeError::OtherRun(_) => Self::new(S::FORBIDDEN, "other_run", text),
                 RevokeError::NoCredential(_) => Self::new(S::NOT_FOUND, "not_found", text),
             },
             AppError::Redeem(error) => match error {

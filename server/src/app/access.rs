@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use assent_core::access::{
-    Access, AccessError, MAX_LIFE, NewAccess, Origin, Purpose, UnverifiedAccess,
+    Access, AccessError, MAX_LIFE, MakeError, NewAccess, Origin, Purpose, UnverifiedAccess,
 };
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
@@ -182,10 +182,6 @@ impl Authority {
             wire::Kind::Person => PrincipalKind::Person,
             wire::Kind::Workload => PrincipalKind::Workload,
         };
-        if kind == PrincipalKind::Person && !wanted.acts_for.is_empty() {
-            let problem = "a person acts for nobody".to_owned();
-            return Err(AppError::Field { field: "acts_for", problem });
-        }
         let acts_for = wanted.acts_for.iter().map(|sub| local("acts_for", sub));
         let principal = Principal {
             id: local("sub", &wanted.sub)?,
@@ -194,33 +190,14 @@ impl Authority {
             acts_for: acts_for.collect::<Result<_, _>>()?,
             claims: Default::default(),
         };
-        // Else what a browser let in for half a day, or whoever stole it, would make itself a year.
-        let is_small = kind == PrincipalKind::Workload && !wanted.administrator;
-        if caller.access.device.is_some() && !is_small {
-            return Err(AppError::NotForPrograms);
-        }
-        self.check_kind(&principal).await?;
+        let all = self.ledger.accesses().await?;
+        let made = caller.access.check_make((&principal, wanted.administrator), &all);
+        made.map_err(not_made)?;
         let by = &caller.principal().id;
         let (administrator, purpose, parent) = (wanted.administrator, Purpose::Token, None);
         let new = NewAccess { id: new_id, principal, administrator, purpose, parent, life };
         let (access, token) = self.issue_as(new, by).await?;
         Ok(fresh(&access, &token))
-    }
-
-    /// That nobody of this name was something else before: whoever rules name as a workload is no
-    /// person, and what was granted to the one is not the other's.
-    async fn check_kind(&self, principal: &Principal) -> Result<(), AppError> {
-        let all = self.ledger.accesses().await?;
-        let other = |access: &&Access| {
-            access.principal.id == principal.id && access.principal.kind != principal.kind
-        };
-        let Some(other) = all.iter().find(other) else { return Ok(()) };
-        let kind = match other.principal.kind {
-            PrincipalKind::Person => "a person",
-            PrincipalKind::Workload => "a workload",
-        };
-        let problem = format!("`{}` is {kind} here: choose another name", principal.id);
-        Err(AppError::Field { field: "sub", problem })
     }
 
     /// Every access token's record. Only for administrators.
@@ -444,6 +421,16 @@ fn life(text: &str) -> Result<Span, AppError> {
         Ok(life) if life > MAX_LIFE => Err(field(format!("at most {MAX_LIFE}"))),
         Ok(life) => Ok(life),
     }
+}
+
+/// Where what is wrong with a wanted token stands in the call.
+fn not_made(error: MakeError) -> AppError {
+    let field = match error {
+        MakeError::ByProgram => return AppError::NotForPrograms(error),
+        MakeError::PersonActsFor => "acts_for",
+        MakeError::OtherKind { .. } => "sub",
+    };
+    AppError::Field { field, problem: error.to_string() }
 }
 
 /// Names of groups, as policy documents write them.

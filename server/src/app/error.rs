@@ -1,6 +1,6 @@
 //! Why a use case gave no answer of its kind: a rule of the domain, or nothing to be had now.
 
-use assent_core::access::AccessError;
+use assent_core::access::{AccessError, MakeError};
 use assent_core::credential::dpop::ProofError;
 use assent_core::credential::ring::{AddError, RetireError};
 use assent_core::credential::{Algorithm, KeyError};
@@ -44,11 +44,8 @@ pub enum AppError {
         "a token of `assent login` signs no browser in; use the one that an administrator made for you"
     )]
     NotForBrowsers,
-    #[error(
-        "a token of `assent login` makes tokens of workloads only, and none that administers; use \
-         one that was made for you"
-    )]
-    NotForPrograms,
+    #[error(transparent)]
+    NotForPrograms(MakeError),
     #[error(transparent)]
     Plan(Box<PlanError>),
     #[error("the policy would have {}, so nothing was changed", faults(.0.len()))]

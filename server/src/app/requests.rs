@@ -82,14 +82,16 @@ impl Authority {
             return Ok(Filed { request, is_new: false });
         }
         let plan = self.plan_named(caller, &intent).await?;
-        let behind = self.behind_caller(caller, intent.environment()).await?;
+        let behind = self.behind_caller(caller, &intent).await?;
         for _ in 0..TRIES {
             let heard = self.heard_so_far();
             // One revision for all of one try: what is known is what that revision looks at.
             let (policy, now) = (self.policy(), self.clock.now());
-            let mut requester = self.in_all_groups(caller.principal());
-            requester.acts_for.extend(behind.iter().cloned());
-            let requester = &requester;
+            let requester = self.in_all_groups(caller.principal());
+            let requester = &match &behind {
+                Some(behind) => behind.of(requester),
+                None => requester,
+            };
             let (network, plan) = (caller.network(), plan.as_ref());
             let asked = Asked { intent: &intent, requester, network, plan };
             let known = self.situation(&policy, asked, now).await?;

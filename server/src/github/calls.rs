@@ -127,10 +127,23 @@ impl Line {
         path: &str,
         field: Option<&str>,
     ) -> Result<Vec<T>, GithubError> {
+        match self.begin_of(path, field, PAGES).await? {
+            (all, true) => Ok(all),
+            (_, false) => Err(GithubError::Partial(format!("a list of more than {PAGES} pages"))),
+        }
+    }
+
+    /// Reads so many pages of a list, and says whether that is all of it.
+    pub(super) async fn begin_of<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        field: Option<&str>,
+        pages: usize,
+    ) -> Result<(Vec<T>, bool), GithubError> {
         let join = if path.contains('?') { '&' } else { '?' };
         let mut next = format!("{path}{join}per_page=100");
         let mut all = Vec::new();
-        for _ in 0..PAGES {
+        for _ in 0..pages {
             let answer = self.fetch(&next).await?;
             match field {
                 None => all.extend(answer.read::<Vec<T>>()?),
@@ -144,10 +157,10 @@ impl Line {
             }
             match answer.next {
                 Some(page) => next = page,
-                None => return Ok(all),
+                None => return Ok((all, true)),
             }
         }
-        Err(GithubError::Partial(format!("a list of more than {PAGES} pages")))
+        Ok((all, false))
     }
 
     /// Changes something. It is sent once: whether to send it again can be said only by whoever looks

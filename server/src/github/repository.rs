@@ -6,12 +6,16 @@ use serde_json::{Value, json};
 use super::calls::{Line, path};
 use super::checks::{Check, DeploymentState};
 use super::seen::{
-    ApprovalForm, CommitForm, EnvironmentForm, PendingForm, PullForm, RuleForm, RunForm,
+    ApprovalForm, CommitForm, EnvironmentForm, PatternForm, PendingForm, PullForm, RuleForm,
+    RunForm,
 };
 use super::{Approval, Commit, Environment, GithubError, Pending, Pull, Rule, Run};
 
 /// GitHub lists no more commits of a pull request than these (*List commits on a pull request*).
 const LISTED_COMMITS: usize = 250;
+
+/// How many hundreds of commits [`Repository::newest_commits`] tells of.
+const NEWEST: usize = 3;
 
 /// A repository in which the App is installed. Names can move to another repository; whoever decides
 /// by it compares [`Repository::id`], or the ids of what it is told.
@@ -207,6 +211,17 @@ impl Repository {
         Ok(all.into_iter().map(Commit::from).collect())
     }
 
+    /// The newest commits that a commit stands on, itself the first of them, and whether these are
+    /// all there are.
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn newest_commits(&self, head: &str) -> Result<(Vec<Commit>, bool), GithubError> {
+        let path = format!("{}?sha={}", self.path(&["commits"])?, commit_name(head)?);
+        let (all, is_whole) = self.line.begin_of::<CommitForm>(&path, None, NEWEST).await?;
+        Ok((all.into_iter().map(Commit::from).collect(), is_whole))
+    }
+
     /// One commit.
     ///
     /// # Errors
@@ -233,6 +248,16 @@ impl Repository {
         let path = self.path(&["environments"])?;
         let all = self.line.list_in::<EnvironmentForm>(&path, Some("environments")).await?;
         Ok(all.into_iter().map(|form| Environment::from(form).name).collect())
+    }
+
+    /// The patterns of which an environment takes branches and tags, where it does so.
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn branch_patterns(&self, name: &str) -> Result<Vec<String>, GithubError> {
+        let path = self.path(&["environments", name, "deployment-branch-policies"])?;
+        let all = self.line.list_in::<PatternForm>(&path, Some("branch_policies")).await?;
+        Ok(all.into_iter().map(|form| form.name).collect())
     }
 
     /// The custom protection rules of an environment, enabled or not.

@@ -308,6 +308,8 @@ pub struct Environment {
     pub branch_policy: BranchPolicy,
     /// How many reviewers it names at GitHub itself.
     pub reviewers: usize,
+    /// For how many minutes GitHub holds back whatever comes to it.
+    pub wait_timer: u64,
     /// The numbers of those of them that are people; the others are teams.
     pub people: BTreeSet<u64>,
 }
@@ -328,6 +330,8 @@ struct BuiltIn {
     prevent_self_review: bool,
     #[serde(default)]
     reviewers: Vec<Reviewing>,
+    #[serde(default)]
+    wait_timer: u64,
 }
 
 #[derive(Deserialize)]
@@ -364,6 +368,7 @@ impl From<EnvironmentForm> for Environment {
             prevent_self_review: form.protection_rules.iter().any(|rule| rule.prevent_self_review),
             branch_policy,
             reviewers: form.protection_rules.iter().map(|rule| rule.reviewers.len()).sum(),
+            wait_timer: form.protection_rules.iter().map(|rule| rule.wait_timer).max().unwrap_or(0),
             people: form
                 .protection_rules
                 .iter()
@@ -407,6 +412,45 @@ impl From<RuleForm> for Rule {
     }
 }
 
+/// A pattern of branches, or of tags, that may deploy to an environment.
+#[derive(Deserialize)]
+pub(super) struct PatternForm {
+    pub(super) name: String,
+}
+
+/// The App itself, as GitHub has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Own {
+    /// The events that it listens for.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose something is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Owner {
+    /// What they are called now. To show, never to decide by.
+    pub login: String,
+    /// `User` or `Organization`.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+}
+
+/// A delivery of the App's webhook, as GitHub tells what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Sent {
+    /// Of what it told.
+    pub event: String,
+    /// What was answered; 0 where nothing was.
+    #[serde(default)]
+    pub status_code: u16,
+    /// When, as GitHub writes it.
+    #[serde(default)]
+    pub delivered_at: String,
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -445,6 +489,7 @@ mod tests {
         }));
         assert!(!strict.can_admins_bypass && strict.prevent_self_review);
         assert_eq!((strict.branch_policy, strict.reviewers), (BranchPolicy::Protected, 2));
+        assert_eq!((strict.wait_timer, silent.wait_timer), (3, 0));
         assert_eq!(strict.people, BTreeSet::from([7]));
     }
 }

@@ -233,7 +233,8 @@ impl Settings {
     }
 }
 
-pub(super) fn is_slug(text: &str) -> bool {
+/// Whether it can be the name of an App, of an organization or of a code in an address.
+pub(crate) fn is_slug(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=100).contains(&text.len()) && text.bytes().all(fits)
 }

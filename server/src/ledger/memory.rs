@@ -18,7 +18,8 @@ use serde_json::Value;
 use crate::ledger::{
     Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument,
     KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall, Piece, PlanText,
-    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write, awaits_later_review,
+    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Word, Write, awaits_later_review,
+    word_of,
 };
 
 /// Requests in memory.
@@ -314,6 +315,30 @@ impl Ledger for MemoryLedger {
         let mut newest = inside.requests.values().rev().map(|(request, _)| request);
         let theirs = newest.find(|r| r.digest() == intent && r.requester().id == *who);
         Ok(theirs.map(Request::id))
+    }
+
+    async fn last_approved(
+        &self,
+        who: &PrincipalId,
+        environment: &str,
+        kind: &str,
+    ) -> Result<Option<RequestId>, LedgerError> {
+        let inside = self.inside();
+        let theirs = inside.requests.values().filter(|(request, _)| {
+            let intent = request.intent();
+            request.requester().id == *who
+                && intent.environment() == environment
+                && intent.kind() == kind
+        });
+        let given = theirs.filter_map(|(request, events)| {
+            let words = || events.iter().map(|event| (word_of(&event.fact), event.at));
+            if words().any(|(word, _)| matches!(word, Some(Word::TakenBack))) {
+                return None;
+            }
+            let given = words().find(|(word, _)| matches!(word, Some(Word::Given)));
+            given.map(|(_, at)| (at, request.id()))
+        });
+        Ok(given.max().map(|(_, id)| id))
     }
 
     async fn begin(&self, beginning: Beginning) -> Result<bool, LedgerError> {

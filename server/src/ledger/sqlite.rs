@@ -188,6 +188,17 @@ impl Ledger for SqliteLedger {
         self.read(move |db| read::newest_of(db, intent, &who)).await
     }
 
+    async fn last_approved(
+        &self,
+        who: &PrincipalId,
+        environment: &str,
+        kind: &str,
+    ) -> Result<Option<RequestId>, LedgerError> {
+        let who = row::requester_key(who);
+        let (environment, kind) = (environment.to_owned(), kind.to_owned());
+        self.read(move |db| read::last_approved(db, &who, &environment, &kind)).await
+    }
+
     async fn begin(&self, beginning: Beginning) -> Result<bool, LedgerError> {
         self.write(|done| write::Job::Begin(Box::new(beginning), done)).await
     }

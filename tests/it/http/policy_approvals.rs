@@ -149,7 +149,7 @@ async fn a_removal_and_an_entry_are_approved_like_a_document() {
     let world = World::new().await;
     let members = |names: &[&str]| wire::NewGroup {
         members: names.iter().map(|name| format!("person:{name}")).collect(),
-        identity: None,
+        ..Default::default()
     };
     let client = &world.root.client;
     let intent = intent_of(client.write_group("dba", &members(&["x"]), None).await.map(drop));
@@ -358,7 +358,7 @@ async fn t69_editing_the_group_of_approvers_must_itself_be_approved() {
     let world = World::with(&[]).await;
     let members = |names: &[&str]| wire::NewGroup {
         members: names.iter().map(|name| format!("person:{name}")).collect(),
-        identity: None,
+        ..Default::default()
     };
     let client = &world.root.client;
     client.write_group("reviewers", &members(&["bob", "carol", "dave"]), None).await.unwrap();

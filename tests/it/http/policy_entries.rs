@@ -20,7 +20,7 @@ rules:
 
 fn group(members: &[&str]) -> wire::NewGroup {
     let members = members.iter().map(|name| format!("person:{name}")).collect();
-    wire::NewGroup { members, identity: None }
+    wire::NewGroup { members, ..Default::default() }
 }
 
 fn weekend() -> wire::NewCalendar {

@@ -8,7 +8,7 @@ use assent_core::credential::{Algorithm, Secret};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId, UploadId};
 use assent_core::principal::{PrincipalId, PrincipalKind};
-use assent_core::request::{Filing, Request, Sent, Step, Version};
+use assent_core::request::{Filing, Request, Sent, Standing, Step, Version};
 use assent_core::time::Span;
 use assent_server::ledger::{
     Beginning, Commit, Hearing, Keeping, Kept, KeyChange, Ledger, MemoryLedger, Piece, PlanText,
@@ -34,7 +34,7 @@ use super::heartbeats::{
 };
 use super::kit::{
     alone, approval, at, called, credential, done, file, file_bound, granted_to_be_looked_at,
-    granted_to_open, keeping, later_review, opening, person, spending, verified,
+    granted_to_open, keeping, later_review, opening, person, rules, spending, verified,
 };
 
 macro_rules! suite {
@@ -72,6 +72,7 @@ suite! {
     lists_are_newest_first_by_state_and_page
     the_newest_request_of_an_intent_and_the_request_of_a_credential_are_found
     what_is_bound_to_a_thing_is_shown_by_what_it_states_and_met_by_nothing_else
+    what_people_approved_last_is_found_until_it_is_taken_back
     what_is_begun_is_met_no_more_and_by_one_call
     the_log_is_what_was_written_and_its_head_is_its_root
     access_records_are_kept_and_are_in_the_log
@@ -116,6 +117,41 @@ async fn what_is_committed_is_loaded_at_every_version(ledger: Ledgers) {
     assert_eq!(now, Some(second.clone()));
     let later = ledger.load(filed.id(), Some(Version(99))).await.unwrap();
     assert_eq!(later, Some(second));
+}
+
+async fn what_people_approved_last_is_found_until_it_is_taken_back(ledger: Ledgers) {
+    let alice = person("alice").id;
+    let last = async |who: &PrincipalId, environment: &str, kind: &str| {
+        ledger.last_approved(who, environment, kind).await.unwrap()
+    };
+    let of_alice = async || last(&alice, "one", "terraform.apply").await;
+    // What nobody has approved yet, and what policy permits without asking.
+    let (first, _) = done(&ledger, file("one", "first", at(0))).await;
+    let (second, _) = done(&ledger, file("one", "second", at(1))).await;
+    done(&ledger, file("staging", "free", at(2))).await;
+    assert_eq!(of_alice().await, None);
+    assert_eq!(last(&alice, "staging", "terraform.apply").await, None);
+    // The last is what was approved last, whenever it was filed, and one approval is not enough.
+    let (second, _) = done(&ledger, approval(&second, "bob", at(3))).await;
+    assert_eq!(of_alice().await, Some(second.id()));
+    let (first, _) = done(&ledger, approval(&first, "carol", at(4))).await;
+    assert_eq!(of_alice().await, Some(first.id()));
+    let (two, _) = done(&ledger, file("production", "of two", at(5))).await;
+    done(&ledger, approval(&two, "bob", at(6))).await;
+    assert_eq!(last(&alice, "production", "terraform.apply").await, None);
+    // Others are others.
+    assert_eq!(last(&person("bob").id, "one", "terraform.apply").await, None);
+    assert_eq!(last(&alice, "one", "github.deploy").await, None);
+    assert_eq!(last(&alice, "One", "terraform.apply").await, None);
+    // What is spent stays; what is taken back does not count, and what was before it does.
+    let (first, _) = done(&ledger, spending(&first, credential(at(7)), at(7))).await;
+    assert_eq!(of_alice().await, Some(first.id()));
+    let revoked = {
+        let (by, why) = (person("alice"), "wrong".to_owned());
+        first.revoke(&by, Standing::Own, why, &rules().membership(at(8)), at(8)).unwrap()
+    };
+    done(&ledger, revoked).await;
+    assert_eq!(of_alice().await, Some(second.id()));
 }
 
 async fn nothing_is_loaded_that_was_never_committed(ledger: Ledgers) {

@@ -160,7 +160,8 @@ async fn drift_is_seen_and_nothing_is_written_over_unseen() {
     world.apply().await.exits(0);
     let root = &world.root().client;
     // Somebody edits the group: the plan shows it and puts it right.
-    let carol = wire::NewGroup { members: ["person:carol".to_owned()].into(), identity: None };
+    let carol =
+        wire::NewGroup { members: ["person:carol".to_owned()].into(), ..Default::default() };
     root.write_group("dba", &carol, None).await.unwrap();
     let drift = world.plan().await.exits(2);
     drift.says(&["- \"person:carol\"", "+ \"person:bob\"", "0 to add, 1 to change"]);
@@ -213,7 +214,7 @@ async fn what_is_used_is_not_removed_and_goes_once_it_is_not() {
 async fn what_is_there_already_is_imported_and_never_taken_over_silently() {
     let world = World::governed(BASE, &both("\"person:bob\"")).await;
     let root = &world.root().client;
-    let bob = wire::NewGroup { members: ["person:bob".to_owned()].into(), identity: None };
+    let bob = wire::NewGroup { members: ["person:bob".to_owned()].into(), ..Default::default() };
     root.write_group("dba", &bob, None).await.unwrap();
     let refused = world.apply().await.exits(1);
     refused.says(&["Error: It exists already", "terraform import assent_group.NAME dba"]);

@@ -306,7 +306,7 @@ fn t11_who_is_suspended_does_not_count_from_there() {
         told_at: at(21),
         reactions: Reactions { approved: OnGranted::Revoke, ..Reactions::to(Concern::Suspended) },
     };
-    let stopped = granted.stop(&signal, at(21)).unwrap();
+    let stopped = granted.stop(&signal, &crate::request::KnownAs::new(), at(21)).unwrap();
     assert_eq!(stopped.next().state().word(), "revoked");
 }
 

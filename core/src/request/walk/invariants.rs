@@ -800,7 +800,7 @@ fn invariant_a_requester_is_lost_by_silence_while_it_waits(history: &History<'_>
 /// nobody wanted it kept; or they approved it, and what they approve is to end.
 fn invariant_what_is_stopped_a_signal_about_it_stopped(history: &History<'_>) -> Kept {
     for (at, event) in history.events.iter().enumerate() {
-        let Fact::Stopped { signal, about, concern } = &event.fact else { continue };
+        let Fact::Stopped { signal, about, concern, .. } = &event.fact else { continue };
         let told = history.signals.iter().find(|told| told.id == *signal).ok_or("never told")?;
         keep!((&told.about, told.says) == (about, Says::Is(*concern)), "another was told");
         let own = match about {

@@ -143,7 +143,8 @@ impl SentFact {
             Self::PlanRemoved { upload } => Fact::PlanRemoved { upload: upload.parse()? },
             Self::Completed {} => Fact::Completed,
             Self::Revoked { reason } => Fact::Revoked { reason },
-            Self::Stopped { signal, about, state } => Fact::Stopped {
+            Self::Stopped { signal, about, state, accounts } => Fact::Stopped {
+                accounts: accounts.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
                 signal: signal.parse()?,
                 about: about.try_into()?,
                 concern: signal::read_concern(&state)?,

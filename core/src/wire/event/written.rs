@@ -125,9 +125,10 @@ impl From<&Fact> for SentFact {
             Fact::PlanRemoved { upload } => Self::PlanRemoved { upload: upload.to_string() },
             Fact::Completed => Self::Completed {},
             Fact::Revoked { reason } => Self::Revoked { reason: reason.clone() },
-            Fact::Stopped { signal, about, concern } => Self::Stopped {
+            Fact::Stopped { signal, about, concern, accounts } => Self::Stopped {
                 signal: signal.to_string(),
                 about: about.into(),
+                accounts: accounts.iter().map(Into::into).collect(),
                 state: concern.word().to_owned(),
             },
         }

@@ -23,6 +23,8 @@ use crate::app::{AppError, Authority, Caller, Wish};
 use crate::github::{Repository, Run};
 use crate::ledger::{Gate, GateKey};
 
+/// The kind of what a run does before an environment.
+const KIND: &str = "github.deploy";
 /// How many bytes of a run's title are told: a request's reason has 2000.
 const TITLE: usize = 1_000;
 
@@ -87,15 +89,16 @@ impl Authority {
         let id = PrincipalId::new(github.actions_issuer(), &sub).map_err(|error| {
             AppError::Field { field: "environment", problem: error.to_string() }
         })?;
-        let acts_for = self.people_behind(repository, run, &id, environment).await?;
+        let what = (&id, environment, KIND);
+        let behind = self.people_behind(repository, run, what).await?;
         let principal = Principal {
             id,
             kind: PrincipalKind::Workload,
             groups: BTreeSet::new(),
-            acts_for,
+            acts_for: BTreeSet::new(),
             claims: claims(run, environment),
         };
-        let caller = self.for_nobody_here(principal)?;
+        let caller = self.for_nobody_here(behind.of(principal))?;
         let subject = commit_digest(&number, &run.head_sha);
         let target = [
             ("repository", run.repository.clone()),
@@ -103,7 +106,7 @@ impl Authority {
             ("commit", run.head_sha.clone()),
         ];
         let intent = wire::Intent {
-            kind: "github.deploy".to_owned(),
+            kind: KIND.to_owned(),
             environment: environment.to_owned(),
             target: target.map(|(name, value)| (name.to_owned(), value)).into(),
             digest: Some(subject.to_string()),

@@ -39,12 +39,13 @@ pub(crate) trait Entry: Sized + Send + 'static {
     fn list(all: BTreeMap<String, Self::Kept>) -> Self::List;
 }
 
-/// The people of a group, or that the identity provider vouches for it.
+/// The people of a group, or who else knows them.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum GroupValue {
     Lists(BTreeSet<String>),
     Vouched { identity: bool },
+    Team { github_team: String },
 }
 
 impl Entry for wire::NewGroup {
@@ -54,25 +55,32 @@ impl Entry for wire::NewGroup {
     type List = wire::Groups;
 
     fn to_value(self) -> Result<GroupValue, AppError> {
-        match (self.members.is_empty(), self.identity) {
-            (true, Some(true)) => Ok(GroupValue::Vouched { identity: true }),
-            (false, None | Some(false)) => Ok(GroupValue::Lists(self.members)),
-            (true, None | Some(false)) | (false, Some(true)) => {
-                let problem = "a group lists its people, at least one, or has `identity: true`: \
-                    one of the two"
-                    .to_owned();
+        let is_vouched = self.identity.unwrap_or_default();
+        match (self.members.is_empty(), is_vouched, self.github_team) {
+            (false, false, None) => Ok(GroupValue::Lists(self.members)),
+            (true, true, None) => Ok(GroupValue::Vouched { identity: true }),
+            (true, false, Some(github_team)) => Ok(GroupValue::Team { github_team }),
+            (true, false, None)
+            | (false, true, None)
+            | (false, _, Some(_))
+            | (_, true, Some(_)) => {
+                let problem =
+                    "a group lists its people, at least one, or has `identity: true`, or \
+                    a `github_team`: one of them"
+                        .to_owned();
                 Err(AppError::Field { field: "members", problem })
             }
         }
     }
 
     fn kept(name: String, value: GroupValue, written: KeptDocument) -> wire::Group {
-        let (members, identity) = match value {
-            GroupValue::Lists(members) => (members, None),
-            GroupValue::Vouched { identity } => (BTreeSet::new(), Some(identity)),
+        let (members, identity, github_team) = match value {
+            GroupValue::Lists(members) => (members, None, None),
+            GroupValue::Vouched { identity } => (BTreeSet::new(), Some(identity), None),
+            GroupValue::Team { github_team } => (BTreeSet::new(), None, Some(github_team)),
         };
         let KeptDocument { version, at, by, .. } = written;
-        wire::Group { name, members, identity, version, at: at.to_string(), by }
+        wire::Group { name, members, identity, github_team, version, at: at.to_string(), by }
     }
 
     fn list(groups: BTreeMap<String, wire::Group>) -> wire::Groups {
@@ -283,9 +291,13 @@ mod tests {
         let group = wire::NewGroup {
             members: ["person:bob".to_owned(), "person:https://id.example.com#\"8f\"".to_owned()]
                 .into(),
-            identity: None,
+            ..wire::NewGroup::default()
         };
         let vouched = wire::NewGroup { identity: Some(true), ..wire::NewGroup::default() };
+        let team = wire::NewGroup {
+            github_team: Some("acme/release-managers".to_owned()),
+            ..wire::NewGroup::default()
+        };
         let trust = wire::NewTrust {
             issuer: "https://token.actions.githubusercontent.com".to_owned(),
             audience: "https://assent.example.com".to_owned(),
@@ -313,6 +325,7 @@ mod tests {
             entry_change("office", Some(calendar)).unwrap(),
             entry_change("dba", Some(group)).unwrap(),
             entry_change("team/on.call", Some(vouched)).unwrap(),
+            entry_change("release", Some(team)).unwrap(),
         ];
         let files: Vec<_> = changes
             .iter()
@@ -323,6 +336,9 @@ mod tests {
             .collect();
         assert!(Policy::compile(&files).is_ok(), "{:#?}", Policy::compile(&files).err());
         assert_eq!(changes[3].name, "groups/team/on.call");
+        let policy = Policy::compile(&files).unwrap();
+        let teams: Vec<_> = policy.teams().map(|(group, team)| (group, team.to_string())).collect();
+        assert_eq!(teams, [("release", "acme/release-managers".to_owned())]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! authority dies over it, because a signal counts as unsettled until all were looked at.
 
 use assent_core::id::SignalId;
-use assent_core::request::{Effect, Request, Step};
+use assent_core::membership::Membership;
+use assent_core::request::{Effect, KnownAs, Request, Step};
 use assent_core::signal::Signal;
 use assent_core::time::Timestamp;
 use futures_util::stream::{self, StreamExt as _};
@@ -49,14 +50,16 @@ impl Authority {
         request: &Request,
     ) -> Result<Option<Step>, AppError> {
         let (board, now) = (self.board(), self.clock.now());
+        let membership = self.membership();
         for signal in board.unsettled() {
-            let stops = match request.stopped_by(signal, now) {
+            let known_as = known_as(&membership, signal);
+            let stops = match request.stopped_by(signal, &known_as, now) {
                 Effect::None => false,
                 Effect::Stop => true,
                 Effect::Reconsider => self.is_ruled_otherwise(&self.policy(), request).await?,
             };
             if stops {
-                return Ok(request.stop(signal, now));
+                return Ok(request.stop(signal, &known_as, now));
             }
         }
         Ok(None)
@@ -64,8 +67,17 @@ impl Authority {
 
     /// Whether what the request was granted is at an end by what was told, on record or not yet.
     pub(in crate::app) fn is_cut(&self, request: &Request, now: Timestamp) -> bool {
-        let stops = |signal: &Signal| request.stopped_by(signal, now) == Effect::Stop;
+        let membership = self.membership();
+        let stops = |signal: &Signal| {
+            request.stopped_by(signal, &known_as(&membership, signal), now) == Effect::Stop
+        };
         self.board().unsettled().any(stops)
             || self.suspended_among(request.requester(), now).is_some()
     }
+}
+
+/// Every account of whomever a signal is about, as policy links them now.
+fn known_as(membership: &Membership, signal: &Signal) -> KnownAs {
+    let who = signal.about.principal();
+    who.map(|who| membership.known_as(&[who].into())).unwrap_or_default()
 }

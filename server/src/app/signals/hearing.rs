@@ -242,8 +242,9 @@ impl Authority {
         now: Timestamp,
     ) -> Concerns {
         let board = self.board();
+        let behind = self.membership().known_as(&requester.behind());
         Concerns {
-            requester: board.with_any(requester.behind(), now),
+            requester: board.with_any(&behind, now),
             environment: board.within(intent.environment(), now),
         }
     }
@@ -255,7 +256,13 @@ impl Authority {
         now: Timestamp,
     ) -> Option<PrincipalId> {
         let suspended: BTreeSet<PrincipalId> = self.board().suspended(now);
-        principal.behind().into_iter().find(|who| suspended.contains(who)).cloned()
+        if suspended.is_empty() {
+            return None;
+        }
+        let membership = self.membership();
+        let is_suspended =
+            |who: &&PrincipalId| suspended.iter().any(|other| membership.are_same(other, who));
+        principal.behind().into_iter().find(is_suspended).cloned()
     }
 
     /// Whether whoever presents this may act: not suspended, and of a browser, or of a program that a

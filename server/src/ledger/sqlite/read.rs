@@ -140,6 +140,17 @@ pub(super) fn newest_of(
     request_id(one(db, sql, &[intent.as_bytes(), &requester], |row| row.get(0))?)
 }
 
+pub(super) fn last_approved(
+    db: &Connection,
+    requester: &[u8],
+    environment: &str,
+    kind: &str,
+) -> Answer<Option<RequestId>> {
+    let sql = "SELECT request FROM approved WHERE requester = ?1 AND environment = ?2 \
+        AND kind = ?3 ORDER BY at DESC, request DESC LIMIT 1";
+    request_id(one(db, sql, &[&requester, &environment, &kind], |row| row.get(0))?)
+}
+
 /// The newest open request with this intent, of the requester's run or of the App for that run.
 pub(super) fn open_with(
     db: &Connection,

@@ -18,8 +18,8 @@ use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
     Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError, Listened, Met,
-    NewCall, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write,
-    awaits_later_review,
+    NewCall, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Word, Write,
+    awaits_later_review, word_of,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -279,6 +279,7 @@ impl Pen<'_> {
             return Ok(stopped);
         }
         self.keep_errands(write.step.next())?;
+        self.keep_word(&write.step)?;
         if let Some(call) = &write.call {
             self.remember(call, &write.step)?;
         }
@@ -328,6 +329,31 @@ impl Pen<'_> {
         // Most requests never have any.
         if next.partnered().next().is_some() {
             self.execute(sql, &[&next.id().to_bytes()])?;
+        }
+        Ok(())
+    }
+
+    /// Whether people approved it, in the same transaction as that they did.
+    fn keep_word(&self, step: &Step) -> Result<(), LedgerError> {
+        let next = step.next();
+        let requester = requester_key(&next.requester().id);
+        let (environment, kind) = (next.intent().environment(), next.intent().kind());
+        let id = next.id().to_bytes();
+        for event in step.events() {
+            match word_of(&event.fact) {
+                Some(Word::Given) => {
+                    let sql = "INSERT INTO approved (requester, environment, kind, at, request) \
+                        VALUES (?1, ?2, ?3, ?4, ?5)";
+                    let at = event.at.as_millis();
+                    self.execute(sql, &[&requester, &environment, &kind, &at, &id])?;
+                }
+                Some(Word::TakenBack) => {
+                    let sql = "DELETE FROM approved WHERE requester = ?1 AND environment = ?2 \
+                        AND kind = ?3 AND request = ?4";
+                    self.execute(sql, &[&requester, &environment, &kind, &id])?;
+                }
+                None => {}
+            }
         }
         Ok(())
     }

@@ -35,8 +35,13 @@ pub(crate) fn private_key() -> String {
 
 /// The App, as an authority is set up to be it.
 pub(crate) fn settings(github: &Github) -> Settings {
+    settings_at(&github.url)
+}
+
+/// The same, with its API elsewhere.
+pub(crate) fn settings_at(api: &str) -> Settings {
     let mut place = Place::at("https://github.com").unwrap();
-    place.api = github.url.parse().unwrap();
+    place.api = api.parse().unwrap();
     Settings {
         app_id: APP,
         slug: "assent".to_owned(),
@@ -117,9 +122,10 @@ impl State {
 
     /// What the App was granted.
     pub(super) fn permissions(&self) -> Value {
-        json!({
+        let asked = json!({
             "actions": "read", "checks": "write", "contents": "read", "deployments": "write",
             "environments": "read", "members": "read", "metadata": "read", "pull_requests": "read",
-        })
+        });
+        self.granted.clone().unwrap_or(asked)
     }
 }

@@ -1,5 +1,7 @@
 //! Who is behind a change, and who is in a team; lists come in pages.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::gates::number;
@@ -18,6 +20,20 @@ impl State {
         }
     }
 
+    /// A commit and those it stands on, by following the first parents ("List commits").
+    pub(super) fn commits_from(&self, repository: &Repository, query: &str) -> Reply {
+        let head = queried(query, "sha").unwrap_or_default();
+        let parent = |sha: &String| self.commits.get(sha).and_then(|one| one.parent.clone());
+        let known = Some(head.clone()).filter(|sha| self.commits.contains_key(sha));
+        if known.is_none() {
+            return message(404, "Not Found");
+        }
+        let all = std::iter::successors(known, parent);
+        let shown = all.map(|sha| self.commit(repository, &sha)).collect();
+        let path = format!("/repos/{}/{}/commits", repository.owner, repository.name);
+        self.paged_by(shown, page_of(query), &path, &format!("sha={head}&"), Value::from)
+    }
+
     pub(super) fn pulls_of(&self, repository: &Repository, sha: &str, query: &str) -> Reply {
         let holds = |pull: &&super::Pull| {
             pull.merge_commit == sha || pull.commits.iter().any(|commit| commit == sha)
@@ -32,6 +48,13 @@ impl State {
             Some(found) => {
                 let mut shown = self.pull(repository, found);
                 shown["merged"] = json!(found.merged_by.is_some());
+                let numbers = ["additions", "changed_files", "comments", "deletions"];
+                let numbers = numbers.into_iter().chain(["review_comments"]);
+                numbers.for_each(|name| shown[name] = json!(0));
+                shown["commits"] = json!(found.commits.len());
+                shown["mergeable"] = Value::Null;
+                shown["mergeable_state"] = json!("unknown");
+                shown["maintainer_can_modify"] = json!(false);
                 shown["merged_by"] = found.merged_by.map_or(Value::Null, |id| self.user(id));
                 Reply::new(200, shown.to_string())
             }
@@ -77,12 +100,20 @@ impl State {
     }
 
     pub(super) fn team_members(&self, owner: &str, slug: &str, query: &str) -> Reply {
-        let Some(members) = self.teams.get(&(owner.to_owned(), slug.to_owned())) else {
+        if !self.teams.contains_key(&(owner.to_owned(), slug.to_owned())) {
             return message(404, "Not Found");
-        };
-        let shown = members.iter().map(|id| self.user(*id)).collect();
+        }
+        let shown = self.in_team(owner, slug).into_iter().map(|id| self.user(id)).collect();
         let path = format!("/orgs/{owner}/teams/{slug}/members");
         self.paged(shown, page_of(query), &path, Value::from)
+    }
+
+    /// Who is in it or in one below it ("List team members").
+    fn in_team(&self, owner: &str, slug: &str) -> BTreeSet<u64> {
+        let own = self.teams.get(&(owner.to_owned(), slug.to_owned())).into_iter().flatten();
+        let below = self.teams_below.iter().filter(|(of, upper, _)| of == owner && upper == slug);
+        let below = below.flat_map(|(_, _, lower)| self.in_team(owner, lower));
+        own.copied().chain(below).collect()
     }
 
     pub(super) fn installations(&self, query: &str) -> Reply {
@@ -111,13 +142,25 @@ impl State {
         path: &str,
         shape: impl FnOnce(Vec<Value>) -> Value,
     ) -> Reply {
+        self.paged_by(all, (page, size), path, "", shape)
+    }
+
+    /// The same, where the links repeat what else was asked.
+    fn paged_by(
+        &self,
+        all: Vec<Value>,
+        (page, size): (usize, usize),
+        path: &str,
+        asked: &str,
+        shape: impl FnOnce(Vec<Value>) -> Value,
+    ) -> Reply {
         let total = all.len();
         let shown = all.into_iter().skip((page - 1) * size).take(size).collect();
         let mut reply = Reply::new(200, shape(shown).to_string());
         let last = total.div_ceil(size);
         if page < last {
             let link = |page: usize, rel: &str| {
-                format!("<{}{path}?per_page={size}&page={page}>; rel=\"{rel}\"", self.url)
+                format!("<{}{path}?{asked}per_page={size}&page={page}>; rel=\"{rel}\"", self.url)
             };
             let value = format!("{}, {}", link(page + 1, "next"), link(last, "last"));
             reply.headers.push(("link", value));

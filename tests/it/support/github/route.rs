@@ -29,12 +29,16 @@ routes! {
     Pending,
     Callback,
     Approvals,
+    Deliveries,
+    Environments,
     Environment,
+    BranchPatterns,
     Rules,
     CreateCheck,
     UpdateCheck,
     ChecksOfCommit,
     Commit,
+    Commits,
     PullsOfCommit,
     CommitsOfPull,
     Pull,
@@ -65,12 +69,18 @@ impl Route {
                 Self::Callback
             }
             ("GET", ["repos", _, _, "actions", "runs", _, "approvals"]) => Self::Approvals,
+            ("GET", ["app", "hook", "deliveries"]) => Self::Deliveries,
+            ("GET", ["repos", _, _, "environments"]) => Self::Environments,
+            ("GET", ["repos", _, _, "environments", _, "deployment-branch-policies"]) => {
+                Self::BranchPatterns
+            }
             ("GET", ["repos", _, _, "environments", _]) => Self::Environment,
             ("GET", ["repos", _, _, "environments", _, "deployment_protection_rules"]) => {
                 Self::Rules
             }
             ("POST", ["repos", _, _, "check-runs"]) => Self::CreateCheck,
             ("PATCH", ["repos", _, _, "check-runs", _]) => Self::UpdateCheck,
+            ("GET", ["repos", _, _, "commits"]) => Self::Commits,
             ("GET", ["repos", _, _, "commits", _, "check-runs"]) => Self::ChecksOfCommit,
             ("GET", ["repos", _, _, "commits", _]) => Self::Commit,
             ("GET", ["repos", _, _, "commits", _, "pulls"]) => Self::PullsOfCommit,
@@ -88,6 +98,7 @@ impl Route {
         matches!(
             self,
             Self::App
+                | Self::Deliveries
                 | Self::Installations
                 | Self::InstallationOfRepository
                 | Self::InstallationOfOrganization

@@ -2,19 +2,18 @@
 //! a validating proxy between the two lets through what fits it and nothing else. So what the App
 //! sends is what GitHub takes, and what the stand-in answers is what GitHub answers.
 
-use assent_client::Secret;
 use assent_client::wire::GithubVerdict;
 use assent_core::time::Span;
 use assent_server::clock::Clock;
 use assent_server::github::{
-    self as app, Check, CheckState, Conclusion, DeploymentState, GithubError, Place, Settings,
+    self as app, Check, CheckState, Conclusion, DeploymentState, GithubError,
 };
 use assent_server::policy::Source;
 use serde_json::{Value, json};
 
 use crate::support::github::{
-    APP, Change, Commit, Environment, Fault, Gate, Github, Pull, Repository, Route, Run,
-    WEBHOOK_SECRET, our_rule, private_key,
+    Change, Commit, Environment, Fault, Gate, Github, Pull, Repository, Route, Run, our_rule,
+    settings_at,
 };
 use crate::support::prism::Prism;
 use crate::support::{Reply, Server, Setup, approve, deny, documents};

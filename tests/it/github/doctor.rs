@@ -1,14 +1,11 @@
 //! Whether the gates of a repository are closed, as administrators are told.
 
-use assent_client::Secret;
 use assent_client::wire::{GithubCheckup, GithubVerdict};
-use assent_server::github::{Place, Settings};
 use assent_server::policy::Source;
 use serde_json::json;
 
 use crate::support::github::{
-    APP, Environment, Fault, Github, Repository, Route, WEBHOOK_SECRET, message, our_rule,
-    private_key,
+    Environment, Fault, Github, Repository, Route, message, our_rule, settings,
 };
 use crate::support::{Caller, Server, Setup, assent, documents};
 

@@ -8,13 +8,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use assent_client::Secret;
 use assent_server::clock::Clock;
-use assent_server::github::{Check, CheckState, Conclusion, Github, GithubError, Place, Settings};
+use assent_server::github::{Check, CheckState, Conclusion, Github, GithubError, Settings};
 use serde_json::{Value, json};
 
 use crate::support::emulate::Emulate;
-use crate::support::github::{APP, WEBHOOK_SECRET, private_key};
+use crate::support::github::{APP, WEBHOOK_SECRET, private_key, settings_at};
 use crate::support::{Asked, Reply, Server, Setup, StandIn, until};
 
 /// More members than a page has.

@@ -65,8 +65,10 @@ fn is_asked_for_gates(route: Route) -> bool {
         | Route::Pull
         | Route::CommitsOfPull
         | Route::CreateDeploymentStatus => true,
-        // Only since something was carried out: `jobs.rs`.
-        Route::Compare => false,
+        // Only since something was carried out: `jobs.rs` and `behind.rs`.
+        Route::Compare | Route::Commits => false,
+        // The doctor's: `doctor.rs`.
+        Route::Deliveries | Route::Environments | Route::BranchPatterns => false,
         Route::App
         | Route::InstallationOfOrganization
         | Route::TeamMembers

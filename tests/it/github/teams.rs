@@ -1,15 +1,10 @@
 //! Teams at GitHub as groups: who is in one counts, as long as GitHub says so.
 
-use std::time::Duration;
-
-use assent_client::{Secret, wire};
+use assent_client::wire;
 use assent_core::time::Span;
-use assent_server::github::{Place, Settings};
 use assent_server::policy::Source;
 
-use crate::support::github::{
-    APP, Fault, Github, Repository, Route, WEBHOOK_SECRET, message, private_key,
-};
+use crate::support::github::{Fault, Github, Repository, Route, message, settings};
 use crate::support::{Server, Setup, approve, documents, filing, fresh_key, mint};
 
 const POLICY: &str = "

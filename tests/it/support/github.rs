@@ -16,7 +16,7 @@ use assent_core::digest::Digest;
 use serde_json::{Value, json};
 
 use super::{Asked, Reply, StandIn, now};
-pub(crate) use app::{APP, private_key, settings};
+pub(crate) use app::{APP, private_key, settings, settings_at};
 pub(crate) use gates::our_rule;
 pub(crate) use route::Route;
 pub(crate) use state::{Change, Commit, Environment, Gate, Pull, Repository, Run, State};

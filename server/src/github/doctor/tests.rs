@@ -17,6 +17,7 @@ fn strict() -> Environment {
         prevent_self_review: true,
         branch_policy: BranchPolicy::Protected,
         reviewers: 1,
+        people: BTreeSet::new(),
         wait_timer: 0,
     }
 }

@@ -2,16 +2,14 @@
 //! the one and trusts the other.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use assent_client::{Secret, wire};
+use assent_client::wire;
 use assent_core::time::Span;
-use assent_server::github::{Place, Settings};
 use assent_server::issuers::Reach;
 use assent_server::policy::Source;
 use serde_json::{Value, json};
 
-use crate::support::github::{APP, Commit, Github, Repository, Run, WEBHOOK_SECRET, private_key};
+use crate::support::github::{Commit, Github, Repository, Run, settings};
 use crate::support::{Answer, Caller, Issuer, Server, Setup, documents, fresh_key, sent};
 
 const AUDIENCE: &str = "https://assent.example.com";

@@ -63,6 +63,18 @@ impl Membership {
         Self { teams: Arc::new(teams), ..self }
     }
 
+    /// The same, where the teams are of this issuer's: whoever reviews what one of its accounts is
+    /// behind is linked there, if there are teams and reviewers have to be linked at all.
+    #[must_use]
+    pub fn with_teams_at(mut self, issuer: &str) -> Self {
+        let linked_at = self.accounts.linked_at();
+        if !self.teams.is_empty() && !linked_at.is_empty() && !linked_at.contains(issuer) {
+            let all = linked_at.iter().cloned().chain([issuer.to_owned()]).collect::<Vec<_>>();
+            self.accounts = Arc::new(People::clone(&self.accounts).with_linked_at(all));
+        }
+        self
+    }
+
     /// The same, with groups that the identity provider vouches for.
     #[must_use]
     pub fn with_vouched(self, vouched: BTreeSet<String>) -> Self {

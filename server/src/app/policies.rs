@@ -79,6 +79,10 @@ impl Authority {
     pub(super) fn membership_since(&self, then: Timestamp) -> Membership {
         let policy = self.policy();
         let membership = policy.membership(then).with_team_members(self.team_members(&policy));
+        let membership = match self.github() {
+            Some(github) => membership.with_teams_at(github.people_issuer()),
+            None => membership,
+        };
         let membership = match membership.has_vouched() {
             true => membership.with_members(self.vouched_members(then)),
             false => membership,

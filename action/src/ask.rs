@@ -49,7 +49,7 @@ pub(crate) async fn run(environment: &Environment, log: &Arc<Log>) -> u8 {
         Ok(outcome) => Stop::new(outcome, ""),
         Err(stop) => stop,
     };
-    step.report(&found, &stopped);
+    step.report(&mut found, &stopped);
     step.comment(&mut found, Some(&stopped)).await;
     found.code.unwrap_or(stopped.outcome.code())
 }
@@ -78,6 +78,12 @@ struct Found {
     code: Option<u8>,
     failed: Option<String>,
     comments: Option<Commenter>,
+    /// The summary as it was shown last.
+    shown: String,
+    /// Whether it was said that the pull request cannot be told.
+    is_unsaid: bool,
+    /// Whether anything of the grant was used here.
+    used: bool,
 }
 
 struct Step<'a> {
@@ -112,7 +118,7 @@ impl Step<'_> {
         self.remember(&request)?;
         if let (Some(plan), None) = (&request.intent.plan, &found.plan) {
             // What the authority kept of it, to be shown; only to be shown.
-            found.plan = client.plan(plan).await.ok();
+            found.plan = unless_asked_to_end(client.plan(plan), &mut signals).await?.ok();
         }
         found.request = Some(request.clone());
         self.log.say(format!("{} {}: {}", request.id, request.state, request.url));
@@ -174,8 +180,7 @@ impl Step<'_> {
         let plan = match file {
             None => None,
             Some(file) => {
-                let terraform = self.runner.terraform.as_str();
-                let handing = plan::hand_in(file, client, terraform);
+                let handing = plan::hand_in(file, client, &self.runner.terraform);
                 Some(unless_asked_to_end(handing, signals).await??)
             }
         };
@@ -206,16 +211,14 @@ impl Step<'_> {
         signals: &mut Signals,
     ) -> Result<Request, Stop> {
         let patience = Duration::from(self.inputs.timeout).min(LONGEST_FILING);
-        let mut filed = pin!(self.filed_in_time(filing, client, patience));
-        tokio::select! {
-            filed = &mut filed => return Ok(filed?),
-            _ask = signals.next() => {}
-        }
-        if let Ok(Ok(request)) = tokio::time::timeout(GRACE / 2, filed).await {
+        let filing = self.filed_in_time(filing, client, patience);
+        let (request, is_asked_to_end) = answered_still(filing, signals).await?;
+        if is_asked_to_end {
             let canceled = ending::cancel(&request.id, "the job was canceled", client);
             let _ = tokio::time::timeout(GRACE / 2, canceled).await;
+            return Err(interrupted());
         }
-        Err(interrupted())
+        Ok(request)
     }
 
     async fn filed_in_time(
@@ -262,7 +265,8 @@ impl Step<'_> {
         Ok(settled)
     }
 
-    /// Uses the grant, each time by a call that the authority allows only to the run that asked.
+    /// Uses the grant. It is on record before, so that whatever comes of it ends with the job; unless
+    /// nothing came of what another job asked for, and that job may go on by it.
     async fn granted(
         &self,
         request: &Request,
@@ -271,8 +275,29 @@ impl Step<'_> {
         found: &mut Found,
     ) -> Result<Outcome, Stop> {
         self.runner.remember("granted", "true")?;
+        let done = self.used(request, client, signals, found).await;
+        let is_refused = done.as_ref().is_err_and(|stop| stop.outcome == Outcome::Refused);
+        if is_refused && !found.used && self.inputs.mode == Mode::Check {
+            self.runner.remember("granted", "false")?;
+        }
+        done
+    }
+
+    /// Each use is a call that the authority allows only to the run that asked.
+    async fn used(
+        &self,
+        request: &Request,
+        client: &Client,
+        signals: &mut Signals,
+        found: &mut Found,
+    ) -> Result<Outcome, Stop> {
         if let Some(out) = &self.inputs.fetch_plan {
-            let fetched = grant::fetch(request, out, client).await?;
+            let fetching = grant::fetch(request, out, client);
+            let (fetched, is_asked_to_end) = answered_still(fetching, signals).await?;
+            found.used = true;
+            if is_asked_to_end {
+                return Err(interrupted());
+            }
             self.runner.set("ASSENT_PLAN_DIGEST", &fetched.digest.to_string())?;
             self.log.say(format!("{} bytes of the approved plan are fetched", fetched.size));
         } else {
@@ -284,18 +309,21 @@ impl Step<'_> {
             let is_used = self.inputs.fetch_plan.is_some();
             let is_met = self.inputs.shared && self.inputs.mode != Mode::Check;
             if !is_used && !is_met {
-                grant::begin(request, self.inputs, client).await?;
+                let beginning = grant::begin(request, self.inputs, client);
+                if let ((), true) = answered_still(beginning, signals).await? {
+                    return Err(interrupted());
+                }
             }
             return Ok(Outcome::Granted);
         }
-        let audience = self.audience(request, client).await?;
+        let audience = unless_asked_to_end(self.audience(request, client), signals).await??;
         let heartbeat = self.inputs.heartbeat.filter(|_| is_run);
         let minted = grant::mint(request, audience, heartbeat, self.inputs, client, self.log);
-        // It is not given up halfway: what was minted must be known to be taken back.
-        let credential = minted.await?;
+        let (credential, is_asked_to_end) = answered_still(minted, signals).await?;
+        found.used = true;
         self.runner.remember("credential_id", &credential.id)?;
         found.credential = Some(credential.clone());
-        if signals.pending().await.is_some() {
+        if is_asked_to_end {
             return Err(interrupted());
         }
         if is_run {
@@ -390,8 +418,11 @@ impl Step<'_> {
         };
         match tokio::time::timeout(GRACE, ending).await {
             Ok(Ok(Some(Ended::Canceled))) => request.state = "canceled".to_owned(),
-            Ok(Ok(Some(Ended::Revoked))) => request.state = "revoked".to_owned(),
-            Ok(Ok(Some(Ended::Completed(_) | Ended::Over(_)) | None)) => {}
+            // What was used up stays so.
+            Ok(Ok(Some(Ended::Revoked))) if request.state == "approved" => {
+                request.state = "revoked".to_owned();
+            }
+            Ok(Ok(Some(Ended::Revoked | Ended::Completed(_) | Ended::Over(_)) | None)) => {}
             Ok(Err(error)) => self.log.say(format!("not ended: {}", error.message)),
             Err(_) => self.log.say("not ended: no answer in time"),
         }
@@ -405,14 +436,14 @@ impl Step<'_> {
     }
 
     /// Outputs, summary and the one annotation.
-    fn report(&self, found: &Found, stopped: &Stop) {
+    fn report(&self, found: &mut Found, stopped: &Stop) {
         let Stop { outcome, why } = stopped;
         // A command that failed has its own code.
         let level = match (outcome.code(), &found.failed) {
             (0, None) => Level::Notice,
             _ => Level::Error,
         };
-        let why = found.failed.as_ref().unwrap_or(why);
+        let why = found.failed.clone().unwrap_or_else(|| why.clone());
         let link = found.request.as_ref().map(|request| request.url.as_str()).unwrap_or_default();
         let message = [why.as_str(), link].into_iter().filter(|text| !text.is_empty());
         let message = message.collect::<Vec<_>>().join("\n");
@@ -421,16 +452,18 @@ impl Step<'_> {
             Some(_) => "The command failed",
         };
         self.log.annotate(level, &format!("Assent: {title}"), &message);
-        self.show(found, Some(*outcome), why);
+        self.show(found, Some(*outcome), &why);
         if let Err(error) = self.give_outputs(found, *outcome) {
             self.log.say(error.why);
         }
     }
 
-    fn show(&self, found: &Found, outcome: Option<Outcome>, why: &str) {
-        if let Err(error) = self.runner.summarize(&self.told(found, outcome, why)) {
+    fn show(&self, found: &mut Found, outcome: Option<Outcome>, why: &str) {
+        let markdown = self.told(found, outcome, why);
+        if let Err(error) = self.runner.summarize(&markdown, &found.shown) {
             self.log.say(error.to_string());
         }
+        found.shown = markdown;
     }
 
     /// What is shown, as Markdown.
@@ -445,21 +478,24 @@ impl Step<'_> {
         summary(&told, &self.inputs.url)
     }
 
-    /// Tells the pull request, once while it is asked and once in the end. Of jobs that share a request
-    /// each would say the same, so none does.
+    /// Tells the pull request, while it is asked and again in the end, by one comment. What another job
+    /// said of the request is brought up to date. Of jobs that share a request each would say the same,
+    /// so none does.
     async fn comment(&self, found: &mut Found, stopped: Option<&Stop>) {
-        let has_asked = found.request.is_some() && self.inputs.mode != Mode::Check;
-        if !has_asked || self.inputs.shared {
-            return;
-        }
+        let Some(request) = found.request.clone().filter(|_| !self.inputs.shared) else { return };
         let why = stopped.map(|stop| stop.why.as_str()).unwrap_or_default();
         let markdown = self.told(found, stopped.map(|stop| stop.outcome), why);
         let token = self.inputs.comments_with.clone();
-        let new = || Commenter::new(token?, self.runner);
+        let new = || Commenter::new(token?, self.runner, &request.id);
         let Some(mut comments) = found.comments.take().or_else(new) else { return };
-        match comments.say(&markdown).await {
+        let said = match self.inputs.mode {
+            Mode::Check => comments.say_again(&markdown).await,
+            Mode::Wait | Mode::Submit | Mode::Run => comments.say(&markdown).await,
+        };
+        match said {
             Ok(()) => found.comments = Some(comments),
-            Err(why) if stopped.is_none() => {
+            Err(why) if !found.is_unsaid => {
+                found.is_unsaid = true;
                 self.log.say(format!("the pull request is not told: {why}"));
             }
             Err(_) => {}
@@ -489,6 +525,23 @@ impl Step<'_> {
 
 fn interrupted() -> Stop {
     Stop::new(Outcome::Canceled, "the job was canceled")
+}
+
+/// The answer to a call whose effect must be known to be taken back, and whether the job was canceled
+/// meanwhile: then it is waited for only a moment.
+async fn answered_still<T, E: Into<Stop>>(
+    call: impl Future<Output = Result<T, E>>,
+    signals: &mut Signals,
+) -> Result<(T, bool), Stop> {
+    let mut call = pin!(call);
+    tokio::select! {
+        answer = &mut call => return answer.map(|there| (there, false)).map_err(E::into),
+        _ask = signals.next() => {}
+    }
+    match tokio::time::timeout(GRACE / 2, call).await {
+        Ok(Ok(answer)) => Ok((answer, true)),
+        Ok(Err(_)) | Err(_) => Err(interrupted()),
+    }
 }
 
 /// This work, unless the job is canceled meanwhile.

@@ -48,6 +48,7 @@ pub(crate) async fn run(
     for name in environment.own() {
         command.env_remove(name);
     }
+    log.share();
     let (mut passed_on, mut heard) = (Signals::catch()?, Signals::catch()?);
     let overdue = async {
         heard.next().await;

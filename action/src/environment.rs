@@ -41,11 +41,16 @@ impl Environment {
         self.get(&format!("STATE_{name}"))
     }
 
-    /// The names of what is for this step and not for what it runs.
+    /// The names of what is for this step and not for what it runs: what it was told, what it leaves for
+    /// its end, what it proves by who it is, and the runner's own tokens.
     pub(crate) fn own(&self) -> impl Iterator<Item = &str> {
-        let is_own = |name: &&str| name.starts_with("INPUT_") || name.starts_with("STATE_");
-        self.0.keys().map(String::as_str).filter(is_own)
+        self.0.keys().map(String::as_str).filter(|name| is_own(name))
     }
+}
+
+fn is_own(name: &str) -> bool {
+    let begins = ["INPUT_", "STATE_", "ACTIONS_"].iter().any(|own| name.starts_with(own));
+    begins || name == "GITHUB_STATE"
 }
 
 #[cfg(test)]
@@ -74,5 +79,22 @@ mod tests {
         assert_eq!(environment.input("plan-file"), Some("tfplan"));
         assert_eq!(environment.input("a b"), Some("x"));
         assert_eq!(environment.input("url"), None);
+    }
+
+    #[test]
+    fn what_proves_who_the_job_is_is_for_nobody_else() {
+        let set = [
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t"),
+            ("ACTIONS_RUNTIME_TOKEN", "t"),
+            ("GITHUB_OUTPUT", "/o"),
+            ("GITHUB_STATE", "/s"),
+            ("INPUT_GITHUB-TOKEN", "t"),
+            ("PATH", "/bin"),
+            ("STATE_shim", "started"),
+        ];
+        let environment = Environment::from(set);
+        let kept: Vec<_> =
+            set.iter().filter(|(name, _)| !environment.own().any(|n| n == *name)).collect();
+        assert_eq!(kept, [&("GITHUB_OUTPUT", "/o"), &("PATH", "/bin")]);
     }
 }

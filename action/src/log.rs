@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::commands::{self, Level};
 use crate::files::unguessable;
@@ -9,12 +10,23 @@ use crate::files::unguessable;
 /// The log of the step. Whatever is printed at once stands together, so that a command for the runner
 /// never falls between a stop and its resume.
 #[derive(Debug, Default)]
-pub(crate) struct Log(Mutex<()>);
+pub(crate) struct Log {
+    one: Mutex<()>,
+    is_shared: AtomicBool,
+}
 
 impl Log {
-    /// Hides a secret from now on, in this job.
+    /// Hides a secret from now on, in this job. Not once the log is shared: the runner may have been made
+    /// deaf to commands, and would show what it is to hide.
     pub(crate) fn mask(&self, secret: &str) {
-        self.print(&commands::masks(secret));
+        if !self.is_shared.load(Ordering::SeqCst) {
+            self.print(&commands::masks(secret));
+        }
+    }
+
+    /// From now on others print here too, until the step ends. What is secret from then on is told nobody.
+    pub(crate) fn share(&self) {
+        self.is_shared.store(true, Ordering::SeqCst);
     }
 
     /// Prints text that anybody may have written. Without chance to be had nothing is printed: a stop that
@@ -31,11 +43,13 @@ impl Log {
     }
 
     fn print(&self, lines: &[String]) {
-        let _one = self.0.lock();
-        let mut text = lines.join("\n");
-        if !text.is_empty() {
-            text.push('\n');
+        let _one = self.one.lock();
+        if lines.is_empty() {
+            return;
         }
+        let text = format!("{}\n", lines.join("\n"));
+        // Whoever prints here too may have stopped within a line, where a stop would stop nothing.
+        let text = if self.is_shared.load(Ordering::SeqCst) { format!("\n{text}") } else { text };
         let mut out = io::stdout().lock();
         // Whoever closed the log does not want it.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assent_client::{Client, ClientError, ErrorKind, IdempotencyKey, Roots, Url};
+use assent_gate::Signals;
 use assent_gate::ending::{self, Ended};
 
 use crate::commands::Level;
@@ -14,6 +15,8 @@ use crate::outcome::{Outcome, Stop};
 
 /// How long the end of a job is held up at most.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same once somebody has canceled it: a runner asks a second time after 7.5 seconds.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Ends what is left, if anything is. A job is not failed by that: what could not be ended ends at its own
 /// time, and somebody is told.
@@ -23,9 +26,11 @@ pub(crate) async fn run(environment: &Environment, log: &Arc<Log>) -> u8 {
         let _ = std::fs::remove_file(file);
     }
     let Some(left) = Left::of(environment) else { return 0 };
-    let ended = tokio::time::timeout(PATIENCE, left.end(environment, log)).await;
-    let late = || Stop::new(Outcome::Unreachable, "no answer in time");
-    match ended.unwrap_or_else(|_| Err(late())) {
+    let ended = tokio::select! {
+        ended = left.end(environment, log) => ended,
+        () = overdue() => Err(Stop::new(Outcome::Unreachable, "no answer in time")),
+    };
+    match ended {
         Ok(what) => log.say(format!("{what} {}", left.request)),
         Err(stop) => {
             let why = format!("{} ends at its own time: {}", left.request, stop.why);
@@ -33,6 +38,21 @@ pub(crate) async fn run(environment: &Environment, log: &Arc<Log>) -> u8 {
         }
     }
     0
+}
+
+/// Until the end of the job is not held up any longer. Whoever cancels the job meanwhile waits a moment
+/// for what is done here anyway.
+async fn overdue() {
+    let asked_to_end = async {
+        match Signals::catch() {
+            Ok(mut signals) => drop(signals.next().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = tokio::time::sleep(PATIENCE) => {}
+        () = asked_to_end => tokio::time::sleep(GRACE).await,
+    }
 }
 
 /// What the main stage left.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use assent_gate::plan::Terraform;
+
 use crate::environment::Environment;
 use crate::event::{self, Commit};
 use crate::files::{self, WriteError};
@@ -27,7 +29,7 @@ pub(crate) struct Runner {
     /// Where the forge's API is.
     pub(crate) api: Option<String>,
     /// The program that shows saved plans.
-    pub(crate) terraform: String,
+    pub(crate) terraform: Terraform,
 }
 
 impl Runner {
@@ -53,7 +55,7 @@ impl Runner {
             reason: event::reason(&commit, event.as_ref()),
             commit,
             repository_id: environment.get("GITHUB_REPOSITORY_ID").map(str::to_owned),
-            terraform: environment.get("TERRAFORM").unwrap_or("terraform").to_owned(),
+            terraform: terraform(environment),
         }
     }
 
@@ -72,11 +74,50 @@ impl Runner {
         self.variables.as_deref().map_or(Ok(()), |file| files::add(file, name, value))
     }
 
-    /// Shows this as the summary of the step, instead of what was there.
-    pub(crate) fn summarize(&self, markdown: &str) -> Result<(), WriteError> {
-        match &self.summary {
-            Some(file) => Ok(std::fs::write(file, markdown)?),
-            None => Ok(()),
+    /// Shows this as the summary of the step, instead of what was shown before. What a command has
+    /// added there stays behind it.
+    pub(crate) fn summarize(&self, markdown: &str, before: &str) -> Result<(), WriteError> {
+        let Some(file) = &self.summary else { return Ok(()) };
+        let there = std::fs::read(file).unwrap_or_default();
+        let added = there.strip_prefix(before.as_bytes()).unwrap_or_default();
+        Ok(std::fs::write(file, [markdown.as_bytes(), added].concat())?)
+    }
+}
+
+fn terraform(environment: &Environment) -> Terraform {
+    let mut terraform = Terraform::named(environment.get("TERRAFORM").unwrap_or("terraform"));
+    terraform.kept_back.extend(environment.own().map(str::to_owned));
+    terraform
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_command_adds_to_the_summary_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("summary");
+        let environment = Environment::from([("GITHUB_STEP_SUMMARY", file.to_str().unwrap())]);
+        let runner = Runner::of(&environment);
+        let shown = || std::fs::read_to_string(&file).unwrap();
+        runner.summarize("one\n", "").unwrap();
+        runner.summarize("two\n", "one\n").unwrap();
+        assert_eq!(shown(), "two\n");
+        std::fs::write(&file, "two\nadded\n").unwrap();
+        runner.summarize("three\n", "two\n").unwrap();
+        assert_eq!(shown(), "three\nadded\n");
+        std::fs::write(&file, "replaced\n").unwrap();
+        runner.summarize("four\n", "three\n").unwrap();
+        assert_eq!(shown(), "four\n");
+    }
+
+    #[test]
+    fn what_proves_who_the_job_is_is_kept_from_terraform() {
+        let set = [("INPUT_GITHUB-TOKEN", "t"), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t")];
+        let kept_back = Runner::of(&Environment::from(set)).terraform.kept_back;
+        for name in ["ASSENT_TOKEN", "INPUT_GITHUB-TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"] {
+            assert!(kept_back.iter().any(|kept| kept == name), "{name}");
         }
     }
 }

@@ -24,17 +24,22 @@ pub(crate) async fn until_settled(
     let board = RefCell::new(Board { log, known: None, lost: false });
     let tell = |progress: Progress<'_>| board.borrow_mut().tell(progress);
     let mut waiting = pin!(client.until_settled_with(id, patience, tell));
-    let (since, mut pause) = (Instant::now(), FIRST);
-    loop {
+    let since = Instant::now();
+    for pause in pauses() {
         tokio::select! {
             settled = &mut waiting => return settled,
             () = tokio::time::sleep(pause) => {
                 let so_far = in_words(since.elapsed());
                 board.borrow().say(&format!("waiting for {so_far}"));
-                pause = (pause * 2).min(LONGEST);
             }
         }
     }
+    waiting.await
+}
+
+/// How long nothing is said, each time that there is nothing new; without end.
+fn pauses() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(FIRST), |pause| Some((*pause * 2).min(LONGEST)))
 }
 
 /// What is known.
@@ -74,5 +79,20 @@ fn situation(request: &Request) -> String {
     match stages.is_empty() {
         true => format!("{} {}", request.id, request.state),
         false => format!("{} {}: {}", request.id, request.state, stages.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_without_news_is_eight_lines() {
+        let said = pauses().scan(Duration::ZERO, |at, pause| {
+            *at += pause;
+            Some(*at)
+        });
+        let minutes: Vec<_> = said.map(|at| at.as_secs() / 60).take_while(|at| *at < 60).collect();
+        assert_eq!(minutes, [1, 3, 7, 15, 25, 35, 45, 55]);
     }
 }

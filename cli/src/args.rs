@@ -19,8 +19,8 @@ use assent_client::Secret;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use admin::{
-    AdminCommand, GithubCommand, GithubSetupArgs, InitArgs, KeyCommand, KeyImportArgs,
-    KeyRotateArgs, TokenCommand, TokenCreateArgs,
+    AdminCommand, GithubCommand, GithubDoctorArgs, GithubSetupArgs, InitArgs, KeyCommand,
+    KeyImportArgs, KeyRotateArgs, TokenCommand, TokenCreateArgs,
 };
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{

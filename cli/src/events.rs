@@ -142,6 +142,7 @@ fn of_server(event: &Value) -> String {
     let more = match what.as_str() {
         "signal_heard" => heard(event),
         "all_revoked" => ordered(event),
+        "github_bypass" => bypassed(event),
         _ => Vec::new(),
     };
     let more = if more.is_empty() { String::new() } else { format!(": {}", more.join(", ")) };
@@ -169,6 +170,15 @@ fn heard(event: &Value) -> Vec<String> {
     let said = about.zip(state).map(|(about, state)| format!("{about} {state}"));
     let teller = at("/signal/teller").map(|teller| format!("says {teller}"));
     said.into_iter().chain(teller).chain(at("/signal/reason")).collect()
+}
+
+/// Which request a run at GitHub passed, before which environment, and how that is known.
+fn bypassed(event: &Value) -> Vec<String> {
+    let text = |name| event.get(name).and_then(Value::as_str).map(clean);
+    let request = text("bypassed").map(|request| format!("request {request}"));
+    let environment = text("environment").map(|name| format!("environment {name}"));
+    let run = text("run").map(|run| format!("run {run}"));
+    request.into_iter().chain(environment).chain(run).chain(text("reason")).collect()
 }
 
 /// What an order to end everything was of, and why.
@@ -249,5 +259,13 @@ mod tests {
         let wanted = "T all_revoked by root: environment production, INC-1: key leaked";
         assert_eq!(order(json!("production")), wanted);
         assert_eq!(order(Value::Null), "T all_revoked by root: everything, INC-1: key leaked");
+        let passed = told(json!({
+            "at": "T", "type": "github_bypass", "by": {"iss": "https://github.com", "sub": "99"},
+            "bypassed": "req_1", "environment": "production", "run": "7",
+            "reason": "bypassed at GitHub by the account 99",
+        }));
+        let wanted = "T github_bypass by 99: request req_1, environment production, run 7, bypassed \
+            at GitHub by the account 99";
+        assert_eq!(passed, wanted);
     }
 }

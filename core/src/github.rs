@@ -11,16 +11,20 @@ use crate::principal::Principal;
 /// By what issuers of a GitHub Enterprise Server are known: the end of their URL.
 const OF_SERVER: &str = "/_services/token";
 
+/// The events of which only people with write access to the repository are the cause.
+pub const EVENTS: [&str; 3] = ["push", "workflow_dispatch", "deployment"];
+
 /// Where the people of an Actions issuer have their accounts: github.com, a tenant of ghe.com, or
 /// a server of one's own.
 pub fn accounts_of(issuer: &str) -> String {
-    let host = issuer.strip_prefix("https://").unwrap_or(issuer);
-    let host = host.split('/').next().unwrap_or(host);
-    match host.strip_prefix("token.actions.") {
-        Some("githubusercontent.com") => "https://github.com".to_owned(),
-        Some(tenant) => format!("https://{tenant}"),
-        None => format!("https://{host}"),
-    }
+    let (scheme, rest) = issuer.split_once("://").unwrap_or(("https", issuer));
+    let host = rest.split('/').next().unwrap_or(rest);
+    let host = match host.strip_prefix("token.actions.") {
+        Some("githubusercontent.com") => "github.com",
+        Some(tenant) => tenant,
+        None => host,
+    };
+    format!("{scheme}://{host}")
 }
 
 /// Whether this is an issuer of GitHub Actions, by its name.

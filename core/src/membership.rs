@@ -57,22 +57,21 @@ impl Membership {
         Self { accounts: Arc::new(accounts), ..self }
     }
 
+    /// The same, where nobody reviews what an account of this issuer is behind unless their own account
+    /// there is linked.
+    #[must_use]
+    pub fn also_linked_at(self, issuer: &str) -> Self {
+        if self.accounts.linked_at().contains(issuer) {
+            return self;
+        }
+        let accounts = Arc::unwrap_or_clone(self.accounts).also_linked_at(issuer);
+        Self { accounts: Arc::new(accounts), ..self }
+    }
+
     /// The same, with groups that are teams at GitHub.
     #[must_use]
     pub fn with_teams(self, teams: BTreeSet<String>) -> Self {
         Self { teams: Arc::new(teams), ..self }
-    }
-
-    /// The same, where the teams are of this issuer's: whoever reviews what one of its accounts is
-    /// behind is linked there, if there are teams and reviewers have to be linked at all.
-    #[must_use]
-    pub fn with_teams_at(mut self, issuer: &str) -> Self {
-        let linked_at = self.accounts.linked_at();
-        if !self.teams.is_empty() && !linked_at.is_empty() && !linked_at.contains(issuer) {
-            let all = linked_at.iter().cloned().chain([issuer.to_owned()]).collect::<Vec<_>>();
-            self.accounts = Arc::new(People::clone(&self.accounts).with_linked_at(all));
-        }
-        self
     }
 
     /// The same, with groups that the identity provider vouches for.

@@ -67,6 +67,7 @@ pub struct Policy {
     index: Index,
     membership: Membership,
     teams: BTreeMap<String, Team>,
+    unlinked: document::Unlinked,
     records: Records,
     factors: Vec<Factor>,
     defaults: Defaults,
@@ -167,6 +168,7 @@ impl Policy {
             index: Index::default(),
             membership: Membership::default(),
             teams: BTreeMap::new(),
+            unlinked: document::Unlinked::default(),
             records: Records::default(),
             factors: Vec::new(),
             defaults: Defaults { request_expires: Span::hours(24), terms: Terms::DEFAULT },
@@ -188,6 +190,11 @@ impl Policy {
         let current = self.records.delegations.iter().filter(|d| d.starts <= now && now < d.ends);
         let pairs = current.map(|d| (d.to.clone(), d.from.clone()));
         self.membership.clone().with_stand_ins(pairs)
+    }
+
+    /// Whether nobody reviews what an account is behind unless their own account at its issuer is known.
+    pub fn asks_for_links(&self) -> bool {
+        self.unlinked == document::Unlinked::Forbid
     }
 
     /// The groups that are teams at GitHub, in order of their names.

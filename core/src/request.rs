@@ -164,6 +164,9 @@ pub struct Consumed {
     pub at: Timestamp,
     /// Those who had counted.
     pub counted: BTreeSet<PrincipalId>,
+    /// Until when what it lets pass and gives nothing may still pass: the end of its window, or when
+    /// it was said to be over.
+    pub passes_until: Timestamp,
 }
 
 /// The grant was taken back.

@@ -332,6 +332,18 @@ impl Trust {
         &self.people
     }
 
+    /// Where the people who start its jobs have accounts, where that is known of its shape.
+    pub fn accounts_at(&self) -> Option<String> {
+        shape::accounts_at(self.shape, &self.issuer)
+    }
+
+    /// The accounts there of those whom it knows, each with the person whose it is.
+    pub fn accounts(&self) -> impl Iterator<Item = (PrincipalId, &PrincipalId)> {
+        let at = self.accounts_at();
+        let account = move |number: &str| PrincipalId::new(at.as_deref()?, number).ok();
+        self.people.iter().filter_map(move |(number, person)| Some((account(number)?, person)))
+    }
+
     /// Where the issuer's keys come from.
     pub fn keys(&self) -> &KeySource {
         &self.keys

@@ -6,6 +6,7 @@ mod access;
 pub mod authzen;
 mod credential;
 mod decision;
+mod doctor;
 mod entries;
 mod event;
 mod history;
@@ -30,6 +31,7 @@ pub use credential::{
     OpenOutside, PassedOn, Redemption, Revocation, Revoked,
 };
 pub use decision::{Account, ConditionAccount, Decision, FactorAccount};
+pub use doctor::{GithubCheckup, GithubFinding, GithubVerdict};
 pub use entries::{
     Calendar, CalendarDates, CalendarSpan, CalendarWindow, Calendars, ClaimIn, ClaimIs, Group,
     Groups, MayAsk, NewCalendar, NewGroup, NewTrust, PolicyCheck, PolicyChecked, PolicyFinding,

@@ -16,6 +16,7 @@ use crate::{Obstacle, clean};
 
 pub use exact::{hand_over, send_exact};
 pub use fetch::{Fetched, fetch};
+pub use saved::Terraform;
 
 /// A plan that the server has taken in.
 #[derive(Clone, Debug)]
@@ -34,7 +35,11 @@ pub struct HandedIn {
 ///
 /// # Errors
 /// [`Obstacle`].
-pub async fn hand_in(path: &Path, client: &Client, terraform: &str) -> Result<HandedIn, Obstacle> {
+pub async fn hand_in(
+    path: &Path,
+    client: &Client,
+    terraform: &Terraform,
+) -> Result<HandedIn, Obstacle> {
     match read(path)? {
         Given::Json(json) => {
             let file = Digest::of(&json);
@@ -53,7 +58,7 @@ pub async fn send_saved(
     path: &Path,
     file: Digest,
     client: &Client,
-    terraform: &str,
+    terraform: &Terraform,
 ) -> Result<HandedIn, Obstacle> {
     let json = shown_of(path, file, terraform, &Limits::default()).await?;
     let (plan, changes) = send(path, json, Some(file), client).await?;
@@ -87,7 +92,7 @@ async fn send(
 /// [`Obstacle`].
 pub async fn json_of(
     path: &Path,
-    terraform: &str,
+    terraform: &Terraform,
     limits: &Limits,
 ) -> Result<(Digest, Vec<u8>), Obstacle> {
     match read(path)? {
@@ -103,7 +108,7 @@ pub async fn json_of(
 async fn shown_of(
     path: &Path,
     file: Digest,
-    terraform: &str,
+    terraform: &Terraform,
     limits: &Limits,
 ) -> Result<Vec<u8>, Obstacle> {
     let json = saved::shown(path, terraform, limits).await?;

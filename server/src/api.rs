@@ -6,6 +6,7 @@ mod authzen;
 mod credentials;
 pub mod error;
 mod extract;
+mod github;
 mod keys;
 mod oauth;
 mod openapi;

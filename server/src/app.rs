@@ -11,6 +11,7 @@ mod credentials;
 mod deliveries;
 mod deployments;
 mod devices;
+mod doctor;
 mod error;
 mod exact;
 mod exchange;

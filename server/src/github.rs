@@ -7,6 +7,7 @@
 mod budget;
 mod calls;
 mod checks;
+mod doctor;
 mod error;
 mod repository;
 mod seen;
@@ -32,15 +33,18 @@ use seen::RepositoryForm;
 use webhook::Prover;
 
 pub use checks::{Check, CheckState, Conclusion, DeploymentState};
+pub(crate) use doctor::{Seen, SeenEnvironment, SeenTrust, examine, not_installed, unknown};
 pub use error::GithubError;
 pub use repository::{Repository, Reviewed, Verdict};
-pub use seen::{Account, Approval, BranchPolicy, Commit, Environment, Pending, Pull, Rule, Run};
+pub use seen::{
+    Account, Approval, BranchPolicy, Commit, Environment, Own, Owner, Pending, Pull, Rule, Run,
+    Sent,
+};
+pub(crate) use settings::is_slug;
 pub use settings::{Place, Settings, SettingsError};
 pub use setup::{Kept, KeptError, Made, PERMISSIONS, Permission, SetupError, manifest};
 pub use webhook::{Delivery, LARGEST as LARGEST_DELIVERY, Unverified};
 
-/// How long one call may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it is believed that the App is installed in a repository without asking again.
 const BELIEVED: Span = Span::minutes(10);
 /// Of how many repositories that is remembered.
@@ -56,6 +60,7 @@ struct Inner {
     slug: String,
     place: Place,
     require_app: bool,
+    deployment_statuses: bool,
     between_writes: Duration,
     clock: Clock,
     prover: Prover,
@@ -97,7 +102,7 @@ impl Github {
         settings.check_secret().map_err(SettingsError::Unusable)?;
         let key = EncodingKey::from_rsa_pem(settings.private_key.expose().as_bytes());
         let no_key = |_| SettingsError::Unusable("its private key is no RSA key as PEM".to_owned());
-        let client = client(settings.ca_file.as_deref())?;
+        let client = client(settings.ca_file.as_deref(), settings.patience)?;
         let unusable = |_| SettingsError::Unusable("no calls can be made".to_owned());
         let octocrab = Octocrab::builder()
             .base_uri(settings.place.api.as_str())
@@ -105,8 +110,8 @@ impl Github {
             .app(AppId(settings.app_id), key.map_err(no_key)?)
             .build_with_reqwest(client)
             .map_err(unusable)?;
-        let Settings { app_id, slug, webhook_secret, place, require_app, between_writes, .. } =
-            settings;
+        let Settings { app_id, slug, webhook_secret, place, require_app, .. } = settings;
+        let Settings { between_writes, deployment_statuses, .. } = settings;
         let (api, pause) = (place.api.clone(), between_writes);
         let app = Line::new(octocrab.clone(), api, clock.clone(), pause, false);
         Ok(Self(Arc::new(Inner {
@@ -114,6 +119,7 @@ impl Github {
             slug,
             place,
             require_app,
+            deployment_statuses,
             between_writes,
             clock,
             prover: Prover::new(&webhook_secret),
@@ -154,6 +160,11 @@ impl Github {
         self.0.require_app
     }
 
+    /// Whether it states beside a deployment how far its request is.
+    pub fn states_deployments(&self) -> bool {
+        self.0.deployment_statuses
+    }
+
     /// A delivery of its webhook, proven over the bytes as they came.
     ///
     /// # Errors
@@ -170,9 +181,21 @@ impl Github {
         let key = (owner.to_ascii_lowercase(), name.to_ascii_lowercase());
         let now = self.0.clock.now();
         let known = lock(&self.0.repositories).get(&key).cloned();
-        if let Some((repository, _)) = known.filter(|(_, until)| now < *until) {
-            return Ok(repository);
+        match known.filter(|(_, until)| now < *until) {
+            Some((repository, _)) => Ok(repository),
+            None => self.repository_as_it_is(owner, name).await,
         }
+    }
+
+    /// The same, asked for now.
+    ///
+    /// # Errors
+    /// As [`Self::repository`].
+    pub async fn repository_as_it_is(
+        &self,
+        owner: &str,
+        name: &str,
+    ) -> Result<Repository, GithubError> {
         let bad = || GithubError::NotFound("no name of a repository".to_owned());
         let base = path(["repos", owner, name]).ok_or_else(bad)?;
         let found = self.0.app.get::<Installation>(&format!("{base}/installation")).await;
@@ -188,12 +211,31 @@ impl Github {
             default_branch,
             permissions: installation.permissions,
         };
+        let key = (owner.to_ascii_lowercase(), name.to_ascii_lowercase());
+        let now = self.0.clock.now();
         let mut all = lock(&self.0.repositories);
         if all.len() >= REMEMBERED {
             all.clear();
         }
         all.insert(key, (repository.clone(), now.plus(BELIEVED)));
         Ok(repository)
+    }
+
+    /// The App itself.
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn own(&self) -> Result<Own, GithubError> {
+        self.0.app.get("/app").await
+    }
+
+    /// What became of the newest deliveries of its webhook, the newest first, at most a hundred (*List
+    /// deliveries for an app webhook*).
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn deliveries(&self) -> Result<Vec<Sent>, GithubError> {
+        self.0.app.get("/app/hook/deliveries?per_page=100").await
     }
 
     /// The repositories that it is installed in, as `(OWNER, REPO, id)`. For what can be done later.
@@ -269,7 +311,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The way out: no redirects, no proxy, in time.
-fn client(ca_file: Option<&std::path::Path>) -> Result<reqwest::Client, SettingsError> {
+fn client(
+    ca_file: Option<&std::path::Path>,
+    patience: Duration,
+) -> Result<reqwest::Client, SettingsError> {
     let certificates = match ca_file {
         None => Vec::new(),
         Some(path) => {
@@ -287,7 +332,7 @@ fn client(ca_file: Option<&std::path::Path>) -> Result<reqwest::Client, Settings
         .user_agent(concat!("assent/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .redirect(Policy::none())
-        .timeout(PATIENCE)
+        .timeout(patience)
         .tls_certs_merge(certificates)
         .build();
     client.map_err(|error| SettingsError::Unusable(crate::unreached::cause(&error)))

@@ -230,10 +230,16 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Every gate about which anything is to be done, longest unchanged first.
     async fn open_gates(&self) -> Result<Vec<Gate>, LedgerError>;
 
+    /// Every gate of a run, open or not.
+    async fn gates_of_run(&self, repository: u64, run: u64) -> Result<Vec<Gate>, LedgerError>;
+
+    /// The repositories that have gates, as `(OWNER, REPO, id)`.
+    async fn guarded(&self) -> Result<Vec<(String, String, u64)>, LedgerError>;
+
     /// Writes a gate in the place of what was kept of it.
     async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError>;
 
-    /// Forgets gates about which nothing is to be done and that were changed last before this.
+    /// Forgets gates that were changed last before this.
     async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError>;
 
     /// Forgets calls older than this. Their effects stay.

@@ -11,13 +11,13 @@ mod step;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(crate) use definition::{Definition, yaml};
+pub(crate) use definition::{Definition, evaluated, yaml};
 pub(crate) use oidc::Oidc;
 pub(crate) use step::{Ended, Step, Stopped};
 
@@ -44,6 +44,14 @@ impl Action {
         assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
         let definition = Definition::read(&folder.join("action.yml"));
         Self { folder: folder.to_owned(), definition }
+    }
+}
+
+impl Action {
+    /// Its binary for this machine.
+    pub(crate) fn binary(&self) -> PathBuf {
+        let mut platforms = std::fs::read_dir(self.folder.join("bin")).unwrap();
+        platforms.next().unwrap().unwrap().path().join("assent-action")
     }
 }
 
@@ -135,6 +143,17 @@ impl Job {
     /// A file of it: below `workspace`, `temp`, `tools` or `home`.
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// Runs a step of it that is a script, by `bash -e` as the runner does, with these variables besides.
+    pub(crate) async fn shell(&self, script: &str, more: &BTreeMap<String, String>) -> Output {
+        let file = self.at("temp/script.sh");
+        std::fs::write(&file, script).unwrap();
+        let mut command = tokio::process::Command::new("bash");
+        command.arg("-e").arg(file).current_dir(self.at("workspace")).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(&*self.variables.lock().unwrap()).envs(more);
+        command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap()
     }
 
     /// A step of it that uses this action with these inputs.

@@ -4,8 +4,10 @@ mod answer;
 mod binary;
 mod caller;
 mod command;
+pub(crate) mod emulate;
 pub(crate) mod github;
 mod issuer;
+pub(crate) mod prism;
 mod provider;
 mod stand_in;
 mod story;
@@ -56,6 +58,10 @@ pub(crate) const POLICY: &str = "
 apiVersion: assent/v1
 kind: Policy
 metadata: {name: tests}
+people:
+  bob: {github: \"2\"}
+  carol: {github: \"3\"}
+  dave: {github: \"4\"}
 groups:
   release-managers: [person:bob, person:carol, person:dave]
 rules:

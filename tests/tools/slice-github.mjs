@@ -15,7 +15,9 @@ const repository = [
   "/statuses/{sha}",
   "/deployments",
   "/deployments/{deployment_id}/statuses",
+  "/environments",
   "/environments/{environment_name}",
+  "/environments/{environment_name}/deployment-branch-policies",
   "/environments/{environment_name}/deployment_protection_rules",
   "/commits",
   "/commits/{ref}",
@@ -27,6 +29,7 @@ const repository = [
 ].map((path) => `/repos/{owner}/{repo}${path}`);
 const others = [
   "/app",
+  "/app/hook/deliveries",
   "/app/installations",
   "/app/installations/{installation_id}",
   "/app/installations/{installation_id}/access_tokens",
@@ -99,10 +102,27 @@ for (const name of ["review-custom-gates-comment-required", "review-custom-gates
   close(components.schemas[name]);
 }
 
-// `nullable` without a type makes Prism skip the whole schema in silence.
+// `nullable` without a type makes Prism skip the whole schema in silence: null is an alternative then.
+const nothing = () => ({ type: "string", nullable: true, enum: [null] });
 each({ paths, components }, (object) => {
-  if (object.nullable === true && object.type === undefined) delete object.nullable;
+  if (object.nullable !== true || object.type !== undefined) return;
+  delete object.nullable;
+  const choices = object.oneOf ?? object.anyOf;
+  if (choices) choices.push(nothing());
+  else if (object.allOf) {
+    object.anyOf = [{ allOf: object.allOf }, nothing()];
+    delete object.allOf;
+  } else throw new Error(`what may be null is described in another way: ${JSON.stringify(object)}`);
 });
+
+// In this one list an account would have to be a person and an enterprise at once.
+const listed = paths["/app/installations"].get.responses["200"].content;
+for (const schema of new Set(Object.values(listed).map((content) => content.schema))) {
+  if (schema.items.properties.account.anyOf?.[0].allOf?.length !== 2) {
+    throw new Error("the account of a listed installation is described in another way");
+  }
+  schema.items.properties.account = components.schemas.installation.properties.account;
+}
 
 const { openapi, info, servers } = whole;
 writeFileSync(output, JSON.stringify({ openapi, info, servers, paths, components }));

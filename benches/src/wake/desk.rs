@@ -272,6 +272,14 @@ impl Ledger for Witness {
         self.ledger.open_gates().await
     }
 
+    async fn gates_of_run(&self, repository: u64, run: u64) -> Result<Vec<Gate>, LedgerError> {
+        self.ledger.gates_of_run(repository, run).await
+    }
+
+    async fn guarded(&self) -> Result<Vec<(String, String, u64)>, LedgerError> {
+        self.ledger.guarded().await
+    }
+
     async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError> {
         self.ledger.keep_gate(gate).await
     }

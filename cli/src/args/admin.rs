@@ -20,7 +20,7 @@ pub(crate) enum AdminCommand {
     /// Rotate, list and revoke the keys that credentials are signed with
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Make the GitHub App that gates deployments
+    /// Make the GitHub App that gates deployments, and see what weakens its gates
     #[command(subcommand)]
     Github(GithubCommand),
 }
@@ -29,6 +29,20 @@ pub(crate) enum AdminCommand {
 pub(crate) enum GithubCommand {
     /// Say where the App is made in a browser, and what comes after
     Setup(GithubSetupArgs),
+    /// Say what weakens the gates of a repository: 0 nothing, 1 something, 3 it could not be found out
+    Doctor(GithubDoctorArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GithubDoctorArgs {
+    /// The repository at GitHub
+    #[arg(value_name = "OWNER/REPO")]
+    pub(crate) repository: String,
+    /// This environment alone; without it, all
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(crate) environment: Option<String>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
 }
 
 #[derive(Debug, Args)]

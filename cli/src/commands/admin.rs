@@ -21,7 +21,7 @@ pub(crate) async fn run(
         AdminCommand::Init(args) => init::run(args, server, environment, output).await,
         AdminCommand::Github(command) => {
             let client = Server::settle(server, environment)?.client(server)?;
-            github::run(command, &client, output)
+            github::run(command, &client, output).await
         }
         AdminCommand::Key(command) => {
             let client = Server::settle(server, environment)?.client(server)?;

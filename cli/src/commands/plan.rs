@@ -22,7 +22,7 @@ use crate::settings::Environment;
 
 pub(crate) use assent_gate::plan::HandedIn;
 pub(crate) use exact::hand_over;
-pub(super) use gate::{Given, json_of, named, read, unread};
+pub(super) use gate::{Given, Terraform, json_of, named, read, unread};
 
 /// Shows, scans, digests or sends. Only to send one a server is asked.
 pub(crate) async fn run(
@@ -47,7 +47,7 @@ pub(crate) async fn hand_in(
     environment: &Environment,
     output: &Output,
 ) -> Result<HandedIn, Failure> {
-    let taken = gate::hand_in(path, client, environment.terraform()).await?;
+    let taken = gate::hand_in(path, client, &Terraform::named(environment.terraform())).await?;
     say(&taken, output);
     Ok(taken)
 }
@@ -60,7 +60,8 @@ pub(super) async fn send_saved(
     environment: &Environment,
     output: &Output,
 ) -> Result<Digest, Failure> {
-    let taken = gate::send_saved(path, file, client, environment.terraform()).await?;
+    let taken =
+        gate::send_saved(path, file, client, &Terraform::named(environment.terraform())).await?;
     say(&taken, output);
     Ok(taken.plan)
 }

@@ -59,6 +59,11 @@ impl Identity {
         Ok(token)
     }
 
+    /// Whether each token is made when it is asked for.
+    pub(crate) fn is_made_anew(&self) -> bool {
+        matches!(self.source, IdentitySource::Endpoint { .. })
+    }
+
     /// Asks an endpoint for a token that is made for this authority.
     async fn ask(
         &self,

@@ -110,7 +110,18 @@ impl Keeper {
         }
     }
 
+    /// A token that was made for this exchange and was not accepted may have been kept too long on its way:
+    /// another is asked for, once.
     async fn exchanged(&self, transport: &Transport) -> Result<FreshToken, ClientError> {
+        match self.exchanged_once(transport).await {
+            Err(error) if error.kind == ErrorKind::Unauthorized && self.identity.is_made_anew() => {
+                self.exchanged_once(transport).await
+            }
+            settled => settled,
+        }
+    }
+
+    async fn exchanged_once(&self, transport: &Transport) -> Result<FreshToken, ClientError> {
         let token = self.identity.token(transport).await?;
         self.witness.see(&token);
         let exchanged = transport.exchange(&token).await;

@@ -43,6 +43,13 @@ impl People {
         Self { linked_at: issuers.into_iter().collect(), ..self }
     }
 
+    /// The same, at this issuer too.
+    #[must_use]
+    pub(super) fn also_linked_at(mut self, issuer: &str) -> Self {
+        self.linked_at.insert(issuer.to_owned());
+        self
+    }
+
     /// The issuers of all accounts that are linked.
     pub fn issuers(&self) -> BTreeSet<String> {
         self.person_of.keys().map(|account| account.iss().to_owned()).collect()

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::intent::UnverifiedIntent;
+use crate::membership::Tie;
 use crate::policy::explanation::Account;
 use crate::policy::ruling::Outcome;
 use crate::policy::situation::Known;
@@ -851,6 +852,42 @@ groups:
         let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
         assert!(told.iter().any(|fault| fault.contains(wanted)), "{text}: {told:#?}");
     }
+}
+
+#[test]
+fn t08_where_jobs_are_let_in_their_people_are_known_by_the_trust_or_do_not_review() {
+    let trust = |shape: &str, issuer: &str, people: &str| {
+        format!(
+            "trusts: {{t: {{issuer: '{issuer}', audience: 'https://a.example.com', shape: {shape}, claims: \
+             {{repository_id: '4711', repository_owner_id: '17', environment: production}}, \
+             people: {people}}}}}\n"
+        )
+    };
+    let compiled = |text: &str| Policy::compile(&[document("p.yaml", &format!("{HEAD}{text}"))]);
+    let now = Timestamp::from_millis(0);
+    let actions = "https://token.actions.githubusercontent.com";
+    let jobs = |people: &str| trust("github-actions", actions, people);
+    let policy = compiled(&jobs("{'1': person:bob}")).unwrap();
+    let [bob, carol] = ["bob", "carol"].map(|name| PrincipalId::local(name).unwrap());
+    let behind = [PrincipalId::new("https://github.com", "1").unwrap()];
+    let tie = |policy: &Policy, who: &PrincipalId| {
+        policy.membership(now).tie(who, &behind.iter().collect())
+    };
+    assert_eq!(tie(&policy, &bob), Some(Tie::Behind));
+    let unlinked = Some(Tie::Unlinked("https://github.com".to_owned()));
+    assert_eq!(tie(&policy, &carol), unlinked);
+    assert_eq!(tie(&compiled(&jobs("{}")).unwrap(), &carol), unlinked);
+    let allowed = format!("defaults: {{unlinked_reviewers: allow}}\n{}", jobs("{'1': person:bob}"));
+    let allowed = compiled(&allowed).unwrap();
+    assert_eq!((tie(&allowed, &bob), tie(&allowed, &carol)), (Some(Tie::Behind), None));
+    assert!(!allowed.asks_for_links() && policy.asks_for_links());
+
+    let two = format!("people: {{carol: {{github: '1'}}}}\n{}", jobs("{'1': person:bob}"));
+    let told = compiled(&two).unwrap_err();
+    assert!(
+        told.iter().any(|fault| fault.to_string().contains("is `carol`'s already")),
+        "{told:?}"
+    );
 }
 
 const HEAD: &str = "apiVersion: assent/v1\nkind: Policy\n";

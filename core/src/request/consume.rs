@@ -209,7 +209,7 @@ impl Request {
         }
         self.check_broker(spend.broker.as_deref())?;
         self.check_confirmation(spend.confirmation)?;
-        self.check_still_filled(approved, membership)?;
+        self.check_still_filled(&approved.counted, membership)?;
         Ok(approved)
     }
 
@@ -253,13 +253,13 @@ impl Request {
 
     fn check_still_filled(
         &self,
-        approved: &Approved,
+        counted: &BTreeSet<PrincipalId>,
         membership: &Membership,
     ) -> Result<(), ConsumeError> {
         if let Some(who) = self.suspended_behind(membership) {
             return Err(ConsumeError::Suspended(who.clone()));
         }
-        match self.no_longer_filled(&approved.counted, membership) {
+        match self.no_longer_filled(counted, membership) {
             Some(stage) => Err(ConsumeError::NoLongerApproved { stage }),
             None => Ok(()),
         }
@@ -290,7 +290,35 @@ impl Request {
         now: Timestamp,
     ) -> Result<(), ConsumeError> {
         let approved = self.check_grant(by, self.no_earlier(now))?;
-        self.check_still_filled(approved, membership)
+        self.check_still_filled(&approved.counted, membership)
+    }
+
+    /// That the grant still lets pass what takes nothing of it, such as a job that waits before an
+    /// environment: in its window, not over, and by people who still count.
+    ///
+    /// # Errors
+    /// [`ConsumeError`].
+    pub fn check_passage(
+        &self,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<(), ConsumeError> {
+        let now = self.no_earlier(now);
+        let (counted, deadline) = match &self.state {
+            State::Approved(approved) => (&approved.counted, approved.consume_by),
+            State::Consumed(consumed) => (&consumed.counted, consumed.passes_until),
+            State::Pending(_)
+            | State::Denied(_)
+            | State::Expired(_)
+            | State::Canceled(_)
+            | State::Revoked(_) => {
+                return Err(ConsumeError::NotApproved { state: self.state.word() });
+            }
+        };
+        if now >= deadline {
+            return Err(ConsumeError::TooLate { deadline });
+        }
+        self.check_still_filled(counted, membership)
     }
 
     /// Spends the whole grant on what the authority does itself, such as a change of its policy:
@@ -306,7 +334,7 @@ impl Request {
     ) -> Result<Step, ConsumeError> {
         let now = self.no_earlier(now);
         let approved = self.check_grant(by, now)?;
-        self.check_still_filled(approved, membership)?;
+        self.check_still_filled(&approved.counted, membership)?;
         Ok(self.step(now, Some(by.id.clone()), Fact::Completed))
     }
 

@@ -33,6 +33,9 @@ pub enum CancelError {
     /// Only the requester cancels.
     #[error("only the requester cancels a request")]
     NotRequester,
+    /// The caller is the requester, but in another run.
+    #[error(transparent)]
+    OtherRun(#[from] OtherRun),
 }
 
 /// Why it could not be completed.
@@ -64,6 +67,9 @@ pub enum RevokeError {
     /// Neither requester, nor among those asked, nor administrator.
     #[error("only the requester, those who were asked and administrators revoke a request")]
     NotYours,
+    /// The caller is the requester, but in another run.
+    #[error(transparent)]
+    OtherRun(#[from] OtherRun),
     /// There is no such credential.
     #[error("the request has no credential `{0}`")]
     NoCredential(CredentialId),
@@ -93,6 +99,7 @@ impl Request {
         if by.id != self.requester.id {
             return Err(CancelError::NotRequester);
         }
+        self.check_run(by)?;
         match &self.state {
             State::Pending(_) if self.deadline().is_some_and(|deadline| now < deadline) => {
                 Ok(self.step(now, Some(by.id.clone()), Fact::Canceled { reason }))
@@ -173,8 +180,13 @@ impl Request {
         let stages = self.asked_stages();
         let (behind, alone) = (self.requester.behind(), Approval::default());
         let asked = || stages.iter().any(|s| is_asked(s, &by.id, &alone, &behind, membership));
-        let may = standing == Standing::Administrator || by.id == self.requester.id || asked();
-        if may { Ok(()) } else { Err(RevokeError::NotYours) }
+        if standing == Standing::Administrator || asked() {
+            return Ok(());
+        }
+        match by.id == self.requester.id {
+            true => Ok(self.check_run(by)?),
+            false => Err(RevokeError::NotYours),
+        }
     }
 
     /// Ends a credential whose holder was last heard of then, and had to be heard of by `due`.

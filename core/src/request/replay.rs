@@ -339,7 +339,12 @@ impl Request {
             },
             (_, Fact::Consumed { .. }) => return stray("consumed"),
             (State::Approved(approved), Fact::Completed) => {
-                State::Consumed(Consumed { at, counted: approved.counted.clone() })
+                let counted = approved.counted.clone();
+                State::Consumed(Consumed { at, counted, passes_until: at })
+            }
+            (State::Consumed(consumed), Fact::Completed | Fact::Revoked { .. }) => {
+                let passes_until = consumed.passes_until.min(at);
+                State::Consumed(Consumed { passes_until, ..consumed.clone() })
             }
             (State::Approved(_), Fact::Revoked { reason }) => {
                 State::Revoked(Revoked { at, by: Some(who()?), reason: reason.clone() })
@@ -588,7 +593,8 @@ fn spent(approved: &Approved, at: Timestamp) -> Option<State> {
     let uses_left = approved.uses_left.checked_sub(1)?;
     if uses_left == 0 {
         let counted: BTreeSet<_> = approved.counted.clone();
-        return Some(State::Consumed(Consumed { at, counted }));
+        let passes_until = approved.consume_by;
+        return Some(State::Consumed(Consumed { at, counted, passes_until }));
     }
     Some(State::Approved(Approved { uses_left, ..approved.clone() }))
 }

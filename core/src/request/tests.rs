@@ -181,6 +181,50 @@ fn linked(groups: &str, accounts: &[(&str, &str)]) -> Membership {
 }
 
 #[test]
+fn t03_another_run_cancels_and_revokes_nothing() {
+    let run = |id: &str| {
+        let mut ci = job_of("9");
+        ci.claims.insert("run_id".to_owned(), id.into());
+        ci
+    };
+    let (ours, theirs, all) = (run("1"), run("2"), members("a: bob"));
+    let pending = filed_by(ours.clone(), "1 of group:a", 1);
+    let refused = pending.cancel(&theirs, String::new(), at(1)).unwrap_err();
+    assert!(matches!(refused, CancelError::OtherRun(_)), "{refused}");
+    assert!(pending.cancel(&ours, String::new(), at(1)).is_ok());
+    let approved = pending.approves("bob", &all, 1).unwrap();
+    let revoke =
+        |by: &Principal| approved.revoke(by, Standing::Own, String::new(), &all, at(2)).map(drop);
+    assert!(matches!(revoke(&theirs), Err(RevokeError::OtherRun(_))));
+    assert_eq!((revoke(&ours), revoke(&person("bob"))), (Ok(()), Ok(())));
+}
+
+#[test]
+fn t11_a_grant_lets_pass_in_its_window_until_it_is_over_and_while_its_people_count() {
+    let ci = job_of("9");
+    let all = members("a: bob");
+    let passes = |request: &Request, now: i64| request.check_passage(&all, at(now));
+    let pending = filed_by(ci.clone(), "1 of group:a", 1);
+    assert!(matches!(passes(&pending, 1), Err(ConsumeError::NotApproved { .. })));
+    let approved = pending.approves("bob", &all, 1).unwrap();
+    let end = approved.deadline().unwrap();
+    assert_eq!(passes(&approved, 2), Ok(()));
+    assert!(matches!(
+        approved.check_passage(&members("a: carol"), at(2)),
+        Err(ConsumeError::NoLongerApproved { .. })
+    ));
+    let spent = approved.consume(&ci, spend(1), &all, at(2)).unwrap().step().next().clone();
+    assert_eq!(passes(&spent, 3), Ok(()), "what has its credential passes");
+    let late = |request: &Request| request.check_passage(&all, end);
+    assert!(matches!(late(&approved), Err(ConsumeError::TooLate { .. })));
+    assert!(matches!(late(&spent), Err(ConsumeError::TooLate { .. })));
+    for request in [&approved, &spent] {
+        let over = request.complete(&ci, at(3)).unwrap().next().clone();
+        assert!(matches!(passes(&over, 4), Err(ConsumeError::TooLate { .. })), "{over:?}");
+    }
+}
+
+#[test]
 fn t08_whoever_has_an_account_that_is_behind_it_is_behind_it() {
     let request = filed_by(job_of("1"), "1 of group:a", 1);
     let all = linked("a: alice bob", &[("alice", "1"), ("bob", "2")]);

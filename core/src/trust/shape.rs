@@ -39,9 +39,6 @@ struct Wanted {
 
 const UID: &str = "/kubernetes.io/serviceaccount/uid";
 
-/// The events of which only people with write access to the repository are the cause.
-const EVENTS: [&str; 3] = ["push", "workflow_dispatch", "deployment"];
-
 /// What names one workload at whatever issuer (RFC 7519 section 4.1.2: `sub` is unique there), and what
 /// does by the rules of Kubernetes.
 const OWN: [&str; 2] = ["sub", UID];
@@ -115,7 +112,7 @@ impl Shape {
     /// Adds what is wanted where nothing else is said: no job that a stranger's fork can start.
     pub(super) fn complete(self, claims: &mut Claims) {
         if self == Self::GithubActions {
-            let events = || EVENTS.iter().map(|event| (*event).to_owned()).collect();
+            let events = || github::EVENTS.iter().map(|event| (*event).to_owned()).collect();
             claims.entry("event_name".to_owned()).or_insert_with(events);
         }
     }
@@ -374,13 +371,24 @@ impl Person {
 
 /// Who is behind a workload of this shape, where its tokens say so.
 pub(super) fn person(shape: Option<Shape>, issuer: &str) -> Option<Person> {
-    let (claim, issuer) = match shape? {
-        Shape::GithubActions => ("actor_id", github::accounts_of(issuer)),
-        Shape::Gitlab => ("user_id", issuer.to_owned()),
-        Shape::Assent => ("client_id", issuer.to_owned()),
+    let claim = match shape? {
+        Shape::GithubActions => "actor_id",
+        Shape::Gitlab => "user_id",
+        Shape::Assent => "client_id",
         Shape::HcpTerraform | Shape::Kubernetes | Shape::AssentAuthority => return None,
     };
+    let issuer = accounts_at(shape, issuer).unwrap_or_else(|| issuer.to_owned());
     Some(Person { claim, issuer })
+}
+
+/// Where people have the accounts by which an issuer of this shape knows them. Where they sign in there
+/// as they do here, they are who they are, and no account of theirs.
+pub(super) fn accounts_at(shape: Option<Shape>, issuer: &str) -> Option<String> {
+    match shape? {
+        Shape::GithubActions => Some(github::accounts_of(issuer)),
+        Shape::Gitlab => Some(issuer.to_owned()),
+        Shape::HcpTerraform | Shape::Kubernetes | Shape::Assent | Shape::AssentAuthority => None,
+    }
 }
 
 /// The claims that are kept beside those the trust names: for people, and for policy to look at.

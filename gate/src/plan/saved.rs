@@ -17,23 +17,40 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// More than Terraform says of what went wrong.
 const MAX_TALK: u64 = 65_536;
 
+/// The program that shows saved plans.
+#[derive(Clone, Debug)]
+pub struct Terraform {
+    /// Its name, or where it is.
+    pub program: String,
+    /// The variables that are kept from it: it runs the code of providers and modules.
+    pub kept_back: Vec<String>,
+}
+
+impl Terraform {
+    /// This program, which finds all but what may ask, approve and act.
+    pub fn named(program: &str) -> Self {
+        let kept_back = ["ASSENT_TOKEN", "ASSENT_CREDENTIAL"].map(str::to_owned).into();
+        Self { program: program.to_owned(), kept_back }
+    }
+}
+
 /// What `terraform show -json` prints of the file.
 pub(super) async fn shown(
     path: &Path,
-    terraform: &str,
+    terraform: &Terraform,
     limits: &Limits,
 ) -> Result<Vec<u8>, Obstacle> {
     if path == Path::new("-") {
         let message = "a saved plan cannot be shown from stdin, because Terraform reads its file";
         return Err(Obstacle::wrong(message).hint("name the file, or give `terraform show -json`"));
     }
-    let mut command = Command::new(terraform);
+    let mut command = Command::new(&terraform.program);
+    for name in &terraform.kept_back {
+        command.env_remove(name);
+    }
     command
         .args(["show", "-no-color", "-json"])
         .arg(not_an_option(path))
-        // What may ask, approve and act is not for Terraform's providers.
-        .env_remove("ASSENT_TOKEN")
-        .env_remove("ASSENT_CREDENTIAL")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -44,7 +61,7 @@ pub(super) async fn shown(
     match done {
         Err(_) => Err(what().because(format!("no answer within {} s", PATIENCE.as_secs()))),
         Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
-            let missing = format!("`{}` is not there", clean(terraform));
+            let missing = format!("`{}` is not there", clean(&terraform.program));
             Err(what().because(missing).hint(
                 "install Terraform, name it in TERRAFORM, or give what `terraform show -json` prints",
             ))

@@ -14,6 +14,9 @@ CREATE TABLE gate (
     check_run   INTEGER,
     shown       TEXT NOT NULL,
     answer      TEXT,
+    deployment  INTEGER,
+    stated      TEXT NOT NULL,
+    said_before TEXT NOT NULL,
     open        INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     PRIMARY KEY (repository, run, environment)

@@ -156,6 +156,7 @@ impl From<AppError> for ApiError {
             AppError::Cancel(error) => match error {
                 CancelError::NotPending { .. } => Self::new(S::CONFLICT, "not_pending", text),
                 CancelError::NotRequester => Self::new(S::FORBIDDEN, "not_requester", text),
+                CancelError::OtherRun(_) => Self::new(S::FORBIDDEN, "other_run", text),
             },
             AppError::Begin(error) => match error {
                 BeginError::Already => Self::new(S::CONFLICT, "begun_already", text),
@@ -168,6 +169,7 @@ impl From<AppError> for ApiError {
             AppError::Revoke(error) => match error {
                 RevokeError::NotGranted { .. } => Self::new(S::CONFLICT, "not_granted", text),
                 RevokeError::NotYours => Self::new(S::FORBIDDEN, "not_yours", text),
+                RevokeError::OtherRun(_) => Self::new(S::FORBIDDEN, "other_run", text),
                 RevokeError::NoCredential(_) => Self::new(S::NOT_FOUND, "not_found", text),
             },
             AppError::Redeem(error) => match error {

@@ -10,8 +10,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    access, audit, authzen, credentials, keys, oauth, plans, policy, requests, signals, trusts,
-    webhooks, wellknown,
+    access, audit, authzen, credentials, github as doctor, keys, oauth, plans, policy, requests,
+    signals, trusts, webhooks, wellknown,
 };
 use crate::app::{Authority, Entry};
 use crate::github;
@@ -169,6 +169,8 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::RulingTrusts>), get(trusts::list)),
     route!(Post "/v1/trusts/check" "What would become of a token; it is neither spent nor kept",
         Some(of::<wire::TokenTrial>), Some(of::<wire::TokenTried>), post(trusts::try_token)),
+    route!(Get "/v1/github/doctor" "What weakens the gates of a repository at GitHub",
+        NONE, Some(of::<wire::GithubCheckup>), get(doctor::doctor)),
     route!(Post "/v1/policy/check" "What changes of policy would do; nothing is changed",
         Some(of::<wire::PolicyCheck>), Some(of::<wire::PolicyChecked>),
         post(policy::check).layer(DefaultBodyLimit::max(policy::LARGEST_CHECK))),

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 
 use crate::api::error::ApiError;
 use crate::api::extract;
+use crate::api::github::no_app;
 use crate::app::Authority;
 use crate::github::Unverified;
 
@@ -15,10 +16,7 @@ pub(super) async fn github(
     State(authority): State<Arc<Authority>>,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let github = authority.github().ok_or_else(|| {
-        let told = "no GitHub App is set up here: see `assent serve --github`";
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no_github_app", told)
-    })?;
+    let github = authority.github().ok_or_else(no_app)?;
     let headers = request.headers().clone();
     let body = extract::body(request, &*authority).await?;
     let delivery = github.verify_webhook(&headers, &body).map_err(|error| {

@@ -5,47 +5,43 @@
 //! the ledger, and what was said there is kept; so nothing is lost with a webhook or with this process,
 //! and whatever is looked at twice is answered once. The address that a webhook names is never called.
 
+mod answer;
 mod filing;
 mod hint;
+mod passed;
+mod show;
+mod sweep;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use assent_core::binding::{FILED_BY, GITHUB_APP};
 use assent_core::id::RequestId;
-use assent_core::request::{Request, State};
+use assent_core::request::{Request, Version};
 use assent_core::time::{Span, Timestamp};
-use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::app::pauses::Pauses;
 use crate::app::{AppError, Authority};
-use crate::github::{
-    Check, CheckState, Conclusion, Delivery, Github, GithubError, Repository, Reviewed, Run,
-    Verdict,
-};
-use crate::ledger::{Gate, GateKey, Keeping, Kept};
-use hint::Hint;
+use crate::github::{Delivery, Github, GithubError, Repository, Run};
+use crate::ledger::{Gate, GateKey};
+use hint::{Hint, Told};
+use sweep::Round;
 
 /// How often it is looked whether something is to be done; a hint is followed at once.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often everything that waits is looked up at GitHub.
-const SWEEP: Span = Span::minutes(1);
 /// How long to wait at most after a try that failed.
 const LONGEST_PAUSE: Span = Span::minutes(2);
+/// How long to wait at most where GitHub shows no such run, or takes no check of it.
+const LONGEST_PAUSE_UNSEEN: Span = Span::minutes(10);
 /// How many are looked at at once.
 const AT_ONCE: usize = 8;
 /// How long what was just looked up is not looked up again for another hint: the jobs of a matrix ask
 /// one by one.
 const FRESH: Span = Span::seconds(10);
-/// How many reports GitHub takes on a deployment ("Creating custom deployment protection rules").
-const REPORTS: u32 = 10;
-/// How long a gate is remembered: a run ends after 35 days ("Actions limits").
-const REMEMBERED: Span = Span::hours(36 * 24);
-/// By what a request that the App filed is told from others.
-pub(super) const FILED_BY: &str = "github-app";
 
 /// What is known of deployments beyond the ledger. It can be lost.
 #[derive(Debug)]
@@ -57,10 +53,19 @@ pub(super) struct Deployments {
 #[derive(Debug)]
 struct Known {
     hints: BTreeMap<GateKey, Hint>,
+    /// Requests about which something was written.
     changed: BTreeSet<RequestId>,
+    /// Runs, each in its repository, of which GitHub told that something has become.
+    moved: BTreeSet<(u64, u64)>,
     pauses: Pauses<GateKey>,
+    /// Of what GitHub does not show.
+    unseen: Pauses<GateKey>,
+    /// Of checks that GitHub did not take.
+    showing: Pauses<GateKey>,
     looked: BTreeMap<GateKey, Timestamp>,
-    swept: Option<Timestamp>,
+    /// Since when a gate seems to have been passed without anybody's name.
+    passing: BTreeMap<GateKey, Timestamp>,
+    round: Round,
 }
 
 impl Default for Deployments {
@@ -68,11 +73,32 @@ impl Default for Deployments {
         let known = Known {
             hints: BTreeMap::new(),
             changed: BTreeSet::new(),
+            moved: BTreeSet::new(),
             pauses: Pauses::new(LONGEST_PAUSE),
+            unseen: Pauses::new(LONGEST_PAUSE_UNSEEN),
+            showing: Pauses::new(LONGEST_PAUSE_UNSEEN),
             looked: BTreeMap::new(),
-            swept: None,
+            passing: BTreeMap::new(),
+            round: Round::default(),
         };
         Self { due: Notify::new(), known: Mutex::new(known) }
+    }
+}
+
+impl Known {
+    fn hear(&mut self, hint: Hint) {
+        match self.hints.get_mut(&hint.key()) {
+            Some(before) => before.join(hint),
+            None => drop(self.hints.insert(hint.key(), hint)),
+        }
+    }
+
+    /// Whether this is not to be looked at yet.
+    fn is_held(&self, key: &GateKey, hint: &Hint, now: Timestamp) -> bool {
+        let looked = self.looked.get(key).is_some_and(|at| at.until(now) < FRESH);
+        // What GitHub has just told of it may show again.
+        let is_unseen = !hint.is_asked && self.unseen.is_pausing(key, now);
+        self.pauses.is_pausing(key, now) || is_unseen || (looked && !hint.is_due)
     }
 }
 
@@ -81,18 +107,14 @@ impl Deployments {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was written about a request: it may be one that a run waits for.
+    /// Something was written about a request: it may be one that a run waits for. Whoever files one
+    /// answers with what became of it at once.
     pub(super) fn changed(&self, next: &Request) {
         let claims = &next.requester().claims;
-        if claims.get("filed_by").is_some_and(|by| by == FILED_BY) {
+        if next.version() > Version(1) && claims.get(FILED_BY).is_some_and(|by| by == GITHUB_APP) {
             self.known().changed.insert(next.id());
             self.due.notify_one();
         }
-    }
-
-    fn hear(&self, hint: Hint) {
-        self.known().hints.insert(hint.key(), hint);
-        self.due.notify_one();
     }
 }
 
@@ -108,6 +130,9 @@ enum DeploymentError {
     /// GitHub took an answer for a part, perhaps.
     #[error("GitHub took the answer for some of what waits, perhaps")]
     Ambiguous,
+    /// What GitHub says does not fit together yet.
+    #[error("it is not settled at GitHub what became of the run")]
+    Unsettled,
 }
 
 impl From<crate::ledger::LedgerError> for DeploymentError {
@@ -116,33 +141,56 @@ impl From<crate::ledger::LedgerError> for DeploymentError {
     }
 }
 
+/// What is looked at: a run that waits, or did, before an environment.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    github: &'a Github,
+    repository: &'a Repository,
+    run: &'a Run,
+    hint: &'a Hint,
+}
+
 impl Authority {
     /// Hears what GitHub tells of. It is a hint: what is lost of it, the next look at GitHub finds.
     pub(super) fn hear_github(&self, delivery: &Delivery) {
-        match Hint::of(delivery) {
-            Some(hint) => self.deployments.hear(hint),
+        let mut known = self.deployments.known();
+        match Told::of(delivery) {
+            Some(Told::Waits(hint)) => known.hear(hint),
+            Some(Told::Moved { repository, run }) => drop(known.moved.insert((repository, run))),
             None => {
                 let (id, event) = (&delivery.id, &delivery.event);
-                tracing::debug!(
-                    delivery = id,
-                    event,
-                    "a delivery of GitHub says nothing of a gate"
-                );
+                tracing::debug!(delivery = id, event, "a delivery of GitHub tells of no gate");
             }
         }
+        self.deployments.due.notify_one();
     }
 
-    /// Guards deployments until the server stops.
+    /// Guards deployments until the server stops. Looking for what was not told of is slow where
+    /// GitHub is, and nobody waits for it.
     pub async fn guard_deployments_until_closing(self: Arc<Self>) {
-        loop {
-            if let Err(error) = self.guard_deployments().await {
-                tracing::warn!(%error, "deployments at GitHub could not be looked at");
+        let answering = async {
+            loop {
+                if let Err(error) = self.answer_deployments().await {
+                    tracing::warn!(%error, "deployments at GitHub could not be looked at");
+                }
+                tokio::select! {
+                    () = self.deployments.due.notified() => {}
+                    () = tokio::time::sleep(EVERY) => {}
+                }
             }
-            tokio::select! {
-                () = self.deployments.due.notified() => {}
-                () = tokio::time::sleep(EVERY) => {}
-                () = self.closing.cancelled() => return,
+        };
+        let sweeping = async {
+            loop {
+                if let Err(error) = self.sweep_deployments().await {
+                    tracing::warn!(%error, "deployments at GitHub could not be looked for");
+                }
+                tokio::time::sleep(EVERY).await;
             }
+        };
+        tokio::select! {
+            () = answering => {}
+            () = sweeping => {}
+            () = self.closing.cancelled() => {}
         }
     }
 
@@ -151,8 +199,12 @@ impl Authority {
     /// # Errors
     /// [`AppError::Ledger`].
     pub async fn guard_deployments(self: &Arc<Self>) -> Result<usize, AppError> {
+        self.sweep_deployments().await?;
+        self.answer_deployments().await
+    }
+
+    async fn answer_deployments(self: &Arc<Self>) -> Result<usize, AppError> {
         let Some(github) = self.github() else { return Ok(0) };
-        self.sweep_deployments(&github).await?;
         let hints = self.to_look_at().await?;
         let count = hints.len();
         let mut tasks = JoinSet::new();
@@ -167,60 +219,28 @@ impl Authority {
         Ok(count)
     }
 
-    /// What was heard of, and the gates whose requests have changed.
+    /// What was heard of, and the gates whose requests or runs have changed.
     async fn to_look_at(&self) -> Result<Vec<Hint>, AppError> {
         let now = self.clock.now();
-        let (mut hints, changed) = {
+        let (changed, moved) = {
             let mut known = self.deployments.known();
-            let held = |key: &GateKey| known.pauses.is_pausing(key, now);
-            let later: Vec<_> = known.hints.keys().filter(|key| held(key)).cloned().collect();
-            let mut hints = std::mem::take(&mut known.hints);
-            for key in later {
-                known.hints.extend(hints.remove(&key).map(|hint| (key, hint)));
-            }
-            (hints, std::mem::take(&mut known.changed))
+            (std::mem::take(&mut known.changed), std::mem::take(&mut known.moved))
         };
+        let mut gates = Vec::new();
         for request in changed {
-            if let Some(gate) = self.ledger.gate_of(request).await?.filter(|gate| gate.open) {
-                hints.entry(gate.key.clone()).or_insert_with(|| Hint::of_gate(&gate)).now();
-            }
+            gates.extend(self.ledger.gate_of(request).await?.filter(|gate| gate.open));
         }
-        Ok(hints.into_values().collect())
-    }
-
-    /// Once a minute, whatever was told: every gate that is open, and every run that waits in a
-    /// repository where the App is installed.
-    async fn sweep_deployments(&self, github: &Github) -> Result<(), AppError> {
-        let now = self.clock.now();
-        {
-            let mut known = self.deployments.known();
-            if known.swept.is_some_and(|last| last.until(now) < SWEEP) {
-                return Ok(());
-            }
-            known.swept = Some(now);
-            known.looked.retain(|_, at| at.until(now) < FRESH);
+        for (repository, run) in moved {
+            let of_run = self.ledger.gates_of_run(repository, run).await?;
+            gates.extend(of_run.into_iter().filter(passed::is_to_be_looked_at));
         }
-        for gate in self.ledger.open_gates().await? {
-            self.deployments.known().hints.entry(gate.key.clone()).or_insert(Hint::of_gate(&gate));
-        }
-        if let Err(error) = self.find_waiting(github).await {
-            tracing::warn!(%error, "runs that wait at GitHub could not be listed");
-        }
-        Ok(self.ledger.forget_gates(now.before(REMEMBERED)).await?)
-    }
-
-    async fn find_waiting(&self, github: &Github) -> Result<(), GithubError> {
-        for (owner, name, id) in github.repositories().await? {
-            let repository = github.repository(&owner, &name).await?.in_background();
-            for run in repository.waiting_runs().await? {
-                for pending in repository.pending_deployments(run.id).await? {
-                    let environment = pending.environment;
-                    let hint = Hint::found(id, &owner, &name, run.id, environment);
-                    self.deployments.known().hints.entry(hint.key()).or_insert(hint);
-                }
-            }
-        }
-        Ok(())
+        let mut known = self.deployments.known();
+        gates.iter().for_each(|gate| known.hear(Hint::of_gate(gate)));
+        let all = std::mem::take(&mut known.hints).into_iter();
+        let (held, due) = all.partition(|(key, hint)| known.is_held(key, hint, now));
+        known.hints = held;
+        let due: BTreeMap<_, _> = due;
+        Ok(due.into_values().collect())
     }
 
     async fn look_at(&self, github: &Github, hint: Hint) {
@@ -231,17 +251,19 @@ impl Authority {
         match done {
             Ok(()) => {
                 known.pauses.done(&key);
+                known.unseen.done(&key);
                 known.looked.insert(key, now);
             }
-            // Whoever cannot see it any more has nothing to answer there.
+            // Whoever cannot see it any more has nothing to answer there; the sweep looks again.
             Err(DeploymentError::Github(GithubError::NotFound(told))) => {
                 tracing::warn!(run = key.run, told, "GitHub does not show a run that was told of");
                 known.pauses.done(&key);
+                known.unseen.failed(key, now);
             }
             Err(error) => {
                 tracing::warn!(run = key.run, %error, "a deployment at GitHub will be looked at again");
-                known.pauses.failed(key.clone(), now);
-                known.hints.entry(key).or_insert(hint);
+                known.pauses.failed(key, now);
+                known.hear(hint);
             }
         }
     }
@@ -249,200 +271,37 @@ impl Authority {
     /// Looks at what waits, and does what is to be done about it.
     async fn follow(&self, github: &Github, hint: &Hint) -> Result<(), DeploymentError> {
         let key = hint.key();
-        let kept = self.ledger.gate(key.clone()).await?;
-        let looked = self.deployments.known().looked.get(&key).copied();
-        let is_fresh = looked.is_some_and(|at| at.until(self.clock.now()) < FRESH);
-        if is_fresh && !hint.is_due && kept.is_some() {
-            return Ok(());
-        }
-        let repository = github.repository(&hint.owner, &hint.name).await?;
-        let run = repository.run(key.run).await?;
+        let repository = &github.repository(&hint.owner, &hint.name).await?;
+        let run = &repository.run(key.run).await?;
         if repository.id() != key.repository || run.repository_id != key.repository {
             let told = "the repository under that name is another one".to_owned();
             return Err(GithubError::NotFound(told).into());
         }
         let waiting = repository.pending_deployments(key.run).await?;
-        let waiting = waiting
-            .into_iter()
-            .find(|one| GateKey::new(key.repository, key.run, &one.environment) == key);
-        let (kept, before) = match kept {
-            Some(gate) if gate.attempt == run.attempt => (Some(gate), None),
-            other => (None, other),
+        let is_it =
+            |name: &str| GateKey::new(key.repository, key.run, name).environment == key.environment;
+        let waiting = waiting.into_iter().find(|one| is_it(&one.environment));
+        let seen = Seen { github, repository, run, hint };
+        let kept = match self.ledger.gate(key).await? {
+            Some(gate) if gate.attempt == run.attempt => Some(gate),
+            Some(earlier) => {
+                self.end_attempt(seen, earlier).await?;
+                None
+            }
+            None => None,
         };
-        // What an earlier attempt asked for is over.
-        if let Some(request) = before.and_then(|gate| gate.request) {
-            self.end_gate_request(request, "the run was started again at GitHub").await?;
-        }
         match (kept, waiting) {
             (None, None) => Ok(()),
-            (None, Some(waiting)) => {
-                let gate = self.open_gate(&repository, &run, key, &waiting.environment).await?;
-                self.answer(&repository, &run, gate, &waiting.environment).await
+            (None, Some(waiting)) => match self.open_gate(seen, &waiting.environment).await? {
+                Some(gate) => self.answer(seen, gate, &waiting.environment).await,
+                None => Ok(()),
+            },
+            (Some(gate), Some(waiting)) => self.answer(seen, gate, &waiting.environment).await,
+            (Some(gate), None) if passed::is_to_be_looked_at(&gate) => {
+                self.passed(seen, gate).await
             }
-            (Some(gate), Some(waiting)) => {
-                self.answer(&repository, &run, gate, &waiting.environment).await
-            }
-            (Some(gate), None) if gate.open => self.passed(&repository, &run, gate).await,
             (Some(_), None) => Ok(()),
         }
-    }
-
-    /// Says at GitHub what has become of the request.
-    async fn answer(
-        &self,
-        repository: &Repository,
-        run: &Run,
-        mut gate: Gate,
-        environment: &str,
-    ) -> Result<(), DeploymentError> {
-        let Some(id) = gate.request else {
-            let said = words::refused(run);
-            return self.say(repository, gate, environment, (Verdict::Rejected, said)).await;
-        };
-        let request = self.current(id).await?;
-        let shown = words::progress(&request, &self.membership(), self.clock.now(), &self.base);
-        let verdict = match request.state() {
-            State::Pending(_) => None,
-            State::Approved(_) | State::Consumed(_) => Some(Verdict::Approved),
-            State::Denied(_) | State::Expired(_) | State::Canceled(_) | State::Revoked(_) => {
-                Some(Verdict::Rejected)
-            }
-        };
-        if let Some(verdict) = verdict {
-            self.show_check(repository, &mut gate, &request).await;
-            return self.say(repository, gate, environment, (verdict, shown)).await;
-        }
-        // A report counts against GitHub's limit even where the answer to it was lost: it is written
-        // down before it is sent.
-        if gate.told != shown && gate.reports < REPORTS {
-            gate.reports += 1;
-            gate.told.clone_from(&shown);
-            self.keep(&mut gate).await?;
-            if let Err(error) = repository.report(gate.key.run, environment, &shown).await {
-                tracing::warn!(run = gate.key.run, %error, "GitHub took no report on a deployment");
-            }
-        }
-        self.show_check(repository, &mut gate, &request).await;
-        Ok(self.keep(&mut gate).await?)
-    }
-
-    async fn say(
-        &self,
-        repository: &Repository,
-        mut gate: Gate,
-        environment: &str,
-        (verdict, said): (Verdict, String),
-    ) -> Result<(), DeploymentError> {
-        match repository.review(gate.key.run, environment, verdict, &said).await? {
-            Reviewed::Done | Reviewed::AlreadyDone => {}
-            Reviewed::Ambiguous => return Err(DeploymentError::Ambiguous),
-        }
-        let word = match verdict {
-            Verdict::Approved => "approved",
-            Verdict::Rejected => "rejected",
-        };
-        (gate.answer, gate.open) = (Some(word.to_owned()), false);
-        Ok(self.keep(&mut gate).await?)
-    }
-
-    /// Shows the request beside the commit. It decides nothing, so that it cannot be shown is no
-    /// reason to wait.
-    async fn show_check(&self, repository: &Repository, gate: &mut Gate, request: &Request) {
-        let word = request.state().word();
-        let shown = words::progress(request, &self.membership(), self.clock.now(), &self.base);
-        if gate.shown == shown {
-            return;
-        }
-        let (link, id) = (words::link(request, &self.base), request.id().to_string());
-        let state = match request.state() {
-            State::Pending(_) => CheckState::InProgress,
-            State::Approved(_) | State::Consumed(_) => CheckState::Done(Conclusion::Success),
-            State::Denied(_) | State::Revoked(_) => CheckState::Done(Conclusion::Failure),
-            State::Expired(_) => CheckState::Done(Conclusion::TimedOut),
-            State::Canceled(_) => CheckState::Done(Conclusion::Cancelled),
-        };
-        let name = format!("Assent: {}", request.intent().environment());
-        let title = words::title(word);
-        let check = Check {
-            name: &name,
-            details_url: &link,
-            state,
-            title: &title,
-            summary: &shown,
-            external_id: &id,
-        };
-        let sent = match gate.check_run {
-            Some(number) => repository.update_check(number, &check).await.map(|()| number),
-            None => repository.create_check(&gate.sha, &check).await,
-        };
-        match sent {
-            Ok(number) => (gate.check_run, gate.shown) = (Some(number), shown),
-            Err(error) => {
-                tracing::warn!(request = id, %error, "GitHub shows no check of a request")
-            }
-        }
-    }
-
-    /// It waits no longer, and nothing was answered: somebody else has let it pass, or it is over.
-    async fn passed(
-        &self,
-        repository: &Repository,
-        run: &Run,
-        mut gate: Gate,
-    ) -> Result<(), DeploymentError> {
-        if let Some(id) = gate.request {
-            let request = self.current(id).await?;
-            if request.state().is_open() && matches!(request.state(), State::Pending(_)) {
-                let approvals = repository.approvals(run.id).await?;
-                let is_for = |name: &String| name.to_lowercase() == gate.key.environment;
-                let passed = approvals.iter().find(|approval| {
-                    approval.state == "approved" && approval.environments.iter().any(is_for)
-                });
-                let ended =
-                    run.status == "completed" && run.conclusion.as_deref() != Some("success");
-                let reason = match (passed, ended) {
-                    (Some(by), _) => format!("bypassed at GitHub by the account {}", by.user.id),
-                    (None, false) => "bypassed at GitHub by an account it does not name".to_owned(),
-                    (None, true) => "the run is over at GitHub".to_owned(),
-                };
-                if passed.is_some() || !ended {
-                    self.alarm(&request, run, &reason).await?;
-                }
-                self.end_gate_request(id, &reason).await?;
-            }
-            let request = self.current(id).await?;
-            self.show_check(repository, &mut gate, &request).await;
-        }
-        gate.open = false;
-        Ok(self.keep(&mut gate).await?)
-    }
-
-    /// Somebody let a deployment pass that this authority had not decided on.
-    async fn alarm(&self, request: &Request, run: &Run, reason: &str) -> Result<(), AppError> {
-        let (id, at) = (request.id().to_string(), self.clock.now());
-        tracing::warn!(request = id, run = run.id, reason, "a deployment passed without an answer");
-        let by = request.requester().id.clone();
-        let entry = json!({
-            "v": 1, "type": "github_bypass", "at": at.to_string(), "by": by.to_json(),
-            "bypassed": id, "run": run.id.to_string(), "reason": reason,
-        });
-        self.ledger.keep(Keeping { what: Kept::Nothing, by, at, entry }).await?;
-        self.waiters.wake_log();
-        Ok(())
-    }
-
-    async fn end_gate_request(&self, id: RequestId, reason: &str) -> Result<(), AppError> {
-        for _ in 0..crate::app::TRIES {
-            let request = self.current(id).await?;
-            let now = self.clock.now();
-            let Ok(step) = request.cancel(request.requester(), reason.to_owned(), now) else {
-                return Ok(());
-            };
-            if let crate::ledger::Commit::Done(_) = self.commit_alone(step).await? {
-                return Ok(());
-            }
-        }
-        Err(AppError::Busy)
     }
 
     async fn keep(&self, gate: &mut Gate) -> Result<(), AppError> {

@@ -7,8 +7,11 @@ use assent_core::digest::Digest;
 use assent_core::id::AccessId;
 use assent_core::time::{Span, Timestamp};
 
+use serde_json::json;
+
 use super::{AppError, Authority, Caller};
 use crate::github::{Github, Kept, KeptError, Place, SetupError};
+use crate::ledger::{Keeping, Kept as Ledgered};
 
 /// For how long what was begun can be ended: as long as GitHub's code is good.
 const GOOD: Span = Span::hours(1);
@@ -101,11 +104,25 @@ impl Authority {
         let settings = crate::github::Settings::of_made(made.clone());
         let github = Github::new(settings, self.clock.clone());
         let github = github.map_err(|error| SetupError::Unusable(error.to_string()))?;
+        self.record_app(caller, &github).await?;
         kept.keep(&made).map_err(SetupError::from)?;
         *self.github.write().unwrap_or_else(PoisonError::into_inner) = Some(github.clone());
         let by = &caller.principal().id;
         tracing::warn!(app = github.slug(), %by, "a GitHub App was set up");
         Ok(github)
+    }
+
+    /// Puts on record who made which App. Before it is kept: none is used that the log does not name.
+    async fn record_app(&self, caller: &Caller, github: &Github) -> Result<(), AppError> {
+        let (by, at) = (caller.principal().id.clone(), self.clock.now());
+        let entry = json!({
+            "v": 1, "type": "github_app_made", "at": at.to_string(), "by": by.to_json(),
+            "app": github.app_id().to_string(), "slug": github.slug(),
+            "github": github.people_issuer(),
+        });
+        self.ledger.keep(Keeping { what: Ledgered::Nothing, by, at, entry }).await?;
+        self.waiters.wake_log();
+        Ok(())
     }
 
     fn check_setup(&self, caller: &Caller) -> Result<&Kept, AppSetupError> {

@@ -79,9 +79,10 @@ impl Authority {
     pub(super) fn membership_since(&self, then: Timestamp) -> Membership {
         let policy = self.policy();
         let membership = policy.membership(then).with_team_members(self.team_members(&policy));
+        // Its App finds out who is behind a change, so who reviews must not be one of them unseen.
         let membership = match self.github() {
-            Some(github) => membership.with_teams_at(github.people_issuer()),
-            None => membership,
+            Some(app) if policy.asks_for_links() => membership.also_linked_at(app.people_issuer()),
+            _ => membership,
         };
         let membership = match membership.has_vouched() {
             true => membership.with_members(self.vouched_members(then)),

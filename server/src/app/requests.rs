@@ -74,6 +74,13 @@ impl Authority {
         let intent = filing.intent.verify().map_err(AppError::Intent)?;
         self.check_scope(caller, &intent)?;
         self.check_question(caller, &intent)?;
+        if filing.reattach
+            && let Some(request) = self.gate_request(caller, &intent).await?
+        {
+            drop(self.present(caller, &request).await?);
+            self.remember_met(&request, wish).await?;
+            return Ok(Filed { request, is_new: false });
+        }
         let plan = self.plan_named(caller, &intent).await?;
         let behind = self.behind_caller(caller, &intent).await?;
         for _ in 0..TRIES {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::calls::{Line, path};
 use super::checks::{Check, DeploymentState};
 use super::seen::{
-    ApprovalForm, CommitForm, EnvironmentForm, PendingForm, PullForm, RuleForm, RunForm,
+    ApprovalForm, CommitForm, EnvironmentForm, PatternForm, PendingForm, PullForm, RuleForm,
+    RunForm,
 };
 use super::{Approval, Commit, Environment, GithubError, Pending, Pull, Rule, Run};
 
@@ -249,6 +250,16 @@ impl Repository {
         Ok(all.into_iter().map(|form| Environment::from(form).name).collect())
     }
 
+    /// The patterns of which an environment takes branches and tags, where it does so.
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn branch_patterns(&self, name: &str) -> Result<Vec<String>, GithubError> {
+        let path = self.path(&["environments", name, "deployment-branch-policies"])?;
+        let all = self.line.list_in::<PatternForm>(&path, Some("branch_policies")).await?;
+        Ok(all.into_iter().map(|form| form.name).collect())
+    }
+
     /// The custom protection rules of an environment, enabled or not.
     ///
     /// # Errors
@@ -272,6 +283,25 @@ impl Repository {
         let path = self.path(&["check-runs"])?;
         let made = self.line.write(Method::POST, &path, &body).await?;
         Ok(made.read::<super::seen::Numbered>()?.id)
+    }
+
+    /// The number of our newest check run of this name at a commit by which we know this again, if there
+    /// is one (*List check runs for a Git reference*).
+    ///
+    /// # Errors
+    /// [`GithubError`].
+    pub async fn find_check(
+        &self,
+        sha: &str,
+        name: &str,
+        external_id: &str,
+    ) -> Result<Option<u64>, GithubError> {
+        let path = self.path(&["commits", commit_name(sha)?, "check-runs"])?;
+        let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        let path = format!("{path}?check_name={name}&filter=all");
+        let all = self.line.list_in::<super::seen::CheckForm>(&path, Some("check_runs")).await?;
+        let ours = all.into_iter().filter(|one| one.external_id.as_deref() == Some(external_id));
+        Ok(ours.map(|one| one.id).max())
     }
 
     /// Puts a check run into this state.

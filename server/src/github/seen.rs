@@ -1,6 +1,8 @@
 //! What GitHub tells, as far as it matters here. Unknown fields are ignored, and what is missing
 //! without being needed is absent: real answers have more, and less, than their description.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 /// An account: a person, or a bot. Only the number says who it is; a login can be given up and taken
@@ -117,6 +119,12 @@ impl From<RunForm> for Run {
 #[derive(Deserialize)]
 pub(super) struct Numbered {
     pub(super) id: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CheckForm {
+    pub(super) id: u64,
+    pub(super) external_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -300,6 +308,10 @@ pub struct Environment {
     pub branch_policy: BranchPolicy,
     /// How many reviewers it names at GitHub itself.
     pub reviewers: usize,
+    /// For how many minutes GitHub holds back whatever comes to it.
+    pub wait_timer: u64,
+    /// The numbers of those of them that are people; the others are teams.
+    pub people: BTreeSet<u64>,
 }
 
 #[derive(Deserialize)]
@@ -317,7 +329,16 @@ struct BuiltIn {
     #[serde(default)]
     prevent_self_review: bool,
     #[serde(default)]
-    reviewers: Vec<serde::de::IgnoredAny>,
+    reviewers: Vec<Reviewing>,
+    #[serde(default)]
+    wait_timer: u64,
+}
+
+#[derive(Deserialize)]
+struct Reviewing {
+    #[serde(rename = "type", default)]
+    kind: String,
+    reviewer: Option<Numbered>,
 }
 
 #[derive(Deserialize)]
@@ -326,6 +347,11 @@ struct Branches {
     protected_branches: bool,
     #[serde(default)]
     custom_branch_policies: bool,
+}
+
+fn person(reviewing: &Reviewing) -> Option<u64> {
+    let reviewer = reviewing.reviewer.as_ref().filter(|_| reviewing.kind == "User");
+    reviewer.map(|reviewer| reviewer.id)
 }
 
 impl From<EnvironmentForm> for Environment {
@@ -342,6 +368,13 @@ impl From<EnvironmentForm> for Environment {
             prevent_self_review: form.protection_rules.iter().any(|rule| rule.prevent_self_review),
             branch_policy,
             reviewers: form.protection_rules.iter().map(|rule| rule.reviewers.len()).sum(),
+            wait_timer: form.protection_rules.iter().map(|rule| rule.wait_timer).max().unwrap_or(0),
+            people: form
+                .protection_rules
+                .iter()
+                .flat_map(|rule| &rule.reviewers)
+                .filter_map(person)
+                .collect(),
         }
     }
 }
@@ -379,6 +412,45 @@ impl From<RuleForm> for Rule {
     }
 }
 
+/// A pattern of branches, or of tags, that may deploy to an environment.
+#[derive(Deserialize)]
+pub(super) struct PatternForm {
+    pub(super) name: String,
+}
+
+/// The App itself, as GitHub has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Own {
+    /// The events that it listens for.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose something is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Owner {
+    /// What they are called now. To show, never to decide by.
+    pub login: String,
+    /// `User` or `Organization`.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+}
+
+/// A delivery of the App's webhook, as GitHub tells what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Sent {
+    /// Of what it told.
+    pub event: String,
+    /// What was answered; 0 where nothing was.
+    #[serde(default)]
+    pub status_code: u16,
+    /// When, as GitHub writes it.
+    #[serde(default)]
+    pub delivered_at: String,
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -410,11 +482,14 @@ mod tests {
             "protection_rules": [
                 {"id": 1, "type": "wait_timer", "wait_timer": 3},
                 {"id": 2, "type": "required_reviewers", "prevent_self_review": true,
-                 "reviewers": [{"type": "User"}, {"type": "Team"}]},
+                 "reviewers": [{"type": "User", "reviewer": {"id": 7}},
+                               {"type": "Team", "reviewer": {"id": 8}}]},
             ],
             "deployment_branch_policy": {"protected_branches": true, "custom_branch_policies": false},
         }));
         assert!(!strict.can_admins_bypass && strict.prevent_self_review);
         assert_eq!((strict.branch_policy, strict.reviewers), (BranchPolicy::Protected, 2));
+        assert_eq!((strict.wait_timer, silent.wait_timer), (3, 0));
+        assert_eq!(strict.people, BTreeSet::from([7]));
     }
 }

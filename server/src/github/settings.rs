@@ -15,6 +15,8 @@ const SHORTEST_SECRET: usize = 16;
 /// How long after a write the next is sent, where nothing else is said (*Best practices for using the
 /// REST API*).
 const BETWEEN_WRITES: Duration = Duration::from_secs(1);
+/// How long one call may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The App and where it lives.
 #[derive(Clone, Debug)]
@@ -34,6 +36,10 @@ pub struct Settings {
     pub require_app: bool,
     /// How long after a write the next is sent.
     pub between_writes: Duration,
+    /// How long one call may take.
+    pub patience: Duration,
+    /// Whether it states beside a deployment how far its request is.
+    pub deployment_statuses: bool,
     /// The certificates, as PEM, of those who may vouch for it beside the system's.
     pub ca_file: Option<PathBuf>,
 }
@@ -114,6 +120,8 @@ struct Document {
     app: App,
     #[serde(default = "yes")]
     require_app: bool,
+    #[serde(default)]
+    deployment_statuses: bool,
 }
 
 #[derive(Deserialize)]
@@ -159,8 +167,9 @@ impl Settings {
         let text = std::fs::read_to_string(path)
             .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
         let json = strict_yaml(&path.display().to_string(), &text)?;
-        let Document { app, require_app, .. } = serde_path_to_error::deserialize(json)
-            .map_err(|error| field(&error.path().to_string(), error.inner().to_string()))?;
+        let Document { app, require_app, deployment_statuses, .. } =
+            serde_path_to_error::deserialize(json)
+                .map_err(|error| field(&error.path().to_string(), error.inner().to_string()))?;
         let url = app.url.as_deref().unwrap_or("https://github.com");
         let mut place = Place::at(url).map_err(|problem| field("app.url", problem))?;
         if let Some(api) = &app.api_url {
@@ -190,6 +199,8 @@ impl Settings {
             place,
             require_app,
             between_writes: app.seconds_between_writes.map_or(BETWEEN_WRITES, Duration::from_secs),
+            patience: PATIENCE,
+            deployment_statuses,
             ca_file: app.ca_file.map(|file| beside(&file)),
         };
         let problem = settings.check_secret();
@@ -208,6 +219,8 @@ impl Settings {
             place,
             require_app: true,
             between_writes: BETWEEN_WRITES,
+            patience: PATIENCE,
+            deployment_statuses: false,
             ca_file: None,
         }
     }
@@ -220,7 +233,8 @@ impl Settings {
     }
 }
 
-pub(super) fn is_slug(text: &str) -> bool {
+/// Whether it can be the name of an App, of an organization or of a code in an address.
+pub(crate) fn is_slug(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=100).contains(&text.len()) && text.bytes().all(fits)
 }
@@ -259,7 +273,7 @@ app:
         assert_eq!(settings.place.api.as_str(), "https://api.github.com/");
         let issuer = "https://token.actions.githubusercontent.com";
         assert_eq!(settings.place.actions_issuer, issuer);
-        assert!(settings.require_app);
+        assert!(settings.require_app && !settings.deployment_statuses);
         assert!(!format!("{settings:?}").contains("canary"));
     }
 
@@ -283,11 +297,13 @@ app:
             assert_eq!(settings.place.actions_issuer, issuer);
         }
         let text = format!(
-            "{GOOD}  apiUrl: http://127.0.0.1:7/api/v3\n  secondsBetweenWrites: 0\nrequireApp: false\n"
+            "{GOOD}  apiUrl: http://127.0.0.1:7/api/v3\n  secondsBetweenWrites: 0\nrequireApp: false\n\
+             deploymentStatuses: true\n"
         );
         let settings = read(&text, SECRET).unwrap();
         assert_eq!(settings.place.api.as_str(), "http://127.0.0.1:7/api/v3");
         assert!(!settings.require_app && settings.between_writes.is_zero());
+        assert!(settings.deployment_statuses);
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub fn manifest(base: &str) -> Value {
         "redirect_url": format!("{base}/admin/github/callback"),
         "public": false,
         "default_permissions": permissions,
-        "default_events": ["deployment_protection_rule"],
+        "default_events": ["deployment_protection_rule", "workflow_run"],
     })
 }
 
@@ -152,7 +152,8 @@ impl Place {
         if !is_slug(code) {
             return Err(away("it sent no code"));
         }
-        let client = super::client(None).map_err(|_| away("no call can be made"))?;
+        let client = super::client(None, super::settings::PATIENCE)
+            .map_err(|_| away("no call can be made"))?;
         let base = self.api.as_str().trim_end_matches('/');
         let url: Url = format!("{base}/app-manifests/{code}/conversions")
             .parse()

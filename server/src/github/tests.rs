@@ -136,6 +136,8 @@ async fn world() -> World {
         place,
         require_app: true,
         between_writes: Duration::ZERO,
+        patience: std::time::Duration::from_secs(10),
+        deployment_statuses: false,
         ca_file: None,
     };
     let github = Github::new(settings, clock).unwrap();
@@ -459,6 +461,8 @@ async fn where_nobody_answers_it_is_away() {
         place,
         require_app: true,
         between_writes: Duration::ZERO,
+        patience: std::time::Duration::from_secs(10),
+        deployment_statuses: false,
         ca_file: None,
     };
     let github = Github::new(settings, Clock::system()).unwrap();

@@ -44,8 +44,15 @@ pub struct Gate {
     pub check_run: Option<u64>,
     /// What that shows.
     pub shown: String,
-    /// What was answered: `approved` or `rejected`.
+    /// What is answered: `approved` or `rejected`. It stands here before it is sent; as long as the
+    /// gate is open it is not known whether GitHub took it.
     pub answer: Option<String>,
+    /// The number of the deployment, where GitHub told it.
+    pub deployment: Option<u64>,
+    /// What was said last of how far that is.
+    pub stated: String,
+    /// What people had said of it at GitHub itself when it was found to wait.
+    pub said_before: String,
     /// Whether anything is to be done about it.
     pub open: bool,
     /// When it was changed last.

@@ -496,13 +496,33 @@ impl Ledger for MemoryLedger {
         Ok(open)
     }
 
+    async fn gates_of_run(&self, repository: u64, run: u64) -> Result<Vec<Gate>, LedgerError> {
+        let inside = self.inside();
+        let of = inside.gates.values();
+        let of = of.filter(|gate| gate.key.repository == repository && gate.key.run == run);
+        Ok(of.cloned().collect())
+    }
+
+    async fn guarded(&self) -> Result<Vec<(String, String, u64)>, LedgerError> {
+        let inside = self.inside();
+        let mut latest = BTreeMap::<u64, &Gate>::new();
+        for gate in inside.gates.values() {
+            let known = latest.entry(gate.key.repository).or_insert(gate);
+            if known.at < gate.at {
+                *known = gate;
+            }
+        }
+        let named = |(id, gate): (u64, &Gate)| (gate.owner.clone(), gate.name.clone(), id);
+        Ok(latest.into_iter().map(named).collect())
+    }
+
     async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError> {
         self.inside().gates.insert(gate.key.clone(), gate);
         Ok(())
     }
 
     async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError> {
-        self.inside().gates.retain(|_, gate| gate.open || gate.at >= before);
+        self.inside().gates.retain(|_, gate| gate.at >= before);
         Ok(())
     }
 

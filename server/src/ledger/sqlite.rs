@@ -256,6 +256,14 @@ impl Ledger for SqliteLedger {
         self.read(gates::open).await
     }
 
+    async fn gates_of_run(&self, repository: u64, run: u64) -> Result<Vec<Gate>, LedgerError> {
+        self.read(move |db| gates::of_run(db, repository, run)).await
+    }
+
+    async fn guarded(&self) -> Result<Vec<(String, String, u64)>, LedgerError> {
+        self.read(gates::guarded).await
+    }
+
     async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError> {
         self.write(|done| write::Job::Gate(Box::new(gate), done)).await
     }

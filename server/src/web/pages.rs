@@ -30,6 +30,7 @@ impl SignedIn {
             person: Some(self.caller.principal().id.to_string()),
             csrf: csrf::token(&self.cookie),
             notices: self.notices.clone(),
+            administers: self.caller.is_administrator(),
         }
     }
 }

@@ -7,12 +7,13 @@ use assent_core::access::Purpose;
 use assent_core::credential::Secret;
 use axum::extract::{Form, FromRef, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Caller};
+use crate::github::is_slug;
 use crate::network::Peer;
 use crate::web::csrf;
 use crate::web::text::plain;
@@ -65,7 +66,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let authority = Arc::<Authority>::from_ref(state);
-        let next = Next::of(parts.uri.path());
+        let next = Next::of(&parts.uri);
         let to_login = || next.to_login();
         let cookie = cookie(&parts.headers, cookie_name(&authority)).ok_or_else(to_login)?;
         match authority.admit(cookie.expose(), Purpose::Session).await {
@@ -83,36 +84,67 @@ where
 }
 
 /// Where a person goes once they are signed in. One of these, and never where somebody says.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Next {
     Inbox,
     Device,
+    /// Where the GitHub App is made, perhaps for an organization.
+    Github(Option<String>),
 }
 
 impl Next {
-    /// Back to the page of this path.
-    fn of(path: &str) -> Self {
-        if path.starts_with("/device") { Self::Device } else { Self::Inbox }
+    /// Back to the page of this address.
+    fn of(uri: &Uri) -> Self {
+        let path = uri.path();
+        if path.starts_with("/device") {
+            return Self::Device;
+        }
+        if path != "/admin/github" {
+            return Self::Inbox;
+        }
+        let query = uri.query().unwrap_or_default();
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        let named = pairs.find(|(name, _)| name == "organization");
+        Self::Github(named.map(|(_, name)| name.into_owned()).filter(|name| is_slug(name)))
     }
 
-    /// As it stands in an address and in a form.
+    /// As it stands in an address and in a form: `device`, `github`, `github:ORGANIZATION`.
     fn read(word: Option<&str>) -> Self {
-        if word == Some("device") { Self::Device } else { Self::Inbox }
-    }
-
-    fn path(self) -> &'static str {
-        match self {
-            Self::Inbox => "/",
-            Self::Device => "/device",
+        match word {
+            Some("device") => Self::Device,
+            Some("github") => Self::Github(None),
+            Some(word) => match word.strip_prefix("github:").filter(|name| is_slug(name)) {
+                Some(name) => Self::Github(Some(name.to_owned())),
+                None => Self::Inbox,
+            },
+            None => Self::Inbox,
         }
     }
 
-    fn to_login(self) -> Response {
-        let login = match self {
-            Self::Inbox => "/login",
-            Self::Device => "/login?next=device",
+    fn word(&self) -> Option<String> {
+        match self {
+            Self::Inbox => None,
+            Self::Device => Some("device".to_owned()),
+            Self::Github(None) => Some("github".to_owned()),
+            Self::Github(Some(name)) => Some(format!("github:{name}")),
+        }
+    }
+
+    fn path(&self) -> String {
+        match self {
+            Self::Inbox => "/".to_owned(),
+            Self::Device => "/device".to_owned(),
+            Self::Github(None) => "/admin/github".to_owned(),
+            Self::Github(Some(name)) => format!("/admin/github?organization={name}"),
+        }
+    }
+
+    fn to_login(&self) -> Response {
+        let login = match self.word() {
+            None => "/login".to_owned(),
+            Some(word) => format!("/login?next={word}"),
         };
-        Redirect::to(login).into_response()
+        Redirect::to(&login).into_response()
     }
 }
 
@@ -141,8 +173,8 @@ fn set_cookie(authority: &Authority, value: &str, max_age: u32) -> Option<Header
     Some(value)
 }
 
-fn signed_in(authority: &Authority, session: &Secret, next: Next) -> Response {
-    let mut response = Redirect::to(next.path()).into_response();
+fn signed_in(authority: &Authority, session: &Secret, next: &Next) -> Response {
+    let mut response = Redirect::to(&next.path()).into_response();
     if let Some(cookie) = set_cookie(authority, session.expose(), 8 * 3600) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -154,7 +186,7 @@ fn signed_in(authority: &Authority, session: &Secret, next: Next) -> Response {
 struct LoginPage {
     page: Page,
     fault: Option<String>,
-    to_device: bool,
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -163,8 +195,8 @@ pub(super) struct LoginQuery {
 }
 
 pub(super) async fn login_page(Query(query): Query<LoginQuery>) -> Response {
-    let to_device = Next::read(query.next.as_deref()) == Next::Device;
-    view::html(&LoginPage { page: Page::anonymous("Sign in"), fault: None, to_device })
+    let next = Next::read(query.next.as_deref()).word();
+    view::html(&LoginPage { page: Page::anonymous("Sign in"), fault: None, next })
 }
 
 #[derive(Deserialize)]
@@ -183,13 +215,12 @@ pub(super) async fn login(
     }
     let (token, next) = (Secret::new(form.token), Next::read(form.next.as_deref()));
     match authority.sign_in_by_token(token.expose()).await {
-        Ok(session) => signed_in(&authority, &session, next),
+        Ok(session) => signed_in(&authority, &session, &next),
         Err(error) => {
             let error = ApiError::from(error);
             error.log();
             let fault = Some(error.detail().to_owned());
-            let to_device = next == Next::Device;
-            let page = LoginPage { page: Page::anonymous("Sign in"), fault, to_device };
+            let page = LoginPage { page: Page::anonymous("Sign in"), fault, next: next.word() };
             (error.status(), view::html(&page)).into_response()
         }
     }
@@ -224,7 +255,7 @@ pub(super) async fn enter(
         return foreign_form();
     }
     match authority.sign_in_by_code(&code).await {
-        Ok(session) => signed_in(&authority, &session, Next::Inbox),
+        Ok(session) => signed_in(&authority, &session, &Next::Inbox),
         Err(error) => view::fault(error),
     }
 }

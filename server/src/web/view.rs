@@ -15,6 +15,8 @@ pub(super) struct Page {
     pub(super) person: Option<String>,
     pub(super) csrf: String,
     pub(super) notices: Vec<Notice>,
+    /// Whether whoever looks at it administers.
+    pub(super) administers: bool,
 }
 
 /// What stands above whatever a page shows.
@@ -29,7 +31,7 @@ pub(super) struct Notice {
 impl Page {
     pub(super) fn anonymous(title: &str) -> Self {
         let (csrf, notices) = (String::new(), Vec::new());
-        Self { title: title.to_owned(), person: None, csrf, notices }
+        Self { title: title.to_owned(), person: None, csrf, notices, administers: false }
     }
 }
 

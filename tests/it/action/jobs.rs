@@ -1,5 +1,7 @@
 //! Several jobs of a run: a matrix, a re-run, another commit.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::world::{World, credential};
@@ -105,4 +107,63 @@ async fn t10_whoever_pushed_does_not_count() {
     let approved = eventually("bob's approval", async || approve(&bob, &request).await.ok()).await;
     assert_eq!(approved.state, "approved");
     assert!(!running.end().await.exits(0).output("approved-by").contains("alice"));
+}
+
+#[tokio::test]
+async fn t03_a_grant_serves_no_other_run_commit_workflow_or_environment() {
+    let world = World::new().await;
+    let base = world.base();
+    let submit = [("url", &*base), ("environment", "production"), ("mode", "submit")];
+    let submitted = world.job.step(&world.action, &submit).main().await.exits(0);
+    let id = submitted.output("request-id").to_owned();
+    let bob = world.bob().await;
+    approve(&bob, &bob.client.request(&id).await.unwrap()).await.unwrap();
+    let check = [
+        ("url", &*base),
+        ("environment", "production"),
+        ("mode", "check"),
+        ("request-id", &*id),
+        ("audience", "orders"),
+    ];
+    let checked = async || world.job.step(&world.action, &check).start_bare("main").end().await;
+    let (commit, workflow) =
+        (&"0123456789".repeat(4), "acme/orders/.github/workflows/other.yml@refs/heads/main");
+    for (name, other) in [
+        ("run_id", "100"),
+        ("run_attempt", "2"),
+        ("sha", commit),
+        ("ref", "refs/heads/other"),
+        ("workflow_ref", workflow),
+        ("workflow_sha", commit),
+        // Whoever is this is not let in at all.
+        ("environment", "staging"),
+        ("repository_id", "4712"),
+        ("repository_owner_id", "18"),
+    ] {
+        let honest = world.oidc.says(name);
+        world.oidc.claim(name, json!(other));
+        let ended = checked().await.exits(4);
+        assert_eq!(ended.output("outcome"), "refused", "{name}");
+        assert!(!ended.outputs.contains_key("credential-file"), "{name}");
+        world.oidc.claim(name, honest);
+    }
+    assert_eq!(checked().await.exits(0).output("outcome"), "granted", "to the run that asked");
+}
+
+#[tokio::test]
+async fn a_job_is_believed_by_a_token_that_is_signed_as_github_signs() {
+    let world = World::new().await;
+    let base = world.base();
+    let free = [("url", &*base), ("environment", "free")];
+    world.job.step(&world.action, &free).main().await.exits(0);
+    let token = world.oidc.issued().remove(0);
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+    assert_eq!(header["alg"], "RS256");
+    let requester = world.requests().await.remove(0).requester;
+    let said = |name: &str| requester.claims[name].as_str().unwrap().to_owned();
+    let bound =
+        ["repository_id", "repository_owner_id", "environment", "run_id", "run_attempt", "sha"];
+    assert_eq!(bound.map(said), ["4711", "17", "production", "99", "1", crate::runner::SHA]);
+    assert!(said("workflow_ref").starts_with("acme/orders/") && said("workflow_sha").len() == 40);
 }

@@ -45,7 +45,7 @@ async fn an_approved_step_goes_on_with_its_credential() {
         "{intent:?}"
     );
     assert_eq!(ended.log.annotations().len(), 1, "{:?}", ended.log);
-    for part in [&*request.url, "bob", "production"] {
+    for part in [&*request.url, "bob", "production", "Add an index", "**Waited**: ", "Granted"] {
         assert!(ended.summary.contains(part), "`{part}` is not in {}", ended.summary);
     }
     step.post().await.exits(0);
@@ -177,7 +177,82 @@ async fn a_command_runs_with_its_credential_and_no_longer() {
     world.is_discreet(&ended, &[&token]);
     assert!(!token.is_empty() && !world.is_live(&token).await);
     let environment = fs::read_to_string(world.job.at("workspace/environment")).unwrap();
-    for kept_back in ["INPUT_", "STATE_"] {
-        assert!(!environment.contains(kept_back), "{kept_back} is given on");
+    let names = environment.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
+    for name in names {
+        let is_own = ["INPUT_", "STATE_", "ACTIONS_"].iter().any(|own| name.starts_with(own));
+        assert!(!is_own && name != "GITHUB_STATE", "{name} is given on");
+    }
+    let masked = world.job.step(&world.action, &[]).masked();
+    for secret in masked.iter().filter(|secret| **secret != token) {
+        assert!(!environment.contains(secret.as_str()), "{secret} is given on");
+    }
+}
+
+#[tokio::test]
+async fn t66_a_command_is_given_what_was_granted_and_nothing_that_asks() {
+    let world = World::new().await;
+    world.job.set("ACTIONS_RUNTIME_TOKEN", "runtime-token-of-the-job");
+    let base = world.base();
+    let run = [
+        ("url", &*base),
+        ("environment", "free"),
+        ("mode", "run"),
+        ("audience", "orders"),
+        ("command", "printenv | cut -d= -f1 >names; echo added >>\"$GITHUB_STEP_SUMMARY\""),
+    ];
+    let ended = world.job.step(&world.action, &run).main().await.exits(0);
+    let names = fs::read_to_string(world.job.at("workspace/names")).unwrap();
+    let ours: Vec<_> = names.lines().filter(|name| name.starts_with("A")).collect();
+    assert_eq!(ours.len(), 3, "{ours:?}");
+    for name in ["ASSENT_CREDENTIAL", "ASSENT_REQUEST_ID", "ASSENT_URL", "GITHUB_OUTPUT"] {
+        assert!(names.lines().any(|line| line == name), "{name} is not in {names}");
+    }
+    // What a command tells the page of the run stays there.
+    assert!(ended.summary.contains("Assent: Granted") && ended.summary.ends_with("added\n"));
+}
+
+#[tokio::test]
+async fn what_was_taken_back_or_withdrawn_is_gone_on_with_by_nobody() {
+    let world = World::new().await;
+    let base = world.base();
+    for (outcome, is_approved) in [("canceled", false), ("revoked", true)] {
+        let reason = [("mode", "submit"), ("reason", outcome)];
+        let submitted = world.job.step(&world.action, &with(&base, &reason)).main().await.exits(0);
+        let id = submitted.output("request-id");
+        let bob = world.bob().await;
+        let request = bob.client.request(id).await.unwrap();
+        if is_approved {
+            approve(&bob, &request).await.unwrap();
+        }
+        let failing = world.job.step(&world.action, &with(&base, &reason));
+        let mut left = failing;
+        left.keep(&submitted);
+        world.job.context("job.status", "failure");
+        left.post().await.exits(0);
+        world.job.context("job.status", "success");
+        assert_eq!(world.now(&request).await.state, outcome);
+        let check = with(&base, &[("mode", "check"), ("request-id", id), ("audience", "orders")]);
+        let checked = world.job.step(&world.action, &check).main().await.exits(1);
+        assert_eq!((checked.output("outcome"), checked.output("state")), (outcome, outcome));
+        assert!(!checked.outputs.contains_key("credential-file"));
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_holds_nothing_against_the_request_goes_on_with_any_of_its_run() {
+    let world = World::new().await;
+    let base = world.base();
+    let more = [("mode", "submit"), ("target", "service=orders"), ("kind", "terraform.apply")];
+    let submitted = world.job.step(&world.action, &with(&base, &more)).main().await.exits(0);
+    let id = submitted.output("request-id");
+    approve(&world.bob().await, &world.asked().await).await.unwrap();
+    for (require_match, code) in [("true", 4), ("false", 0)] {
+        let check = [
+            ("url", &*base),
+            ("mode", "check"),
+            ("request-id", id),
+            ("require-match", require_match),
+        ];
+        world.job.step(&world.action, &check).main().await.exits(code);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::world::World;
 use crate::runner::Ended;
-use crate::support::fresh_key;
+use crate::support::{Reply, StandIn, fresh_key};
 
 /// What would be something else than text in one place or another.
 const EVIL: [&str; 9] = [
@@ -19,6 +19,14 @@ const EVIL: [&str; 9] = [
     "`` ``` ~~~ [here](https://evil.example) ![x](https://evil.example/y) @octocat acme/orders#1 https://evil.example",
     "%0A::error::forged%0D",
 ];
+
+/// What an eye does not see, or a terminal acts on.
+const HIDDEN: [char; 8] =
+    ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{1b}', '\u{7}', '\u{85}', '\u{2028}'];
+
+fn hidden() -> String {
+    format!("ship{}[31mend", HIDDEN.iter().collect::<String>())
+}
 
 fn evil() -> String {
     EVIL.join("\r\n")
@@ -49,10 +57,16 @@ async fn denied(world: &World, comment: &str, text: &str) -> Ended {
     running.end().await.exits(1)
 }
 
-/// Commands that a step of ours gives.
+/// Commands that a step of ours gives; what came of it is this.
 #[track_caller]
-fn gives_only_ours(ended: &Ended) {
+fn gives_only_ours(ended: &Ended, outcome: &str) {
     assert_eq!(ended.log.commands(), ["error"], "{:#?}", ended.log.raw);
+    gives_only_text(ended, outcome);
+}
+
+/// What others wrote is only text in it.
+#[track_caller]
+fn gives_only_text(ended: &Ended, outcome: &str) {
     for given in &ended.log.given {
         if given.name == "stop-commands" {
             let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -60,14 +74,23 @@ fn gives_only_ours(ended: &Ended) {
         }
         assert!(given.name != "add-mask" || given.data != "production", "{given:?}");
     }
-    assert_eq!(ended.output("outcome"), "denied");
+    assert_eq!(ended.output("outcome"), outcome);
+    assert!(ended.log.raw.iter().all(|line| !line.contains("##[")), "{:#?}", ended.log.raw);
+    let outside = outside_of_code(&ended.summary);
+    for part in ["evil.example", "<img", "@octocat", "<!--", "forged"] {
+        assert!(!outside.contains(part), "`{part}` is markup in {outside}");
+    }
+    let shown = [ended.log.raw.join("\n"), ended.summary.clone()];
+    for text in shown {
+        assert_eq!(text.chars().find(|c| HIDDEN.contains(c)), None, "{text:?}");
+    }
 }
 
 #[tokio::test]
 async fn t40_commands_in_any_field_are_text() {
     let world = World::new().await;
     let ended = denied(&world, &evil(), &evil()).await;
-    gives_only_ours(&ended);
+    gives_only_ours(&ended, "denied");
     let tokens: Vec<_> =
         ended.log.given.iter().filter(|given| given.name == "stop-commands").collect();
     let mut distinct: Vec<_> = tokens.iter().map(|given| &given.data).collect();
@@ -94,28 +117,86 @@ async fn t36_markdown_in_any_field_is_text() {
 #[tokio::test]
 async fn t37_what_an_eye_does_not_see_is_written_out() {
     let world = World::new().await;
-    let hidden =
-        "ship\u{202e}gnp\u{2066}\u{200b}\u{feff}\u{1b}[31mred\u{1b}]0;t\u{7}\u{0}\u{85}\u{2028}end";
-    let ended = denied(&world, "no", &hidden.replace('\u{0}', "")).await;
+    let ended = denied(&world, "no", &hidden()).await;
     let summary = &ended.summary;
     assert!(summary.contains("202e"), "it is not said that something is hidden: {summary}");
-    let shown = [ended.log.raw.join("\n"), ended.summary.clone()];
-    for text in shown {
-        let is_hidden = |c: &char| {
-            matches!(
-                c,
-                '\u{202e}'
-                    | '\u{2066}'
-                    | '\u{200b}'
-                    | '\u{feff}'
-                    | '\u{1b}'
-                    | '\u{7}'
-                    | '\u{85}'
-                    | '\u{2028}'
-            )
-        };
-        assert_eq!(text.chars().find(is_hidden), None, "{text:?}");
+    gives_only_ours(&ended, "denied");
+}
+
+/// A plan's addresses hold what its configuration says, and the configuration is anybody's.
+#[tokio::test]
+async fn t40_the_addresses_of_a_plan_are_text() {
+    let world = World::new().await;
+    let job = world.another_job();
+    job.set("CHECKPOINT_DISABLE", "1");
+    let keys: Vec<String> = EVIL.iter().map(|key| format!("{key}{}", hidden())).collect();
+    let config = json!({
+        "variable": {"keys": {"default": keys}},
+        "resource": {"terraform_data": {"x": {"for_each": "${toset(var.keys)}"}}},
+    });
+    std::fs::write(job.at("workspace/main.tf.json"), config.to_string()).unwrap();
+    let script = "terraform init -input=false && terraform plan -input=false -out=tfplan";
+    let planned = job.shell(script, &[].into()).await;
+    assert!(planned.status.success(), "{}", String::from_utf8_lossy(&planned.stdout));
+    let base = world.base();
+    let with = [
+        ("url", &*base),
+        ("environment", "free"),
+        ("kind", "terraform.apply"),
+        ("plan-file", "tfplan"),
+    ];
+    let ended = job.step(&world.action, &with).main().await;
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.log.raw);
+    assert_eq!(ended.summary.matches("terraform_data.x").count(), EVIL.len(), "{}", ended.summary);
+    assert_eq!(ended.log.commands(), ["notice"]);
+    gives_only_text(&ended, "granted");
+}
+
+#[tokio::test]
+async fn t40_the_name_of_a_branch_is_text() {
+    let world = World::new().await;
+    let name = format!("{}{}", EVIL.join("").replace('\n', ""), hidden());
+    world.job.set("GITHUB_REF_NAME", &name);
+    world.job.event(&json!({"release": {"name": evil()}}));
+    let base = world.base();
+    let with = [("url", &*base), ("environment", "never")];
+    let ended = world.job.step(&world.action, &with).main().await.exits(4);
+    gives_only_ours(&ended, "refused");
+    assert!(world.requests().await[0].intent.reason.contains("acme/orders@::add-mask::production"));
+}
+
+#[tokio::test]
+async fn t40_what_is_wrong_with_an_input_is_told_as_text() {
+    let world = World::new().await;
+    let base = world.base();
+    let text = format!("{}{}", evil(), hidden());
+    for input in ["environment", "kind", "mode", "target", "digest", "url", "timeout", "context"] {
+        let mut with = vec![("url", &*base), ("environment", "free")];
+        with.retain(|(name, _)| *name != input);
+        with.push((input, &text));
+        let ended = world.job.step(&world.action, &with).start_bare("main").end().await.exits(2);
+        gives_only_ours(&ended, "invalid");
     }
+    assert!(world.requests().await.is_empty());
+}
+
+/// Whoever stands in the authority's place says anything.
+#[tokio::test]
+async fn t40_what_an_authority_answers_is_told_as_text() {
+    let world = World::new().await;
+    let text = format!("{}{}", evil(), hidden());
+    let problem = json!({
+        "type": "about:blank", "title": text, "status": 403, "code": "forbidden", "detail": text,
+        "errors": [{"field": text, "problem": text}],
+    });
+    let posing = StandIn::start(move |_| {
+        let problem = problem.to_string();
+        Box::pin(async move { Reply::new(403, problem) })
+    })
+    .await;
+    let with = [("url", &*posing.url), ("environment", "production"), ("timeout", "1s")];
+    let ended = world.job.step(&world.action, &with).main().await.exits(4);
+    gives_only_ours(&ended, "refused");
 }
 
 /// What of Markdown is outside of code spans and blocks (CommonMark 0.31, sections 4.5 and 6.1).

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use assent_client::wire;
+use assent_server::broker::Brokers;
 use assent_server::issuers::Reach;
 use assent_server::ledger::{Ledger, MemoryLedger};
 use assent_server::policy::Source;
 use tempfile::TempDir;
 
+use super::relay::Relay;
 use crate::runner::{Action, Ended, Job, Oidc};
 use crate::support::{Caller, Issuer, Remains, Server, Setup, documents, eventually, program};
 
@@ -42,6 +44,8 @@ pub(super) const RULES: &str = "
 /// All that a test of the action needs.
 pub(super) struct World {
     pub(super) server: Server,
+    /// By which everybody gets to it.
+    pub(super) relay: Relay,
     pub(super) oidc: Oidc,
     pub(super) job: Job,
     pub(super) action: Action,
@@ -50,14 +54,22 @@ pub(super) struct World {
 }
 
 impl World {
+    /// Where these rules hold.
     pub(super) async fn new() -> Self {
-        let issuer = Issuer::start().await;
+        Self::with(RULES, Brokers::default()).await
+    }
+
+    /// Where those hold, with these brokers.
+    pub(super) async fn with(rules: &str, brokers: Brokers) -> Self {
+        let issuer = Issuer::start_rs256().await;
         let mut remains = Remains::fresh();
         remains.settle();
-        let policy = policy(&issuer.url, &remains.base());
+        let relay = Relay::start(remains.base()).await;
+        let policy = policy(&issuer.url, &relay.url.clone(), rules);
         let clock = remains.time.clock();
         let oidc = Oidc::start(&issuer, move || clock.now().as_millis() / 1_000).await;
-        let server = serving(&policy, Arc::new(MemoryLedger::default()), remains).await;
+        let (ledger, public) = (Arc::new(MemoryLedger::default()), relay.url.clone());
+        let server = serving(&policy, ledger, remains, brokers, public).await;
         let folder = tempfile::tempdir().unwrap();
         let binary = program().with_file_name("assent-action");
         assert!(
@@ -67,7 +79,7 @@ impl World {
         );
         let action = Action::packaged(&binary, &folder.path().join("action"));
         let job = Job::new().with_oidc(&oidc);
-        Self { server, oidc, job, action, policy, _folder: folder }
+        Self { server, relay, oidc, job, action, policy, _folder: folder }
     }
 
     /// Another job of the same run.
@@ -76,14 +88,15 @@ impl World {
     }
 
     pub(super) fn base(&self) -> String {
-        self.server.remains.base()
+        self.relay.url.clone()
     }
 
     /// The server goes away; what is left of it.
     pub(super) async fn goes_away(self) -> (Away, Oidc, Job, Action) {
         let ledger = self.server.ledger();
         let remains = self.server.stop().await;
-        let away = Away { ledger, remains, policy: self.policy, _folder: self._folder };
+        let away =
+            Away { ledger, remains, relay: self.relay, policy: self.policy, _folder: self._folder };
         (away, self.oidc, self.job, self.action)
     }
 
@@ -138,24 +151,34 @@ impl World {
 pub(super) struct Away {
     ledger: Arc<dyn Ledger>,
     remains: Remains,
+    relay: Relay,
     policy: String,
     _folder: TempDir,
 }
 
 impl Away {
     /// It is there again.
-    pub(super) async fn comes_back(self) -> (Server, TempDir) {
-        (serving(&self.policy, self.ledger, self.remains).await, self._folder)
+    pub(super) async fn comes_back(self) -> (Server, (Relay, TempDir)) {
+        let Self { ledger, remains, relay, policy, _folder } = self;
+        let server = serving(&policy, ledger, remains, Brokers::default(), relay.url.clone()).await;
+        (server, (relay, _folder))
     }
 }
 
-async fn serving(policy: &str, ledger: Arc<dyn Ledger>, remains: Remains) -> Server {
+async fn serving(
+    policy: &str,
+    ledger: Arc<dyn Ledger>,
+    remains: Remains,
+    brokers: Brokers,
+    public: String,
+) -> Server {
     let reach = Reach { loopback: true, ..Reach::default() };
-    let source = Source::Given(documents(policy));
-    Server::placed_on(ledger, remains, Setup { source, reach, ..Setup::default() }).await
+    let (source, public) = (Source::Given(documents(policy)), Some(public));
+    let setup = Setup { source, reach, brokers, public, ..Setup::default() };
+    Server::placed_on(ledger, remains, setup).await
 }
 
-fn policy(issuer: &str, audience: &str) -> String {
+fn policy(issuer: &str, audience: &str, rules: &str) -> String {
     format!(
         "apiVersion: assent/v1
 kind: Policy
@@ -168,10 +191,10 @@ trusts:
     audience: {audience}
     shape: github-actions
     claims: {{repository_owner_id: \"17\", repository_id: \"4711\", environment: production}}
-    people: {{\"583231\": person:alice}}
+    people: {{\"583231\": person:alice, \"2\": person:bob, \"3\": person:carol, \"4\": person:dave, \"5\": person:erin}}
     groups: [deployments]
-    may_ask: {{kinds: [github.deploy, terraform.apply], environments: [production, many, again, free, never]}}
-rules:{RULES}"
+    may_ask: {{kinds: [github.deploy, terraform.apply, database.migrate], environments: [production, many, again, free, never]}}
+rules:{rules}"
     )
 }
 

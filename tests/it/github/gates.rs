@@ -1,227 +1,219 @@
 //! One request for a run before an environment, and one answer.
 
-use assent_client::{Secret, wire};
-use assent_server::github::{Place, Settings};
+use assent_core::time::Span;
+use serde_json::json;
 
-use crate::support::github::{
-    APP, Change, Commit, Environment, Fault, Gate, Github, Repository, Route, Run, WEBHOOK_SECRET,
-    fresh_delivery, message, our_rule, private_key,
-};
-use crate::support::{Caller, Server, Setup, approve, deny};
-
-/// GitHub with one run that waits, and an authority whose App guards it.
-struct World {
-    github: Github,
-    server: Server,
-}
-
-impl World {
-    async fn start() -> Self {
-        let github = Github::start().await;
-        github.with(|state| {
-            state.repositories.push(Repository {
-                id: 900,
-                owner: "acme".to_owned(),
-                owner_id: 90,
-                name: "shop".to_owned(),
-                installed: true,
-            });
-            state.environments.push(Environment {
-                id: 5,
-                repository: 900,
-                name: "one".to_owned(),
-                can_admins_bypass: true,
-                prevent_self_review: false,
-                branches: None,
-                rules: vec![our_rule(true)],
-            });
-        });
-        waiting(&github, 7);
-        let mut place = Place::at("https://github.com").unwrap();
-        place.api = github.url.parse().unwrap();
-        let app = Settings {
-            app_id: APP,
-            slug: "assent".to_owned(),
-            private_key: Secret::new(private_key()),
-            webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
-            place,
-            require_app: true,
-            between_writes: std::time::Duration::ZERO,
-            ca_file: None,
-        };
-        let server = Server::set_up(Setup { github: Some(app), ..Setup::default() }).await;
-        Self { github, server }
-    }
-
-    async fn guard(&self) -> usize {
-        self.server.authority.guard_deployments().await.unwrap()
-    }
-
-    async fn asked(&self, run: u64) {
-        assert!(self.github.ask(self.server.base(), run, "one").await < 300);
-        self.guard().await;
-    }
-
-    /// What was filed, newest first.
-    async fn filed(&self, who: &Caller) -> Vec<wire::Request> {
-        who.client.requests(&[]).await.unwrap().requests
-    }
-
-    fn gate(&self, run: u64) -> Gate {
-        self.github.with(|state| state.gate(run, "one"))
-    }
-}
-
-/// A run that waits before the environment.
-fn waiting(github: &Github, id: u64) {
-    github.with(|state| {
-        let sha = format!("{id:040}");
-        let commit = Commit { author: Some(11), committer: Some(12), ..Commit::default() };
-        state.commits.insert(sha.clone(), commit);
-        let run = Run {
-            id,
-            attempt: 1,
-            repository: 900,
-            head_repository: Some(900),
-            event: "push".to_owned(),
-            head_sha: sha,
-            head_branch: Some("main".to_owned()),
-            path: ".github/workflows/deploy.yml".to_owned(),
-            status: "waiting".to_owned(),
-            conclusion: None,
-            actor: 11,
-            triggering_actor: 13,
-            title: "Ship `it` @everyone".to_owned(),
-        };
-        state.runs.insert(id, run);
-        state.gates.push(Gate {
-            run: id,
-            environment: "one".to_owned(),
-            verdict: None,
-            comment: String::new(),
-            reports: Vec::new(),
-            verdicts: 0,
-            others: false,
-            waiting: true,
-        });
-    });
-}
+use super::world::{As, World, waiting};
+use crate::support::github::{Change, Route, our_rule};
+use crate::support::{approve, deny};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_one_request_and_goes_on_when_it_is_approved() {
     let world = World::start().await;
-    let bob = world.server.person("bob").await;
     world.asked(7).await;
-    let [request] = world.filed(&bob).await.try_into().unwrap();
+    let request = world.request().await;
     assert_eq!(
         (request.state.as_str(), request.intent.kind.as_str()),
         ("pending", "github.deploy")
     );
     assert_eq!(world.gate(7).reports.len(), 1);
     assert_eq!(world.gate(7).verdicts, 0);
-    approve(&bob, &request).await.unwrap();
+    let [check] = world.checks().try_into().unwrap();
+    let link = format!("{}/requests/{}", world.server.base(), request.id);
+    assert_eq!((&check["status"], &check["details_url"]), (&json!("in_progress"), &json!(link)));
+    assert_eq!(check["external_id"], json!(request.id));
+    approve(&world.bob().await, &request).await.unwrap();
     world.guard().await;
     assert_eq!(world.gate(7).verdict.as_deref(), Some("approved"));
-    world.guard().await;
+    assert!(world.gate(7).comment.ends_with(&link), "{}", world.gate(7).comment);
+    world.guard_after(Span::minutes(2)).await;
     assert_eq!(world.gate(7).verdicts, 1);
-    let checks = world.github.with(|state| state.checks.clone());
-    assert_eq!(checks.len(), 1);
-    assert!(checks.values().all(|check| check["conclusion"] == "success"));
+    let [check] = world.checks().try_into().unwrap();
+    assert_eq!(check["conclusion"], "success");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_denied_is_rejected() {
     let world = World::start().await;
-    let bob = world.server.person("bob").await;
     world.asked(7).await;
-    let [request] = world.filed(&bob).await.try_into().unwrap();
-    deny(&bob, &request).await.unwrap();
+    deny(&world.bob().await, &world.request().await).await.unwrap();
     world.guard().await;
     assert_eq!(world.gate(7).verdict.as_deref(), Some("rejected"));
+    world.guard_after(Span::minutes(2)).await;
+    assert_eq!(world.checks()[0]["conclusion"], "failure");
+    assert!(world.alarms().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn t33_a_lost_webhook_is_found_and_a_hundred_of_a_matrix_are_one_request() {
+async fn what_nobody_decides_in_time_is_rejected() {
     let world = World::start().await;
-    let bob = world.server.person("bob").await;
-    world.guard().await;
-    assert_eq!(world.filed(&bob).await.len(), 1, "nothing was told of it");
-    waiting(&world.github, 8);
-    world.github.forget_calls();
-    let body = world.github.with(|state| state.asks(8, "one"));
-    let mut sent = tokio::task::JoinSet::new();
-    for _ in 0..100 {
-        let (base, body) = (world.server.base().to_owned(), body.clone());
-        sent.spawn(async move {
-            Github::deliver(&base, &fresh_delivery(), "deployment_protection_rule", &body).await
-        });
-    }
-    assert!(sent.join_all().await.iter().all(|status| *status < 300));
-    world.guard().await;
-    assert_eq!(world.filed(&bob).await.len(), 2);
-    let calls = world.github.calls();
-    assert!(calls.len() <= 12, "{} calls: {calls:#?}", calls.len());
+    world.asked(7).await;
+    world.guard_after(Span::hours(5)).await;
+    assert_eq!(world.request().await.state, "expired");
+    assert_eq!(world.gate(7).verdict.as_deref(), Some("rejected"));
+    world.guard_after(Span::minutes(2)).await;
+    assert_eq!(world.checks()[0]["conclusion"], "timed_out");
+    assert!(world.alarms().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t46_a_fork_and_an_event_that_anybody_causes_are_rejected_unfiled() {
     let world = World::start().await;
-    let bob = world.server.person("bob").await;
-    waiting(&world.github, 8);
+    for run in [8, 9] {
+        waiting(&world.github, run);
+    }
     world.github.with(|state| {
         state.runs.get_mut(&7).unwrap().head_repository = Some(666);
         state.runs.get_mut(&8).unwrap().event = "pull_request_target".to_owned();
+        state.runs.get_mut(&9).unwrap().head_repository = None;
     });
-    world.asked(7).await;
-    world.asked(8).await;
-    assert!(world.filed(&bob).await.is_empty());
-    for run in [7, 8] {
+    for run in [7, 8, 9] {
+        world.asked(run).await;
         assert_eq!(world.gate(run).verdict.as_deref(), Some("rejected"), "{run}");
     }
+    assert!(world.filed().await.is_empty());
 }
 
+/// The matrix and the run may ask for more than one environment, and a run may wait for others only.
 #[tokio::test(flavor = "multi_thread")]
-async fn t72_a_bypass_cancels_the_request_and_is_on_record() {
+async fn nothing_is_filed_where_the_apps_rule_guards_nothing() {
     let world = World::start().await;
-    let bob = world.server.person("bob").await;
-    waiting(&world.github, 8);
+    let others = (true, 1, "another".to_owned());
+    world.github.with(|state| state.environments[0].rules = vec![our_rule(false), others]);
     world.asked(7).await;
-    world.asked(8).await;
-    world.github.with(|state| {
-        state.change(7, Change::Bypassed(99));
-        state.change(8, Change::Canceled);
-    });
-    world.server.time().pass(assent_core::time::Span::minutes(2));
-    world.guard().await;
-    let filed = world.filed(&bob).await;
-    assert!(filed.iter().all(|request| request.state == "canceled"), "{filed:#?}");
-    let entries = world.server.authority.ledger().entries(0, 1000).await.unwrap();
-    let alarms: Vec<_> = entries.iter().filter(|e| e["type"] == "github_bypass").collect();
-    assert_eq!(alarms.len(), 1);
-    assert!(alarms[0]["reason"].as_str().unwrap().contains("99"));
+    world.guard_after(Span::minutes(2)).await;
+    assert!(world.filed().await.is_empty());
+    assert!(world.github.calls_of(Route::Callback).is_empty());
+    world.github.with(|state| state.environments[0].rules[0] = our_rule(true));
+    world.guard_after(Span::minutes(2)).await;
+    assert_eq!(world.filed().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_went_wrong_is_given_again_and_taken_once() {
-    let faults = [
-        Fault::Saying(message(403, "Resource not accessible by integration")),
-        Fault::Saying(message(409, "Conflict")),
-        Fault::Saying(message(500, "Server Error")),
-        Fault::HangingUp,
-        Fault::HangingUpAfter,
-        Fault::Lying(message(502, "Bad gateway")),
-    ];
-    for fault in faults {
-        let world = World::start().await;
-        let bob = world.server.person("bob").await;
-        world.asked(7).await;
-        let [request] = world.filed(&bob).await.try_into().unwrap();
-        approve(&bob, &request).await.unwrap();
-        world.github.fail(Route::Callback, 1, fault.clone());
-        world.guard().await;
-        world.server.time().pass(assent_core::time::Span::minutes(3));
-        world.guard().await;
-        assert_eq!(world.gate(7).verdict.as_deref(), Some("approved"), "{fault:?}");
-        assert_eq!(world.gate(7).verdicts, 1, "{fault:?}");
+async fn t04_another_attempt_is_another_request_and_the_one_before_is_over() {
+    let world = World::start().await;
+    world.asked(7).await;
+    let first = world.request().await;
+    world.github.with(|state| {
+        state.change(7, Change::Canceled);
+        state.change(7, Change::RunAgain);
+    });
+    world.guard_after(Span::minutes(2)).await;
+    let [second, before] = world.filed().await.try_into().unwrap();
+    assert_eq!((before.id.as_str(), before.state.as_str()), (first.id.as_str(), "canceled"));
+    assert_eq!(second.state, "pending");
+    assert!(approve(&world.bob().await, &first).await.is_err());
+    approve(&world.bob().await, &second).await.unwrap();
+    world.guard().await;
+    assert_eq!(world.gate(7).verdict.as_deref(), Some("approved"));
+    assert!(world.alarms().await.is_empty());
+}
+
+/// GitHub asks for each job: one that waits later in the same attempt is let through by the same
+/// request, and one whose request was taken back is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_waits_later_is_answered_by_the_same_request() {
+    let world = World::start().await;
+    world.asked(7).await;
+    approve(&world.bob().await, &world.request().await).await.unwrap();
+    world.guard().await;
+    let wait_again = || {
+        world.github.with(|state| {
+            let gate = state.gates.iter_mut().find(|gate| gate.run == 7).unwrap();
+            (gate.waiting, gate.verdict) = (true, None);
+            "waiting".clone_into(&mut state.runs.get_mut(&7).unwrap().status);
+        });
+    };
+    wait_again();
+    world.server.time().pass(Span::minutes(2));
+    world.asked(7).await;
+    assert_eq!((world.gate(7).verdicts, world.filed().await.len()), (2, 1));
+    // Where nobody tells of it, it is found all the same.
+    wait_again();
+    world.guard_after(Span::minutes(11)).await;
+    assert_eq!((world.gate(7).verdicts, world.filed().await.len()), (3, 1));
+}
+
+/// What somebody else keeps waiting is not answered each minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_others_too_is_answered_once_and_rarely_again() {
+    let world = World::start().await;
+    world.github.with(|state| state.gates[0].others = true);
+    world.asked(7).await;
+    approve(&world.bob().await, &world.request().await).await.unwrap();
+    world.github.forget_calls();
+    for _ in 0..30 {
+        world.guard_after(Span::minutes(1)).await;
     }
+    assert_eq!(world.gate(7).verdicts, 1);
+    let said = world.github.calls_of(Route::Callback).len();
+    assert!((2..=4).contains(&said), "{said} times in half an hour");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_it_is_set_up_so_a_deployment_says_how_far_its_request_is() {
+    for deployment_statuses in [false, true] {
+        let world = World::set_up(As { deployment_statuses, ..As::default() }).await;
+        world.asked(7).await;
+        world.guard_after(Span::minutes(2)).await;
+        let request = world.request().await;
+        deny(&world.bob().await, &request).await.unwrap();
+        world.guard().await;
+        world.guard_after(Span::minutes(2)).await;
+        let stated = world.github.with(|state| state.deployment_statuses.clone());
+        let words: Vec<_> = stated.iter().map(|(id, body)| (*id, body["state"].clone())).collect();
+        let wanted = [(31_007, json!("pending")), (31_007, json!("failure"))];
+        assert_eq!(words, if deployment_statuses { wanted.to_vec() } else { Vec::new() });
+        let link = format!("{}/requests/{}", world.server.base(), request.id);
+        assert!(stated.iter().all(|(_, body)| body["log_url"] == link.as_str()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_over_ends_what_waits_as_soon_as_it_is_told() {
+    let world = World::start().await;
+    world.asked(7).await;
+    world.github.with(|state| state.change(7, Change::Canceled));
+    let body = world.github.with(|state| state.tells(7, "completed"));
+    let (base, id) = (world.server.base(), crate::support::github::fresh_delivery());
+    assert_eq!(
+        crate::support::github::Github::deliver(base, &id, "workflow_run", &body).await,
+        200
+    );
+    world.guard().await;
+    assert_eq!(world.request().await.state, "canceled");
+    assert_eq!(world.checks()[0]["conclusion"], "cancelled");
+    assert!(world.alarms().await.is_empty());
+}
+
+/// A repository that is called something else now is found by its new name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_was_renamed_is_the_same() {
+    let world = World::start().await;
+    world.asked(7).await;
+    world.github.with(|state| state.repositories[0].name = "store".to_owned());
+    approve(&world.bob().await, &world.request().await).await.unwrap();
+    world.guard_after(Span::minutes(11)).await;
+    world.guard_after(Span::minutes(11)).await;
+    assert_eq!(world.gate(7).verdict.as_deref(), Some("approved"));
+    assert_eq!(world.filed().await.len(), 1);
+}
+
+/// One that has taken the name of another is not it.
+#[tokio::test(flavor = "multi_thread")]
+async fn t03_a_repository_that_took_the_name_is_another() {
+    let world = World::start().await;
+    world.asked(7).await;
+    approve(&world.bob().await, &world.request().await).await.unwrap();
+    world.github.with(|state| {
+        state.repositories[0].id = 901;
+        state.environments[0].repository = 901;
+        state.runs.get_mut(&7).unwrap().repository = 901;
+        state.runs.get_mut(&7).unwrap().head_repository = Some(901);
+    });
+    world.guard_after(Span::minutes(11)).await;
+    let filed = world.filed().await;
+    let newest = filed.iter().map(|request| request.intent.target["repository_id"].as_str());
+    assert_eq!(newest.collect::<Vec<_>>(), ["901", "900"]);
+    assert_eq!(world.gate(7).verdicts, 0, "what was approved for 900 is not for 901");
 }

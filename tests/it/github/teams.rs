@@ -38,11 +38,6 @@ struct World {
 impl World {
     /// The team has these accounts.
     async fn with(members: &[u64]) -> Self {
-        Self::of("https://github.com", POLICY, members).await
-    }
-
-    /// The same, at the GitHub of this address, by this policy.
-    async fn of(place: &str, policy: &str, members: &[u64]) -> Self {
         let github = Github::start().await;
         github.with(|state| {
             state.repositories.push(Repository {
@@ -54,19 +49,8 @@ impl World {
             });
         });
         team(&github, "release-managers", members);
-        let mut place = Place::at(place).unwrap();
-        place.api = github.url.parse().unwrap();
-        let app = Settings {
-            app_id: APP,
-            slug: "assent".to_owned(),
-            private_key: Secret::new(private_key()),
-            webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
-            place,
-            require_app: true,
-            between_writes: Duration::ZERO,
-            ca_file: None,
-        };
-        let source = Source::Given(documents(policy));
+        let app = settings(&github);
+        let source = Source::Given(documents(POLICY));
         let server = Server::set_up(Setup { source, github: Some(app), ..Setup::default() }).await;
         server.authority.look_at_teams().await;
         Self { github, server }
@@ -174,18 +158,4 @@ async fn a_team_of_a_hundred_and_one_is_read_to_the_last_and_a_team_that_is_gone
     world.github.with(|state| state.teams.clear());
     world.later(Span::minutes(1)).await;
     assert_eq!(world.approves("bob", &second).await, Err("not_asked".to_owned()));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn t08_at_a_github_of_one_s_own_reviewers_are_linked_where_its_accounts_are() {
-    let place = "https://github.example.com";
-    let world = World::of(place, POLICY, &[21]).await;
-    let of = |server: &Server| {
-        let membership = server.authority.membership();
-        membership.accounts().linked_at().clone()
-    };
-    assert!(of(&world.server).contains(place), "{:?}", of(&world.server));
-    let allowed = POLICY.replace("rules:", "defaults: {unlinked_reviewers: allow}\nrules:");
-    let world = World::of(place, &allowed, &[21]).await;
-    assert!(of(&world.server).is_empty());
 }

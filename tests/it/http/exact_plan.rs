@@ -32,10 +32,17 @@ fn rules(issuer: &Issuer, credential: &str) -> String {
     audience: {AUDIENCE}/{name}
     {shape}
     claims: {{{claims}}}
-    single_use: false
+    single_use: false{people}
     may_ask: {{kinds: [terraform.*], environments: ['**']}}
 ",
-            url = issuer.url
+            url = issuer.url,
+            // Where an issuer's people are behind what is asked, it is known who of them reviews.
+            people = match shape {
+                "shape: github-actions" | "shape: gitlab" => {
+                    "\n    people: {\"2\": person:bob, \"3\": person:carol}"
+                }
+                _ => "",
+            },
         )
     };
     let all = [

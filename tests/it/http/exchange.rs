@@ -55,7 +55,7 @@ fn github(issuer: &str, name: &str, more: &str) -> String {
     audience: {AUDIENCE}
     shape: github-actions
     claims: {{repository_owner_id: \"17\", repository_id: \"4711\", environment: production}}
-    people: {{\"1001\": person:bob}}
+    people: {{\"1001\": person:bob, \"1002\": person:carol}}
     groups: [deployers]
     may_ask: {{kinds: [terraform.*], environments: [production]}}
     {more}
@@ -238,6 +238,7 @@ async fn what_another_trust_was_granted_is_not_minted_by_this_one() {
     audience: {AUDIENCE}
     shape: github-actions
     claims: {{repository_owner_id: \"17\", repository_id: \"4711\", ref: refs/heads/main, event_name: {event}}}
+    people: {{\"1002\": person:carol}}
     groups: [deployers]
     may_ask: {{kinds: [terraform.apply], environments: [{environment}]}}
 ",

@@ -38,6 +38,8 @@ async fn an_app() -> Server {
         place: Place::at("https://github.com").unwrap(),
         require_app: true,
         between_writes: Duration::ZERO,
+        patience: Duration::from_secs(10),
+        deployment_statuses: false,
         ca_file: None,
     };
     Server::set_up(Setup { github: Some(settings), ..Setup::default() }).await
@@ -191,6 +193,10 @@ async fn an_administrator_makes_the_app_once_by_the_code_of_the_github_they_went
     let kept = std::fs::read(data.path().join("github-app")).unwrap();
     let kept = String::from_utf8_lossy(&kept);
     assert!(!kept.contains("PRIVATE") && !kept.contains(SECRET));
+    let entries = server.authority.ledger().entries(0, 1000).await.unwrap();
+    let made: Vec<_> = entries.iter().filter(|e| e["type"] == "github_app_made").collect();
+    assert_eq!(made.len(), 1, "{entries:#?}");
+    assert_eq!((&made[0]["app"], &made[0]["by"]["sub"]), (&json!("99"), &json!("root")));
     // Once.
     assert_eq!(browser.get(&back(&state)).await.status, 409);
     assert_eq!(begin(&browser, &csrf, &github).await.status, 409);

@@ -20,7 +20,8 @@ use serde_json::json;
 
 use super::gates::{
     a_gate_is_kept_as_it_was_written_last,
-    open_gates_come_longest_unchanged_first_and_closed_ones_are_forgotten,
+    gates_are_found_by_run_and_repositories_by_their_last_name,
+    open_gates_come_longest_unchanged_first_and_old_ones_are_forgotten,
 };
 use super::heartbeats::{
     a_holder_is_listened_for_from_the_token_on_to_its_end,
@@ -58,7 +59,8 @@ macro_rules! suite {
 suite! {
     what_is_committed_is_loaded_at_every_version
     a_gate_is_kept_as_it_was_written_last
-    open_gates_come_longest_unchanged_first_and_closed_ones_are_forgotten
+    gates_are_found_by_run_and_repositories_by_their_last_name
+    open_gates_come_longest_unchanged_first_and_old_ones_are_forgotten
     t33_a_delivery_is_first_once_until_it_is_forgotten
     nothing_is_loaded_that_was_never_committed
     a_step_decided_on_an_old_version_is_a_conflict

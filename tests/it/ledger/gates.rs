@@ -22,6 +22,9 @@ fn waiting(run: u64, environment: &str, at: Timestamp) -> Gate {
         check_run: None,
         shown: String::new(),
         answer: None,
+        deployment: None,
+        stated: String::new(),
+        said_before: String::new(),
         open: true,
         at,
     }
@@ -41,6 +44,9 @@ pub(super) async fn a_gate_is_kept_as_it_was_written_last(ledger: Ledgers) {
         check_run: Some(9_001),
         shown: "pending".to_owned(),
         answer: Some("approved".to_owned()),
+        deployment: Some(31_007),
+        stated: "pending".to_owned(),
+        said_before: "11:approved".to_owned(),
         at: at(3),
         ..first
     };
@@ -56,10 +62,10 @@ pub(super) async fn a_gate_is_kept_as_it_was_written_last(ledger: Ledgers) {
     }
 }
 
-pub(super) async fn open_gates_come_longest_unchanged_first_and_closed_ones_are_forgotten(
+pub(super) async fn open_gates_come_longest_unchanged_first_and_old_ones_are_forgotten(
     ledger: Ledgers,
 ) {
-    for (run, time) in [(1, 30), (2, 10), (3, 20)] {
+    for (run, time) in [(1, 60), (2, 10), (3, 50)] {
         ledger.keep_gate(waiting(run, "production", at(time))).await.unwrap();
     }
     let runs = async || -> Vec<u64> {
@@ -73,5 +79,23 @@ pub(super) async fn open_gates_come_longest_unchanged_first_and_closed_ones_are_
     assert_eq!(ledger.gate(closed.key.clone()).await.unwrap(), Some(closed.clone()));
     ledger.forget_gates(at(41)).await.unwrap();
     assert_eq!(ledger.gate(closed.key).await.unwrap(), None);
-    assert_eq!(runs().await, [3, 1], "what waits is not forgotten");
+    assert_eq!(runs().await, [3, 1], "the others were changed later");
+    ledger.forget_gates(at(51)).await.unwrap();
+    assert_eq!(runs().await, [1], "no run waits for so long");
+}
+
+pub(super) async fn gates_are_found_by_run_and_repositories_by_their_last_name(ledger: Ledgers) {
+    let renamed = Gate { name: "store".to_owned(), ..waiting(8, "production", at(20)) };
+    let of_another = Gate { key: GateKey::new(901, 7, "production"), ..waiting(7, "x", at(5)) };
+    let all = [waiting(7, "production", at(10)), waiting(7, "eu", at(11)), renamed, of_another];
+    for gate in &all {
+        ledger.keep_gate(gate.clone()).await.unwrap();
+    }
+    let mut found = ledger.gates_of_run(900, 7).await.unwrap();
+    found.sort_by_key(|gate| gate.at);
+    assert_eq!(found, all[..2]);
+    assert_eq!(ledger.gates_of_run(900, 9).await.unwrap(), []);
+    let guarded = ledger.guarded().await.unwrap();
+    let named = |name: &str, id| ("acme".to_owned(), name.to_owned(), id);
+    assert_eq!(guarded, [named("store", 900), named("shop", 901)]);
 }

@@ -1,5 +1,6 @@
 //! What an action's `action.yml` says.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
@@ -56,7 +57,10 @@ impl Definition {
 }
 
 /// The text with every `${{ name }}` as it is at this moment.
-pub(super) fn evaluated(text: &str, contexts: &BTreeMap<&'static str, String>) -> String {
+pub(crate) fn evaluated<K: Borrow<str> + Ord>(
+    text: &str,
+    contexts: &BTreeMap<K, String>,
+) -> String {
     let mut parts = text.split("${{");
     let mut whole = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -118,11 +118,23 @@ impl<'a> Step<'a> {
         self.start_stage("post").end().await
     }
 
-    /// Starts a stage. Inputs are evaluated anew for each.
+    /// Starts a stage.
     pub(crate) fn start_stage(&self, stage: &str) -> Running {
-        let files = tempfile::tempdir_in(&self.folder).unwrap().keep();
         let mut command = Command::new(tools::node());
         command.arg(self.action.folder.join(&self.action.definition.runs[stage]));
+        self.started(command, stage)
+    }
+
+    /// Starts a stage as a plain step does: the binary without the shim.
+    pub(crate) fn start_bare(&self, stage: &str) -> Running {
+        let mut command = Command::new(self.action.binary());
+        command.arg(stage);
+        self.started(command, stage)
+    }
+
+    /// Inputs are evaluated anew for each stage.
+    fn started(&self, mut command: Command, stage: &str) -> Running {
+        let files = tempfile::tempdir_in(&self.folder).unwrap().keep();
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(&*self.job.variables.lock().unwrap());
         let contexts = self.job.contexts.lock().unwrap();
@@ -207,14 +219,26 @@ impl Running {
         (Stopped::Killed, self.ended(status).await)
     }
 
-    /// Everything of it is killed at once; what it had written until then.
+    /// Everything of it is killed at once, also what has a group of its own; what it had written until then.
     pub(crate) async fn killed(mut self) -> Ended {
         let status = self.kill().await;
         self.ended(status).await
     }
 
     async fn kill(&mut self) -> ExitStatus {
-        assert!(signal("KILL", &self.group).await, "it has ended");
+        // Nobody of them finds the others dead and does something about it.
+        let entry = self.child.id().expect("it has ended");
+        let mut tree = vec![entry];
+        let mut known = 0;
+        while let Some(parent) = tree.get(known).copied() {
+            signal("STOP", &parent.to_string()).await;
+            tree.extend(children(parent));
+            known += 1;
+        }
+        // Parents last: a stopped group that loses its parent is sent SIGHUP and goes on.
+        for process in tree.into_iter().rev() {
+            signal("KILL", &process.to_string()).await;
+        }
         self.child.wait().await.unwrap()
     }
 
@@ -235,6 +259,27 @@ impl Running {
             summary: text("STEP_SUMMARY"),
         }
     }
+}
+
+/// What a test that failed had not ended is ended with it, whole.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            let mut kill = std::process::Command::new("sh");
+            kill.args(["-c", "kill -s KILL -- \"$0\"", &self.group]).stderr(Stdio::null());
+            let _ = kill.status();
+        }
+    }
+}
+
+/// The processes that this one has started and that have not ended (`proc(5)`).
+fn children(parent: u32) -> Vec<u32> {
+    let tasks = format!("/proc/{parent}/task");
+    let tasks = fs::read_dir(tasks).into_iter().flatten().flatten();
+    let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    texts
+        .flat_map(|text| text.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
+        .collect()
 }
 
 async fn reading(

@@ -76,6 +76,16 @@ impl Binary {
         Self::start_listening(&place.to_string(), Begun::Dev, data, policy, &[]).await
     }
 
+    /// The same with more arguments.
+    pub(crate) async fn start_at_with(
+        place: SocketAddr,
+        data: &Path,
+        policy: &Path,
+        more: &[&Path],
+    ) -> Self {
+        Self::start_listening(&place.to_string(), Begun::Dev, data, policy, more).await
+    }
+
     /// The same, where others find it at this URL.
     pub(crate) async fn start_behind(
         place: SocketAddr,

@@ -16,7 +16,7 @@ use assent_core::digest::Digest;
 use serde_json::{Value, json};
 
 use super::{Asked, Reply, StandIn, now};
-pub(crate) use app::{APP, private_key};
+pub(crate) use app::{APP, private_key, settings};
 pub(crate) use gates::our_rule;
 pub(crate) use route::Route;
 pub(crate) use state::{Change, Commit, Environment, Gate, Pull, Repository, Run, State};
@@ -46,8 +46,6 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) route: Route,
-    pub(crate) method: String,
-    pub(crate) path: String,
     pub(crate) body: Value,
     pub(crate) status: u16,
 }
@@ -167,8 +165,7 @@ impl Inside {
         };
         let reply = self.counted(asked, reply);
         let body = serde_json::from_slice(&asked.body).unwrap_or(Value::Null);
-        let (method, path) = (asked.method.clone(), asked.path.clone());
-        self.calls.push(Call { route, method, path, body, status: reply.status });
+        self.calls.push(Call { route, body, status: reply.status });
         reply
     }
 
@@ -192,7 +189,7 @@ impl Inside {
             self.used = HOURLY;
             reply = message(403, "API rate limit exceeded for installation ID 77.");
         }
-        let reset = now().as_seconds() + 1800;
+        let reset = self.state.resets_at.unwrap_or_else(|| now().as_seconds() + 1800);
         let limits = [
             ("x-ratelimit-limit", HOURLY.to_string()),
             ("x-ratelimit-remaining", (HOURLY - self.used).to_string()),

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -35,7 +38,61 @@ pub(crate) enum Manner {
 
 struct Inside {
     manner: Manner,
-    keys: Vec<(String, EcdsaKeyPair)>,
+    keys: Vec<(String, Key)>,
+}
+
+/// What it signs with.
+enum Key {
+    Es256(EcdsaKeyPair),
+    Rs256(RsaKeyPair),
+}
+
+impl Key {
+    fn es256() -> Self {
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let document = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap();
+        Self::Es256(EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref()).unwrap())
+    }
+
+    fn rs256() -> Self {
+        Self::Rs256(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Es256(_) => "ES256",
+            Self::Rs256(_) => "RS256",
+        }
+    }
+
+    fn jwk(&self, kid: &str) -> Value {
+        let mut jwk = match self {
+            Self::Es256(key) => {
+                let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+                json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)})
+            }
+            Self::Rs256(key) => {
+                let key = key.public_key();
+                let n = key.modulus().big_endian_without_leading_zero().to_vec();
+                let e = key.exponent().big_endian_without_leading_zero().to_vec();
+                json!({"kty": "RSA", "n": encode(n), "e": encode(e)})
+            }
+        };
+        (jwk["alg"], jwk["use"], jwk["kid"]) = (json!(self.algorithm()), json!("sig"), json!(kid));
+        jwk
+    }
+
+    fn sign(&self, input: &[u8]) -> Vec<u8> {
+        let chance = SystemRandom::new();
+        match self {
+            Self::Es256(key) => key.sign(&chance, input).unwrap().as_ref().to_vec(),
+            Self::Rs256(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(&RSA_PKCS1_SHA256, &chance, input, &mut signature).unwrap();
+                signature
+            }
+        }
+    }
 }
 
 /// An issuer on loopback.
@@ -46,12 +103,6 @@ pub(crate) struct Issuer {
     asked: Arc<AtomicUsize>,
 }
 
-fn new_key() -> EcdsaKeyPair {
-    let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap();
-    EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref()).unwrap()
-}
-
 fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -59,22 +110,27 @@ fn encode(bytes: impl AsRef<[u8]>) -> String {
 impl Issuer {
     /// Over http.
     pub(crate) async fn start() -> Self {
-        Self::serving(None).await
+        Self::serving(None, Key::es256()).await
+    }
+
+    /// Over http, signing as GitHub does.
+    pub(crate) async fn start_rs256() -> Self {
+        Self::serving(None, Key::rs256()).await
     }
 
     /// Over https, with this certificate for `localhost`.
     pub(crate) async fn start_tls(acceptor: TlsAcceptor) -> Self {
-        Self::serving(Some(acceptor)).await
+        Self::serving(Some(acceptor), Key::es256()).await
     }
 
-    async fn serving(tls: Option<TlsAcceptor>) -> Self {
+    async fn serving(tls: Option<TlsAcceptor>, key: Key) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let url = match tls {
             Some(_) => format!("https://localhost:{port}"),
             None => format!("http://127.0.0.1:{port}"),
         };
-        let keys = vec![("first".to_owned(), new_key())];
+        let keys = vec![("first".to_owned(), key)];
         let inside = Arc::new(Mutex::new(Inside { manner: Manner::Honest, keys }));
         let issuer = Self { url, inside, asked: Arc::default() };
         let serving = issuer.clone();
@@ -102,7 +158,7 @@ impl Issuer {
 
     /// From now on it signs with a key of this id and publishes no other.
     pub(crate) fn rotate(&self, kid: &str) {
-        self.inside.lock().unwrap().keys = vec![(kid.to_owned(), new_key())];
+        self.inside.lock().unwrap().keys = vec![(kid.to_owned(), Key::es256())];
     }
 
     /// How often anything was asked of it.
@@ -113,26 +169,18 @@ impl Issuer {
     /// Its public keys.
     pub(crate) fn jwks(&self) -> Value {
         let inside = self.inside.lock().unwrap();
-        let jwk = |(kid, key): &(String, EcdsaKeyPair)| {
-            let (x, y) = key.public_key().as_ref()[1..].split_at(32);
-            json!({
-                "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid,
-                "x": encode(x), "y": encode(y),
-            })
-        };
-        json!({"keys": inside.keys.iter().map(jwk).collect::<Vec<_>>()})
+        json!({"keys": inside.keys.iter().map(|(kid, key)| key.jwk(kid)).collect::<Vec<_>>()})
     }
 
     /// A token of these claims.
     pub(crate) fn sign(&self, header: Value, claims: &Value) -> String {
         let inside = self.inside.lock().unwrap();
         let (kid, key) = inside.keys.last().unwrap();
-        let mut whole = json!({"alg": "ES256", "typ": "JWT", "kid": kid});
+        let mut whole = json!({"alg": key.algorithm(), "typ": "JWT", "kid": kid});
         let members = header.as_object().unwrap().clone();
         whole.as_object_mut().unwrap().extend(members);
         let input = format!("{}.{}", encode(whole.to_string()), encode(claims.to_string()));
-        let signature = key.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
-        format!("{input}.{}", encode(signature))
+        format!("{input}.{}", encode(key.sign(input.as_bytes())))
     }
 
     async fn answer(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<()> {

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::args::PlanScanArgs;
 use crate::clock;
-use crate::commands::plan::{json_of, unread};
+use crate::commands::plan::{Terraform, json_of, unread};
 use crate::commands::policy;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -78,7 +78,8 @@ pub(crate) async fn run(
         },
     )?;
     let limits = Limits::default();
-    let (file, json) = json_of(&args.file, environment.terraform(), &limits).await?;
+    let (file, json) =
+        json_of(&args.file, &Terraform::named(environment.terraform()), &limits).await?;
     let scanned = plan::scan(&json, &limits, args.provider.as_deref());
     let Scanned { plan, coverage } = scanned.map_err(|error| unread(&args.file, &error))?;
     let intent = intent(args, file.to_string(), plan.digest.to_string())?;

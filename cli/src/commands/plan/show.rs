@@ -4,7 +4,7 @@ use assent_core::plan::{Limits, Plan};
 use assent_core::wire;
 
 use crate::args::PlanShowArgs;
-use crate::commands::plan::{json_of, unread};
+use crate::commands::plan::{Terraform, json_of, unread};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::settings::Environment;
@@ -17,7 +17,8 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let limits = Limits::default();
-    let (digest, json) = json_of(&args.file, environment.terraform(), &limits).await?;
+    let (digest, json) =
+        json_of(&args.file, &Terraform::named(environment.terraform()), &limits).await?;
     let plan = Plan::parse(&json, &limits).map_err(|error| unread(&args.file, &error))?;
     let plan = Plan { digest, ..plan };
     match args.printing.is_json() {

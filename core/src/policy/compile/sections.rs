@@ -77,9 +77,9 @@ pub(super) fn membership(
     }
     let mut people = people(halves, faults);
     if unlinked == Unlinked::Forbid {
-        // Where nobody is linked, nobody could review.
         let github = (!teams.is_empty()).then(|| GITHUB.to_owned());
-        let issuers = people.issuers().into_iter().chain(github);
+        let jobs = trusted(halves).filter_map(|placed| placed.value.accounts_at());
+        let issuers = people.issuers().into_iter().chain(github).chain(jobs);
         people = people.with_linked_at(issuers);
     }
     let membership = Membership::new(groups)
@@ -89,27 +89,40 @@ pub(super) fn membership(
     (membership, teams)
 }
 
-/// Who has which accounts: each account is one person's, and no person is another's account.
+/// Who has which accounts: each account is one person's, and no person is another's account. The
+/// people whom a trust knows by a number have those accounts too.
 fn people(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Fault>) -> People {
     let mut seen = Seen::default();
     let all = || halves.iter().flat_map(|(_, half)| &half.sections.people);
     let persons: BTreeSet<&PrincipalId> = all().map(|(_, placed)| &placed.value.person).collect();
-    let mut owners: BTreeMap<&PrincipalId, &PrincipalId> = BTreeMap::new();
-    for (name, Placed { place, value }) in all() {
-        seen.see("person", name, place, faults);
-        for account in &value.accounts {
-            let other = owners.insert(account, &value.person);
-            let problem = match other.filter(|other| **other != value.person) {
-                Some(other) => format!("account `{account}` is `{other}`'s already"),
-                None if persons.contains(account) => {
-                    format!("`{account}` is an account of `{name}`, and has an entry of its own")
-                }
-                None => continue,
-            };
-            faults.push(Fault { place: place.clone(), message: problem });
-        }
+    let mut owners: BTreeMap<PrincipalId, &PrincipalId> = BTreeMap::new();
+    let mut is_of = |account: &PrincipalId, person, place: &Place| {
+        let other = owners.insert(account.clone(), person).filter(|other| *other != person);
+        let problem = match other {
+            Some(other) => format!("account `{account}` is `{other}`'s already"),
+            None if persons.contains(account) => {
+                format!("`{account}` is an account of `{person}`, and has an entry of its own")
+            }
+            None => return,
+        };
+        faults.push(Fault { place: place.clone(), message: problem });
+    };
+    for (_, Placed { place, value }) in all() {
+        value.accounts.iter().for_each(|account| is_of(account, &value.person, place));
     }
-    People::new(owners.into_iter().map(|(account, who)| (account.clone(), who.clone())))
+    for Placed { place, value } in trusted(halves) {
+        value.accounts().for_each(|(account, person)| is_of(&account, person, place));
+    }
+    let people = People::new(owners.into_iter().map(|(account, who)| (account, who.clone())));
+    for (name, Placed { place, .. }) in all() {
+        seen.see("person", name, place, faults);
+    }
+    people
+}
+
+/// Whom trusts let in.
+fn trusted<'a>(halves: &'a [(&PolicyDocument, Half)]) -> impl Iterator<Item = &'a Placed<Trust>> {
+    halves.iter().flat_map(|(_, half)| &half.sections.trusts).map(|(_, placed)| placed)
 }
 
 /// Everything that has a name, each name once over all documents.

@@ -52,6 +52,8 @@ async fn github(told: BTreeMap<String, Value>) -> Github {
         },
         require_app: true,
         between_writes: std::time::Duration::ZERO,
+        patience: std::time::Duration::from_secs(10),
+        deployment_statuses: false,
         ca_file: None,
     };
     Github::new(settings, Clock::system()).unwrap()

@@ -6,47 +6,60 @@
 use std::collections::BTreeSet;
 
 use assent_core::access::{Access, Purpose};
-use assent_core::digest::Digest;
+use assent_core::binding::{FILED_BY, GITHUB_APP};
+use assent_core::digest::{Digest, commit_digest};
+use assent_core::github::EVENTS;
+use assent_core::id::RequestId;
+use assent_core::intent::{Intent, is_label};
 use assent_core::policy::situation::Network;
-use assent_core::principal::{Principal, PrincipalId, PrincipalKind, is_visible};
+use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
+use assent_core::request::Request;
 use assent_core::time::Span;
 use assent_core::wire;
 use serde_json::{Map, Value};
 
-use super::{DeploymentError, FILED_BY};
+use super::{DeploymentError, Seen, passed};
 use crate::app::{AppError, Authority, Caller, Wish};
 use crate::github::{Repository, Run};
 use crate::ledger::{Gate, GateKey};
 
 /// The kind of what a run does before an environment.
 const KIND: &str = "github.deploy";
-/// The events of which only people with write access to the repository are the cause.
-const EVENTS: [&str; 3] = ["push", "workflow_dispatch", "deployment"];
-/// How much of a run's title is told.
-const TITLE: usize = 500;
+/// How many bytes of a run's title are told: a request's reason has 2000.
+const TITLE: usize = 1_000;
 
 impl Authority {
     /// Files what a run waits for, and keeps which request that is. Whatever happens between the two,
-    /// the same run files the same request again.
+    /// the same run files the same request again. Nothing is opened that this App's rule does not guard:
+    /// a run may wait for others.
     pub(super) async fn open_gate(
         &self,
-        repository: &Repository,
-        run: &Run,
-        key: GateKey,
+        seen: Seen<'_>,
         environment: &str,
-    ) -> Result<Gate, DeploymentError> {
-        let is_ours = run.head_repository_id == Some(run.repository_id);
-        let request = match is_ours && EVENTS.contains(&run.event.as_str()) {
-            true => Some(self.file_for(repository, run, environment).await?),
-            false => None,
+    ) -> Result<Option<Gate>, DeploymentError> {
+        let Seen { repository, run, hint, .. } = seen;
+        match passed::guarded(seen, environment).await? {
+            Some((found, true)) if found.can_admins_bypass => {
+                let repository = repository.full_name();
+                tracing::warn!(
+                    repository,
+                    environment,
+                    "administrators may pass this gate at GitHub"
+                );
+            }
+            Some((_, true)) => {}
+            Some((_, false)) | None => return Ok(None),
+        }
+        let approvals = repository.approvals(run.id).await?;
+        let request = match unfiled(run, environment) {
+            None => Some(self.file_for(repository, run, environment).await?),
+            Some(_) => None,
         };
-        let full_name = repository.full_name();
-        let (owner, name) = full_name.split_once('/').unwrap_or_default();
         let mut gate = Gate {
-            key,
+            key: hint.key(),
             attempt: run.attempt,
-            owner: owner.to_owned(),
-            name: name.to_owned(),
+            owner: hint.owner.clone(),
+            name: hint.name.clone(),
             sha: run.head_sha.clone(),
             request,
             reports: 0,
@@ -54,11 +67,14 @@ impl Authority {
             check_run: None,
             shown: String::new(),
             answer: None,
+            deployment: hint.deployment,
+            stated: String::new(),
+            said_before: passed::said(&approvals, environment),
             open: true,
             at: self.clock.now(),
         };
         self.keep(&mut gate).await?;
-        Ok(gate)
+        Ok(Some(gate))
     }
 
     async fn file_for(
@@ -66,7 +82,7 @@ impl Authority {
         repository: &Repository,
         run: &Run,
         environment: &str,
-    ) -> Result<assent_core::id::RequestId, DeploymentError> {
+    ) -> Result<RequestId, DeploymentError> {
         let number = run.repository_id.to_string();
         let Some(github) = self.github() else { return Err(AppError::Busy.into()) };
         let sub = format!("repository:{number}:environment:{environment}");
@@ -83,12 +99,7 @@ impl Authority {
             claims: claims(run, environment),
         };
         let caller = self.for_nobody_here(behind.of(principal))?;
-        let subject = Digest::of_parts(&[
-            b"assent/commit/v1\0",
-            number.as_bytes(),
-            b"\0",
-            run.head_sha.as_bytes(),
-        ]);
+        let subject = commit_digest(&number, &run.head_sha);
         let target = [
             ("repository", run.repository.clone()),
             ("repository_id", number.clone()),
@@ -111,6 +122,29 @@ impl Authority {
         Ok(self.file(&caller, filing, wish).await?.request.id())
     }
 
+    /// The open request that the App filed for the job that calls, if it asks for the same. A job says
+    /// in other words why it asks; what it asks for is what was approved, to the last field.
+    pub(in crate::app) async fn gate_request(
+        &self,
+        caller: &Caller,
+        intent: &Intent,
+    ) -> Result<Option<Request>, AppError> {
+        let by = caller.principal();
+        let number =
+            |name: &str| by.claims.get(name).and_then(Value::as_str).and_then(|n| n.parse().ok());
+        let (Some(repository), Some(run)) = (number("repository_id"), number("run_id")) else {
+            return Ok(None);
+        };
+        let gate = self.ledger.gate(GateKey::new(repository, run, intent.environment())).await?;
+        let Some(id) = gate.and_then(|gate| gate.request) else { return Ok(None) };
+        let request = self.current(id).await?;
+        let is_same = request.requester().id == by.id
+            && request.check_run(by).is_ok()
+            && request.intent().is_as(intent)
+            && request.state().is_open();
+        Ok(is_same.then_some(request))
+    }
+
     /// A caller whom this authority speaks for itself: no token is made.
     fn for_nobody_here(&self, principal: Principal) -> Result<Caller, AppError> {
         let now = self.clock.now();
@@ -131,6 +165,30 @@ impl Authority {
     }
 }
 
+/// Why nothing is filed for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfiled {
+    /// Whoever owns a fork chooses what it does.
+    Fork,
+    /// More people may have started it than those who may write.
+    Event,
+    /// The environment has a name that no request can have.
+    Name,
+}
+
+/// Why nothing is filed for this run, if nothing is.
+pub(super) fn unfiled(run: &Run, environment: &str) -> Option<Unfiled> {
+    if run.head_repository_id != Some(run.repository_id) {
+        Some(Unfiled::Fork)
+    } else if !EVENTS.contains(&run.event.as_str()) {
+        Some(Unfiled::Event)
+    } else if !is_label(environment) {
+        Some(Unfiled::Name)
+    } else {
+        None
+    }
+}
+
 /// What the job's own token will say of its run, as far as GitHub tells it the App.
 fn claims(run: &Run, environment: &str) -> Map<String, Value> {
     let text = [
@@ -144,15 +202,22 @@ fn claims(run: &Run, environment: &str) -> Map<String, Value> {
         ("event_name", run.event.clone()),
         ("actor", run.actor.login.clone()),
         ("actor_id", run.actor.id.to_string()),
-        ("filed_by", FILED_BY.to_owned()),
+        (FILED_BY, GITHUB_APP.to_owned()),
     ];
     text.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
 }
 
-/// What the run calls itself, which anybody may have written.
+/// What the run calls itself, which anybody may have written. What an eye does not see in it stays: it is
+/// shown where people read it.
 fn reason(run: &Run) -> String {
-    let title: String = run.display_title.chars().filter(|c| is_visible(*c)).take(TITLE).collect();
-    match title.trim() {
+    let mut title = String::new();
+    for letter in run.display_title.trim().chars() {
+        if title.len() + letter.len_utf8() > TITLE {
+            break;
+        }
+        title.push(letter);
+    }
+    match title.as_str() {
         "" => format!("Deploy {}", run.repository),
         title => format!("Deploy {}: {title}", run.repository),
     }

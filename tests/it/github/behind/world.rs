@@ -100,19 +100,9 @@ impl World {
                 installed: true,
             });
         });
-        let mut place = Place::at("https://github.com").unwrap();
-        place.api = github.url.parse().unwrap();
-        place.actions_issuer.clone_from(&issuer.url);
-        let app = Settings {
-            app_id: APP,
-            slug: "assent".to_owned(),
-            private_key: Secret::new(private_key()),
-            webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
-            place,
-            require_app,
-            between_writes: Duration::ZERO,
-            ca_file: None,
-        };
+        let mut app = settings(&github);
+        app.place.actions_issuer.clone_from(&issuer.url);
+        app.require_app = require_app;
         let server = Server::set_up(Setup {
             source: Source::Given(documents(text)),
             reach: Reach { loopback: true, ..Reach::default() },

@@ -93,7 +93,8 @@ async fn every_trust_that_rules_is_told_wherever_it_was_written() {
     assert_eq!((all[0].single_use, all[1].single_use), (true, false));
     assert!(all[1].concerns[0].contains("every kind in every environment"), "{all:?}");
     // Who may not approve their own job, and how a job is named, is to be seen.
-    let known = [("1001".to_owned(), "person:bob".to_owned())];
+    let known = [("1001", "person:bob"), ("1002", "person:carol")];
+    let known = known.map(|(number, person)| (number.to_owned(), person.to_owned()));
     assert_eq!((&all[0].people, all[1].people.is_empty()), (&known.into(), true));
     let (job, robot) = (all[0].principal.as_str(), all[1].principal.as_str());
     assert_eq!((job, robot), ("repository:{repository_id}:environment:{environment}", "{sub}"));

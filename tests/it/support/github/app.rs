@@ -1,8 +1,11 @@
 //! Who calls: the App, by a token that its key signed, or one of its installations.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use assent_client::Secret;
 use assent_core::time::Timestamp;
+use assent_server::github::{Place, Settings};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
@@ -10,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::{Asked, Reply, State, message};
+use super::{Asked, Github, Reply, State, WEBHOOK_SECRET, message};
 use crate::support::now;
 
 /// The App's id.
@@ -28,6 +31,29 @@ pub(crate) fn private_key() -> String {
     let lines: Vec<_> = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
     let kind = "PRIVATE KEY";
     format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"))
+}
+
+/// The App, as an authority is set up to be it.
+pub(crate) fn settings(github: &Github) -> Settings {
+    settings_at(&github.url)
+}
+
+/// The same, with its API elsewhere.
+pub(crate) fn settings_at(api: &str) -> Settings {
+    let mut place = Place::at("https://github.com").unwrap();
+    place.api = api.parse().unwrap();
+    Settings {
+        app_id: APP,
+        slug: "assent".to_owned(),
+        private_key: Secret::new(private_key()),
+        webhook_secret: Secret::new(WEBHOOK_SECRET.to_owned()),
+        place,
+        require_app: true,
+        between_writes: Duration::ZERO,
+        patience: Duration::from_secs(10),
+        deployment_statuses: false,
+        ca_file: None,
+    }
 }
 
 /// Whether the App itself calls ("Generating a JSON Web Token (JWT) for a GitHub App"): RS256, from a
@@ -96,9 +122,10 @@ impl State {
 
     /// What the App was granted.
     pub(super) fn permissions(&self) -> Value {
-        json!({
+        let asked = json!({
             "actions": "read", "checks": "write", "contents": "read", "deployments": "write",
             "environments": "read", "members": "read", "metadata": "read", "pull_requests": "read",
-        })
+        });
+        self.granted.clone().unwrap_or(asked)
     }
 }

@@ -177,6 +177,52 @@ impl State {
         }
     }
 
+    pub(super) fn environments_of(&self, repository: &Repository, query: &str) -> Reply {
+        let of = self.environments.iter().filter(|one| one.repository == repository.id);
+        let all: Vec<Value> = of.map(|one| self.whole_environment(repository, one)).collect();
+        let total = all.len();
+        let path = format!("/repos/{}/{}/environments", repository.owner, repository.name);
+        self.paged(
+            all,
+            page_of(query),
+            &path,
+            |shown| json!({"total_count": total, "environments": shown}),
+        )
+    }
+
+    pub(super) fn patterns_of(&self, repository: &Repository, name: &str, query: &str) -> Reply {
+        let Some(found) = self.environment(repository, name) else {
+            return message(404, "Not Found");
+        };
+        let patterns = self.patterns.get(&found.id).into_iter().flatten().enumerate();
+        let all: Vec<Value> = patterns
+            .map(|(index, pattern)| {
+                json!({"id": index + 1, "node_id": "GT_1", "name": pattern, "type": "branch"})
+            })
+            .collect();
+        let (total, path) = (all.len(), format!("/environments/{name}/deployment-branch-policies"));
+        let path = format!("/repos/{}/{}{path}", repository.owner, repository.name);
+        self.paged(
+            all,
+            page_of(query),
+            &path,
+            |shown| json!({"total_count": total, "branch_policies": shown}),
+        )
+    }
+
+    pub(super) fn deliveries_told(&self) -> Reply {
+        let all = self.deliveries.iter().enumerate().map(|(index, (event, status))| {
+            json!({
+                "id": index + 1, "guid": "0b989ba4-242f-11e5-81e1-c7b6966d2516",
+                "delivered_at": "2026-11-01T00:00:00Z", "redelivery": false, "duration": 0.1,
+                "status": if *status == 200 { "OK" } else { "Invalid" }, "status_code": status,
+                "event": event, "action": "requested", "installation_id": 77,
+                "repository_id": 900, "throttled_at": null,
+            })
+        });
+        Reply::new(200, all.collect::<Value>().to_string())
+    }
+
     pub(super) fn rules_of(&self, repository: &Repository, name: &str) -> Reply {
         let Some(found) = self.environment(repository, name) else {
             return message(404, "Not Found");
@@ -218,6 +264,21 @@ impl State {
         }
         change_check(shown, body);
         Reply::new(200, shown.to_string())
+    }
+
+    pub(super) fn checks_of(&self, sha: &str, query: &str) -> Reply {
+        let name = queried(query, "check_name");
+        let is_it = |check: &&Value| {
+            check["head_sha"] == sha && name.as_deref().is_none_or(|name| check["name"] == name)
+        };
+        let all: Vec<Value> = self.checks.values().filter(is_it).cloned().collect();
+        let total = all.len();
+        self.paged(
+            all,
+            page_of(query),
+            &format!("/commits/{sha}/check-runs"),
+            |checks| json!({"total_count": total, "check_runs": checks}),
+        )
     }
 
     pub(super) fn create_deployment_status(

@@ -48,6 +48,13 @@ impl State {
             Some(found) => {
                 let mut shown = self.pull(repository, found);
                 shown["merged"] = json!(found.merged_by.is_some());
+                let numbers = ["additions", "changed_files", "comments", "deletions"];
+                let numbers = numbers.into_iter().chain(["review_comments"]);
+                numbers.for_each(|name| shown[name] = json!(0));
+                shown["commits"] = json!(found.commits.len());
+                shown["mergeable"] = Value::Null;
+                shown["mergeable_state"] = json!("unknown");
+                shown["maintainer_can_modify"] = json!(false);
                 shown["merged_by"] = found.merged_by.map_or(Value::Null, |id| self.user(id));
                 Reply::new(200, shown.to_string())
             }

@@ -1,8 +1,23 @@
 //! What can be asked.
 
-/// One thing that is asked, whatever it is asked of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
+macro_rules! routes {
+    ($($name:ident,)*) => {
+        /// One thing that is asked, whatever it is asked of.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Route {
+            $($name,)*
+            /// What this GitHub does not have.
+            Unknown,
+        }
+
+        impl Route {
+            /// All that this GitHub has.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+routes! {
     App,
     InstallationOfRepository,
     InstallationOfOrganization,
@@ -14,10 +29,14 @@ pub(crate) enum Route {
     Pending,
     Callback,
     Approvals,
+    Deliveries,
+    Environments,
     Environment,
+    BranchPatterns,
     Rules,
     CreateCheck,
     UpdateCheck,
+    ChecksOfCommit,
     Commit,
     Commits,
     PullsOfCommit,
@@ -28,8 +47,6 @@ pub(crate) enum Route {
     CreateDeploymentStatus,
     TeamMembers,
     Content,
-    /// What this GitHub does not have.
-    Unknown,
 }
 
 impl Route {
@@ -52,6 +69,11 @@ impl Route {
                 Self::Callback
             }
             ("GET", ["repos", _, _, "actions", "runs", _, "approvals"]) => Self::Approvals,
+            ("GET", ["app", "hook", "deliveries"]) => Self::Deliveries,
+            ("GET", ["repos", _, _, "environments"]) => Self::Environments,
+            ("GET", ["repos", _, _, "environments", _, "deployment-branch-policies"]) => {
+                Self::BranchPatterns
+            }
             ("GET", ["repos", _, _, "environments", _]) => Self::Environment,
             ("GET", ["repos", _, _, "environments", _, "deployment_protection_rules"]) => {
                 Self::Rules
@@ -59,6 +81,7 @@ impl Route {
             ("POST", ["repos", _, _, "check-runs"]) => Self::CreateCheck,
             ("PATCH", ["repos", _, _, "check-runs", _]) => Self::UpdateCheck,
             ("GET", ["repos", _, _, "commits"]) => Self::Commits,
+            ("GET", ["repos", _, _, "commits", _, "check-runs"]) => Self::ChecksOfCommit,
             ("GET", ["repos", _, _, "commits", _]) => Self::Commit,
             ("GET", ["repos", _, _, "commits", _, "pulls"]) => Self::PullsOfCommit,
             ("GET", ["repos", _, _, "pulls", _, "commits"]) => Self::CommitsOfPull,
@@ -75,6 +98,7 @@ impl Route {
         matches!(
             self,
             Self::App
+                | Self::Deliveries
                 | Self::Installations
                 | Self::InstallationOfRepository
                 | Self::InstallationOfOrganization

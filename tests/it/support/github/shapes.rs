@@ -191,11 +191,16 @@ impl State {
         let mut shown = self.environment_shown(of, environment, true);
         shown["can_admins_bypass"] = json!(environment.can_admins_bypass);
         let mut rules = Vec::new();
-        if environment.prevent_self_review {
+        if environment.prevent_self_review || self.own_reviews.contains(&environment.id) {
             rules.push(json!({
                 "id": 1, "node_id": "GA_1", "type": "required_reviewers",
-                "prevent_self_review": true,
+                "prevent_self_review": environment.prevent_self_review,
                 "reviewers": [{"type": "User", "reviewer": self.user(583)}],
+            }));
+        }
+        if let Some(minutes) = self.wait_timers.get(&environment.id) {
+            rules.push(json!({
+                "id": 3, "node_id": "GA_3", "type": "wait_timer", "wait_timer": minutes,
             }));
         }
         if environment.branches.is_some() {
@@ -298,7 +303,7 @@ impl State {
             "creator": self.user(APP), "description": body["description"].as_str().unwrap_or(""),
             "environment": "", "target_url": url, "created_at": AT, "updated_at": AT,
             "deployment_url": url, "repository_url": self.repository_url(of),
-            "environment_url": "", "log_url": "",
+            "environment_url": url, "log_url": body["log_url"].as_str().unwrap_or(&url),
         })
     }
 

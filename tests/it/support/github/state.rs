@@ -29,6 +29,18 @@ pub(crate) struct State {
     pub(crate) checks: BTreeMap<u64, Value>,
     pub(crate) deployment_statuses: Vec<(u64, Value)>,
     pub(crate) files: BTreeMap<String, String>,
+    /// The patterns of branches of environments that are limited by such.
+    pub(crate) patterns: BTreeMap<u64, Vec<String>>,
+    /// For how many minutes environments hold back what comes to them.
+    pub(crate) wait_timers: BTreeMap<u64, u64>,
+    /// Environments with reviewers who may review what they started.
+    pub(crate) own_reviews: BTreeSet<u64>,
+    /// What became of deliveries, the newest first.
+    pub(crate) deliveries: Vec<(String, u16)>,
+    /// What the App was granted, if not what it asks for.
+    pub(crate) granted: Option<Value>,
+    /// When the hour of calls is over, in seconds since 1970, where it is not by the machine's clock.
+    pub(crate) resets_at: Option<i64>,
     pub(super) tokens: BTreeSet<String>,
 }
 
@@ -143,6 +155,7 @@ impl State {
         }
         match (route, path) {
             (Route::App, _) => self.app(),
+            (Route::Deliveries, _) => self.deliveries_told(),
             (Route::Installations, _) => self.installations(query),
             (Route::InstallationOfOrganization, [_, owner, _]) => self.installation_of(owner),
             (Route::InstallationToken, [_, _, installation, _]) => {
@@ -175,10 +188,13 @@ impl State {
             (Route::Pending, [_, _, run, _]) => self.pending(found, run),
             (Route::Callback, [_, _, run, _]) => self.callback(found, run, &body),
             (Route::Approvals, [_, _, run, _]) => self.approvals_of(found, run),
+            (Route::Environments, _) => self.environments_of(found, query),
+            (Route::BranchPatterns, [_, name, _]) => self.patterns_of(found, name, query),
             (Route::Environment, [_, name]) => self.environment_of(found, name),
             (Route::Rules, [_, name, _]) => self.rules_of(found, name),
             (Route::CreateCheck, _) => self.create_check(found, &body),
             (Route::UpdateCheck, [_, id]) => self.update_check(id, &body),
+            (Route::ChecksOfCommit, [_, sha, _]) => self.checks_of(sha, query),
             (Route::Commit, [_, sha]) => self.commit_of(found, sha),
             (Route::Commits, _) => self.commits_from(found, query),
             (Route::PullsOfCommit, [_, sha, _]) => self.pulls_of(found, sha, query),

@@ -97,6 +97,29 @@ async fn a_group_can_be_vouched_for_and_have_a_name_with_parts() {
 }
 
 #[tokio::test]
+async fn a_group_can_be_a_team_at_github_and_nothing_besides() {
+    let server = Server::ruled_by(POLICY).await;
+    let root = server.administrator().await;
+    let named = |team: &str| wire::NewGroup {
+        github_team: Some(team.to_owned()),
+        ..wire::NewGroup::default()
+    };
+    let written = root.client.write_group("ops", &named("acme/ops"), None).await.unwrap();
+    assert_eq!(written.github_team.as_deref(), Some("acme/ops"));
+    assert_eq!(root.client.policy_group("ops").await.unwrap(), written);
+    let policy = server.authority.policy();
+    let teams: Vec<_> = policy.teams().map(|(group, team)| format!("{group}={team}")).collect();
+    assert_eq!(teams, ["ops=acme/ops"]);
+    for wrong in [
+        named("acme"),
+        wire::NewGroup { identity: Some(true), ..named("acme/ops") },
+        wire::NewGroup { members: ["person:bob".to_owned()].into(), ..named("acme/ops") },
+    ] {
+        assert!(root.client.write_group("wrong", &wrong, None).await.is_err(), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_calendar_is_told_as_it_was_written_and_conditions_name_it() {
     let server = Server::ruled_by(POLICY).await;
     let root = server.administrator().await;

@@ -1,3 +1,5 @@
+//! Who is found, and whose token is refused.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 // environment: every earlier step of the job can write that.
 import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, constants as modes } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -124,11 +124,12 @@ function checked(bytes, { sha256 }, what) {
 async function read(path) {
   let file;
   try {
-    file = await open(path);
-    const { size } = await file.stat();
-    return size <= LARGEST ? await file.readFile() : undefined;
+    // Of what is no file nothing is read: a pipe that others put there would be waited for.
+    file = await open(path, modes.O_RDONLY | modes.O_NONBLOCK);
+    const found = await file.stat();
+    return found.isFile() && found.size <= LARGEST ? await file.readFile() : undefined;
   } catch (error) {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    if (['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENXIO'].includes(error.code)) return undefined;
     throw new Refused(`${path} cannot be read: ${error.message}`);
   } finally {
     await file?.close();

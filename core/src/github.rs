@@ -6,7 +6,21 @@
 
 use serde_json::Value;
 
+use crate::binding::FILED_BY;
 use crate::principal::Principal;
+
+/// Since when a change was looked at for the people behind it: a commit, `beginning`, or `newest-N`.
+pub const CHANGES_SINCE: &str = "changes_since";
+/// How many of the commits that were looked at were written by nobody whom GitHub knows.
+pub const UNKNOWN_AUTHORS: &str = "unknown_authors";
+/// The branch of a run for which the App files: it has no token yet that says so.
+pub const HEAD_BRANCH: &str = "head_branch";
+/// The workflow's file of such a run.
+pub const WORKFLOW_PATH: &str = "workflow_path";
+
+/// What the authority says of a requester itself, and no token.
+pub const OWN_CLAIMS: [&str; 5] =
+    [FILED_BY, CHANGES_SINCE, UNKNOWN_AUTHORS, HEAD_BRANCH, WORKFLOW_PATH];
 
 /// By what issuers of a GitHub Enterprise Server are known: the end of their URL.
 const OF_SERVER: &str = "/_services/token";
@@ -56,6 +70,10 @@ pub struct Source {
     pub event: Option<String>,
     /// Who started it, by the name they had then; names decide nothing.
     pub actor: Option<String>,
+    /// Since when its changes were looked at for the people behind them, where they were.
+    pub changes_since: Option<String>,
+    /// How many of its commits were written by nobody whom GitHub knows, where there are any.
+    pub unknown_authors: Option<String>,
 }
 
 impl Source {
@@ -78,10 +96,12 @@ impl Source {
             repository: repository.to_owned(),
             commit: commit.to_owned(),
             run: format!("{run}, attempt {attempt}"),
-            reference: said("ref"),
-            workflow: said("workflow_ref"),
+            reference: said("ref").or_else(|| said(HEAD_BRANCH)),
+            workflow: said("workflow_ref").or_else(|| said(WORKFLOW_PATH)),
             event: said("event_name"),
             actor: said("actor"),
+            changes_since: said(CHANGES_SINCE),
+            unknown_authors: said(UNKNOWN_AUTHORS),
             repository_url,
         })
     }

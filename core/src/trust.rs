@@ -14,10 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::binding::FILED_BY;
 use crate::canonical;
 use crate::digest::Digest;
 use crate::endorsement;
+use crate::github::OWN_CLAIMS;
 use crate::membership::is_name_character;
 use crate::policy::glob::Glob;
 use crate::principal::{Principal, PrincipalId, PrincipalIdError, PrincipalKind, is_visible};
@@ -486,7 +486,7 @@ fn claim_fault(name: &str, values: &BTreeSet<String>) -> Option<String> {
     if ["iss", "aud", "exp", "iat", "nbf", "jti"].contains(&name) {
         return Some(format!("`{name}` is checked always and tells tokens not apart"));
     }
-    if name == FILED_BY {
+    if OWN_CLAIMS.contains(&name) {
         return Some(format!("`{name}` is what this authority says itself, and no token"));
     }
     if values.is_empty() || values.len() > MAX_CLAIMS {

@@ -43,6 +43,7 @@ pub use seen::{
 pub(crate) use settings::is_slug;
 pub use settings::{Place, Settings, SettingsError};
 pub use setup::{Kept, KeptError, Made, PERMISSIONS, Permission, SetupError, manifest};
+pub(crate) use webhook::is_signed;
 pub use webhook::{Delivery, LARGEST as LARGEST_DELIVERY, Unverified};
 
 /// How long it is believed that the App is installed in a repository without asking again.

@@ -860,7 +860,7 @@ fn t08_where_jobs_are_let_in_their_people_are_known_by_the_trust_or_do_not_revie
         format!(
             "trusts: {{t: {{issuer: '{issuer}', audience: 'https://a.example.com', shape: {shape}, claims: \
              {{repository_id: '4711', repository_owner_id: '17', environment: production}}, \
-             people: {people}}}}}\n"
+             may_ask: {{kinds: [github.deploy], environments: [production]}}, people: {people}}}}}\n"
         )
     };
     let compiled = |text: &str| Policy::compile(&[document("p.yaml", &format!("{HEAD}{text}"))]);

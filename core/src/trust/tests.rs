@@ -92,17 +92,19 @@ fn t24_a_token_is_for_this_audience_and_no_other() {
 }
 
 #[test]
-fn t03_that_the_app_filed_is_said_by_no_token() {
-    let said = json!({"filed_by": "github-app", "FILED_BY": "github-app"});
-    let who = admitted(&github(), said).unwrap();
-    assert!(who.claims.contains_key("run_id"), "{who:?}");
-    assert!(who.claims.keys().all(|name| !name.eq_ignore_ascii_case("filed_by")), "{who:?}");
-    // And no trust can name it, so that none keeps it.
-    let mut naming = for_github();
-    naming.claims.insert("filed_by".to_owned(), ["github-app".to_owned()].into());
-    let faults = naming.verify().unwrap_err();
-    assert!(faults.iter().any(|fault| fault.problem.contains("filed_by")), "{faults:?}");
-    assert!(Shape::ALL.iter().all(|(_, one)| !shape::telling(Some(*one)).contains(&"filed_by")));
+fn t03_what_the_authority_says_itself_is_said_by_no_token() {
+    for own in OWN_CLAIMS {
+        let said = json!({own: "github-app", own.to_uppercase(): "github-app"});
+        let who = admitted(&github(), said).unwrap();
+        assert!(who.claims.contains_key("run_id"), "{who:?}");
+        assert!(who.claims.keys().all(|name| !name.eq_ignore_ascii_case(own)), "{who:?}");
+        // And no trust can name it, so that none keeps it.
+        let mut naming = for_github();
+        naming.claims.insert(own.to_owned(), ["github-app".to_owned()].into());
+        let faults = naming.verify().unwrap_err();
+        assert!(faults.iter().any(|fault| fault.problem.contains(own)), "{faults:?}");
+        assert!(Shape::ALL.iter().all(|(_, one)| !shape::telling(Some(*one)).contains(&own)));
+    }
 }
 
 #[test]

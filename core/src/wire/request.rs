@@ -100,12 +100,21 @@ pub struct Source {
     /// Who started it, by the name they had then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// Since when its changes were looked at for the people behind them: a commit, `beginning`, or
+    /// `newest-N` for the newest N commits alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes_since: Option<String>,
+    /// How many of those commits were written by nobody whom GitHub knows: whoever wrote them could
+    /// approve them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_authors: Option<String>,
 }
 
 impl From<github::Source> for Source {
     fn from(source: github::Source) -> Self {
         let github::Source { repository, repository_url, commit, commit_url, .. } = source;
         let github::Source { run, run_url, reference, workflow, event, actor, .. } = source;
+        let github::Source { changes_since, unknown_authors, .. } = source;
         Self {
             repository,
             repository_url,
@@ -117,6 +126,8 @@ impl From<github::Source> for Source {
             workflow,
             event,
             actor,
+            changes_since,
+            unknown_authors,
         }
     }
 }

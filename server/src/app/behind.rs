@@ -12,6 +12,7 @@ mod kept;
 
 use std::collections::BTreeSet;
 
+use assent_core::github::{CHANGES_SINCE, UNKNOWN_AUTHORS};
 use assent_core::intent::Intent;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::trust::Shape;
@@ -20,7 +21,6 @@ use serde_json::Value;
 use crate::app::{AppError, Authority, Caller};
 use crate::github::{Github, GithubError, Repository, Run};
 use found::Found;
-pub(super) use found::SINCE;
 pub(super) use kept::Findings;
 use kept::Wanted;
 
@@ -61,6 +61,7 @@ impl From<GithubError> for BehindError {
 pub(super) struct Behind {
     accounts: BTreeSet<PrincipalId>,
     since: String,
+    unknown: usize,
 }
 
 impl Behind {
@@ -68,7 +69,10 @@ impl Behind {
     pub(super) fn of(&self, requester: Principal) -> Principal {
         let Principal { mut acts_for, mut claims, .. } = requester;
         acts_for.extend(self.accounts.iter().cloned());
-        claims.insert(SINCE.to_owned(), Value::from(self.since.as_str()));
+        claims.insert(CHANGES_SINCE.to_owned(), Value::from(self.since.as_str()));
+        if self.unknown > 0 {
+            claims.insert(UNKNOWN_AUTHORS.to_owned(), Value::from(self.unknown.to_string()));
+        }
         Principal { acts_for, claims, ..requester }
     }
 }
@@ -168,7 +172,7 @@ impl Authority {
         let Some(last) = last else { return Ok(None) };
         let request = self.ledger.load(last, None).await?;
         let claims = request.map(|request| request.requester().claims.clone()).unwrap_or_default();
-        let sha = claims.get("sha").filter(|_| claims.contains_key(SINCE));
+        let sha = claims.get("sha").filter(|_| claims.contains_key(CHANGES_SINCE));
         Ok(sha.and_then(Value::as_str).map(str::to_owned))
     }
 }
@@ -178,7 +182,7 @@ fn behind(github: &Github, found: &Found) -> Result<Behind, BehindError> {
     let accounts: Result<_, _> = found.numbers.iter().map(account).collect();
     let accounts =
         accounts.map_err(|error| BehindError::Away(GithubError::Away(error.to_string())))?;
-    Ok(Behind { accounts, since: found.since.to_string() })
+    Ok(Behind { accounts, since: found.since.to_string(), unknown: found.unknown })
 }
 
 /// That a job's token is of this run as GitHub knows it: by numbers, its commit, its attempt and its

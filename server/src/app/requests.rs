@@ -83,6 +83,7 @@ impl Authority {
         }
         let plan = self.plan_named(caller, &intent).await?;
         let behind = self.behind_caller(caller, &intent).await?;
+        let mut reattach = filing.reattach;
         for _ in 0..TRIES {
             let heard = self.heard_so_far();
             // One revision for all of one try: what is known is what that revision looks at.
@@ -109,7 +110,7 @@ impl Authority {
                 now,
             );
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
-            let unless_open = filing.reattach;
+            let unless_open = reattach;
             let next = step.next().clone();
             let turn = self.before_the_next_signal().await;
             // Whoever is told something now wants it ruled on: nothing is filed that it was not.
@@ -131,7 +132,10 @@ impl Authority {
                 Commit::Repeated(_) => return Err(AppError::KeyReused),
                 Commit::Open(id) => {
                     let request = self.current(id).await?;
-                    if request.state().is_open() {
+                    // Whoever is behind this call and not behind that request could approve their own.
+                    let known = &request.requester().acts_for;
+                    reattach = next.requester().acts_for.is_subset(known);
+                    if reattach && request.state().is_open() {
                         drop(self.present(caller, &request).await?);
                         self.remember_met(&request, wish).await?;
                         return Ok(Filed { request, is_new: false });

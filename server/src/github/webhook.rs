@@ -69,6 +69,11 @@ impl Prover {
     }
 }
 
+/// Whether a delivery comes with a signature at all: of one without, the body is not read.
+pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
+    signature(headers).is_some()
+}
+
 /// `sha256=` and 64 digits, once. The older `x-hub-signature` (SHA-1) is not looked at.
 fn signature(headers: &HeaderMap) -> Option<[u8; 32]> {
     let text = only(headers, "x-hub-signature-256")?.strip_prefix("sha256=")?;

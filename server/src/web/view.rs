@@ -228,6 +228,8 @@ impl From<&wire::Source> for Source {
             ("workflow", &source.workflow),
             ("started by", &source.event),
             ("actor", &source.actor),
+            ("changes looked at since", &source.changes_since),
+            ("commits of unknown authors", &source.unknown_authors),
         ];
         let more =
             said.into_iter().filter_map(|(name, value)| Some((name, plain(value.as_ref()?))));

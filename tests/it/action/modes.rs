@@ -5,7 +5,7 @@ use std::fs;
 use assent_core::time::Span;
 
 use super::world::{World, credential};
-use crate::support::{approve, deny};
+use crate::support::{approve, deny, eventually};
 
 /// The inputs of every step here, with these besides.
 fn with<'a>(base: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
@@ -185,6 +185,39 @@ async fn a_command_runs_with_its_credential_and_no_longer() {
     let masked = world.job.step(&world.action, &[]).masked();
     for secret in masked.iter().filter(|secret| **secret != token) {
         assert!(!environment.contains(secret.as_str()), "{secret} is given on");
+    }
+}
+
+/// A line of the command's own stops commands, or leaves the cursor within a line: a mask that is printed
+/// then would show what it is to hide.
+#[tokio::test]
+async fn t40_t66_no_token_is_printed_beside_a_command_that_stops_commands() {
+    for said in ["echo ::stop-commands::x", "printf 'Applying 1 of 7 '"] {
+        let world = World::new().await;
+        let base = world.base();
+        let command = format!("{said}; touch said; until test -e on; do sleep 0.05; done");
+        let run = [
+            ("url", &*base),
+            ("environment", "free"),
+            ("mode", "run"),
+            ("audience", "orders"),
+            ("heartbeat", "0s"),
+            ("command", &*command),
+        ];
+        let running = world.job.step(&world.action, &run).start();
+        let said = world.job.at("workspace/said");
+        eventually("the command", async || said.exists().then_some(())).await;
+        let before = world.oidc.issued().len();
+        // Every token of the step is over, so that it needs others to end what it was given.
+        world.server.time().pass(Span::hours(2));
+        fs::write(world.job.at("workspace/on"), "").unwrap();
+        let ended = running.end().await;
+        let later: Vec<String> = world.oidc.issued().split_off(before);
+        assert!(!later.is_empty(), "{:#?}", ended.log.raw);
+        for token in later {
+            let shown = ended.log.raw.iter().find(|line| line.contains(&token));
+            assert_eq!(shown, None);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -257,6 +258,23 @@ async fn a_binary_is_downloaded_checked_and_kept_for_the_next_job() {
     program(&kept, &format!("touch {}", shipped.mark().display()));
     assert_eq!(job.step(&shipped.action, &NOTHING).main().await.exits(0).log.text(), "downloaded");
     assert_eq!((releases.asked().len(), shipped.mark().exists()), (2, false));
+}
+
+/// Machines that many jobs share: what is no file there keeps nobody waiting.
+#[tokio::test]
+async fn what_others_put_where_the_binary_is_kept_stops_no_job() {
+    let shipped = Shipped::with("echo downloaded");
+    let releases = releases(fs::read_to_string(shipped.binary()).unwrap()).await;
+    shipped.is_at(&format!("{}/v0.1.0", releases.url));
+    for put in ["mkfifo", "mkdir"] {
+        let job = Job::new();
+        let place = job.at("tools/assent-action/0.1.0/linux-x64");
+        fs::create_dir_all(&place).unwrap();
+        let made = Command::new(put).arg(place.join("assent-action")).status().unwrap();
+        assert!(made.success());
+        let ended = job.step(&shipped.action, &NOTHING).main().await.exits(0);
+        assert_eq!(ended.log.text(), "downloaded", "{put}");
+    }
 }
 
 #[tokio::test]

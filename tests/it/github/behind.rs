@@ -165,6 +165,52 @@ async fn t10_a_friend_who_starts_it_again_is_behind_that_attempt() {
     world.refuses("bob", &again, "self_approval").await;
 }
 
+/// The rule lets another attempt go on with the request: not one that somebody else started, who
+/// could approve it.
+#[tokio::test(flavor = "multi_thread")]
+async fn t04_t10_who_starts_a_run_again_does_not_meet_a_request_that_they_are_not_behind() {
+    let issuer = Issuer::start().await;
+    let text = world::policy(&issuer.url);
+    let within = text.replace("credential: {", "credential: {reuse_within_run: true, ");
+    assert_ne!(text, within);
+    let world = World::ruled_by(&within, issuer).await;
+    let again = |attempt: u64, by: u64| {
+        world.github.with(|state| {
+            let run = state.runs.get_mut(&7).unwrap();
+            (run.attempt, run.triggering_actor) = (attempt, by);
+        });
+    };
+    let first = world.file(7).await;
+    again(2, 11);
+    let same = world.meets(7, json!({"run_attempt": "2"})).await;
+    assert_eq!(same.id, first.id, "who started it starts it again");
+    again(3, 21);
+    let other = world.meets(7, json!({"run_attempt": "3"})).await;
+    assert_ne!(other.id, first.id);
+    assert_eq!(world.behind(&other), BTreeSet::from([11, 21]));
+    world.refuses("bob", &other, "self_approval").await;
+}
+
+/// Authors whom GitHub does not know are counted, and policy can say no.
+#[tokio::test(flavor = "multi_thread")]
+async fn t10_what_nobody_known_wrote_is_counted_and_policy_can_refuse_it() {
+    let world = World::start().await;
+    world.github.with(|state| {
+        let head = sha(7);
+        let nobodys = Commit { author: None, committer: None, ..by(0, 0) };
+        state.commits.insert(head.clone(), by(11, 11));
+        state.commits.insert(sha(701), nobodys);
+        state.pulls.push(pull(31, &head, &[&sha(701), &head]));
+    });
+    let request = world.file(7).await;
+    assert_eq!(request.requester.claims["unknown_authors"], json!("1"));
+    let rule = "rules:\n  - id: known-authors\n    when: {requester.claims.unknown_authors: {glob: '*'}}\n    \
+                deny: {message: commits by nobody whom GitHub knows}\n";
+    let refusing = world.policy.replace("rules:\n", rule);
+    world.server.authority.replace_policy(policy(&refusing));
+    assert_eq!(world.file(7).await.state, "denied");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn t35_what_a_message_says_puts_nobody_behind_it_and_takes_nobody_out() {
     let world = World::start().await;

@@ -38,7 +38,7 @@ rules:
 ";
 
 /// Every path of GitHub's that the App asks, as its description names it.
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 27] = [
     "GET /app",
     "GET /app/hook/deliveries",
     "GET /app/installations",
@@ -55,6 +55,7 @@ const PATHS: [&str; 26] = [
     "GET /repos/{}/{}/actions/runs/{}/approvals",
     "POST /repos/{}/{}/check-runs",
     "PATCH /repos/{}/{}/check-runs/{}",
+    "GET /repos/{}/{}/commits",
     "GET /repos/{}/{}/commits/{}",
     "GET /repos/{}/{}/commits/{}/pulls",
     "GET /repos/{}/{}/pulls/{}",

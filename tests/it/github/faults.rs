@@ -61,12 +61,13 @@ fn is_asked_for_gates(route: Route) -> bool {
         | Route::UpdateCheck
         | Route::ChecksOfCommit
         | Route::Commit
+        | Route::Commits
         | Route::PullsOfCommit
         | Route::Pull
         | Route::CommitsOfPull
         | Route::CreateDeploymentStatus => true,
         // Only since something was carried out: `jobs.rs` and `behind.rs`.
-        Route::Compare | Route::Commits => false,
+        Route::Compare => false,
         // The doctor's: `doctor.rs`.
         Route::Deliveries | Route::Environments | Route::BranchPatterns => false,
         Route::App

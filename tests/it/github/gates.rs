@@ -3,9 +3,10 @@
 use assent_core::time::Span;
 use serde_json::json;
 
+use super::jobs;
 use super::world::{As, World, waiting};
-use crate::support::github::{Change, Route, our_rule};
-use crate::support::{approve, deny};
+use crate::support::github::{Change, Fault, Route, message, our_rule};
+use crate::support::{Issuer, POLICY, approve, deny, fresh_key, mint, policy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_one_request_and_goes_on_when_it_is_approved() {
@@ -132,6 +133,76 @@ async fn a_job_that_waits_later_is_answered_by_the_same_request() {
     wait_again();
     world.guard_after(Span::minutes(11)).await;
     assert_eq!((world.gate(7).verdicts, world.filed().await.len()), (3, 1));
+}
+
+/// GitHub was away when it was to be told, and whoever approved has left meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn t11_an_approver_who_left_before_github_was_told_lets_nobody_pass() {
+    let world = World::start().await;
+    world.asked(7).await;
+    world.github.fail(Route::Callback, usize::MAX, Fault::Saying(message(500, "")));
+    approve(&world.bob().await, &world.request().await).await.unwrap();
+    world.guard().await;
+    let without =
+        POLICY.replace("[person:bob, person:carol, person:dave]", "[person:carol, person:dave]");
+    world.server.authority.replace_policy(policy(&without));
+    world.github.heal();
+    world.guard_after(Span::minutes(5)).await;
+    let gate = world.gate(7);
+    assert_eq!(gate.verdict.as_deref(), Some("rejected"));
+    assert!(gate.comment.contains("no longer fill stage"), "{}", gate.comment);
+}
+
+/// Another job of the run waits before the environment when what was approved is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn t04_a_grant_that_is_over_lets_no_later_job_of_its_run_pass() {
+    let issuer = Issuer::start().await;
+    let world = jobs::world(&issuer).await;
+    world.asked(7).await;
+    let request = world.request().await;
+    approve(&world.bob().await, &request).await.unwrap();
+    world.guard().await;
+    let job = jobs::job(&world, &issuer, 7, json!({})).await;
+    mint(&job, &request).await.unwrap();
+    assert_eq!(world.request().await.state, "consumed");
+    let wait_again = || {
+        world.github.with(|state| {
+            let gate = state.gates.iter_mut().find(|gate| gate.run == 7).unwrap();
+            (gate.waiting, gate.verdict) = (true, None);
+            "waiting".clone_into(&mut state.runs.get_mut(&7).unwrap().status);
+        });
+    };
+    wait_again();
+    world.server.time().pass(Span::minutes(2));
+    world.asked(7).await;
+    assert_eq!(world.gate(7).verdict.as_deref(), Some("approved"), "in its window");
+    job.client.complete(&request.id, &fresh_key()).await.unwrap();
+    wait_again();
+    world.server.time().pass(Span::minutes(2));
+    world.asked(7).await;
+    let gate = world.gate(7);
+    assert_eq!(gate.verdict.as_deref(), Some("rejected"));
+    assert!(gate.comment.contains("Not approved any more"), "{}", gate.comment);
+}
+
+/// The branch and the workflow are on the page before the job has a token that says them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_approved_shows_its_branch_workflow_and_authors_whom_nobody_knows() {
+    let world = World::set_up(As {
+        actions_issuer: Some("https://token.actions.githubusercontent.com".to_owned()),
+        ..As::default()
+    });
+    let world = world.await;
+    world.github.with(|state| {
+        let head = state.runs[&7].head_sha.clone();
+        state.commits.get_mut(&head).unwrap().author = None;
+    });
+    world.asked(7).await;
+    let source = world.request().await.source.unwrap();
+    assert_eq!(source.reference.as_deref(), Some("main"));
+    assert_eq!(source.workflow.as_deref(), Some(".github/workflows/deploy.yml"));
+    assert_eq!(source.changes_since.as_deref(), Some("beginning"));
+    assert_eq!(source.unknown_authors.as_deref(), Some("1"));
 }
 
 /// What somebody else keeps waiting is not answered each minute.

@@ -132,6 +132,9 @@ async fn a_deployment_is_reported_on_ten_times_at_most() {
     let names: Vec<String> = (0..15).map(|n| format!("p{n}")).collect();
     let people = names.iter().map(|name| format!("person:{name}")).collect::<Vec<_>>().join(", ");
     let policy = POLICY.replace("[person:bob, person:carol, person:dave]", &format!("[{people}]"));
+    let linked = |n: usize| format!("  p{n}: {{github: \"{}\"}}\n", 100 + n);
+    let linked = (0..15).map(linked).collect::<String>();
+    let policy = policy.replace("people:\n", &format!("people:\n{linked}"));
     let policy =
         policy.replacen("{name: release, approvals: 1,", "{name: release, approvals: 14,", 1);
     let world = World::set_up(super::world::As { policy, ..Default::default() }).await;

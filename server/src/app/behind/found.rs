@@ -6,15 +6,14 @@ use std::fmt;
 use super::BehindError;
 use crate::github::{Commit, GithubError, Repository, Run};
 
-/// The claim under which it is on record since when a change was looked at.
-pub(in crate::app) const SINCE: &str = "changes_since";
-
 /// A run, and the accounts of everybody behind it, each by its number.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) run: Run,
     pub(super) numbers: BTreeSet<u64>,
     pub(super) since: Since,
+    /// How many of the commits name nobody whom GitHub knows as their author.
+    pub(super) unknown: usize,
 }
 
 /// Since when the commits were looked at whose authors are behind a change.
@@ -76,9 +75,11 @@ pub(super) async fn find(
             if are_all && is_whole { Since::Beginning } else { Since::Newest(count) }
         }
     };
+    let nobodys: BTreeSet<_> =
+        commits.iter().filter(|one| one.author.is_none()).map(|one| one.sha.clone()).collect();
     let accounts = |commit: Commit| commit.author.into_iter().chain(commit.committer);
     numbers.extend(commits.into_iter().flat_map(accounts).map(|account| account.id));
-    Ok(Found { run, numbers, since })
+    Ok(Found { run, numbers, since, unknown: nobodys.len() })
 }
 
 /// A list, unless GitHub has no such thing any more or does not tell all of it: asking again would

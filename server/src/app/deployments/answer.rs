@@ -4,7 +4,7 @@
 //! blindly again: of a verdict it is looked first whether anything still waits for it, and of a report
 //! it is not known any more, so there is no second one.
 
-use assent_core::request::{Request, State};
+use assent_core::request::State;
 use assent_core::time::Span;
 
 use super::{DeploymentError, Seen, words};
@@ -23,16 +23,6 @@ pub(super) fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Approved => "approved",
         Verdict::Rejected => "rejected",
-    }
-}
-
-fn verdict_on(request: &Request) -> Option<Verdict> {
-    match request.state() {
-        State::Pending(_) => None,
-        State::Approved(_) | State::Consumed(_) => Some(Verdict::Approved),
-        State::Denied(_) | State::Expired(_) | State::Canceled(_) | State::Revoked(_) => {
-            Some(Verdict::Rejected)
-        }
     }
 }
 
@@ -56,10 +46,19 @@ impl Authority {
             return Ok(());
         };
         let request = self.current(id).await?;
-        let shown = words::progress(&request, &self.membership(), self.clock.now(), &self.base);
-        let Some(verdict) = verdict_on(&request) else {
-            self.report(seen, &mut gate, environment, shown).await?;
-            return self.show_gate(seen, &mut gate, &request).await;
+        let (members, now) = (self.membership(), self.clock.now());
+        let shown = words::progress(&request, &members, now, &self.base);
+        // What no job would be given any more lets none pass either.
+        let (verdict, shown) = match (request.state(), request.check_passage(&members, now)) {
+            (State::Pending(_), _) => {
+                self.report(seen, &mut gate, environment, shown).await?;
+                return self.show_gate(seen, &mut gate, &request).await;
+            }
+            (_, Ok(())) => (Verdict::Approved, shown),
+            (State::Approved(_) | State::Consumed(_), Err(why)) => {
+                (Verdict::Rejected, words::over(&request, &why, &self.base))
+            }
+            (_, Err(_)) => (Verdict::Rejected, shown),
         };
         if !self.is_to_be_said(seen, &gate, verdict) {
             return Ok(());
@@ -86,6 +85,10 @@ impl Authority {
         environment: &str,
         (verdict, said): (Verdict, &str),
     ) -> Result<(), DeploymentError> {
+        // The verdict is on whatever attempt waits when it arrives.
+        if seen.repository.run(gate.key.run).await?.attempt != gate.attempt {
+            return Err(DeploymentError::Unsettled);
+        }
         (gate.answer, gate.open) = (Some(word(verdict).to_owned()), true);
         self.keep(gate).await?;
         match seen.repository.review(gate.key.run, environment, verdict, said).await? {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use assent_core::access::{Access, Purpose};
 use assent_core::binding::{FILED_BY, GITHUB_APP};
 use assent_core::digest::{Digest, commit_digest};
-use assent_core::github::EVENTS;
+use assent_core::github::{EVENTS, HEAD_BRANCH, WORKFLOW_PATH};
 use assent_core::id::RequestId;
 use assent_core::intent::{Intent, is_label};
 use assent_core::policy::situation::Network;
@@ -203,8 +203,13 @@ fn claims(run: &Run, environment: &str) -> Map<String, Value> {
         ("actor", run.actor.login.clone()),
         ("actor_id", run.actor.id.to_string()),
         (FILED_BY, GITHUB_APP.to_owned()),
+        (WORKFLOW_PATH, run.path.clone()),
     ];
-    text.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
+    let branch = run.head_branch.iter().map(|branch| (HEAD_BRANCH, branch.clone()));
+    text.into_iter()
+        .chain(branch)
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
 }
 
 /// What the run calls itself, which anybody may have written. What an eye does not see in it stays: it is

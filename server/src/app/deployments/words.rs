@@ -3,7 +3,7 @@
 
 use assent_core::membership::Membership;
 use assent_core::principal::is_visible;
-use assent_core::request::{Request, State, Verdict};
+use assent_core::request::{ConsumeError, Request, State, Verdict};
 use assent_core::time::Timestamp;
 use assent_core::wire;
 
@@ -78,6 +78,12 @@ pub(super) fn progress(
         State::Revoked(_) => format!("Taken back for {environment}."),
     };
     format!("{said} {link}")
+}
+
+/// Why an approval lets nothing pass any more.
+pub(super) fn over(request: &Request, why: &ConsumeError, base: &str) -> String {
+    let environment = code(request.intent().environment());
+    format!("Not approved any more for {environment}: {why}. {}", link(request, base))
 }
 
 /// The same beside the commit, with what is asked.

@@ -45,6 +45,7 @@ trusts:
     audience: {AUDIENCE}
     shape: github-actions
     claims: {{repository_owner_id: '90', repository_id: '900', environment: production}}
+    people: {{'21': person:bob, '61': person:frank, '81': person:gina}}
     may_ask: {{kinds: [github.deploy, smoke.test], environments: [production]}}
 "
     )
@@ -201,6 +202,13 @@ impl World {
 
     pub(super) async fn file_as(&self, run: u64, said: Value) -> wire::Request {
         filed(&self.try_file(&self.job(run, said).await).await)
+    }
+
+    /// What a job of this run comes to that would go on with what is open.
+    pub(super) async fn meets(&self, run: u64, said: Value) -> wire::Request {
+        let intent = serde_json::from_value(body()["intent"].clone()).unwrap();
+        let filing = wire::Filing { intent, reattach: true, heartbeat: None };
+        self.job(run, said).await.client.file(&filing, &fresh_key()).await.unwrap()
     }
 
     /// The accounts at GitHub that are behind it.

@@ -10,6 +10,7 @@ use assent_core::time::Span;
 use assent_server::app::{Authority, Parts};
 use assent_server::clock::Clock;
 use assent_server::engines::NoEngines;
+use assent_server::github::Github;
 use assent_server::issuers::{Issuers, Reach};
 use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::Ledger;
@@ -96,6 +97,16 @@ impl Host {
         ledger: Arc<dyn Ledger>,
         reach: Reach,
     ) -> Result<Self> {
+        Self::start_as(policy, ledger, reach, None)
+    }
+
+    /// Starts one that is this App at GitHub, too.
+    pub(crate) fn start_as(
+        policy: Policy,
+        ledger: Arc<dyn Ledger>,
+        reach: Reach,
+        app: Option<Github>,
+    ) -> Result<Self> {
         let runtime = runtime()?;
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -123,11 +134,12 @@ impl Host {
         // One machine is all callers here, so how often one of them may call is not what is measured.
         let tokens = Rate { burst: 1_000_000, each: Span::from_millis(1) };
         let rates = Rates { tokens, ..Rates::default() };
-        let authority = Arc::new(Authority::new(parts).with_rates(rates));
+        let authority = Arc::new(Authority::new(parts).with_rates(rates).with_github(app));
         let (alice, _) = runtime.block_on(authority.seed_person("alice"))?;
         let (bob, _) = runtime.block_on(authority.seed_person("bob"))?;
         let sweeper = Arc::clone(&authority);
         runtime.spawn(async move { sweeper.sweep_until_closing().await });
+        runtime.spawn(Arc::clone(&authority).guard_deployments_until_closing());
         runtime.spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Ok(Self { url, alice, bob, authority, closing, runtime: Some(runtime) })
     }

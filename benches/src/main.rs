@@ -32,7 +32,7 @@ pub(crate) struct Effort {
     /// How often Terraform plans.
     pub(crate) plans: usize,
     /// How many jobs of each kind wait at once.
-    pub(crate) gates: usize,
+    pub(crate) gates: u32,
     /// For how long the calls of a job that waits are counted.
     pub(crate) waiting: Duration,
 }

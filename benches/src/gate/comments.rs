@@ -31,7 +31,7 @@ impl Drop for Waiting {
 
 impl Gate {
     /// It begins to read.
-    pub(super) fn open(github: &Github, number: usize, poll: Duration) -> Self {
+    pub(super) fn open(github: &Github, number: u64, poll: Duration) -> Self {
         let (http, issue) = (reqwest::Client::new(), format!("{}/issues/{number}", github.url));
         let task = tokio::spawn(waits(http.clone(), issue.clone(), poll));
         Self { http, issue, waiting: Waiting(Some(task)) }

@@ -31,7 +31,7 @@ struct Inside {
     url: String,
     signer: Signer,
     clock: Clock,
-    comments: Mutex<HashMap<usize, Vec<Value>>>,
+    comments: Mutex<HashMap<u64, Vec<Value>>>,
     /// Of its API, tokens apart.
     calls: AtomicUsize,
 }
@@ -69,7 +69,7 @@ impl Github {
 
 async fn token(
     State(inside): State<Arc<Inside>>,
-    Path(job): Path<usize>,
+    Path(job): Path<u64>,
     Query(asked): Query<HashMap<String, String>>,
 ) -> Result<Json<Value>, StatusCode> {
     let now = inside.clock.now().as_seconds();
@@ -87,7 +87,7 @@ async fn token(
     token.map(|token| Json(json!({"value": token}))).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-async fn comments(State(inside): State<Arc<Inside>>, Path(number): Path<usize>) -> Json<Value> {
+async fn comments(State(inside): State<Arc<Inside>>, Path(number): Path<u64>) -> Json<Value> {
     inside.calls.fetch_add(1, Ordering::Relaxed);
     let all = inside.comments.lock().unwrap_or_else(PoisonError::into_inner);
     Json(all.get(&number).cloned().unwrap_or_default().into())
@@ -95,7 +95,7 @@ async fn comments(State(inside): State<Arc<Inside>>, Path(number): Path<usize>) 
 
 async fn comment(
     State(inside): State<Arc<Inside>>,
-    Path(number): Path<usize>,
+    Path(number): Path<u64>,
     Json(said): Json<Value>,
 ) -> (StatusCode, Json<Value>) {
     inside.calls.fetch_add(1, Ordering::Relaxed);
@@ -104,7 +104,7 @@ async fn comment(
     (StatusCode::CREATED, Json(said))
 }
 
-async fn close(State(inside): State<Arc<Inside>>, Path(_): Path<usize>) -> Json<Value> {
+async fn close(State(inside): State<Arc<Inside>>, Path(_): Path<u64>) -> Json<Value> {
     inside.calls.fetch_add(1, Ordering::Relaxed);
     Json(json!({"state": "closed"}))
 }

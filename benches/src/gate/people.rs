@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use assent_client::{Client, IdempotencyKey, wire};
+use assent_server::github::Github as App;
 use assent_server::issuers::Reach;
 use assent_server::ledger::SqliteLedger;
 use axum::Router;
@@ -23,7 +24,7 @@ use crate::host::{self, Host};
 /// The longest body that is passed on. Bytes.
 const LONGEST: usize = 1 << 20;
 /// How long a job may take to ask.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
 
 /// The authority, and bob.
 pub(super) struct People {
@@ -40,6 +41,8 @@ fn rules(issuer: &str) -> String {
 apiVersion: assent/v1
 kind: Policy
 metadata: {{name: gates}}
+people:
+  bob: {{github: \"2\"}}
 groups:
   release-managers: [person:bob]
 rules:
@@ -54,6 +57,7 @@ trusts:
     audience: {AUDIENCE}
     shape: github-actions
     claims: {{repository_owner_id: \"17\", repository_id: \"4711\", environment: production}}
+    people: {{\"2\": person:bob}}
     single_use: true
     may_ask: {{kinds: [github.deploy], environments: [production]}}
 "
@@ -61,30 +65,30 @@ trusts:
 }
 
 impl People {
-    /// On a SQLite file of its own.
-    pub(super) fn start(github: &Github) -> Result<Self> {
+    /// On a SQLite file of its own; also as this App.
+    pub(super) fn start(github: &Github, app: Option<App>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let ledger = Arc::new(SqliteLedger::open(&directory.path().join("ledger.sqlite"))?);
         let reach = Reach { loopback: true, ..Reach::default() };
-        let host = Host::start_reaching(host::compile(rules(&github.url))?, ledger, reach)?;
+        let host = Host::start_as(host::compile(rules(&github.url))?, ledger, reach, app)?;
         let bob = host.client(&host.bob)?;
         Ok(Self { url: host.url.clone(), bob, _host: host, _directory: directory })
     }
 
-    /// What the job of this number asks for.
-    pub(super) async fn asked(&self, number: usize) -> Result<wire::Request> {
-        let number = number.to_string();
+    /// What a job of this run asks for.
+    pub(super) async fn asked(&self, run: u64) -> Result<wire::Request> {
+        let number = run.to_string();
         let asked = async {
             loop {
                 let all = self.bob.requests(&[]).await?.requests;
-                let is_its = |one: &wire::Request| one.intent.target.get("gate") == Some(&number);
+                let is_its = |one: &wire::Request| one.run.get("run_id") == Some(&number);
                 match all.into_iter().find(is_its) {
                     Some(found) => return anyhow::Ok(found),
                     None => sleep(Duration::from_millis(20)).await,
                 }
             }
         };
-        timeout(LONG, asked).await.with_context(|| format!("job {number} does not ask"))?
+        timeout(LONG, asked).await.with_context(|| format!("run {number} does not ask"))?
     }
 
     /// Bob approves it.

@@ -344,7 +344,7 @@ impl Step<'_> {
             plan::Given::Json(bytes) => (bytes, false),
         };
         let digest = Digest::of(&bytes).to_string();
-        if self.inputs.digest.is_none() && request.intent.digest.as_deref() != Some(&digest) {
+        if request.intent.digest.as_deref() != Some(&digest) {
             let why = "the plan is not the one that was approved any more";
             return Err(Stop::new(Outcome::Refused, why));
         }

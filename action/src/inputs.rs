@@ -184,6 +184,11 @@ impl Inputs {
         if self.fetch_plan.is_some() && self.mode != Mode::Check && self.mode != Mode::Wait {
             of.fault("fetch-plan", format!("mode `{word}` fetches nothing; use mode `check`"));
         }
+        if self.plan_file.is_some() && self.digest.is_some() {
+            let problem =
+                "with `plan-file` the plan's own digest is what is approved: leave this out";
+            of.fault("digest", problem.to_owned());
+        }
         let bounds = Span::seconds(15)..=Span::hours(1);
         if self.heartbeat.is_some_and(|span| !bounds.contains(&span)) {
             of.fault("heartbeat", "write a time from 15s to 1h, or 0s for none".to_owned());
@@ -278,6 +283,9 @@ mod tests {
     fn each_mode_has_what_it_needs_and_nothing_else() {
         assert_eq!(faults(&[("INPUT_MODE", "check")]), ["request-id"]);
         assert_eq!(faults(&[("INPUT_MODE", "run")]), ["command"]);
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let both = [("INPUT_PLAN-FILE", "tfplan"), ("INPUT_DIGEST", digest.as_str())];
+        assert_eq!(faults(&both), ["digest"], "a digest beside a plan would stand in for it");
         let fetched = ("INPUT_FETCH-PLAN", "tfplan");
         assert_eq!(faults(&[("INPUT_MODE", "submit"), fetched]), ["fetch-plan"]);
         let check = [("INPUT_MODE", "check"), ("INPUT_REQUEST-ID", "req_1"), fetched];

@@ -56,7 +56,8 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
     // The last of them waits for ever.
     let runs = u64::from(effort.gates).div_ceil(4);
     let api = runtime.block_on(Api::start(runs + 1))?;
-    let guarding = People::start(&bench.github, Some(api.app()?))?;
+    let app = runtime.block_on(async { api.app() })?;
+    let guarding = People::start(&bench.github, Some(app))?;
     let rules = runtime.block_on(bench.let_pass(&api, &guarding, runs))?;
     let comments_name = format!("comments, read every {} s", poll.as_secs_f64());
     report::table(

@@ -291,6 +291,7 @@ impl Authority {
             None => None,
         };
         match (kept, waiting) {
+            (None, None) if hint.is_asked => self.passed_unseen(seen).await,
             (None, None) => Ok(()),
             (None, Some(waiting)) => match self.open_gate(seen, &waiting.environment).await? {
                 Some(gate) => self.answer(seen, gate, &waiting.environment).await,

@@ -81,6 +81,26 @@ impl Answer {
     }
 }
 
+/// A turn to change something.
+pub(super) struct Turn<'a> {
+    line: &'a Line,
+    last: tokio::sync::MutexGuard<'a, Option<Instant>>,
+}
+
+impl Turn<'_> {
+    /// See [`Line::write`].
+    pub(super) async fn write(
+        mut self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, GithubError> {
+        let sent = self.line.send(method, path, None, body.to_string()).await;
+        *self.last = Some(Instant::now());
+        sent.map(|(answer, _)| answer)
+    }
+}
+
 impl Line {
     /// A line of this octocrab to the API there. `is_installation` says that it needs tokens.
     pub(super) fn new(
@@ -171,13 +191,16 @@ impl Line {
         path: &str,
         body: &Value,
     ) -> Result<Answer, GithubError> {
-        let mut last = self.shared.writing.lock().await;
+        self.turn().await.write(method, path, body).await
+    }
+
+    /// Until it may change something: whoever holds the turn does so next, and nobody else.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        let last = self.shared.writing.lock().await;
         if let Some(last) = *last {
             tokio::time::sleep_until(last + self.shared.between_writes).await;
         }
-        let sent = self.send(method, path, None, body.to_string()).await;
-        *last = Some(Instant::now());
-        sent.map(|(answer, _)| answer)
+        Turn { line: self, last }
     }
 
     async fn fetch(&self, path: &str) -> Result<Answer, GithubError> {

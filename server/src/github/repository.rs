@@ -48,6 +48,8 @@ pub enum Reviewed {
     AlreadyDone,
     /// GitHub took it for some of what waits, perhaps. Read what is pending before saying it again.
     Ambiguous,
+    /// The run was started again: nothing was sent.
+    Moved,
 }
 
 impl Repository {
@@ -121,14 +123,15 @@ impl Repository {
         Ok(all.into_iter().map(Approval::from).collect())
     }
 
-    /// Answers what waits of a run for an environment (*Review custom deployment protection rules for
-    /// a workflow run*).
+    /// Answers what waits of this attempt at a run for an environment (*Review custom deployment
+    /// protection rules for a workflow run*). GitHub takes an answer for whatever attempt waits when it
+    /// arrives, so which one it is is read when nothing else is sent before.
     ///
     /// # Errors
     /// [`GithubError`]; after [`GithubError::Away`] it is not known whether it was taken.
     pub async fn review(
         &self,
-        run: u64,
+        (run, attempt): (u64, u64),
         environment: &str,
         verdict: Verdict,
         comment: &str,
@@ -138,8 +141,12 @@ impl Repository {
             Verdict::Rejected => "rejected",
         };
         let said = json!({"environment_name": environment, "state": state, "comment": comment});
-        match self.say(run, &said).await {
-            Ok(()) => Ok(Reviewed::Done),
+        let turn = self.line.turn().await;
+        if self.run(run).await?.attempt != attempt {
+            return Ok(Reviewed::Moved);
+        }
+        match turn.write(Method::POST, &self.rule(run)?, &said).await {
+            Ok(_) => Ok(Reviewed::Done),
             Err(GithubError::Conflict(told)) => after_conflict(told),
             Err(error) => Err(error),
         }
@@ -156,13 +163,12 @@ impl Repository {
         environment: &str,
         comment: &str,
     ) -> Result<(), GithubError> {
-        self.say(run, &json!({"environment_name": environment, "comment": comment})).await
+        let said = json!({"environment_name": environment, "comment": comment});
+        self.line.write(Method::POST, &self.rule(run)?, &said).await.map(drop)
     }
 
-    async fn say(&self, run: u64, said: &Value) -> Result<(), GithubError> {
-        let run = run.to_string();
-        let path = self.path(&["actions", "runs", &run, "deployment_protection_rule"])?;
-        self.line.write(Method::POST, &path, said).await.map(drop)
+    fn rule(&self, run: u64) -> Result<String, GithubError> {
+        self.path(&["actions", "runs", &run.to_string(), "deployment_protection_rule"])
     }
 
     /// The pull requests that a commit came by.

@@ -224,8 +224,9 @@ async fn a_write_is_sent_once_whatever_becomes_of_it() {
     for status in [400, 403, 404, 409, 422, 429, 500, 502, 503, 504] {
         let world = world().await;
         let shop = world.shop().await;
+        world.stand.plan(RUN, [ok(run())]);
         world.stand.plan(RULE, [told(status, json!({"message": "no"}))]);
-        let told = shop.review(9, "prod", Verdict::Approved, "yes").await;
+        let told = shop.review((9, 2), "prod", Verdict::Approved, "yes").await;
         let error = told.unwrap_err();
         let fits = match status {
             403 => matches!(error, GithubError::Refused(_)),
@@ -243,8 +244,11 @@ async fn a_write_is_sent_once_whatever_becomes_of_it() {
 async fn an_answer_to_a_rule_is_sent_as_it_is_described() {
     let world = world().await;
     let shop = world.shop().await;
+    world.stand.plan(RUN, [ok(run())]);
     world.stand.plan(RULE, [told(204, Value::Null)]);
-    let done = shop.review(9, "eu/prod", Verdict::Rejected, "no").await.unwrap();
+    let moved = shop.review((9, 1), "eu/prod", Verdict::Approved, "yes").await.unwrap();
+    assert_eq!((moved, world.stand.count(RULE)), (Reviewed::Moved, 0), "of another attempt");
+    let done = shop.review((9, 2), "eu/prod", Verdict::Rejected, "no").await.unwrap();
     assert_eq!(done, Reviewed::Done);
     let (headers, body) = world.stand.last(RULE);
     let wanted = json!({"environment_name": "eu/prod", "state": "rejected", "comment": "no"});
@@ -273,8 +277,9 @@ async fn what_was_answered_before_is_no_failure_and_a_part_is_not_all() {
         ),
         (json!({"message": "x", "errors": [{"message": problem}]}), Reviewed::Ambiguous),
     ] {
+        world.stand.plan(RUN, [ok(run())]);
         world.stand.plan(RULE, [told(422, body)]);
-        assert_eq!(shop.review(9, "prod", Verdict::Approved, "").await, Ok(wanted));
+        assert_eq!(shop.review((9, 2), "prod", Verdict::Approved, "").await, Ok(wanted));
     }
 }
 
@@ -324,7 +329,7 @@ async fn where_it_was_too_much_nothing_more_is_sent_until_then() {
         assert_eq!(shop.run(9).await, Err(GithubError::Limited { until }));
         let sent = world.stand.total();
         assert_eq!(shop.run(9).await, Err(GithubError::Limited { until }));
-        let review = shop.review(9, "prod", Verdict::Approved, "").await;
+        let review = shop.review((9, 2), "prod", Verdict::Approved, "").await;
         assert_eq!(review, Err(GithubError::Limited { until }));
         assert_eq!(world.stand.total(), sent, "nothing was sent meanwhile");
         world.now.store(1_090_000, Ordering::SeqCst);

@@ -68,6 +68,32 @@ async fn t72_a_bypass_is_found_as_soon_as_the_run_is_told_of() {
     assert_eq!(alarm(&world).await["state"], "pending");
 }
 
+/// An administrator was quicker than this server.
+#[tokio::test(flavor = "multi_thread")]
+async fn t72_a_bypass_before_anybody_looked_is_on_record_once() {
+    let world = World::start().await;
+    world.github.with(|state| state.change(7, Change::Bypassed(99)));
+    for _ in 0..2 {
+        world.asked(7).await;
+        settle(&world).await;
+    }
+    let alarm = alarm(&world).await;
+    assert_eq!(alarm["by"], json!({"iss": "https://github.com", "sub": "99"}));
+    assert_eq!((&alarm["run"], &alarm["bypassed"]), (&json!("7"), &Value::Null));
+    assert!(world.filed().await.is_empty());
+    // Who is asked at GitHub itself, and what was canceled, are none.
+    for change in [Change::Bypassed(REVIEWER), Change::Canceled] {
+        let world = World::start().await;
+        world.github.with(|state| {
+            state.environments[0].prevent_self_review = true;
+            state.change(7, change);
+        });
+        world.asked(7).await;
+        settle(&world).await;
+        assert!(world.alarms().await.is_empty());
+    }
+}
+
 /// The verdict did not arrive, and an administrator was quicker.
 #[tokio::test(flavor = "multi_thread")]
 async fn t72_a_bypass_after_a_denial_or_an_expiry_is_on_record_too() {

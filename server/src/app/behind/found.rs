@@ -12,7 +12,7 @@ pub(super) struct Found {
     pub(super) run: Run,
     pub(super) numbers: BTreeSet<u64>,
     pub(super) since: Since,
-    /// How many of the commits name nobody whom GitHub knows as their author.
+    /// How many of the commits name an author or a committer whom GitHub does not know.
     pub(super) unknown: usize,
 }
 
@@ -75,8 +75,9 @@ pub(super) async fn find(
             if are_all && is_whole { Since::Beginning } else { Since::Newest(count) }
         }
     };
+    let is_of_unknown = |one: &&Commit| one.author.is_none() || one.committer.is_none();
     let nobodys: BTreeSet<_> =
-        commits.iter().filter(|one| one.author.is_none()).map(|one| one.sha.clone()).collect();
+        commits.iter().filter(is_of_unknown).map(|one| one.sha.clone()).collect();
     let accounts = |commit: Commit| commit.author.into_iter().chain(commit.committer);
     numbers.extend(commits.into_iter().flat_map(accounts).map(|account| account.id));
     Ok(Found { run, numbers, since, unknown: nobodys.len() })

@@ -85,15 +85,17 @@ impl Authority {
         environment: &str,
         (verdict, said): (Verdict, &str),
     ) -> Result<(), DeploymentError> {
-        // The verdict is on whatever attempt waits when it arrives.
-        if seen.repository.run(gate.key.run).await?.attempt != gate.attempt {
-            return Err(DeploymentError::Unsettled);
-        }
         (gate.answer, gate.open) = (Some(word(verdict).to_owned()), true);
         self.keep(gate).await?;
-        match seen.repository.review(gate.key.run, environment, verdict, said).await? {
+        let attempt = (gate.key.run, gate.attempt);
+        match seen.repository.review(attempt, environment, verdict, said).await? {
+            Reviewed::Done if verdict == Verdict::Approved => {
+                self.check_attempt(seen, gate).await?;
+                Ok(self.keep(gate).await?)
+            }
             Reviewed::Done | Reviewed::AlreadyDone => Ok(self.keep(gate).await?),
             Reviewed::Ambiguous => Err(DeploymentError::Ambiguous),
+            Reviewed::Moved => Err(DeploymentError::Unsettled),
         }
     }
 

@@ -14,7 +14,7 @@ use assent_core::intent::{Intent, is_label};
 use assent_core::policy::situation::Network;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::request::Request;
-use assent_core::time::Span;
+use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 use serde_json::{Map, Value};
 
@@ -37,7 +37,7 @@ impl Authority {
         seen: Seen<'_>,
         environment: &str,
     ) -> Result<Option<Gate>, DeploymentError> {
-        let Seen { repository, run, hint, .. } = seen;
+        let Seen { repository, run, .. } = seen;
         match passed::guarded(seen, environment).await? {
             Some((found, true)) if found.can_admins_bypass => {
                 let repository = repository.full_name();
@@ -55,24 +55,9 @@ impl Authority {
             None => Some(self.file_for(repository, run, environment).await?),
             Some(_) => None,
         };
-        let mut gate = Gate {
-            key: hint.key(),
-            attempt: run.attempt,
-            owner: hint.owner.clone(),
-            name: hint.name.clone(),
-            sha: run.head_sha.clone(),
-            request,
-            reports: 0,
-            told: String::new(),
-            check_run: None,
-            shown: String::new(),
-            answer: None,
-            deployment: hint.deployment,
-            stated: String::new(),
-            said_before: passed::said(&approvals, environment),
-            open: true,
-            at: self.clock.now(),
-        };
+        let said = passed::said(&approvals, environment);
+        let mut gate = new_gate(seen, said, self.clock.now());
+        gate.request = request;
         self.keep(&mut gate).await?;
         Ok(Some(gate))
     }
@@ -162,6 +147,29 @@ impl Authority {
             device: None,
         };
         Ok(Caller { access, network: Network::default() })
+    }
+}
+
+/// What is kept of a run before an environment, when people had said this of it at GitHub.
+pub(super) fn new_gate(seen: Seen<'_>, said_before: String, at: Timestamp) -> Gate {
+    let Seen { run, hint, .. } = seen;
+    Gate {
+        key: hint.key(),
+        attempt: run.attempt,
+        owner: hint.owner.clone(),
+        name: hint.name.clone(),
+        sha: run.head_sha.clone(),
+        request: None,
+        reports: 0,
+        told: String::new(),
+        check_run: None,
+        shown: String::new(),
+        answer: None,
+        deployment: hint.deployment,
+        stated: String::new(),
+        said_before,
+        open: true,
+        at,
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Hint {
     pub(super) owner: String,
     pub(super) name: String,
     run: u64,
-    environment: String,
+    pub(super) environment: String,
     /// The number of the deployment, where it was told.
     pub(super) deployment: Option<u64>,
     /// Whether to look even if somebody just has.

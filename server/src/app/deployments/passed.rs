@@ -15,6 +15,7 @@ use assent_core::time::Span;
 use serde_json::json;
 
 use super::answer::word;
+use super::filing::new_gate;
 use super::{DeploymentError, Seen};
 use crate::app::{AppError, Authority, TRIES};
 use crate::github::{Approval, Environment, GithubError, Run, Verdict};
@@ -101,7 +102,7 @@ impl Authority {
                 match self.passage(seen, &gate, &request).await? {
                     Passage::Bypassed(by) => {
                         let reason = bypassed(by);
-                        self.alarm(seen, &request, by, &reason).await?;
+                        self.alarm(seen, Some(&request), by, &reason).await?;
                         gate.answer = Some(BYPASSED.to_owned());
                         self.keep(&mut gate).await?;
                         self.end_gate_request(id, &reason).await?;
@@ -120,6 +121,44 @@ impl Authority {
         Ok(())
     }
 
+    /// Nothing waits of what was told of, and nobody had looked at it before: an administrator was
+    /// quicker than this server, or nobody is to blame.
+    pub(super) async fn passed_unseen(&self, seen: Seen<'_>) -> Result<(), DeploymentError> {
+        let environment = &seen.hint.environment;
+        let guarded = guarded(seen, environment).await?;
+        let Some((found, true)) = guarded.filter(|_| went_on(seen.run)) else { return Ok(()) };
+        let approvals = seen.repository.approvals(seen.run.id).await?;
+        let mut gate = new_gate(seen, String::new(), self.clock.now());
+        let approved = Since::of(&approvals, &gate, seen.github.slug()).approved;
+        // Without a name it may have been this server's own word, of which it knows no more.
+        let Some(by) = approved.into_iter().find(|id| !found.people.contains(id)) else {
+            return Ok(());
+        };
+        self.alarm(seen, None, Some(by), &bypassed(Some(by))).await?;
+        (gate.answer, gate.open) = (Some(BYPASSED.to_owned()), false);
+        Ok(self.keep(&mut gate).await?)
+    }
+
+    /// That GitHub took an approval for the attempt that was approved, and for no later one.
+    pub(super) async fn check_attempt(
+        &self,
+        seen: Seen<'_>,
+        gate: &Gate,
+    ) -> Result<(), DeploymentError> {
+        let attempt = seen.repository.run(gate.key.run).await?.attempt;
+        if attempt != gate.attempt
+            && let Some(id) = gate.request
+        {
+            let request = self.current(id).await?;
+            let reason = format!(
+                "started again as attempt {attempt} while attempt {} was let pass",
+                gate.attempt
+            );
+            self.alarm(seen, Some(&request), None, &reason).await?;
+        }
+        Ok(())
+    }
+
     /// What an earlier attempt at the run asked for is over.
     pub(super) async fn end_attempt(
         &self,
@@ -134,7 +173,7 @@ impl Authority {
             let since = self.since(seen, &gate).await?;
             if let Some(by) = self.outsider(seen, &request, &since, false).await? {
                 reason = bypassed(Some(by));
-                self.alarm(seen, &request, Some(by), &reason).await?;
+                self.alarm(seen, Some(&request), Some(by), &reason).await?;
                 gate.answer = Some(BYPASSED.to_owned());
             }
         }
@@ -207,24 +246,33 @@ impl Authority {
         Ok(outsiders.next().copied().filter(|_| went_on || !teams))
     }
 
-    /// Somebody let a deployment pass that this authority had not said yes to.
+    /// Somebody let a deployment pass that this authority had not said yes to, or had no request for.
     async fn alarm(
         &self,
         seen: Seen<'_>,
-        request: &Request,
+        request: Option<&Request>,
         by: Option<u64>,
         reason: &str,
     ) -> Result<(), AppError> {
-        let (id, at, run) = (request.id().to_string(), self.clock.now(), seen.run.id);
-        tracing::warn!(request = id, run, reason, "a deployment passed without an answer");
-        let account = by.map(|by| PrincipalId::new(seen.github.people_issuer(), &by.to_string()));
-        let by = account.and_then(Result::ok).unwrap_or_else(|| request.requester().id.clone());
-        let entry = json!({
+        let (at, run, environment) = (self.clock.now(), seen.run.id, &seen.hint.environment);
+        let id = request.map(|request| request.id().to_string());
+        tracing::warn!(request = id, run, environment, reason, "a deployment passed at GitHub");
+        let number = by.unwrap_or(seen.run.triggering_actor.id).to_string();
+        let by = match (by, request) {
+            (None, Some(request)) => request.requester().id.clone(),
+            _ => PrincipalId::new(seen.github.people_issuer(), &number).map_err(|error| {
+                AppError::Field { field: "account", problem: error.to_string() }
+            })?,
+        };
+        let mut entry = json!({
             "v": 1, "type": "github_bypass", "at": at.to_string(), "by": by.to_json(),
-            "bypassed": id, "run": run.to_string(), "reason": reason,
-            "repository": seen.run.repository_id.to_string(), "state": request.state().word(),
-            "environment": request.intent().environment(),
+            "run": run.to_string(), "reason": reason, "environment": environment,
+            "repository": seen.run.repository_id.to_string(),
         });
+        if let (Some(request), Some(entry)) = (request, entry.as_object_mut()) {
+            entry.insert("bypassed".to_owned(), request.id().to_string().into());
+            entry.insert("state".to_owned(), request.state().word().into());
+        }
         self.ledger.keep(Keeping { what: Kept::Nothing, by, at, entry }).await?;
         self.waiters.wake_log();
         Ok(())

@@ -1,4 +1,5 @@
-//! What is known of GitHub by its tokens alone: where its accounts are, and where a job comes from.
+//! What is known of GitHub without asking it: where its accounts are, where a job comes from, which events
+//! strangers cannot cause, and what the authority itself says of a requester.
 //!
 //! Links are made here, of claims that an issuer vouches for and that have the form they must have;
 //! nobody else's text leads anybody anywhere. Sources: GitHub, "OpenID Connect reference"; "Customizing

@@ -26,6 +26,9 @@ pub const OWN_CLAIMS: [&str; 5] =
 /// By what issuers of a GitHub Enterprise Server are known: the end of their URL.
 const OF_SERVER: &str = "/_services/token";
 
+/// The kind of what a job does, unless it names another: the same for which the App files.
+pub const DEPLOY: &str = "github.deploy";
+
 /// The events of which only people with write access to the repository are the cause.
 pub const EVENTS: [&str; 3] = ["push", "workflow_dispatch", "deployment"];
 

@@ -33,12 +33,13 @@ export async function run(stage) {
     // What was checked is what is run: a copy of these bytes that nobody else was given the name of.
     const program = join(folder, NAME);
     await writeFile(program, bytes, { mode: 0o700, flag: 'wx' });
-    if (stage === 'main') remember('shim', 'started');
+    if (stage === 'main') tell('GITHUB_STATE', 'shim=started');
     process.exitCode = await ended(signals.start(program, stage));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const text = error.message.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
     process.stdout.write(`::error title=Assent::${text}\n`);
+    if (stage === 'main') tell('GITHUB_OUTPUT', 'outcome=unreachable');
     process.exitCode = COULD_NOT_FIND_OUT;
   } finally {
     if (folder) await rm(folder, { recursive: true, force: true });
@@ -71,9 +72,10 @@ function ended(child) {
   });
 }
 
-function remember(name, value) {
-  const file = process.env.GITHUB_STATE;
-  if (file) appendFileSync(file, `${name}=${value}\n`);
+/** Tells the runner, by the file that it has for this. */
+function tell(which, line) {
+  const file = process.env[which];
+  if (file) appendFileSync(file, `${line}\n`);
 }
 
 /** What this version of the action may run: its address, and the SHA-256 of each platform's binary. */

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use assent_client::wire::plan::Plan;
 use assent_client::wire::{Credential, Filing, Request};
 use assent_client::{Client, ClientError, IdempotencyKey, Patience};
-use assent_core::digest::Digest;
 use assent_gate::ending::{self, Ended};
 use assent_gate::plan;
 use assent_gate::{Signals, Standing, only_audience};
@@ -156,9 +155,7 @@ impl Step<'_> {
         if self.inputs.require_match {
             let plan = match &self.inputs.plan_file {
                 None => None,
-                Some(file) => Some(match plan::read(file)? {
-                    plan::Given::Json(bytes) | plan::Given::Saved(bytes) => Digest::of(&bytes),
-                }),
+                Some(file) => Some(plan::read(file)?.digest()),
             };
             let differences = intent::differences(&request, self.inputs, self.runner, plan);
             if !differences.is_empty() {
@@ -339,16 +336,13 @@ impl Step<'_> {
     /// That the plan in the workspace is still the one that was approved, for the apply that follows.
     fn same_plan(&self, request: &Request) -> Result<(), Stop> {
         let Some(file) = self.inputs.plan_file.as_deref() else { return Ok(()) };
-        let (bytes, is_saved) = match plan::read(file)? {
-            plan::Given::Saved(bytes) => (bytes, true),
-            plan::Given::Json(bytes) => (bytes, false),
-        };
-        let digest = Digest::of(&bytes).to_string();
+        let given = plan::read(file)?;
+        let digest = given.digest().to_string();
         if request.intent.digest.as_deref() != Some(&digest) {
             let why = "the plan is not the one that was approved any more";
             return Err(Stop::new(Outcome::Refused, why));
         }
-        if is_saved {
+        if given.is_saved() {
             self.runner.set("ASSENT_PLAN_DIGEST", &digest)?;
         }
         Ok(())

@@ -7,14 +7,13 @@ use std::path::PathBuf;
 
 use assent_client::{Roots, Secret, Url};
 use assent_core::digest::Digest;
+use assent_core::request::{LONGEST_SILENCE, SHORTEST_SILENCE};
 use assent_core::time::Span;
 use serde_json::{Map, Value};
 
 use crate::environment::Environment;
 use read::Reader;
 
-/// The kind of action, unless another is named.
-pub(crate) const KIND: &str = "github.deploy";
 /// How long is waited, unless another time is named.
 const TIMEOUT: Span = Span::hours(1);
 /// How often is asked where nobody can be waited for.
@@ -189,9 +188,12 @@ impl Inputs {
                 "with `plan-file` the plan's own digest is what is approved: leave this out";
             of.fault("digest", problem.to_owned());
         }
-        let bounds = Span::seconds(15)..=Span::hours(1);
+        let bounds = SHORTEST_SILENCE..=LONGEST_SILENCE;
         if self.heartbeat.is_some_and(|span| !bounds.contains(&span)) {
-            of.fault("heartbeat", "write a time from 15s to 1h, or 0s for none".to_owned());
+            let problem = format!(
+                "write a time from {SHORTEST_SILENCE} to {LONGEST_SILENCE}, or 0s for none"
+            );
+            of.fault("heartbeat", problem);
         }
         if self.poll_fallback == Span::ZERO {
             of.fault("poll-fallback", "write a time of at least 1s".to_owned());

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use assent_client::wire::{Filing, Intent, Request};
 use assent_core::digest::{Digest, commit_digest};
+use assent_core::github::DEPLOY;
 use assent_gate::plan::HandedIn;
 
-use crate::inputs::{Fault, Inputs, KIND, Mode};
+use crate::inputs::{Fault, Inputs, Mode};
 use crate::runner::Runner;
 
 /// What would be filed; every fault of it with its input.
@@ -19,7 +20,7 @@ pub(crate) fn filing(
 ) -> Result<Filing, Vec<Fault>> {
     let digest = inputs.digest.or(plan.map(|plan| plan.file)).or(commit(runner));
     let intent = Intent {
-        kind: inputs.kind.clone().unwrap_or_else(|| KIND.to_owned()),
+        kind: inputs.kind.clone().unwrap_or_else(|| DEPLOY.to_owned()),
         environment: inputs.environment.clone().unwrap_or_default(),
         target: target(inputs, runner),
         digest: digest.map(|digest| digest.to_string()),
@@ -91,7 +92,7 @@ pub(crate) fn differences(
     if let Some(environment) = &inputs.environment {
         hold("environment", &asked.environment, environment);
     }
-    hold("kind", &asked.kind, inputs.kind.as_deref().unwrap_or(KIND));
+    hold("kind", &asked.kind, inputs.kind.as_deref().unwrap_or(DEPLOY));
     let said = target(inputs, runner);
     for name in asked.target.keys().chain(said.keys().filter(|n| !asked.target.contains_key(*n))) {
         // What this step says nothing of is the other job's to say, unless it says anything.

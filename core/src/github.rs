@@ -1,4 +1,5 @@
-//! What is known of GitHub by its tokens alone: where its accounts are, and where a job comes from.
+//! What is known of GitHub without asking it: where its accounts are, where a job comes from, which events
+//! strangers cannot cause, and what the authority itself says of a requester.
 //!
 //! Links are made here, of claims that an issuer vouches for and that have the form they must have;
 //! nobody else's text leads anybody anywhere. Sources: GitHub, "OpenID Connect reference"; "Customizing
@@ -24,6 +25,9 @@ pub const OWN_CLAIMS: [&str; 5] =
 
 /// By what issuers of a GitHub Enterprise Server are known: the end of their URL.
 const OF_SERVER: &str = "/_services/token";
+
+/// The kind of what a job does, unless it names another: the same for which the App files.
+pub const DEPLOY: &str = "github.deploy";
 
 /// The events of which only people with write access to the repository are the cause.
 pub const EVENTS: [&str; 3] = ["push", "workflow_dispatch", "deployment"];

@@ -40,13 +40,14 @@ pub async fn hand_in(
     client: &Client,
     terraform: &Terraform,
 ) -> Result<HandedIn, Obstacle> {
-    match read(path)? {
+    let given = read(path)?;
+    let file = given.digest();
+    match given {
         Given::Json(json) => {
-            let file = Digest::of(&json);
             let (plan, changes) = send(path, json, None, client).await?;
             Ok(HandedIn { plan, file, is_saved: false, changes })
         }
-        Given::Saved(bytes) => send_saved(path, Digest::of(&bytes), client, terraform).await,
+        Given::Saved(_) => send_saved(path, file, client, terraform).await,
     }
 }
 
@@ -95,12 +96,11 @@ pub async fn json_of(
     terraform: &Terraform,
     limits: &Limits,
 ) -> Result<(Digest, Vec<u8>), Obstacle> {
-    match read(path)? {
-        Given::Json(json) => Ok((Digest::of(&json), json)),
-        Given::Saved(bytes) => {
-            let file = Digest::of(&bytes);
-            Ok((file, shown_of(path, file, terraform, limits).await?))
-        }
+    let given = read(path)?;
+    let file = given.digest();
+    match given {
+        Given::Json(json) => Ok((file, json)),
+        Given::Saved(_) => Ok((file, shown_of(path, file, terraform, limits).await?)),
     }
 }
 
@@ -113,11 +113,10 @@ async fn shown_of(
 ) -> Result<Vec<u8>, Obstacle> {
     let json = saved::shown(path, terraform, limits).await?;
     // Terraform has read the file anew.
-    match read(path)? {
-        Given::Saved(after) if Digest::of(&after) == file => Ok(json),
-        Given::Saved(_) | Given::Json(_) => {
-            Err(Obstacle::wrong("the saved plan changed while it was read"))
-        }
+    let after = read(path)?;
+    match after.is_saved() && after.digest() == file {
+        true => Ok(json),
+        false => Err(Obstacle::wrong("the saved plan changed while it was read")),
     }
 }
 
@@ -128,6 +127,23 @@ pub enum Given {
     Json(Vec<u8>),
     /// What `terraform plan -out` writes: a ZIP archive.
     Saved(Vec<u8>),
+}
+
+impl Given {
+    /// SHA-256 of the file's bytes.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Json(bytes) | Self::Saved(bytes) => Digest::of(bytes),
+        }
+    }
+
+    /// Whether it is a saved plan, which can be applied.
+    pub fn is_saved(&self) -> bool {
+        match self {
+            Self::Json(_) => false,
+            Self::Saved(_) => true,
+        }
+    }
 }
 
 /// Reads a file, or stdin for `-`.

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use assent_core::principal::PrincipalId;
 use assent_core::time::{Span, Timestamp};
 use axum::http::HeaderMap;
 use octocrab::models::{AppId, InstallationId};
@@ -149,6 +150,22 @@ impl Github {
     /// The issuer of its Actions' tokens.
     pub fn actions_issuer(&self) -> &str {
         &self.0.place.actions_issuer
+    }
+
+    /// Whether its Actions' tokens have this issuer: their own, or one below it, which an enterprise
+    /// may have for itself.
+    pub fn is_actions_issuer(&self, issuer: &str) -> bool {
+        let rest = issuer.strip_prefix(self.actions_issuer());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The account with this number.
+    ///
+    /// # Errors
+    /// [`GithubError::Away`] where the issuer cannot have accounts.
+    pub fn account(&self, number: u64) -> Result<PrincipalId, GithubError> {
+        let account = PrincipalId::new(self.people_issuer(), &number.to_string());
+        account.map_err(|error| GithubError::Away(error.to_string()))
     }
 
     /// Where its API is.

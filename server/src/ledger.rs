@@ -227,7 +227,7 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// The gate that a request stands for.
     async fn gate_of(&self, request: RequestId) -> Result<Option<Gate>, LedgerError>;
 
-    /// Every gate about which anything is to be done, longest unchanged first.
+    /// Every gate about which anything is to be done, first that of which nothing was said for longest.
     async fn open_gates(&self) -> Result<Vec<Gate>, LedgerError>;
 
     /// Every gate of a run, open or not.
@@ -239,7 +239,7 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
     /// Writes a gate in the place of what was kept of it.
     async fn keep_gate(&self, gate: Gate) -> Result<(), LedgerError>;
 
-    /// Forgets gates that were changed last before this.
+    /// Forgets gates that were found, or of which something was said, last before this.
     async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError>;
 
     /// Forgets calls older than this. Their effects stay.

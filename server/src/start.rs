@@ -8,6 +8,7 @@ use assent_core::credential::Secret;
 use assent_core::credential::fit::misfits;
 use assent_core::policy::document::Fault;
 use assent_core::time::{Span, Timestamp};
+use assent_core::trust::Shape;
 use assent_rego::{Launch, Limits, Pool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -251,6 +252,7 @@ pub async fn run(
     if config.public_url.is_some() {
         tell_misfits(authority.base(), &config.keys);
     }
+    tell_unasked(&authority);
     announce(Announcement::Listening { url: authority.base().to_owned() });
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
     let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
@@ -349,6 +351,18 @@ fn tell_misfits(issuer: &str, keys: &KeySettings) {
     let algorithms: Vec<_> = keys.audiences.needed().into_iter().collect();
     for misfit in misfits(issuer, &algorithms) {
         tracing::info!(issuer, who = misfit.who, "{}", misfit.problem);
+    }
+}
+
+/// Without an App nobody asks GitHub whose change a job runs. Whoever lets jobs in should know.
+fn tell_unasked(authority: &Authority) {
+    let policy = authority.policy();
+    let lets_in = || policy.trusts().any(|trust| trust.shape() == Some(Shape::GithubActions));
+    if authority.github().is_none() && lets_in() {
+        tracing::warn!(
+            "jobs of GitHub are let in, and this server is no GitHub App: of who is behind a change it \
+             knows only who started the job; `assent admin github setup` makes one"
+        );
     }
 }
 

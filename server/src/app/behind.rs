@@ -119,14 +119,10 @@ impl Authority {
     fn is_job_of(&self, caller: &Caller, github: &Github) -> bool {
         let policy = self.policy();
         let trust = caller.access().origin.as_ref().and_then(|o| policy.trust(&o.trust));
-        // An enterprise may have tokens of an issuer of its own, below the one of all.
-        let own = github.actions_issuer();
-        let is_theirs = |issuer: &str| {
-            issuer.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
         caller.principal().kind == PrincipalKind::Workload
             && trust.is_some_and(|trust| {
-                trust.shape() == Some(Shape::GithubActions) && is_theirs(trust.issuer())
+                trust.shape() == Some(Shape::GithubActions)
+                    && github.is_actions_issuer(trust.issuer())
             })
     }
 
@@ -178,10 +174,8 @@ impl Authority {
 }
 
 fn behind(github: &Github, found: &Found) -> Result<Behind, BehindError> {
-    let account = |number: &u64| PrincipalId::new(github.people_issuer(), &number.to_string());
-    let accounts: Result<_, _> = found.numbers.iter().map(account).collect();
-    let accounts =
-        accounts.map_err(|error| BehindError::Away(GithubError::Away(error.to_string())))?;
+    let accounts = found.numbers.iter().map(|number| github.account(*number));
+    let accounts = accounts.collect::<Result<_, _>>()?;
     Ok(Behind { accounts, since: found.since.to_string(), unknown: found.unknown })
 }
 

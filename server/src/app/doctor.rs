@@ -1,5 +1,6 @@
 //! Whether the deployments of a repository at GitHub are held up, as its settings are now.
 
+use assent_core::github::is_repository;
 use assent_core::trust::Trust;
 use assent_core::wire;
 
@@ -31,7 +32,8 @@ impl Authority {
             field: "repository",
             problem: "expected OWNER/REPO, as GitHub has it".to_owned(),
         };
-        let (owner, name) = repository.split_once('/').filter(is_plain).ok_or_else(bad)?;
+        let parts = repository.split_once('/').filter(|_| is_repository(repository));
+        let (owner, name) = parts.ok_or_else(bad)?;
         if environment.is_some_and(|name| name.is_empty() || name.chars().count() > 255) {
             let problem = "expected the name of an environment".to_owned();
             return Err(AppError::Field { field: "environment", problem });
@@ -70,10 +72,7 @@ impl Authority {
             names.truncate(MOST);
         }
         let policy = self.policy();
-        let is_of_it = |trust: &&Trust| {
-            let rest = trust.issuer().strip_prefix(github.actions_issuer());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let is_of_it = |trust: &&Trust| github.is_actions_issuer(trust.issuer());
         let placed = |trust| {
             let file = policy.trust_file(Trust::name(trust));
             SeenTrust { trust, file: file.filter(|file| kept_in(file).is_none()) }
@@ -97,11 +96,6 @@ impl Authority {
         checkup.environments = names;
         Ok(Some(checkup))
     }
-}
-
-fn is_plain((owner, name): &(&str, &str)) -> bool {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    [owner, name].iter().all(|part| (1..=100).contains(&part.len()) && part.bytes().all(fits))
 }
 
 async fn environments(repository: &Repository, names: &[String]) -> Vec<SeenEnvironment> {

@@ -111,9 +111,7 @@ impl Authority {
             return Err(GithubError::NotFound("this server is no App of GitHub".to_owned()));
         };
         let numbers = github.team_members(&team.organization, &team.slug).await?;
-        let account = |number: &u64| PrincipalId::new(github.people_issuer(), &number.to_string());
-        let accounts: Result<_, _> = numbers.iter().map(account).collect();
-        accounts.map_err(|error| GithubError::Away(error.to_string()))
+        numbers.into_iter().map(|number| github.account(number)).collect()
     }
 
     /// Looks at teams until the server stops.

@@ -1,5 +1,6 @@
 //! What is asked and said of one repository.
 
+use assent_core::github::is_commit;
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -352,8 +353,7 @@ struct Counted {
 
 /// A commit's full name. What else could stand there, a branch or a range, names something that moves.
 fn commit_name(sha: &str) -> Result<&str, GithubError> {
-    let is_hex = sha.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    match matches!(sha.len(), 40 | 64) && is_hex {
+    match is_commit(sha) {
         true => Ok(sha),
         false => Err(GithubError::NotFound("a commit without its full name".to_owned())),
     }

@@ -308,10 +308,10 @@ pub struct Environment {
     pub branch_policy: BranchPolicy,
     /// How many reviewers it names at GitHub itself.
     pub reviewers: usize,
-    /// For how many minutes GitHub holds back whatever comes to it.
-    pub wait_timer: u64,
     /// The numbers of those of them that are people; the others are teams.
     pub people: BTreeSet<u64>,
+    /// For how many minutes GitHub holds back whatever comes to it.
+    pub wait_timer: u64,
 }
 
 #[derive(Deserialize)]

@@ -76,7 +76,7 @@ pub const PERMISSIONS: &[Permission] = &[
         name: "pull_requests",
         shown: "Pull requests",
         level: "read",
-        why: "to read who opened and merged what is deployed",
+        why: "to read who opened the pull requests that a commit came by",
     },
 ];
 

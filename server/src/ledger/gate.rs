@@ -44,8 +44,8 @@ pub struct Gate {
     pub check_run: Option<u64>,
     /// What that shows.
     pub shown: String,
-    /// What is answered: `approved` or `rejected`. It stands here before it is sent; as long as the
-    /// gate is open it is not known whether GitHub took it.
+    /// What is answered: `approved`, `rejected`, or `bypassed` where somebody let it pass. It stands here
+    /// before it is sent; as long as the gate is open it is not known whether GitHub took it.
     pub answer: Option<String>,
     /// The number of the deployment, where GitHub told it.
     pub deployment: Option<u64>,
@@ -55,6 +55,6 @@ pub struct Gate {
     pub said_before: String,
     /// Whether anything is to be done about it.
     pub open: bool,
-    /// When it was changed last.
+    /// When it was found, or something was said of it, last; what is only shown leaves it.
     pub at: Timestamp,
 }

@@ -6,14 +6,16 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::runner::{Definition, root};
+use crate::runner::{Definition, root, yaml};
 
 #[test]
 fn the_container_takes_and_gives_what_the_action_does() {
-    let [action, container] = ["action.yml", "container/action.yml"]
-        .map(|file| Definition::read(&root().join("action").join(file)));
-    assert_eq!(action.inputs, container.inputs);
-    assert_eq!(action.outputs, container.outputs);
+    let files = ["action.yml", "container/action.yml"].map(|file| root().join("action").join(file));
+    let [action, said] = files.each_ref().map(|file| yaml(&fs::read_to_string(file).unwrap()));
+    // With what is said of each.
+    assert_eq!(action["inputs"], said["inputs"]);
+    assert_eq!(action["outputs"], said["outputs"]);
+    let container = Definition::read(&files[1]);
     assert_eq!(container.runs["using"], "docker");
     let image = fs::read_to_string(root().join("action/container/Dockerfile")).unwrap();
     for (stage, entry) in

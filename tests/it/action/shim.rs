@@ -192,6 +192,7 @@ async fn where_nothing_is_listed_for_the_platform_it_says_so() {
         let ended = Job::new().step(&shipped.action, &NOTHING).main().await.exits(3);
         let said = ended.log.annotations()[0].1;
         assert!(said.contains("lists no binary for linux-x64") && said.contains(others), "{said}");
+        assert_eq!(ended.output("outcome"), "unreachable");
     }
 }
 

@@ -12,7 +12,7 @@ use assent_server::policy::Source;
 use serde_json::{Value, json};
 
 use crate::support::github::{
-    Change, Commit, Environment, Fault, Gate, Github, Pull, Repository, Route, Run, our_rule,
+    Change, Commit, Environment, Fault, Gate, Github, Pull, Route, Run, closed, repository,
     settings_at,
 };
 use crate::support::prism::Prism;
@@ -74,22 +74,8 @@ async fn described() -> (Github, Prism) {
     let prism = Prism::before(&github.url).await;
     github.seen_at(&prism.url);
     github.with(|state| {
-        state.repositories.push(Repository {
-            id: 900,
-            owner: "acme".to_owned(),
-            owner_id: 90,
-            name: "shop".to_owned(),
-            installed: true,
-        });
-        state.environments.push(Environment {
-            id: 5,
-            repository: 900,
-            name: "production".to_owned(),
-            can_admins_bypass: false,
-            prevent_self_review: true,
-            branches: Some("protected"),
-            rules: vec![our_rule(true)],
-        });
+        state.repositories.push(repository(900, "shop"));
+        state.environments.push(closed(5, "production"));
         state.environments.push(Environment {
             id: 6,
             repository: 900,

@@ -5,7 +5,7 @@ use assent_server::policy::Source;
 use serde_json::json;
 
 use crate::support::github::{
-    Environment, Fault, Github, Repository, Route, message, our_rule, settings,
+    Environment, Fault, Github, Route, closed, message, our_rule, repository, settings,
 };
 use crate::support::{Caller, Server, Setup, assent, documents};
 
@@ -48,22 +48,8 @@ impl World {
     async fn start() -> Self {
         let github = Github::start().await;
         github.with(|state| {
-            state.repositories.push(Repository {
-                id: 900,
-                owner: "acme".to_owned(),
-                owner_id: 90,
-                name: "shop".to_owned(),
-                installed: true,
-            });
-            state.environments.push(Environment {
-                id: 5,
-                repository: 900,
-                name: "production".to_owned(),
-                can_admins_bypass: false,
-                prevent_self_review: true,
-                branches: Some("protected"),
-                rules: vec![our_rule(true)],
-            });
+            state.repositories.push(repository(900, "shop"));
+            state.environments.push(closed(5, "production"));
             state.deliveries.push(("deployment_protection_rule".to_owned(), 200));
         });
         let app = settings(&github);

@@ -3,9 +3,9 @@
 use assent_core::time::Span;
 use tokio::task::JoinSet;
 
-use super::world::{As, World, environment, repository, waiting, waiting_in};
+use super::world::{As, World, environment, waiting, waiting_in};
 use crate::support::approve;
-use crate::support::github::{Fault, Github, Route, fresh_delivery, message};
+use crate::support::github::{Fault, Github, Route, fresh_delivery, message, repository};
 
 /// Sends what each of so many jobs of a run is told by, all at once.
 async fn jobs_ask(world: &World, run: u64, jobs: usize) {

@@ -4,7 +4,7 @@ use assent_client::wire;
 use assent_core::time::Span;
 use assent_server::policy::Source;
 
-use crate::support::github::{Fault, Github, Repository, Route, message, settings};
+use crate::support::github::{Fault, Github, Route, message, repository, settings};
 use crate::support::{Server, Setup, approve, documents, filing, fresh_key, mint};
 
 const POLICY: &str = "
@@ -35,13 +35,7 @@ impl World {
     async fn with(members: &[u64]) -> Self {
         let github = Github::start().await;
         github.with(|state| {
-            state.repositories.push(Repository {
-                id: 900,
-                owner: "acme".to_owned(),
-                owner_id: 90,
-                name: "shop".to_owned(),
-                installed: true,
-            });
+            state.repositories.push(repository(900, "shop"));
         });
         team(&github, "release-managers", members);
         let app = settings(&github);

@@ -4,8 +4,8 @@
 use assent_core::time::Span;
 use serde_json::{Value, json};
 
-use super::world::{World, environment, repository, waiting, waiting_in};
-use crate::support::github::{Change, Github, Route, fresh_delivery};
+use super::world::{World, environment, waiting, waiting_in};
+use crate::support::github::{Change, Github, Route, fresh_delivery, repository};
 use crate::support::{Reply, StandIn, approve};
 
 const RULE: &str = "deployment_protection_rule";

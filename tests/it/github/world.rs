@@ -10,7 +10,7 @@ use assent_server::policy::Source;
 use serde_json::Value;
 
 use crate::support::github::{
-    Commit, Environment, Gate, Github, Pull, Repository, Run, our_rule, settings,
+    Commit, Environment, Gate, Github, Pull, Run, our_rule, repository, settings,
 };
 use crate::support::{Caller, POLICY, Remains, Server, Setup, documents};
 
@@ -143,11 +143,6 @@ pub(super) async fn acme() -> Github {
     });
     waiting(&github, 7);
     github
-}
-
-pub(super) fn repository(id: u64, name: &str) -> Repository {
-    let (owner, name) = ("acme".to_owned(), name.to_owned());
-    Repository { id, owner, owner_id: 90, name, installed: true }
 }
 
 pub(super) fn environment(repository: u64) -> Environment {

@@ -19,7 +19,7 @@ use super::{Asked, Reply, StandIn, now};
 pub(crate) use app::{APP, private_key, settings, settings_at};
 pub(crate) use gates::our_rule;
 pub(crate) use route::Route;
-pub(crate) use state::{Change, Commit, Environment, Gate, Pull, Repository, Run, State};
+pub(crate) use state::{Change, Commit, Environment, Gate, Pull, Run, State, closed, repository};
 pub(crate) use webhooks::{WEBHOOK_SECRET, fresh_delivery};
 
 /// What an installation may ask in an hour.

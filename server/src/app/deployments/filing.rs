@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use assent_core::access::{Access, Purpose};
 use assent_core::binding::{FILED_BY, GITHUB_APP};
 use assent_core::digest::{Digest, commit_digest};
-use assent_core::github::{EVENTS, HEAD_BRANCH, WORKFLOW_PATH};
+use assent_core::github::{DEPLOY, EVENTS, HEAD_BRANCH, WORKFLOW_PATH};
 use assent_core::id::RequestId;
 use assent_core::intent::{Intent, is_label};
 use assent_core::policy::situation::Network;
@@ -23,8 +23,6 @@ use crate::app::{AppError, Authority, Caller, Wish};
 use crate::github::{Repository, Run};
 use crate::ledger::{Gate, GateKey};
 
-/// The kind of what a run does before an environment.
-const KIND: &str = "github.deploy";
 /// How many bytes of a run's title are told: a request's reason has 2000.
 const TITLE: usize = 1_000;
 
@@ -74,7 +72,7 @@ impl Authority {
         let id = PrincipalId::new(github.actions_issuer(), &sub).map_err(|error| {
             AppError::Field { field: "environment", problem: error.to_string() }
         })?;
-        let what = (&id, environment, KIND);
+        let what = (&id, environment, DEPLOY);
         let behind = self.people_behind(repository, run, what).await?;
         let principal = Principal {
             id,
@@ -91,7 +89,7 @@ impl Authority {
             ("commit", run.head_sha.clone()),
         ];
         let intent = wire::Intent {
-            kind: KIND.to_owned(),
+            kind: DEPLOY.to_owned(),
             environment: environment.to_owned(),
             target: target.map(|(name, value)| (name.to_owned(), value)).into(),
             digest: Some(subject.to_string()),

@@ -9,7 +9,7 @@ use assent_server::issuers::Reach;
 use assent_server::policy::Source;
 use serde_json::{Value, json};
 
-use crate::support::github::{Commit, Github, Repository, Run, settings};
+use crate::support::github::{Commit, Github, Run, repository, settings};
 use crate::support::{Answer, Caller, Issuer, Server, Setup, documents, fresh_key, sent};
 
 const AUDIENCE: &str = "https://assent.example.com";
@@ -91,13 +91,7 @@ impl World {
     pub(super) async fn with(text: &str, issuer: Issuer, require_app: bool) -> Self {
         let github = Github::start().await;
         github.with(|state| {
-            state.repositories.push(Repository {
-                id: 900,
-                owner: "acme".to_owned(),
-                owner_id: 90,
-                name: "shop".to_owned(),
-                installed: true,
-            });
+            state.repositories.push(repository(900, "shop"));
         });
         let mut app = settings(&github);
         app.place.actions_issuer.clone_from(&issuer.url);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::app::is_app;
-use super::{Asked, Reply, Route, message};
+use super::{Asked, Reply, Route, message, our_rule};
 
 /// Everything there is.
 #[derive(Default)]
@@ -52,6 +52,25 @@ pub(crate) struct Repository {
     pub(crate) owner_id: u64,
     pub(crate) name: String,
     pub(crate) installed: bool,
+}
+
+/// A repository of acme in which the App is installed.
+pub(crate) fn repository(id: u64, name: &str) -> Repository {
+    let (owner, name) = ("acme".to_owned(), name.to_owned());
+    Repository { id, owner, owner_id: 90, name, installed: true }
+}
+
+/// An environment of acme/shop that is closed: only the App's rule lets anything pass.
+pub(crate) fn closed(id: u64, name: &str) -> Environment {
+    Environment {
+        id,
+        repository: 900,
+        name: name.to_owned(),
+        can_admins_bypass: false,
+        prevent_self_review: true,
+        branches: Some("protected"),
+        rules: vec![our_rule(true)],
+    }
 }
 
 /// A run of a workflow.

@@ -70,11 +70,9 @@ fn is_asked_for_gates(route: Route) -> bool {
         Route::Compare => false,
         // The doctor's: `doctor.rs`.
         Route::Deliveries | Route::Environments | Route::BranchPatterns => false,
-        Route::App
-        | Route::InstallationOfOrganization
-        | Route::TeamMembers
-        | Route::Content
-        | Route::Unknown => false,
+        // Of teams: `teams.rs`.
+        Route::InstallationOfOrganization | Route::TeamMembers => false,
+        Route::App | Route::Content | Route::Unknown => false,
     }
 }
 
@@ -88,14 +86,14 @@ pub(super) fn refusals() -> Vec<Fault> {
     ]
 }
 
-fn limits() -> Vec<Fault> {
+pub(super) fn limits() -> Vec<Fault> {
     let mut primary = message(429, "API rate limit exceeded for installation ID 77.");
     primary.headers.push(("retry-after", "30".to_owned()));
     let secondary = "You have exceeded a secondary rate limit. Please wait a few minutes.";
     vec![Fault::Saying(primary), Fault::Saying(message(403, secondary))]
 }
 
-fn failures() -> Vec<Fault> {
+pub(super) fn failures() -> Vec<Fault> {
     vec![
         Fault::Saying(message(500, "Server Error")),
         Fault::Lying(Reply::new(502, "<html>Bad gateway</html>")),

@@ -6,7 +6,7 @@ use assent_core::digest::commit_digest;
 use assent_core::time::Span;
 use serde_json::{Value, json};
 
-use super::faults::refusals;
+use super::faults::{failures, limits, refusals};
 use super::world::{As, World, waiting};
 use crate::support::github::{Change, Fault, Route};
 use crate::support::{Caller, Issuer, POLICY, approve, fresh_key, mint};
@@ -177,9 +177,7 @@ async fn t72_a_job_that_was_started_past_the_rule_is_given_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn t10_what_was_added_since_the_last_is_compared_or_nothing_is_filed() {
     let issuer = Issuer::start().await;
-    let mut faults = refusals();
-    faults.extend([Fault::HangingUp, Fault::HangingUpAfter]);
-    for fault in faults {
+    for fault in [refusals(), limits(), failures()].into_iter().flatten() {
         let world = world(&issuer).await;
         world.asked(7).await;
         approve(&world.bob().await, &world.request().await).await.unwrap();

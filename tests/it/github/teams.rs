@@ -4,6 +4,7 @@ use assent_client::wire;
 use assent_core::time::Span;
 use assent_server::policy::Source;
 
+use super::faults::{failures, limits, refusals};
 use crate::support::github::{Fault, Github, Route, message, repository, settings};
 use crate::support::{Server, Setup, approve, documents, filing, fresh_key, mint};
 
@@ -147,4 +148,21 @@ async fn a_team_of_a_hundred_and_one_is_read_to_the_last_and_a_team_that_is_gone
     world.github.with(|state| state.teams.clear());
     world.later(Span::minutes(1)).await;
     assert_eq!(world.approves("bob", &second).await, Err("not_asked".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t11_whatever_goes_wrong_with_a_team_its_people_count_for_five_minutes_at_most() {
+    for route in [Route::TeamMembers, Route::InstallationOfOrganization] {
+        for fault in [refusals(), limits(), failures()].into_iter().flatten() {
+            let world = World::with(&[21]).await;
+            let request = world.file().await;
+            world.github.fail(route, usize::MAX, fault.clone());
+            world.later(Span::minutes(5)).await;
+            let told = world.approves("bob", &request).await;
+            assert_eq!(told, Err("not_asked".to_owned()), "{route:?} {fault:?}");
+            world.github.heal();
+            world.later(Span::minutes(2)).await;
+            assert_eq!(world.approves("bob", &request).await, Ok(()), "{route:?} {fault:?}");
+        }
+    }
 }

@@ -99,9 +99,7 @@ impl World {
 
     /// With more in our entry for them.
     async fn with(more: &str) -> Self {
-        let (mut us, mut them) = (Remains::fresh(), Remains::fresh());
-        us.settle();
-        them.settle();
+        let (us, mut them) = (Remains::fresh(), Remains::fresh());
         them.time = us.time.clone();
         let (our_base, their_base) = (us.base(), them.base());
         let them = Server::placed(them, setup(&theirs(&our_base, &their_base))).await;
@@ -356,9 +354,7 @@ async fn the_policies_of_the_guide_work_together() {
         let path = root.join("examples/two-organisations").join(name);
         std::fs::read_to_string(path).unwrap()
     };
-    let (mut us, mut them) = (Remains::fresh(), Remains::fresh());
-    us.settle();
-    them.settle();
+    let (us, them) = (Remains::fresh(), Remains::fresh());
     let placed = |text: &str| {
         text.replace("https://assent.platform.example", &us.base())
             .replace("https://assent.payments.example", &them.base())

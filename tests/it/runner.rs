@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 pub(crate) use definition::{Definition, evaluated, yaml};
 pub(crate) use oidc::Oidc;
-pub(crate) use step::{Ended, Step, Stopped};
+pub(crate) use step::{Ended, Running, Step, Stopped};
 
 use log::Masks;
 

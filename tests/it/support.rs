@@ -7,6 +7,7 @@ mod command;
 pub(crate) mod emulate;
 pub(crate) mod github;
 mod issuer;
+mod place;
 pub(crate) mod prism;
 mod provider;
 mod stand_in;
@@ -48,6 +49,7 @@ pub(crate) use binary::{Binary, cycles, policy_in, program};
 pub(crate) use caller::{Caller, fresh_key, sent};
 pub(crate) use command::{Did, assent, shell, signal};
 pub(crate) use issuer::{Issuer, Manner};
+pub(crate) use place::free_place;
 pub(crate) use provider::Provider;
 pub(crate) use stand_in::{Asked, Reply, StandIn, Ways};
 pub(crate) use story::{approve, deny, eventually, filing, intent, mint, until};
@@ -151,20 +153,13 @@ pub(crate) struct Remains {
 impl Remains {
     pub(crate) fn fresh() -> Self {
         let key = SigningKey::generate(Algorithm::Es256, Chance::default().source()).unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let sealer = Sealer::default();
+        let (address, sealer) = (free_place(), Sealer::default());
         Self { address, time: Time::default(), sealer, key: key.as_slice().into() }
     }
 
     /// The same, with another sealing key.
     pub(crate) fn sealing_anew(self) -> Self {
         Self { sealer: Sealer::default(), ..self }
-    }
-
-    /// Chooses a free port, so that others can be told of it before a server is there.
-    pub(crate) fn settle(&mut self) {
-        let free = std::net::TcpListener::bind(self.address).unwrap();
-        self.address = free.local_addr().unwrap();
     }
 
     /// Where a server of it answers.
@@ -272,8 +267,7 @@ impl Server {
         } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let base = public.unwrap_or_else(|| format!("http://{address}"));
+        let base = public.unwrap_or_else(|| remains.base());
         let closing = CancellationToken::new();
         let kept = Arc::clone(&ledger);
         // A ledger outlives what is left of a server; its keys must open all the same.
@@ -314,7 +308,6 @@ impl Server {
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         authority.learn_signals().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
-        let remains = Remains { address, ..remains };
         Self { authority, remains, closing, serving, ledger: kept }
     }
 

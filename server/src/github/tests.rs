@@ -117,6 +117,24 @@ fn key() -> Secret {
     Secret::new(made.clone())
 }
 
+/// The App, with its API there.
+fn settings_at(api: &str) -> Settings {
+    let mut place = Place::at("https://github.com").unwrap();
+    place.api = api.parse().unwrap();
+    Settings {
+        app_id: 7,
+        slug: "assent".to_owned(),
+        private_key: key(),
+        webhook_secret: Secret::new("0123456789abcdef".to_owned()),
+        place,
+        require_app: true,
+        between_writes: Duration::ZERO,
+        patience: Duration::from_secs(10),
+        deployment_statuses: false,
+        ca_file: None,
+    }
+}
+
 async fn world() -> World {
     let stand = Stand::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -126,20 +144,7 @@ async fn world() -> World {
     let now = Arc::new(AtomicI64::new(1_000_000));
     let read = Arc::clone(&now);
     let clock = Clock::of(move || read.load(Ordering::SeqCst));
-    let mut place = Place::at("https://github.com").unwrap();
-    place.api = url.parse().unwrap();
-    let settings = Settings {
-        app_id: 7,
-        slug: "assent".to_owned(),
-        private_key: key(),
-        webhook_secret: Secret::new("0123456789abcdef".to_owned()),
-        place,
-        require_app: true,
-        between_writes: Duration::ZERO,
-        patience: std::time::Duration::from_secs(10),
-        deployment_statuses: false,
-        ca_file: None,
-    };
+    let settings = settings_at(&url);
     let github = Github::new(settings, clock).unwrap();
     let installation = json!({"id": 70, "permissions": {"actions": "read"}, "suspended_at": null});
     stand.plan(&format!("GET {SHOP}/installation"), [ok(installation.clone())]);
@@ -455,21 +460,8 @@ async fn where_nobody_answers_it_is_away() {
     let world = world().await;
     let shop = world.shop().await;
     let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut place = Place::at("https://github.com").unwrap();
-    place.api = format!("http://{}", nowhere.local_addr().unwrap()).parse().unwrap();
+    let settings = settings_at(&format!("http://{}", nowhere.local_addr().unwrap()));
     drop(nowhere);
-    let settings = Settings {
-        app_id: 7,
-        slug: "assent".to_owned(),
-        private_key: key(),
-        webhook_secret: Secret::new("0123456789abcdef".to_owned()),
-        place,
-        require_app: true,
-        between_writes: Duration::ZERO,
-        patience: std::time::Duration::from_secs(10),
-        deployment_statuses: false,
-        ca_file: None,
-    };
     let github = Github::new(settings, Clock::system()).unwrap();
     let told = github.repository("acme", "shop").await;
     assert!(matches!(told, Err(GithubError::Away(_))), "{told:?}");

@@ -3,9 +3,9 @@
 use assent_core::time::Span;
 
 use super::relay::Stall;
-use super::world::{World, credential};
+use super::world::{World, credential, held};
 use crate::runner::Stopped;
-use crate::support::{Ways, approve, until};
+use crate::support::{Ways, approve};
 
 #[tokio::test]
 async fn a_job_that_is_canceled_while_it_asks_who_it_is_asks_nothing() {
@@ -43,19 +43,7 @@ async fn a_job_that_is_canceled_while_it_waits_takes_its_request_back() {
 #[tokio::test]
 async fn a_job_that_is_canceled_while_its_command_runs_ends_both() {
     let world = World::new().await;
-    let base = world.base();
-    let command = "printf '%s' \"$ASSENT_CREDENTIAL\" >held.part; mv held.part held; exec sleep 60";
-    let with = [
-        ("url", &*base),
-        ("environment", "free"),
-        ("mode", "run"),
-        ("audience", "orders"),
-        ("command", command),
-    ];
-    let running = world.job.step(&world.action, &with).start();
-    let held = world.job.at("workspace/held");
-    until("the command", || held.exists()).await;
-    let token = std::fs::read_to_string(held).unwrap();
+    let (running, token) = held(&world).await;
     assert!(world.is_live(&token).await);
     let (by, ended) = running.cancel().await;
     assert_eq!(by, Stopped::Interrupted);

@@ -2,8 +2,8 @@
 
 use assent_core::time::Span;
 
-use super::world::World;
-use crate::support::{approve, until};
+use super::world::{World, held};
+use crate::support::approve;
 
 #[tokio::test]
 async fn t59_the_request_of_a_runner_that_is_gone_ends_by_its_silence() {
@@ -45,19 +45,7 @@ async fn t59_the_credential_of_a_command_whose_runner_is_gone_ends_by_its_silenc
     let world = World::new().await;
     // The authority has stood here before; its own absence would be nobody's silence.
     world.server.authority.sweep().await.unwrap();
-    let base = world.base();
-    let command = "printf '%s' \"$ASSENT_CREDENTIAL\" >held.part; mv held.part held; exec sleep 60";
-    let with = [
-        ("url", &*base),
-        ("environment", "free"),
-        ("mode", "run"),
-        ("audience", "orders"),
-        ("command", command),
-    ];
-    let running = world.job.step(&world.action, &with).start();
-    let held = world.job.at("workspace/held");
-    until("the command", || held.exists()).await;
-    let token = std::fs::read_to_string(held).unwrap();
+    let (running, token) = held(&world).await;
     running.killed().await;
     assert!(world.is_live(&token).await);
     world.server.time().pass(Span::minutes(2));

@@ -10,8 +10,9 @@ use assent_server::broker::Brokers;
 use serde_json::{Value, json};
 
 use super::example::Example;
+use super::relay::Stall;
 use super::world::World;
-use crate::runner::{Ended, Job};
+use crate::runner::{Ended, Job, Stopped};
 use crate::support::approve;
 
 /// As `examples/github/terraform.yml` says of its rule.
@@ -160,6 +161,67 @@ async fn t06_a_job_that_is_given_nothing_takes_nothing_from_the_one_that_applies
     assert!(world.is_live(&token).await, "the first one goes on");
     first.post().await.exits(0);
     assert!(!world.is_live(&token).await);
+}
+
+#[tokio::test]
+async fn a_job_that_is_canceled_while_it_hands_in_a_plan_asks_for_nothing() {
+    let world = World::with(RULES, Brokers::default()).await;
+    let base = world.base();
+    let job = job(&world, "resized");
+    plan(&job).await;
+    for stall in [Stall::Before("/v1/plans"), Stall::After("/v1/plans")] {
+        let with = [
+            ("url", &*base),
+            ("environment", "production"),
+            ("kind", "terraform.apply"),
+            ("plan-file", "tfplan"),
+        ];
+        let mut step = job.step(&world.action, &with);
+        world.relay.stall(Some(stall));
+        let running = step.start();
+        world.relay.stalls().await;
+        let (by, ended) = running.cancel().await;
+        assert_eq!((by, ended.output("outcome")), (Stopped::Interrupted, "canceled"));
+        world.relay.stall(None);
+        step.keep(&ended);
+        step.post().await.exits(0);
+        assert!(world.requests().await.is_empty(), "{stall:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_canceled_while_it_fetches_a_plan_leaves_no_part_of_it() {
+    let world = World::with(RULES, Brokers::default()).await;
+    let planning = job(&world, "resized");
+    plan(&planning).await;
+    let submitted = step(&world, &planning, &[("mode", "submit"), ("plan-file", "tfplan")]).await;
+    let id = submitted.exits(0).output("request-id").to_owned();
+    approved(&world, &id).await;
+    let base = world.base();
+    let check = [
+        ("url", &*base),
+        ("environment", "production"),
+        ("kind", "terraform.apply"),
+        ("mode", "check"),
+        ("request-id", &*id),
+        ("fetch-plan", "tfplan"),
+    ];
+    let applying = job(&world, "resized");
+    let mut fetching = applying.step(&world.action, &check);
+    world.relay.stall(Some(Stall::After("/plan")));
+    let running = fetching.start();
+    world.relay.stalls().await;
+    let (by, ended) = running.cancel().await;
+    assert_eq!((by, ended.output("outcome")), (Stopped::Interrupted, "canceled"));
+    assert!(!applying.at("workspace/tfplan").exists() && ended.variables.is_empty());
+    world.relay.stall(None);
+    fetching.keep(&ended);
+    applying.context("job.status", "cancelled");
+    fetching.post().await.exits(0);
+    // It was given out once, and nobody is given it again.
+    let again = job(&world, "resized");
+    let refused = again.step(&world.action, &check).main().await.exits(4);
+    assert_eq!(refused.output("outcome"), "refused");
 }
 
 #[tokio::test]

@@ -11,8 +11,10 @@ use assent_server::policy::Source;
 use tempfile::TempDir;
 
 use super::relay::Relay;
-use crate::runner::{Action, Ended, Job, Oidc};
-use crate::support::{Caller, Issuer, Remains, Server, Setup, documents, eventually, program};
+use crate::runner::{Action, Ended, Job, Oidc, Running};
+use crate::support::{
+    Caller, Issuer, Remains, Server, Setup, documents, eventually, program, until,
+};
 
 /// What `release` may do is asked of bob or carol; `free` of nobody; `never` is refused.
 pub(super) const RULES: &str = "
@@ -62,8 +64,7 @@ impl World {
     /// Where those hold, with these brokers.
     pub(super) async fn with(rules: &str, brokers: Brokers) -> Self {
         let issuer = Issuer::start_rs256().await;
-        let mut remains = Remains::fresh();
-        remains.settle();
+        let remains = Remains::fresh();
         let relay = Relay::start(remains.base()).await;
         let policy = policy(&issuer.url, &relay.url.clone(), rules);
         let clock = remains.time.clock();
@@ -145,6 +146,23 @@ impl World {
             );
         }
     }
+}
+
+/// A step whose command runs and keeps what it was given: that token.
+pub(super) async fn held(world: &World) -> (Running, String) {
+    let base = world.base();
+    let command = "printf '%s' \"$ASSENT_CREDENTIAL\" >held.part; mv held.part held; exec sleep 60";
+    let with = [
+        ("url", &*base),
+        ("environment", "free"),
+        ("mode", "run"),
+        ("audience", "orders"),
+        ("command", command),
+    ];
+    let running = world.job.step(&world.action, &with).start();
+    let held = world.job.at("workspace/held");
+    until("the command", || held.exists()).await;
+    (running, std::fs::read_to_string(held).unwrap())
 }
 
 /// What is left of a server that went away.

@@ -1,9 +1,8 @@
 //! The commands of the guide, as they stand there but for the ports: two servers on one machine.
 
-use std::net::TcpListener;
 use std::path::Path;
 
-use crate::support::shell;
+use crate::support::{free_place, shell};
 
 /// Everything that the guide has a shell do.
 fn commands() -> String {
@@ -18,10 +17,7 @@ fn commands() -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_of_the_guide_take_a_request_through_both_organisations() {
     let folder = tempfile::tempdir().unwrap();
-    let ports = ["8601", "8602"].map(|named| {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        (named, free.local_addr().unwrap().port().to_string())
-    });
+    let ports = ["8601", "8602"].map(|named| (named, free_place().port().to_string()));
     let commands = ports.iter().fold(commands(), |text, (named, port)| text.replace(named, port));
     // Whatever becomes of it, no server is left behind.
     let script = format!("trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n{commands}\n");

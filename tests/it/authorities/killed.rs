@@ -2,18 +2,16 @@
 //! two steps.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use assent_client::wire;
 use serde_json::Value;
 
 use super::between::{Between, Then};
 use super::{ours, theirs};
-use crate::support::{Binary, Caller, approve, filing, fresh_key, mint, policy_in, program};
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
+use crate::support::{
+    Binary, Caller, approve, filing, free_place, fresh_key, mint, policy_in, program,
+};
 
 /// One server that is killed and started again on the same place and directory.
 struct Side {
@@ -92,7 +90,7 @@ async fn run(arguments: &[&str], server: &str, token: &str) -> String {
 
 #[tokio::test]
 async fn t56_the_asking_server_killed_between_any_two_steps_asks_once_and_is_answered_once() {
-    let (here, there) = (free(), free());
+    let (here, there) = (free_place(), free_place());
     let (here_base, there_base) = (format!("http://{here}"), format!("http://{there}"));
     let their_policy = theirs(&here_base, &there_base).replace("person:oscar", "person:carol");
     let mut us = Side::new(here, &ours(&there_base, ""));
@@ -201,7 +199,7 @@ async fn told_of(caller: &Caller, id: &str, kind: &str) -> usize {
 
 #[tokio::test]
 async fn t56_the_asked_server_killed_between_any_two_steps_decides_once_and_loses_nothing() {
-    let (here, there) = (free(), free());
+    let (here, there) = (free_place(), free_place());
     let between = Between::start(format!("http://{there}")).await;
     let here_base = format!("http://{here}");
     let their_policy = theirs(&here_base, between.url()).replace("person:oscar", "person:carol");

@@ -38,9 +38,7 @@ impl Doubted {
     }
 
     async fn ruled_by(policy: impl Fn(&str) -> String) -> Self {
-        let (mut us, mut them) = (Remains::fresh(), Remains::fresh());
-        us.settle();
-        them.settle();
+        let (us, mut them) = (Remains::fresh(), Remains::fresh());
         them.time = us.time.clone();
         let (our_base, direct) = (us.base(), them.base());
         let between = Between::start(direct.clone()).await;

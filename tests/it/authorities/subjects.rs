@@ -74,9 +74,7 @@ struct Two {
 
 impl Two {
     async fn start(partners: bool) -> Self {
-        let (mut us, mut them) = (Remains::fresh(), Remains::fresh());
-        us.settle();
-        them.settle();
+        let (us, mut them) = (Remains::fresh(), Remains::fresh());
         them.time = us.time.clone();
         let (our_base, their_base) = (us.base(), them.base());
         let them = Server::placed(them, setup(&theirs_of(&our_base, &their_base))).await;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use crate::support::until;
+use crate::support::{free_place, until};
 
 /// What the authority's own login has.
 pub(crate) const BROKER_PASSWORD: &str = "the-brokers-own-password";
@@ -50,9 +50,7 @@ fn programs() -> PathBuf {
 impl Database {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_place().port();
         let mut database = Self { folder, server: None, port };
         database.give_away();
         let data = database.data();

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use super::installations::{self, Github, private_key};
 use super::sts::{self, Sts};
 use super::{aws, github};
-use crate::support::{Binary, policy_in, program, tools, until};
+use crate::support::{Binary, free_place, policy_in, program, tools, until};
 
 /// A program of somebody else's that answers on a port of its own, until it is dropped.
 struct Running {
@@ -23,9 +23,7 @@ struct Running {
 
 impl Running {
     async fn start(what: &str, command: impl FnOnce(u16) -> Command) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_place().port();
         let mut command = command(port);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.kill_on_drop(true).spawn().unwrap();

@@ -4,13 +4,15 @@ mod signals;
 mod world;
 
 use std::collections::BTreeSet;
+use std::process::Stdio;
 
 use assent_core::time::Span;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::task::JoinSet;
 
 use crate::support::github::{Commit, Fault, Pull, Route, message};
-use crate::support::{Issuer, approve, mint, policy};
+use crate::support::{Issuer, POLICY, approve, mint, policy, policy_in, program};
 use world::{World, filed, sha};
 
 /// A pull request that this commit came by.
@@ -519,4 +521,26 @@ async fn t11_whoever_comes_to_be_linked_to_who_is_behind_it_no_longer_counts() {
     world.server.authority.replace_policy(policy(&after.replace("  frank:", &with("'81', '11'"))));
     let told = mint(&job, &request).await.unwrap_err();
     assert_eq!(told.code(), Some("no_longer_approved"), "{told}");
+}
+
+/// Whoever lets jobs in without an App is told what nobody knows then.
+#[tokio::test]
+async fn a_server_that_is_no_app_says_at_its_start_what_it_does_not_know() {
+    let actions = world::policy("https://token.actions.githubusercontent.com");
+    for (text, is_told) in [(actions.as_str(), true), (POLICY, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        policy_in(&folder.path().join("policy"), text);
+        let mut command = tokio::process::Command::new(program());
+        command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--output", "json"]);
+        command.arg("--data").arg(folder.path().join("data"));
+        command.arg("--policy").arg(folder.path().join("policy")).kill_on_drop(true);
+        let log = folder.path().join("log");
+        command.stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
+        let mut child = command.spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        while !said.next_line().await.unwrap().unwrap().contains("listening") {}
+        child.kill().await.unwrap();
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(log.contains("this server is no GitHub App"), is_told, "{log}");
+    }
 }

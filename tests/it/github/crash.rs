@@ -10,7 +10,7 @@ use assent_core::time::Span;
 
 use super::world::{World, acme};
 use crate::support::github::{APP, Fault, Github, Route, WEBHOOK_SECRET, private_key};
-use crate::support::{Binary, POLICY, Remains, approve, deny, eventually, policy_in};
+use crate::support::{Binary, POLICY, Remains, approve, deny, eventually, free_place, policy_in};
 
 struct Place {
     data: PathBuf,
@@ -36,9 +36,7 @@ impl Place {
             github.url
         );
         std::fs::write(&app, text).unwrap();
-        let mut remains = Remains::fresh();
-        remains.settle();
-        Self { data, policy, app, place: remains.address }
+        Self { data, policy, app, place: free_place() }
     }
 
     async fn start(&self) -> Binary {

@@ -118,19 +118,12 @@ async fn a_job_that_waits_later_is_answered_by_the_same_request() {
     world.asked(7).await;
     approve(&world.bob().await, &world.request().await).await.unwrap();
     world.guard().await;
-    let wait_again = || {
-        world.github.with(|state| {
-            let gate = state.gates.iter_mut().find(|gate| gate.run == 7).unwrap();
-            (gate.waiting, gate.verdict) = (true, None);
-            "waiting".clone_into(&mut state.runs.get_mut(&7).unwrap().status);
-        });
-    };
-    wait_again();
+    world.waits_again(7);
     world.server.time().pass(Span::minutes(2));
     world.asked(7).await;
     assert_eq!((world.gate(7).verdicts, world.filed().await.len()), (2, 1));
     // Where nobody tells of it, it is found all the same.
-    wait_again();
+    world.waits_again(7);
     world.guard_after(Span::minutes(11)).await;
     assert_eq!((world.gate(7).verdicts, world.filed().await.len()), (3, 1));
 }
@@ -165,19 +158,12 @@ async fn t04_a_grant_that_is_over_lets_no_later_job_of_its_run_pass() {
     let job = jobs::job(&world, &issuer, 7, json!({})).await;
     mint(&job, &request).await.unwrap();
     assert_eq!(world.request().await.state, "consumed");
-    let wait_again = || {
-        world.github.with(|state| {
-            let gate = state.gates.iter_mut().find(|gate| gate.run == 7).unwrap();
-            (gate.waiting, gate.verdict) = (true, None);
-            "waiting".clone_into(&mut state.runs.get_mut(&7).unwrap().status);
-        });
-    };
-    wait_again();
+    world.waits_again(7);
     world.server.time().pass(Span::minutes(2));
     world.asked(7).await;
     assert_eq!(world.gate(7).verdict.as_deref(), Some("approved"), "in its window");
     job.client.complete(&request.id, &fresh_key()).await.unwrap();
-    wait_again();
+    world.waits_again(7);
     world.server.time().pass(Span::minutes(2));
     world.asked(7).await;
     let gate = world.gate(7);

@@ -94,6 +94,22 @@ async fn t72_a_bypass_before_anybody_looked_is_on_record_once() {
     }
 }
 
+/// GitHub takes an answer for whatever attempt waits: here somebody was quicker by one call.
+#[tokio::test(flavor = "multi_thread")]
+async fn t04_t72_an_answer_that_met_another_attempt_is_on_record() {
+    let world = World::start().await;
+    world.asked(7).await;
+    world.github.with(|state| state.runs_again_then = true);
+    approve(&world.bob().await, &world.request().await).await.unwrap();
+    world.guard().await;
+    let alarm = alarm(&world).await;
+    assert_eq!(alarm["reason"], "started again as attempt 2 while attempt 1 was let pass");
+    assert_eq!(alarm["bypassed"], json!(world.filed().await.last().unwrap().id));
+    // What waits now is asked for anew.
+    settle(&world).await;
+    assert_eq!(world.filed().await.len(), 2);
+}
+
 /// The verdict did not arrive, and an administrator was quicker.
 #[tokio::test(flavor = "multi_thread")]
 async fn t72_a_bypass_after_a_denial_or_an_expiry_is_on_record_too() {

@@ -104,6 +104,15 @@ impl World {
         self.github.with(|state| state.gate(run, "one"))
     }
 
+    /// Another job of the run waits before the environment.
+    pub(super) fn waits_again(&self, run: u64) {
+        self.github.with(|state| {
+            let gate = state.gates.iter_mut().find(|gate| gate.run == run).unwrap();
+            (gate.waiting, gate.verdict) = (true, None);
+            "waiting".clone_into(&mut state.runs.get_mut(&run).unwrap().status);
+        });
+    }
+
     /// Every check run that GitHub shows.
     pub(super) fn checks(&self) -> Vec<Value> {
         self.github.with(|state| state.checks.values().cloned().collect())

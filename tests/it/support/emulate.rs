@@ -30,9 +30,7 @@ impl Emulate {
         });
         std::fs::write(&seed, whole.to_string()).unwrap();
         // It takes no port of its own choice.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let place = free.local_addr().unwrap();
-        drop(free);
+        let place = super::free_place();
         let url = format!("http://{place}");
         let mut child = Command::new(tools::node())
             .arg(tools::node_modules().join("emulate/dist/index.js"))

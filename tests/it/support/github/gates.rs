@@ -122,6 +122,9 @@ impl State {
         } else {
             self.go_on(number);
         }
+        if self.runs_again_then {
+            self.change(number, Change::RunAgain);
+        }
         Reply::new(204, "")
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct State {
     pub(crate) granted: Option<Value>,
     /// When the hour of calls is over, in seconds since 1970, where it is not by the machine's clock.
     pub(crate) resets_at: Option<i64>,
+    /// Whether somebody starts a run again at the moment in which its gate is answered.
+    pub(crate) runs_again_then: bool,
     pub(super) tokens: BTreeSet<String>,
 }
 

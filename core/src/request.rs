@@ -36,7 +36,7 @@ pub use elsewhere::{Abroad, AbroadFact, EndorseError, Errand};
 pub use ending::{
     CancelError, CompleteError, LONGEST_SILENCE, RevokeError, SHORTEST_SILENCE, Standing,
 };
-pub use event::{Denial, Event, Fact, Recall, Review, Verdict};
+pub use event::{Denial, Event, Fact, Recall, Review, Verdict, Word};
 pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
 pub use replay::ReplayError;
 pub use review::{ReviewError, Said};

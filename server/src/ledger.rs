@@ -15,7 +15,7 @@ use assent_core::credential::ring::Key;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
-use assent_core::request::{Fact, Receipt, Request, Step, Version};
+use assent_core::request::{Receipt, Request, Step, Version};
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -556,24 +556,6 @@ pub enum LedgerError {
     /// What is stored is not what was written.
     #[error("the ledger is corrupt: {0}")]
     Corrupt(String),
-}
-
-/// What an event does to the word of people that a request may go on.
-pub(crate) enum Word {
-    /// They gave it.
-    Given,
-    /// It is taken back.
-    TakenBack,
-}
-
-/// What this event does to it, if anything.
-pub(crate) fn word_of(fact: &Fact) -> Option<Word> {
-    if let Fact::Approved { counted, .. } = fact
-        && !counted.is_empty()
-    {
-        return Some(Word::Given);
-    }
-    matches!(fact, Fact::Revoked { .. } | Fact::Stopped { .. }).then_some(Word::TakenBack)
 }
 
 /// Whether a later review of the request is open or overdue.

@@ -233,6 +233,52 @@ pub enum Fact {
     },
 }
 
+/// What becomes of people's word that a request may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// They gave it.
+    Given,
+    /// It is taken back.
+    TakenBack,
+}
+
+impl Fact {
+    /// What this does to people's word, if anything: an approval that policy gives by itself is nobody's.
+    pub fn word(&self) -> Option<Word> {
+        match self {
+            Self::Approved { counted, .. } if counted.is_empty() => None,
+            Self::Approved { .. } => Some(Word::Given),
+            Self::Revoked { .. } | Self::Stopped { .. } => Some(Word::TakenBack),
+            Self::Filed { .. }
+            | Self::Reviewed(_)
+            | Self::Advanced { .. }
+            | Self::Escalated { .. }
+            | Self::Reminded { .. }
+            | Self::Abroad { .. }
+            | Self::Denied(_)
+            | Self::Expired { .. }
+            | Self::Canceled { .. }
+            | Self::RequesterLost { .. }
+            | Self::Consumed { .. }
+            | Self::Minted { .. }
+            | Self::Redeemed { .. }
+            | Self::Abandoned { .. }
+            | Self::CredentialRevoked { .. }
+            | Self::HeartbeatLost { .. }
+            | Self::BrokerClosed { .. }
+            | Self::BrokerOutlives { .. }
+            | Self::BrokerStuck { .. }
+            | Self::PlanKept { .. }
+            | Self::PlanFetched { .. }
+            | Self::PlanRemoved { .. }
+            | Self::Completed
+            | Self::PostReviewed(_)
+            | Self::PostReviewDone { .. }
+            | Self::PostReviewMissed { .. } => None,
+        }
+    }
+}
+
 /// Whether what a broker opens can be taken back before its time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recall {

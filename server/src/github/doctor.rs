@@ -11,11 +11,9 @@ use assent_core::trust::{Shape, Trust};
 use assent_core::wire::{GithubFinding as Finding, GithubVerdict as Is};
 
 use super::calls::path;
-use super::setup::PERMISSIONS;
+use super::setup::{EVENTS, PERMISSIONS};
 use super::{BranchPolicy, Environment, GithubError, Own, Rule, Sent};
 
-/// The event that says that something waits.
-const EVENT: &str = "deployment_protection_rule";
 /// The claims by which a trust says which workflow it is for (*OpenID Connect reference*).
 const OF_WORKFLOW: [&str; 4] =
     ["job_workflow_ref", "job_workflow_sha", "workflow_ref", "workflow_sha"];
@@ -218,15 +216,21 @@ impl Seen<'_> {
     fn events(&self) -> Option<Finding> {
         match &self.own {
             Err(error) => Some(unknown("events", "the App's events", error)),
-            Ok(own) if own.events.iter().any(|event| event == EVENT) => {
-                Some(good("events", "the App listens for what waits"))
-            }
-            Ok(_) => {
-                let weakens = "what waits is found by looking only, up to a minute later";
-                let found = format!("the App does not listen for `{EVENT}`");
+            Ok(own) => {
+                let is_heard = |event: &&str| own.events.iter().any(|heard| heard == event);
+                let missing: Vec<_> = EVENTS.into_iter().filter(|event| !is_heard(event)).collect();
+                if missing.is_empty() {
+                    return Some(good(
+                        "events",
+                        "the App listens for what waits and what becomes of it",
+                    ));
+                }
+                let weakens = "what waits, and what somebody let pass, is found by looking only, up to a \
+                    minute later";
+                let found = format!("the App does not listen for `{}`", missing.join("`, `"));
                 let told = weak("events", found, weakens);
-                let remedy = "tick *Deployment protection rule* under *Permissions & events*, \
-                    *Subscribe to events*";
+                let remedy = "tick *Deployment protection rule* and *Workflow run* under *Permissions & \
+                    events*, *Subscribe to events*";
                 Some(told.to_do(remedy).at(self.settings_page("permissions")))
             }
         }

@@ -71,6 +71,14 @@ pub struct Run {
     pub html_url: String,
 }
 
+impl Run {
+    /// Whether its commit is of another repository, whose owner chooses what it does. One whose repository
+    /// is gone is too.
+    pub fn is_of_fork(&self) -> bool {
+        self.head_repository_id != Some(self.repository_id)
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct RunForm {
     id: u64,

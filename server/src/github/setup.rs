@@ -33,6 +33,9 @@ pub struct Permission {
     pub why: &'static str,
 }
 
+/// What it hears of: that something waits, and what becomes of a run.
+pub(super) const EVENTS: [&str; 2] = ["deployment_protection_rule", "workflow_run"];
+
 /// All that the App asks to be allowed.
 pub const PERMISSIONS: &[Permission] = &[
     Permission {
@@ -91,7 +94,7 @@ pub fn manifest(base: &str) -> Value {
         "redirect_url": format!("{base}/admin/github/callback"),
         "public": false,
         "default_permissions": permissions,
-        "default_events": ["deployment_protection_rule", "workflow_run"],
+        "default_events": EVENTS,
     })
 }
 

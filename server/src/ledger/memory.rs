@@ -9,7 +9,7 @@ use assent_core::credential::KeyId;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
-use assent_core::request::{Event, Fact, Request, State, Step, Version};
+use assent_core::request::{Event, Fact, Request, State, Step, Version, Word};
 use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 use async_trait::async_trait;
@@ -18,8 +18,7 @@ use serde_json::Value;
 use crate::ledger::{
     Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument,
     KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall, Piece, PlanText,
-    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Word, Write, awaits_later_review,
-    word_of,
+    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write, awaits_later_review,
 };
 
 /// Requests in memory.
@@ -331,7 +330,7 @@ impl Ledger for MemoryLedger {
                 && intent.kind() == kind
         });
         let given = theirs.filter_map(|(request, events)| {
-            let words = || events.iter().map(|event| (word_of(&event.fact), event.at));
+            let words = || events.iter().map(|event| (event.fact.word(), event.at));
             if words().any(|(word, _)| matches!(word, Some(Word::TakenBack))) {
                 return None;
             }

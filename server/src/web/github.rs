@@ -138,20 +138,14 @@ pub(super) async fn callback(
 }
 
 fn fault(authority: &Authority, me: &SignedIn, error: AppSetupError) -> Response {
-    let status = match &error {
-        AppSetupError::App(_) => None,
-        AppSetupError::Exists | AppSetupError::Nowhere => Some(StatusCode::CONFLICT),
-        AppSetupError::Organization(_) => Some(StatusCode::UNPROCESSABLE_ENTITY),
-        AppSetupError::NotBegun => Some(StatusCode::FORBIDDEN),
-        AppSetupError::Setup(_) => Some(StatusCode::BAD_GATEWAY),
+    let status = match error {
+        AppSetupError::App(error) => return view::fault(error),
+        AppSetupError::Exists | AppSetupError::Nowhere => StatusCode::CONFLICT,
+        AppSetupError::Organization(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AppSetupError::NotBegun => StatusCode::FORBIDDEN,
+        AppSetupError::Setup(_) => StatusCode::BAD_GATEWAY,
     };
-    match (status, error) {
-        (None, AppSetupError::App(error)) => view::fault(error),
-        (status, error) => {
-            let status = status.unwrap_or(StatusCode::FORBIDDEN);
-            refused(authority, me, status, error.to_string())
-        }
-    }
+    refused(authority, me, status, error.to_string())
 }
 
 fn refused(authority: &Authority, me: &SignedIn, status: StatusCode, problem: String) -> Response {

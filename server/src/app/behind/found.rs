@@ -43,7 +43,7 @@ pub(super) async fn find(
     run: Run,
     base: Option<&str>,
 ) -> Result<Found, BehindError> {
-    if run.head_repository_id != Some(run.repository_id) {
+    if run.is_of_fork() {
         return Err(BehindError::Fork);
     }
     let head = &run.head_sha;

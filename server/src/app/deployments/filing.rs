@@ -184,7 +184,7 @@ pub(super) enum Unfiled {
 
 /// Why nothing is filed for this run, if nothing is.
 pub(super) fn unfiled(run: &Run, environment: &str) -> Option<Unfiled> {
-    if run.head_repository_id != Some(run.repository_id) {
+    if run.is_of_fork() {
         Some(Unfiled::Fork)
     } else if !EVENTS.contains(&run.event.as_str()) {
         Some(Unfiled::Event)

@@ -6,7 +6,7 @@ use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
 use assent_core::id::SignalId;
-use assent_core::request::{Event, Fact, Receipt, Request, State, Step, Version};
+use assent_core::request::{Event, Fact, Receipt, Request, State, Step, Version, Word};
 use assent_core::time::Timestamp;
 use assent_core::wire;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior};
@@ -18,8 +18,8 @@ use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
     Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError, Listened, Met,
-    NewCall, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Word, Write,
-    awaits_later_review, word_of,
+    NewCall, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write,
+    awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -340,7 +340,7 @@ impl Pen<'_> {
         let (environment, kind) = (next.intent().environment(), next.intent().kind());
         let id = next.id().to_bytes();
         for event in step.events() {
-            match word_of(&event.fact) {
+            match event.fact.word() {
                 Some(Word::Given) => {
                     let sql = "INSERT INTO approved (requester, environment, kind, at, request) \
                         VALUES (?1, ?2, ?3, ?4, ?5)";

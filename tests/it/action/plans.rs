@@ -218,10 +218,10 @@ async fn a_job_that_is_canceled_while_it_fetches_a_plan_leaves_no_part_of_it() {
     fetching.keep(&ended);
     applying.context("job.status", "cancelled");
     fetching.post().await.exits(0);
-    // It was given out once, and nobody is given it again.
+    // With its job the grant ended, and nobody is given the plan again.
     let again = job(&world, "resized");
-    let refused = again.step(&world.action, &check).main().await.exits(4);
-    assert_eq!(refused.output("outcome"), "refused");
+    let refused = again.step(&world.action, &check).main().await.exits(1);
+    assert_eq!(refused.output("outcome"), "revoked");
 }
 
 #[tokio::test]

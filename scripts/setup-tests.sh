@@ -34,6 +34,18 @@ if [ "$(id -u)" = 0 ] && ! id postgres >/dev/null 2>&1; then
     missing 'the user postgres' 'PostgreSQL does not run as root; on Debian its package makes that user'
 fi
 
+# The pages are tested in a real browser.
+if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        printf 'setup: installing chromium and chromium-driver\n' >&2
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+            --no-install-recommends chromium chromium-driver; } >&2 ||
+            missing chromium 'it could not be installed with `apt-get install chromium chromium-driver`'
+    else
+        missing chromium 'install it and its driver, of one version, on Debian with `apt-get install chromium chromium-driver`'
+    fi
+fi
+
 if ! cargo nextest --version >/dev/null 2>&1; then
     printf 'setup: installing cargo-nextest\n' >&2
     cargo install --locked cargo-nextest ||

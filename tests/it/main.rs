@@ -8,6 +8,8 @@ mod authorities;
 #[cfg(test)]
 mod brokers;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod canary;
 #[cfg(test)]
 mod checking;

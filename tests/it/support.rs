@@ -2,6 +2,7 @@
 
 mod answer;
 mod binary;
+mod browser;
 mod caller;
 mod command;
 pub(crate) mod emulate;
@@ -46,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::Answer;
 pub(crate) use binary::{Binary, cycles, policy_in, program};
+pub(crate) use browser::{Chromium, Screen, Window};
 pub(crate) use caller::{Caller, fresh_key, sent};
 pub(crate) use command::{Did, assent, shell, signal};
 pub(crate) use issuer::{Issuer, Manner};
@@ -233,6 +235,14 @@ impl Server {
     /// With this ledger and what is left of a server before it.
     pub(crate) async fn again(ledger: Arc<dyn Ledger>, remains: Remains) -> Self {
         Self::on(ledger, remains, Setup::default()).await
+    }
+
+    /// With a ledger in memory, and under the one name by which browsers let a page without https have
+    /// what others have with it.
+    pub(crate) async fn for_browsers(setup: Setup) -> Self {
+        let remains = Remains::fresh();
+        let public = Some(format!("http://localhost:{}", remains.address.port()));
+        Self::placed(remains, Setup { public, ..setup }).await
     }
 
     /// With a ledger in memory, at its place and set up like this.

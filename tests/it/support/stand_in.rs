@@ -45,6 +45,12 @@ impl Reply {
         Self { status, headers: Vec::new(), body: body.into() }
     }
 
+    /// A page.
+    pub(crate) fn html(page: &str) -> Self {
+        let headers = vec![("content-type", "text/html; charset=utf-8".to_owned())];
+        Self { headers, ..Self::new(200, page) }
+    }
+
     /// No answer: it hangs up.
     pub(crate) fn hanging_up() -> Self {
         Self::new(0, "")

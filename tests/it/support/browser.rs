@@ -1,6 +1,8 @@
 //! A real browser: Chromium without a screen, driven over WebDriver (W3C), with authenticators that
 //! are made of software (WebAuthn section 11) and what only its own protocol can do besides.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -42,8 +45,10 @@ impl Screen {
 /// The driver, which opens windows, as long as it runs. Each has a profile of its own.
 pub(crate) struct Chromium {
     url: String,
+    port: u16,
     http: reqwest::Client,
     _child: Child,
+    profiles: TempDir,
 }
 
 /// One browser with one page.
@@ -66,18 +71,27 @@ impl Chromium {
         let port = loop {
             let line = told.next_line().await.unwrap().expect("chromedriver did not start");
             if let Some((_, port)) = line.split_once("started successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
+                break port.trim_end_matches('.').parse().unwrap();
             }
         };
         // It stops where nobody reads what it tells.
         tokio::spawn(async move { while let Ok(Some(_)) = told.next_line().await {} });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { url: format!("http://127.0.0.1:{port}"), http, _child: child }
+        Self {
+            url: format!("http://127.0.0.1:{port}"),
+            port,
+            http,
+            _child: child,
+            profiles: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// A browser of this size.
     pub(crate) async fn window(&self, screen: Screen) -> Window {
+        let profile = tempfile::tempdir_in(self.profiles.path()).unwrap().keep();
+        let profile = format!("--user-data-dir={}", profile.display());
         let args = [
+            profile.as_str(),
             "--headless=new",
             // It does not run as root otherwise, and these tests do in containers.
             "--no-sandbox",
@@ -103,6 +117,18 @@ impl Chromium {
         window.protocol("Page.enable", json!({})).await;
         window.protocol("Page.addScriptToEvaluateOnNewDocument", json!({"source": listen})).await;
         window
+    }
+}
+
+/// A driver that is killed leaves its browsers running: it is told to end them first.
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        let Ok(mut driver) = TcpStream::connect(("127.0.0.1", self.port)) else { return };
+        // Whatever becomes of it, a test that is over waits for nothing long.
+        let _ = driver.set_read_timeout(Some(Duration::from_secs(10)));
+        let _ = driver
+            .write_all(b"GET /shutdown HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let _ = driver.read(&mut [0; 512]);
     }
 }
 

@@ -21,6 +21,7 @@ mod rights;
 mod secrets;
 mod tape;
 mod text;
+mod values;
 pub(crate) mod words;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ pub use coverage::{Coverage, Gap, Scanned, scan};
 pub use error::{LooksLike, Place, PlanError};
 pub use redact::redacted;
 pub use secrets::MARKER;
+pub use values::{Side, ValueChange, values};
 
 use crate::digest::Digest;
 use crate::plan::read::Document;

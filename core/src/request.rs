@@ -7,6 +7,7 @@
 
 mod afterwards;
 mod approval;
+mod asked;
 mod brokered;
 mod consume;
 mod elsewhere;
@@ -31,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use afterwards::{Afterwards, PostReviewError};
+pub use asked::Asked;
 pub use consume::{ConsumeError, RedeemError, Spend};
 pub use elsewhere::{Abroad, AbroadFact, EndorseError, Errand};
 pub use ending::{

@@ -5,6 +5,7 @@ mod audit;
 mod authzen;
 mod credentials;
 pub mod error;
+mod events;
 mod extract;
 mod github;
 mod keys;

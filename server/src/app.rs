@@ -15,14 +15,17 @@ mod doctor;
 mod error;
 mod exact;
 mod exchange;
+mod feed;
 mod github;
 mod heartbeats;
+mod inbox;
 mod keys;
 mod live;
 mod pauses;
 mod plans;
 mod policies;
 mod possession;
+mod reading;
 mod refusals;
 mod requests;
 mod signals;
@@ -51,11 +54,14 @@ pub use error::{AppError, BeginError};
 pub use exact::GivenPlan;
 pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
+pub use feed::{Detail, STREAMS_OF_ONE, Told};
 pub use github::AppSetupError;
+pub use inbox::{Inbox, Waiting};
 pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
+pub use reading::Reading;
 pub use requests::{Filed, Listing};
 pub use signals::PushError;
 
@@ -155,6 +161,9 @@ pub struct Authority {
     hearing: heartbeats::Hearing,
     teams: teams::Teams,
     findings: behind::Findings,
+    open: inbox::OpenRequests,
+    readings: reading::Readings,
+    feeds: feed::Feeds,
 }
 
 /// Who calls, as their access token proved.
@@ -294,6 +303,9 @@ impl Authority {
             hearing: heartbeats::Hearing::default(),
             teams: teams::Teams::default(),
             findings: behind::Findings::default(),
+            open: inbox::OpenRequests::default(),
+            readings: reading::Readings::default(),
+            feeds: feed::Feeds::default(),
         }
     }
 

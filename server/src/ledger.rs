@@ -15,7 +15,7 @@ use assent_core::credential::ring::Key;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
-use assent_core::request::{Receipt, Request, Step, Version};
+use assent_core::request::{Event, Receipt, Request, Step, Version};
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -132,6 +132,20 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
         before: Option<RequestId>,
         limit: usize,
     ) -> Result<Vec<Request>, LedgerError>;
+
+    /// The newest requests that can still change, each with where it stands; newest first.
+    async fn open_requests(&self, limit: usize) -> Result<Vec<(RequestId, Version)>, LedgerError>;
+
+    /// What this requester filed, newest first, older than `before`.
+    async fn filed_by(
+        &self,
+        who: &PrincipalId,
+        before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Request>, LedgerError>;
+
+    /// Every event of a request, oldest first; none where there is no such request.
+    async fn history(&self, id: RequestId) -> Result<Vec<Event>, LedgerError>;
 
     /// Entries of the audit log from this index on.
     async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Value>, LedgerError>;

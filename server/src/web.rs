@@ -1,16 +1,24 @@
 //! The pages: server-rendered, readable without JavaScript, the same use cases as the API.
 //!
-//! Every page is under a policy that lets it load nothing from elsewhere and run no script; every
+//! Every page is under a policy that lets it load nothing from elsewhere and run no script but ours; every
 //! form carries a token that only its own session knows.
 
+mod assets;
 mod csrf;
 mod device;
 mod github;
+mod inbox;
+mod live;
 mod pages;
+mod people;
 mod plan;
+mod request;
+mod risk;
 mod session;
+mod story;
 mod text;
 mod view;
+mod when;
 
 use std::sync::Arc;
 
@@ -20,10 +28,12 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub(crate) use live::session_of;
+
 use crate::app::Authority;
 
-const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-    base-uri 'none'; frame-ancestors 'none'";
+const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
     let header = |name: &'static str, value: &'static str| {
@@ -31,12 +41,14 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         SetResponseHeaderLayer::overriding(name, value)
     };
     Router::new()
-        .route("/", get(pages::inbox))
+        .route("/", get(inbox::page))
         .route("/history", get(pages::history))
         .route("/policy", get(pages::policy))
-        .route("/requests/{id}", get(pages::request))
-        .route("/requests/{id}/review", post(pages::review))
-        .route("/requests/{id}/post-review", post(pages::review_afterwards))
+        .route("/requests/{id}", get(request::page))
+        .route("/requests/{id}/plan", get(request::plan))
+        .route("/requests/{id}/intent", get(request::intent))
+        .route("/requests/{id}/review", post(request::review))
+        .route("/requests/{id}/post-review", post(request::review_afterwards))
         .route("/intents/{digest}", get(pages::intent))
         .route("/device", get(device::page).post(device::look))
         .route("/device/answer", post(device::answer))
@@ -58,6 +70,7 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .layer(header("cross-origin-opener-policy", "same-origin"))
         .layer(header("cache-control", "no-store"))
         .route("/static/assent.css", get(style))
+        .route("/static/live.js", get(live::script))
 }
 
 async fn style() -> impl IntoResponse {

@@ -11,7 +11,7 @@ use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
-use assent_core::request::{Request, Version};
+use assent_core::request::{Event, Request, Version};
 use assent_core::time::Timestamp;
 use assent_server::ledger::{
     Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, KeptDocument,
@@ -198,6 +198,23 @@ impl Ledger for Witness {
         at: Option<Version>,
     ) -> Result<Option<Request>, LedgerError> {
         self.ledger.load(id, at).await
+    }
+
+    async fn open_requests(&self, limit: usize) -> Result<Vec<(RequestId, Version)>, LedgerError> {
+        self.ledger.open_requests(limit).await
+    }
+
+    async fn filed_by(
+        &self,
+        who: &PrincipalId,
+        before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Request>, LedgerError> {
+        self.ledger.filed_by(who, before, limit).await
+    }
+
+    async fn history(&self, id: RequestId) -> Result<Vec<Event>, LedgerError> {
+        self.ledger.history(id).await
     }
 
     async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {

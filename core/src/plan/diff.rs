@@ -222,6 +222,11 @@ fn member(name: &str, is_first: bool, secrets: &Secrets<'_>) -> String {
     if secrets.are_in(name) {
         return format!("[\"{MARKER}\"]");
     }
+    name_step(name, is_first)
+}
+
+/// The same of a name that holds no secret.
+pub(super) fn name_step(name: &str, is_first: bool) -> String {
     let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let is_plain =
         name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(plain);

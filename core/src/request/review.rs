@@ -181,7 +181,11 @@ impl Request {
 
     /// Those for whom somebody stands in now, and for whom nobody has spoken in this request yet:
     /// neither they themselves nor an earlier stand-in. Two stand-ins of one person would be two.
-    fn absent_for(&self, who: &PrincipalId, membership: &Membership) -> BTreeSet<PrincipalId> {
+    pub(super) fn absent_for(
+        &self,
+        who: &PrincipalId,
+        membership: &Membership,
+    ) -> BTreeSet<PrincipalId> {
         let mut absent = membership.stands_in_for(who);
         let spoken = |absent: &PrincipalId| {
             let absents = self.reviews.iter().flat_map(|review| &review.stands_in_for);
@@ -203,7 +207,7 @@ impl Request {
     }
 }
 
-fn open_among<'s>(stages: &'s [Stage], progress: &Progress) -> Vec<&'s Stage> {
+pub(super) fn open_among<'s>(stages: &'s [Stage], progress: &Progress) -> Vec<&'s Stage> {
     let asked = stages.iter().zip(progress.asked()).filter(|(_, asked)| **asked);
     asked.map(|(stage, _)| stage).collect()
 }

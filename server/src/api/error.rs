@@ -206,6 +206,7 @@ impl From<AppError> for ApiError {
                 let nonce = nonce.map(Into::into);
                 Self { nonce, ..Self::new(status, proof_code(&error), text) }
             }
+            AppError::TooManyStreams => Self::new(S::TOO_MANY_REQUESTS, "too_many_streams", text),
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
             AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),
             AppError::Closing => Self::new(S::SERVICE_UNAVAILABLE, "closing", text),

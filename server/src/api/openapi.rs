@@ -106,7 +106,10 @@ fn queries(path: &str) -> Vec<Value> {
             ("timeout", "or after this time, at most 60s"),
         ],
         "/v1/plans" => &[("saved", "SHA-256 of the saved plan file that it is of")],
-        "/v1/events" => &[("after", "begin after this index; without it, with what comes next")],
+        "/v1/events" => &[
+            ("after", "begin after this index; without it, with what comes next"),
+            ("brief", "`true`: of each entry only its type and its request"),
+        ],
         "/v1/audit/entries" => {
             &[("from", "the first index"), ("wait", "how long to wait for an entry, at most 60s")]
         }

@@ -10,8 +10,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    access, audit, authzen, credentials, github as doctor, keys, oauth, plans, policy, requests,
-    signals, trusts, webhooks, wellknown,
+    access, audit, authzen, credentials, events, github as doctor, keys, oauth, plans, policy,
+    requests, signals, trusts, webhooks, wellknown,
 };
 use crate::app::{Authority, Entry};
 use crate::github;
@@ -181,7 +181,7 @@ pub const ROUTES: &[Route] = &[
         Some(of::<serde_json::Value>), Some(of::<wire::Signal>),
         get(policy::signal).put(policy::tell).delete(policy::untell)),
     route!(Get "/v1/events" "The audit log as server-sent events",
-        NONE, NONE, get(audit::events)),
+        NONE, NONE, get(events::follow)),
     route!(Get "/v1/audit/checkpoint" "How long the audit log is, and its root",
         NONE, Some(of::<wire::Checkpoint>), get(audit::checkpoint)),
     route!(Get "/v1/audit/entries" "Entries of the audit log",

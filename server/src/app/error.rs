@@ -133,6 +133,8 @@ pub enum AppError {
     Behind(#[from] BehindError),
     #[error("the one-time code is wrong, or was used")]
     WrongCode,
+    #[error("you follow the log in too many places at once; close some")]
+    TooManyStreams,
     #[error("the request is being changed by others; try again")]
     Busy,
     #[error("the server is stopping; try again")]

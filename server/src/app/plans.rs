@@ -139,10 +139,10 @@ impl Authority {
     }
 }
 
-fn shown(digest: Digest, text: &PlanText) -> Result<wire::plan::Plan, AppError> {
+pub(super) fn shown(digest: Digest, text: &PlanText) -> Result<wire::plan::Plan, AppError> {
     serde_json::from_str(&text.summary).map_err(|error| corrupt(digest, error))
 }
 
-fn corrupt(digest: Digest, error: impl std::fmt::Display) -> AppError {
+pub(super) fn corrupt(digest: Digest, error: impl std::fmt::Display) -> AppError {
     AppError::Ledger(LedgerError::Corrupt(format!("plan {digest}: {error}")))
 }

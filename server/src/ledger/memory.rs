@@ -458,6 +458,31 @@ impl Ledger for MemoryLedger {
         Ok(wanted.take(limit).cloned().collect())
     }
 
+    async fn open_requests(&self, limit: usize) -> Result<Vec<(RequestId, Version)>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().rev().map(|(request, _)| request);
+        let open = requests.filter(|request| request.state().is_open());
+        Ok(open.take(limit).map(|request| (request.id(), request.version())).collect())
+    }
+
+    async fn filed_by(
+        &self,
+        who: &PrincipalId,
+        before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Request>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().rev().map(|(request, _)| request);
+        let theirs = requests.filter(|request| {
+            request.requester().id == *who && before.is_none_or(|before| request.id() < before)
+        });
+        Ok(theirs.take(limit).cloned().collect())
+    }
+
+    async fn history(&self, id: RequestId) -> Result<Vec<Event>, LedgerError> {
+        Ok(self.inside().requests.get(&id).map(|(_, events)| events.clone()).unwrap_or_default())
+    }
+
     async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Value>, LedgerError> {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         Ok(self.inside().entries.iter().skip(from).take(limit).cloned().collect())

@@ -17,7 +17,7 @@ use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
-use assent_core::request::{Request, Version};
+use assent_core::request::{Event, Request, Version};
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -279,6 +279,24 @@ impl Ledger for SqliteLedger {
         limit: usize,
     ) -> Result<Vec<Request>, LedgerError> {
         self.read(move |db| read::list(db, states, before, limit)).await
+    }
+
+    async fn open_requests(&self, limit: usize) -> Result<Vec<(RequestId, Version)>, LedgerError> {
+        self.read(move |db| read::open_requests(db, limit)).await
+    }
+
+    async fn filed_by(
+        &self,
+        who: &PrincipalId,
+        before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Vec<Request>, LedgerError> {
+        let who = row::requester_key(who);
+        self.read(move |db| read::filed_by(db, &who, before, limit)).await
+    }
+
+    async fn history(&self, id: RequestId) -> Result<Vec<Event>, LedgerError> {
+        self.read(move |db| read::events_of(db, id)).await
     }
 
     async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Value>, LedgerError> {

@@ -150,14 +150,14 @@ impl Next {
 
 /// `__Host-` cookies are never sent elsewhere or set from a subdomain (RFC 6265bis section 4.1.3),
 /// but need https; on loopback without it the plain name must do.
-fn cookie_name(authority: &Authority) -> &'static str {
+pub(super) fn cookie_name(authority: &Authority) -> &'static str {
     match authority.base().starts_with("https:") {
         true => "__Host-assent",
         false => "assent",
     }
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
     let found = pairs.find(|(key, _)| key.trim() == name)?;

@@ -7,16 +7,24 @@ use axum::response::{Html, IntoResponse, Response};
 
 use crate::api::error::ApiError;
 use crate::app::AppError;
-use crate::web::text::{hides, plain};
+use crate::web::assets;
+use crate::web::live::Live;
+use crate::web::people::{self, Name};
+use crate::web::risk;
+use crate::web::text::{LookAlike, hides, look_alikes_in_name, look_alikes_in_prose, plain};
 
 /// What every page has.
 pub(super) struct Page {
     pub(super) title: String,
-    pub(super) person: Option<String>,
+    pub(super) person: Option<Name>,
     pub(super) csrf: String,
     pub(super) notices: Vec<Notice>,
     /// Whether whoever looks at it administers.
     pub(super) administers: bool,
+    /// The entry of the navigation that it belongs to, by its address.
+    pub(super) here: &'static str,
+    /// Since when it is to be kept true, where it is.
+    pub(super) live: Option<Live>,
 }
 
 /// What stands above whatever a page shows.
@@ -31,7 +39,45 @@ pub(super) struct Notice {
 impl Page {
     pub(super) fn anonymous(title: &str) -> Self {
         let (csrf, notices) = (String::new(), Vec::new());
-        Self { title: title.to_owned(), person: None, csrf, notices, administers: false }
+        let title = title.to_owned();
+        Self { title, person: None, csrf, notices, administers: false, here: "", live: None }
+    }
+
+    /// The same, as a part of the site that the navigation leads to.
+    pub(super) fn at(self, here: &'static str) -> Self {
+        Self { here, ..self }
+    }
+
+    /// The same, to be kept true from then on.
+    pub(super) fn live(self, live: Live) -> Self {
+        Self { live: Some(live), ..self }
+    }
+
+    /// Whether it is a part of what this entry of the navigation leads to.
+    pub(super) fn is_here(&self, path: &str) -> bool {
+        self.here == path
+    }
+
+    /// Where its style is.
+    pub(super) fn style(&self) -> &'static str {
+        assets::style()
+    }
+
+    /// Where the script is that keeps it true.
+    pub(super) fn script(&self) -> &'static str {
+        assets::live()
+    }
+
+    /// The parts of the site.
+    pub(super) fn navigation(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("/", "Inbox"),
+            ("/history", "History"),
+            ("/policy", "Policy"),
+            ("/insights", "Insights"),
+            ("/audit", "Audit"),
+            ("/settings", "Settings"),
+        ]
     }
 }
 
@@ -86,9 +132,9 @@ impl From<&wire::Request> for Line {
         Self {
             id: request.id.clone(),
             state: request.state.clone(),
-            sentence: sentence(&request.intent),
+            sentence: risk::sentence(&request.intent, None, request.source.as_ref()),
             reason: plain(&request.intent.reason),
-            requester: who(&request.requester),
+            requester: people::of_wire(&request.requester).short,
             filed_at: clock(&request.filed_at),
             progress: if needed == 0 { String::new() } else { format!("{counted} of {needed}") },
         }
@@ -97,22 +143,7 @@ impl From<&wire::Request> for Line {
 
 /// What will happen, in one sentence.
 pub(super) fn sentence(intent: &wire::Intent) -> String {
-    let target: Vec<_> = intent.target.iter().map(|(k, v)| format!("{k} {}", plain(v))).collect();
-    let on = if target.is_empty() { String::new() } else { format!(" on {}", target.join(", ")) };
-    format!("{} in {}{on}", intent.kind, intent.environment)
-}
-
-pub(super) fn who(principal: &wire::Principal) -> String {
-    let named = |iss: &str, sub: &str| match iss == assent_core::principal::LOCAL_ISSUER {
-        true => sub.to_owned(),
-        false => format!("{iss}#{sub}"),
-    };
-    let name = named(&principal.iss, &principal.sub);
-    let people: Vec<_> = principal.acts_for.iter().map(|id| named(&id.iss, &id.sub)).collect();
-    match people.is_empty() {
-        true => name,
-        false => format!("{name}, for {}", people.join(", ")),
-    }
+    risk::sentence(intent, None, None)
 }
 
 /// `2026-11-20 21:31 UTC`.
@@ -136,6 +167,54 @@ fn has_hidden_words(intent: &wire::Intent) -> bool {
     hides(&intent.reason)
         || intent.context.iter().any(|(key, value)| hides(key) || has_hidden_text(value))
         || intent.target.iter().any(|(key, value)| hides(key) || hides(value))
+}
+
+/// What of a request looks like something else: its names, and what the requester wrote. Each with where
+/// it stands.
+pub(super) fn look_alikes(request: &wire::Request) -> Vec<(String, LookAlike)> {
+    let intent = &request.intent;
+    let mut found = Vec::new();
+    let mut note = |place: &str, some: Vec<LookAlike>| {
+        found.extend(some.into_iter().map(|one| (place.to_owned(), one)));
+    };
+    note("the reason", look_alikes_in_prose(&intent.reason));
+    for (key, value) in &intent.target {
+        note(&format!("the target {}", plain(key)), look_alikes_in_name(value));
+    }
+    for value in intent.context.values() {
+        each_text(value, &mut |text| {
+            note("what the requester also says", look_alikes_in_prose(text))
+        });
+    }
+    if let Some(wire::Source { reference, workflow, actor, .. }) = &request.source {
+        for (place, name) in
+            [("the branch or tag", reference), ("the workflow", workflow), ("the actor", actor)]
+        {
+            note(place, name.as_deref().map(look_alikes_in_name).unwrap_or_default());
+        }
+    }
+    note("the requester", look_alikes_in_name(&request.requester.sub));
+    found.dedup();
+    found.truncate(MOST_LOOK_ALIKES);
+    found
+}
+
+/// So many are told of; one is reason enough to look closely.
+const MOST_LOOK_ALIKES: usize = 8;
+
+fn each_text(value: &serde_json::Value, look: &mut dyn FnMut(&str)) {
+    use serde_json::Value;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(text) => look(text),
+        Value::Array(elements) => elements.iter().for_each(|element| each_text(element, look)),
+        Value::Object(members) => {
+            for (key, member) in members {
+                look(key);
+                each_text(member, look);
+            }
+        }
+    }
 }
 
 /// Whether a text somewhere in there hides something: as JSON it would be written out already.

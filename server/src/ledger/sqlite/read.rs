@@ -273,6 +273,40 @@ pub(super) fn list(
         States::Only(_) => many(db, &sql, &[&before, &limit, &word], read)?,
         States::Any | States::Open => many(db, &sql, &[&before, &limit], read)?,
     };
+    load_all(db, &ids)
+}
+
+pub(super) fn open_requests(db: &Connection, limit: usize) -> Answer<Vec<(RequestId, Version)>> {
+    let sql = "SELECT id, version FROM request WHERE state IN ('pending', 'approved') \
+        ORDER BY id DESC LIMIT ?1";
+    let rows = many(db, sql, &[&limit], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))?;
+    let read = |(id, version): (Vec<u8>, u64)| {
+        Ok((RequestId::from_bytes(id_bytes(&id)?), Version(version)))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+pub(super) fn filed_by(
+    db: &Connection,
+    requester: &[u8],
+    before: Option<RequestId>,
+    limit: usize,
+) -> Answer<Vec<Request>> {
+    let before = before.map_or([255; 16], RequestId::to_bytes);
+    let sql = "SELECT request FROM filing WHERE requester = ?1 AND request < ?2 \
+        ORDER BY request DESC LIMIT ?3";
+    let read = |row: &Row<'_>| row.get::<_, Vec<u8>>(0);
+    let ids = many(db, sql, &[&requester, &before, &limit], read)?;
+    load_all(db, &ids)
+}
+
+pub(super) fn events_of(db: &Connection, id: RequestId) -> Answer<Vec<Event>> {
+    let sql = "SELECT head FROM request WHERE id = ?1";
+    let head = one(db, sql, &[&id.to_bytes()], |row| row.get(0))?;
+    head.map_or_else(|| Ok(Vec::new()), |head| history(db, head))
+}
+
+fn load_all(db: &Connection, ids: &[Vec<u8>]) -> Answer<Vec<Request>> {
     // One damaged request must not hide all others; whoever asks for it is told.
     let load = |bytes: &Vec<u8>| {
         let id = RequestId::from_bytes(id_bytes(bytes)?);

@@ -1,0 +1,2 @@
+-- What somebody asked for, newest first, however much others asked for.
+CREATE INDEX filing_requester ON filing (requester, request);

@@ -1,0 +1,210 @@
+//! The audit log as it is written, for those who follow it: programs and open pages.
+//!
+//! Whoever follows is looked at again with every entry and every few seconds: a session or a token that
+//! has ended is told nothing more. A reader that does not read is let go.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use assent_core::access::AccessError;
+use assent_core::principal::PrincipalId;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::app::{AppError, Authority, Caller};
+
+/// How many streams one caller has open at once. A browser has six connections to a server.
+pub const STREAMS_OF_ONE: usize = 24;
+/// How many there are in all.
+const STREAMS: usize = 5_000;
+/// How often it is looked again whether whoever follows may still.
+const AGAIN: Duration = Duration::from_secs(4);
+/// How long a reader may take nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How many entries are read at once.
+const AT_ONCE: usize = 500;
+/// A page that is further behind than this is told so and looks at everything anew.
+const FAR_BEHIND: u64 = 2_000;
+
+/// How many streams each caller has open.
+#[derive(Debug, Default)]
+pub(super) struct Feeds(Arc<Mutex<HashMap<PrincipalId, usize>>>);
+
+/// The place of one stream, given back when it is dropped.
+#[derive(Debug)]
+struct Place {
+    feeds: Arc<Mutex<HashMap<PrincipalId, usize>>>,
+    who: PrincipalId,
+}
+
+impl Feeds {
+    fn take(&self, who: &PrincipalId) -> Result<Place, AppError> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = open.values().sum();
+        let own = open.entry(who.clone()).or_default();
+        if *own >= STREAMS_OF_ONE || all >= STREAMS {
+            return Err(AppError::TooManyStreams);
+        }
+        *own += 1;
+        Ok(Place { feeds: Arc::clone(&self.0), who: who.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = open.get_mut(&self.who) {
+            *own -= 1;
+            if *own == 0 {
+                open.remove(&self.who);
+            }
+        }
+    }
+}
+
+/// How much of each entry is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// All of it.
+    Whole,
+    /// Its type, and the request it is about; nothing of sessions and tokens. For pages, which then
+    /// look at what they show anew.
+    Brief,
+}
+
+/// What a stream tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// An entry, with its index.
+    Entry(u64, Value),
+    /// More was written than is told one by one: everything may have changed, up to this index.
+    Everything(u64),
+}
+
+impl Authority {
+    /// Follows the log from this index on, or from what comes next.
+    ///
+    /// # Errors
+    /// [`AppError::NotAdministrator`] for workloads: the log tells of everybody's requests;
+    /// [`AppError::TooManyStreams`].
+    pub async fn follow_log(
+        self: &Arc<Self>,
+        caller: &Caller,
+        from: Option<u64>,
+        detail: Detail,
+    ) -> Result<mpsc::Receiver<Told>, AppError> {
+        if !caller.is_reader() {
+            return Err(AppError::NotAdministrator);
+        }
+        let place = self.feeds.take(&caller.principal().id)?;
+        let next = self.ledger.head().await?.size;
+        let (send, receive) = mpsc::channel(64);
+        let mut stream = Stream {
+            authority: Arc::clone(self),
+            caller: caller.clone(),
+            from: from.unwrap_or(next),
+            detail,
+            send,
+            _place: place,
+        };
+        if detail == Detail::Brief && stream.from.saturating_add(FAR_BEHIND) < next {
+            stream.from = next;
+            // There is room for the first.
+            let _ = stream.send.try_send(Told::Everything(next.saturating_sub(1)));
+        }
+        tokio::spawn(stream.run());
+        Ok(receive)
+    }
+
+    /// Whether what a caller came in by still lets them in.
+    ///
+    /// # Errors
+    /// [`AppError::Access`].
+    pub async fn still_admits(&self, caller: &Caller) -> Result<(), AppError> {
+        let id = caller.access().id;
+        let access = self.ledger.access(id).await?.ok_or(AccessError::Unknown(id))?;
+        self.check_access(&access, self.clock.now()).await
+    }
+}
+
+struct Stream {
+    authority: Arc<Authority>,
+    caller: Caller,
+    from: u64,
+    detail: Detail,
+    send: mpsc::Sender<Told>,
+    _place: Place,
+}
+
+impl Stream {
+    /// Until the reader goes away or may read no more, or the server stops.
+    async fn run(mut self) {
+        loop {
+            let entries = tokio::select! {
+                entries = self.authority.await_entries(self.from, AT_ONCE, AGAIN) => entries,
+                () = self.send.closed() => return,
+            };
+            let Ok(entries) = entries else { return };
+            // Before anything more is told: what was written may be the end of this very session.
+            if self.authority.still_admits(&self.caller).await.is_err() {
+                return;
+            }
+            for entry in entries {
+                let index = self.from;
+                self.from += 1;
+                let Some(told) = told(entry, self.detail) else { continue };
+                let sent = self.send.send(Told::Entry(index, told));
+                match tokio::time::timeout(PATIENCE, sent).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => return,
+                }
+            }
+        }
+    }
+}
+
+fn told(entry: Value, detail: Detail) -> Option<Value> {
+    match detail {
+        Detail::Whole => Some(entry),
+        Detail::Brief if entry.get("access").is_some() => None,
+        Detail::Brief => {
+            let named = |name: &str| entry.get(name).cloned();
+            // That what was requested is begun names its request in a member of its own.
+            let request = named("request").or_else(|| named("begun"));
+            let mut brief = serde_json::Map::new();
+            brief.extend(named("type").map(|word| ("type".to_owned(), word)));
+            brief.extend(request.map(|id| ("request".to_owned(), id)));
+            Some(Value::Object(brief))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_caller_has_so_many_streams_and_gets_places_back() {
+        let feeds = Feeds::default();
+        let [bob, carol] = ["bob", "carol"].map(|name| PrincipalId::local(name).unwrap());
+        let mut places: Vec<_> =
+            (0..STREAMS_OF_ONE).map(|_| feeds.take(&bob).expect("a place")).collect();
+        assert!(matches!(feeds.take(&bob), Err(AppError::TooManyStreams)));
+        assert!(feeds.take(&carol).is_ok(), "those of others are theirs");
+        places.pop();
+        assert!(feeds.take(&bob).is_ok());
+        drop(places);
+        assert!(feeds.0.lock().unwrap().is_empty(), "nothing is held of those who left");
+    }
+
+    #[test]
+    fn a_page_is_told_which_request_and_nothing_of_it() {
+        let entry = json!({"type": "reviewed", "request": "req_1", "comment": "secret words"});
+        let brief = told(entry, Detail::Brief);
+        assert_eq!(brief, Some(json!({"type": "reviewed", "request": "req_1"})));
+        assert_eq!(told(json!({"type": "access_made", "access": {}}), Detail::Brief), None);
+    }
+}

@@ -2,6 +2,9 @@
 
 use crate::support::{Server, Window};
 
+mod injected;
+mod live;
+mod looks;
 mod pages;
 mod tools;
 

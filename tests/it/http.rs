@@ -8,6 +8,7 @@ mod credentials;
 mod devices;
 mod doors;
 mod engines;
+mod events;
 mod exact;
 mod exact_plan;
 mod exchange;

@@ -6,8 +6,8 @@ use crate::membership::{Approver, Membership};
 use crate::policy::quorum::{Approval, is_asked};
 use crate::policy::ruling::Stage;
 use crate::principal::PrincipalId;
-use crate::request::Request;
 use crate::request::review::open_among;
+use crate::request::{Request, State};
 
 /// A stage that asks a person now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,9 @@ impl Request {
     /// The stages that ask this person at this moment, each with the reason. It says nothing about
     /// whether a review would be taken: that is [`Request::may_review`].
     pub fn asks_of(&self, who: &PrincipalId, membership: &Membership) -> Vec<Asked> {
+        if !matches!(self.state(), State::Pending(_)) {
+            return Vec::new();
+        }
         let stages = self.asked_stages();
         let absent = self.absent_for(who, membership);
         let open = open_among(&stages, &self.progress(membership));

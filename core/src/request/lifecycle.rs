@@ -338,6 +338,29 @@ fn a_stand_in_counts_as_long_as_the_delegation_lasts() {
 }
 
 #[test]
+fn whoever_is_asked_is_told_why_and_nobody_else_is_told_anything() {
+    let policy = policy(DELEGATED);
+    let request = filed(&policy, "a.one");
+    let told = |request: &Request, who: &str, minutes: u64| {
+        let membership = policy.membership(minute(minutes));
+        let asked = request.asks_of(&person(who).id, &membership);
+        let line = |one: &Asked| {
+            let absent = one.in_place_of.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{} {} {absent}", one.stage, one.through)
+        };
+        asked.iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&request, "bob", 119), ["one/1 group:a "]);
+    // Alice asks: whoever stands in for her is not asked for her.
+    assert_eq!(told(&request, "zoe", 119), ["one/1 group:a bob"]);
+    for (nobody, minutes) in [("yan", 119), ("alice", 119), ("stranger", 119), ("zoe", 120)] {
+        assert!(told(&request, nobody, minutes).is_empty(), "{nobody}");
+    }
+    let approved = approves(&request, &policy, "bob", 119).unwrap();
+    assert!(told(&approved, "carol", 119).is_empty(), "it is decided");
+}
+
+#[test]
 fn nobody_fills_two_places_and_nobody_has_two_stand_ins() {
     let policy = policy(DELEGATED);
     let request = filed(&policy, "a.two");

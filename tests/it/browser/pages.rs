@@ -9,7 +9,7 @@ use super::sign_in;
 use crate::support::{Chromium, Reply, Screen, Server, Setup, StandIn, fresh_key};
 
 /// A request of alice's that two people must approve.
-async fn filed(server: &Server, reason: &str) -> String {
+pub(super) async fn filed(server: &Server, reason: &str) -> String {
     let alice = server.person("alice").await;
     let intent = json!({
         "kind": "terraform.apply", "environment": "production", "reason": reason,
@@ -21,7 +21,7 @@ async fn filed(server: &Server, reason: &str) -> String {
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
-async fn state(server: &Server, id: &str) -> String {
+pub(super) async fn state(server: &Server, id: &str) -> String {
     server.person("alice").await.client.request(id).await.unwrap().state
 }
 

@@ -70,6 +70,7 @@ suite! {
     an_open_request_of_the_same_requester_and_intent_is_met
     what_is_due_comes_longest_due_first
     lists_are_newest_first_by_state_and_page
+    what_is_open_and_what_somebody_filed_are_found_and_the_history_of_each
     the_newest_request_of_an_intent_and_the_request_of_a_credential_are_found
     what_is_bound_to_a_thing_is_shown_by_what_it_states_and_met_by_nothing_else
     what_people_approved_last_is_found_until_it_is_taken_back
@@ -277,6 +278,34 @@ async fn lists_are_newest_first_by_state_and_page(ledger: Ledgers) {
     assert!(list(States::Only("denied"), None, 100).await.is_empty());
     assert_eq!(list(States::Open, None, 100).await.len(), 8);
     assert_eq!(list(States::Only("approved"), Some(ids[2]), 1).await, [ids[5]]);
+}
+
+async fn what_is_open_and_what_somebody_filed_are_found_and_the_history_of_each(ledger: Ledgers) {
+    let mut ids = Vec::new();
+    for millis in 0..4 {
+        ids.push(done(&ledger, file("production", "r", at(millis))).await.0.id());
+    }
+    let pending = ledger.load(ids[1], None).await.unwrap().unwrap();
+    let (moved, _) = done(&ledger, approval(&pending, "bob", at(10))).await;
+    let other = ledger.load(ids[2], None).await.unwrap().unwrap();
+    done(&ledger, other.cancel(&person("alice"), String::new(), at(20)).unwrap()).await;
+    let open = ledger.open_requests(10).await.unwrap();
+    let wanted = [(ids[3], Version(1)), (ids[1], moved.version()), (ids[0], Version(1))];
+    assert_eq!(open, wanted);
+    assert_eq!(ledger.open_requests(2).await.unwrap(), wanted[..2]);
+    let filed = async |who: &str, before, limit| {
+        let found = ledger.filed_by(&person(who).id, before, limit).await.unwrap();
+        found.iter().map(|request| request.id()).collect::<Vec<_>>()
+    };
+    ids.reverse();
+    assert_eq!(filed("alice", None, 10).await, ids);
+    assert_eq!(filed("alice", Some(ids[0]), 2).await, ids[1..3]);
+    assert!(filed("bob", None, 10).await.is_empty());
+    let history = ledger.history(moved.id()).await.unwrap();
+    assert_eq!(history.len() as u64, moved.version().0);
+    assert_eq!(Request::replay(&history).unwrap(), moved);
+    let never = file("production", "never filed", at(0)).next().id();
+    assert!(ledger.history(never).await.unwrap().is_empty());
 }
 
 async fn the_newest_request_of_an_intent_and_the_request_of_a_credential_are_found(

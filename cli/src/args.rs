@@ -20,7 +20,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use admin::{
     AdminCommand, GithubCommand, GithubDoctorArgs, GithubSetupArgs, InitArgs, KeyCommand,
-    KeyImportArgs, KeyRotateArgs, TokenCommand, TokenCreateArgs,
+    KeyImportArgs, KeyRotateArgs, NoticesCommand, NoticesReplayArgs, TokenCommand, TokenCreateArgs,
 };
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{

@@ -8,6 +8,7 @@ pub mod error;
 mod extract;
 mod github;
 mod keys;
+mod notices;
 mod oauth;
 mod openapi;
 mod plans;

@@ -19,6 +19,7 @@ mod github;
 mod heartbeats;
 mod keys;
 mod live;
+mod notices;
 mod pauses;
 mod plans;
 mod policies;
@@ -53,6 +54,7 @@ pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
 pub use github::AppSetupError;
 pub use live::Matching;
+pub use notices::Replay;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
@@ -69,6 +71,7 @@ use crate::issuers::Issuers;
 use crate::keys::Keys;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
+use crate::notify::Channels;
 use crate::policy::{Loaded, Source};
 use crate::rates::{Buckets, Lines, Rates, Stranger};
 use crate::sealing::Sealer;
@@ -155,6 +158,8 @@ pub struct Authority {
     hearing: heartbeats::Hearing,
     teams: teams::Teams,
     findings: behind::Findings,
+    channels: Channels,
+    telling: notices::Telling,
 }
 
 /// Who calls, as their access token proved.
@@ -294,6 +299,8 @@ impl Authority {
             hearing: heartbeats::Hearing::default(),
             teams: teams::Teams::default(),
             findings: behind::Findings::default(),
+            channels: Channels::default(),
+            telling: notices::Telling::default(),
         }
     }
 

@@ -6,10 +6,11 @@
 mod csrf;
 mod device;
 mod github;
+mod notifications;
 mod pages;
 mod plan;
 mod session;
-mod text;
+pub(crate) mod text;
 mod view;
 
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/device/answer", post(device::answer))
         .route("/admin/github", get(github::page).post(github::begin))
         .route("/admin/github/callback", get(github::callback))
+        .route("/admin/notifications", get(notifications::all))
+        .route("/admin/notifications/replay", post(notifications::replay))
+        .route("/settings/notifications", get(notifications::mine).post(notifications::wish))
         .route("/login", get(session::login_page).post(session::login))
         .route("/login/{code}", get(session::door_page).post(session::enter))
         .route("/bootstrap/{code}", get(session::bootstrap_page).post(session::bootstrap))

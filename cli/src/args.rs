@@ -111,7 +111,7 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Wait until a request is decided
     Wait(WaitArgs),
-    /// Follow what happens, one line per event
+    /// Show what waits for you, and keep it up to date
     Watch(WatchArgs),
     /// Approve exactly what a request asks for
     Approve(ApproveArgs),

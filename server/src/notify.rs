@@ -106,6 +106,14 @@ impl Channels {
         self.channels.contains_key(channel)
     }
 
+    /// Whether a message that was told there can be changed.
+    pub fn changes(&self, to: &To) -> bool {
+        match to {
+            To::Person(_, means) => *means == Means::Slack,
+            To::Channel(name) => matches!(self.channels.get(name), Some(Way::Slack(_))),
+        }
+    }
+
     /// By what somebody can be told, known by any of these names.
     pub fn means_of(&self, known_as: &BTreeSet<PrincipalId>) -> Vec<Means> {
         let can = |means: &Means| match means {

@@ -245,18 +245,11 @@ impl Authority {
             return Ok(());
         };
         for earlier in self.ledger.outbox().notices_of(posted.request).await? {
-            let (Some(message), Standing::Sent) = (&earlier.message, earlier.standing) else {
-                continue;
-            };
-            match notices.iter_mut().find(|notice| notice.to == earlier.to) {
-                Some(notice) => notice.message = Some(message.clone()),
-                None if earlier.held => {}
-                None => {
-                    let mut notice =
-                        Notice::new(posted, decided.clone(), earlier.to.clone(), decided.at);
-                    notice.message = Some(message.clone());
-                    notices.push(notice);
-                }
+            let is_told = notices.iter().any(|notice| notice.to == earlier.to);
+            if earlier.begun && earlier.told.occasion.asks() && !is_told {
+                let told = decided.clone();
+                let notice = Notice::new(posted, told, earlier.to.clone(), decided.at);
+                notices.push(Notice { only_changes: true, ..notice });
             }
         }
         Ok(())
@@ -299,10 +292,27 @@ impl Authority {
             Recipient::Person(who) => known_as(&self.membership(), &who),
             Recipient::Channel(_) => BTreeSet::new(),
         };
-        let standing = match together.as_slice() {
-            [one] => one.message.clone(),
+        let standing = match together.as_mut_slice() {
+            [one] => match self.before(one).await? {
+                Before::Nothing if one.only_changes => {
+                    one.standing = Standing::Moot;
+                    self.ledger.outbox().keep_notices(together).await?;
+                    return Ok(Telt::Settled(count));
+                }
+                Before::Nothing => None,
+                Before::Message(message) => Some(message),
+                Before::Unsettled(due) => {
+                    one.due = due.plus(Span::from_millis(1));
+                    self.ledger.outbox().keep_notices(together).await?;
+                    return Ok(Telt::Settled(0));
+                }
+            },
             _ => None,
         };
+        if self.channels.changes(&to) && together.iter().any(|notice| !notice.begun) {
+            together.iter_mut().for_each(|notice| notice.begun = true);
+            self.ledger.outbox().keep_notices(together.clone()).await?;
+        }
         let now = self.clock.now();
         let told = self.channels.tell(&to, &known_as, &messages, standing.as_deref(), now).await;
         let now = self.clock.now();
@@ -318,12 +328,32 @@ impl Authority {
         Ok(outcome)
     }
 
+    /// What was told of the request in the same place before, where the way can change it.
+    async fn before(&self, notice: &Notice) -> Result<Before, AppError> {
+        if !notice.told.occasion.decides() || !self.channels.changes(&notice.to) {
+            return Ok(Before::Nothing);
+        }
+        let all = self.ledger.outbox().notices_of(notice.request).await?;
+        let mut before = Before::Nothing;
+        for earlier in all.into_iter().filter(|one| one.to == notice.to && one.id != notice.id) {
+            match (earlier.standing, earlier.message) {
+                (Standing::Waiting, _) if earlier.begun => {
+                    return Ok(Before::Unsettled(earlier.due));
+                }
+                (Standing::Sent, Some(message)) => before = Before::Message(message),
+                (Standing::Waiting | Standing::Sent | Standing::Dead | Standing::Moot, _) => {}
+            }
+        }
+        Ok(before)
+    }
+
     /// What a notice says; `None` where nobody needs to be told it any more.
     async fn message(&self, notice: &Notice) -> Result<Option<Message>, AppError> {
         let Some(then) = self.ledger.load(notice.request, Some(notice.version)).await? else {
             return Ok(None);
         };
-        if notice.told.occasion.asks() {
+        // One that may stand there already is told again, under the same id, to be changed then.
+        if notice.told.occasion.asks() && !notice.begun {
             let now = self.ledger.load(notice.request, None).await?;
             let asks = |request: &Request| match notice.to.recipient() {
                 Recipient::Person(who) => still_asks(request, &who, &self.membership()),
@@ -377,6 +407,15 @@ impl Authority {
             Then::Later | Then::Never => Telt::Settled(0),
         }
     }
+}
+
+/// What stands in a place of a request.
+enum Before {
+    Nothing,
+    /// This message.
+    Message(String),
+    /// Perhaps one; it is looked at again then.
+    Unsettled(Timestamp),
 }
 
 /// What came of trying to tell.

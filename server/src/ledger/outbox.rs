@@ -201,6 +201,11 @@ pub struct Notice {
     pub problem: Option<String>,
     /// By what the message that tells it is known where it stands, so that it can be changed there.
     pub message: Option<String>,
+    /// Whether it may have been told already, although no answer came: noted before the call, where
+    /// what stands there can be changed.
+    pub begun: bool,
+    /// Whether it changes a message that stands there, and is nothing where none does.
+    pub only_changes: bool,
 }
 
 impl Notice {
@@ -229,6 +234,8 @@ impl Notice {
             attempts: 0,
             problem: None,
             message: None,
+            begun: false,
+            only_changes: false,
         }
     }
 }
@@ -283,6 +290,10 @@ pub(super) struct StoredNotice {
     problem: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    begun: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    only_changes: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -310,6 +321,8 @@ impl From<&Notice> for StoredNotice {
             attempts: notice.attempts,
             problem: notice.problem.clone(),
             message: notice.message.clone(),
+            begun: notice.begun,
+            only_changes: notice.only_changes,
         }
     }
 }
@@ -344,6 +357,8 @@ impl StoredNotice {
             attempts: self.attempts,
             problem: self.problem,
             message: self.message,
+            begun: self.begun,
+            only_changes: self.only_changes,
         })
     }
 }

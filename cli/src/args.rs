@@ -20,7 +20,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use admin::{
     AdminCommand, GithubCommand, GithubDoctorArgs, GithubSetupArgs, InitArgs, KeyCommand,
-    KeyImportArgs, KeyRotateArgs, TokenCommand, TokenCreateArgs,
+    KeyImportArgs, KeyRotateArgs, NoticesCommand, NoticesReplayArgs, TokenCommand, TokenCreateArgs,
 };
 pub(crate) use audit::{AuditCommand, ExportArgs, VerifyArgs};
 pub(crate) use credential::{
@@ -111,7 +111,7 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Wait until a request is decided
     Wait(WaitArgs),
-    /// Follow what happens, one line per event
+    /// Show what waits for you, and keep it up to date
     Watch(WatchArgs),
     /// Approve exactly what a request asks for
     Approve(ApproveArgs),

@@ -71,6 +71,17 @@ impl Output {
         self.data(serde_json::to_string(value).unwrap_or_default())
     }
 
+    /// Whether a person looks at the data, and it can be written over.
+    pub(crate) fn shows(&self) -> bool {
+        self.rewrites && io::stdout().is_terminal()
+    }
+
+    /// Writes to the terminal that shows the data, as it is.
+    pub(crate) fn frame(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| unprinted(&e))
+    }
+
     /// Says something. Talk that cannot be heard is no failure.
     pub(crate) fn talk(&self, text: impl Display) {
         let _ = writeln!(io::stderr().lock(), "{text}");

@@ -14,6 +14,27 @@ pub(crate) fn width() -> usize {
     size.ok().filter(|columns| *columns > 0).unwrap_or(80)
 }
 
+/// How many characters fit into a line of stdout, and how many lines.
+pub(crate) fn size() -> (usize, usize) {
+    let size = tcgetwinsize(io::stdout()).map(|size| (size.ws_col, size.ws_row));
+    let (columns, lines) = size.ok().filter(|(c, l)| *c > 0 && *l > 0).unwrap_or((80, 24));
+    (usize::from(columns), usize::from(lines))
+}
+
+/// Keys as they are pressed, unseen and without waiting for the line's end, until this is dropped.
+/// Ctrl-c stays what it is.
+pub(crate) struct Keys {
+    _quiet: Quiet,
+}
+
+impl Keys {
+    /// `None` where nobody types.
+    pub(crate) fn begin() -> Option<Self> {
+        let modes = LocalModes::ECHO | LocalModes::ICANON;
+        Quiet::begin_without(modes).map(|quiet| Self { _quiet: quiet })
+    }
+}
+
 /// Reads one line of stdin that nobody shall see: on a terminal it is asked for, without an echo.
 pub(crate) fn secret_line(what: &str, output: &Output) -> Result<String, Failure> {
     let typed = io::stdin().is_terminal();
@@ -51,9 +72,13 @@ struct Quiet {
 
 impl Quiet {
     fn begin() -> Option<Self> {
+        Self::begin_without(LocalModes::ECHO)
+    }
+
+    fn begin_without(modes: LocalModes) -> Option<Self> {
         let before = tcgetattr(io::stdin()).ok()?;
         let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
+        quiet.local_modes.remove(modes);
         tcsetattr(io::stdin(), OptionalActions::Flush, &quiet).ok()?;
         Some(Self { before })
     }

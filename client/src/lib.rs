@@ -12,6 +12,7 @@ mod exchange;
 mod github;
 mod heartbeat;
 mod key;
+mod notices;
 mod plans;
 mod policy;
 mod requests;

@@ -101,6 +101,10 @@ id!(
     /// Names one evaluation that was denied and may be asked for.
     EvaluationId, "evl_", "evaluation"
 );
+id!(
+    /// Names one notice to one recipient. Whoever is told twice knows it again by this.
+    NoticeId, "ntc_", "notice"
+);
 
 #[cfg(test)]
 mod tests {

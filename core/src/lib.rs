@@ -23,6 +23,8 @@ pub mod intent;
 #[cfg(feature = "authority")]
 pub mod membership;
 #[cfg(feature = "authority")]
+pub mod notice;
+#[cfg(feature = "authority")]
 pub mod plan;
 #[cfg(feature = "authority")]
 pub mod policy;

@@ -180,6 +180,17 @@ impl Membership {
         self.stand_ins.get(self.person(who)).cloned().unwrap_or_default()
     }
 
+    /// Those who stand in for somebody.
+    pub fn stand_ins_of<'a>(
+        &'a self,
+        who: &'a PrincipalId,
+    ) -> impl Iterator<Item = &'a PrincipalId> {
+        let stands_in = move |absent: &BTreeSet<PrincipalId>| {
+            absent.iter().any(|absent| self.are_same(absent, who))
+        };
+        self.stand_ins.iter().filter(move |(_, absent)| stands_in(absent)).map(|(to, _)| to)
+    }
+
     /// Whether there is such a group, wherever its people are listed.
     pub fn is_known(&self, group: &str) -> bool {
         self.groups.contains_key(group) || self.is_kept_elsewhere(group)

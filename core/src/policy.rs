@@ -44,6 +44,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::Digest;
 use crate::intent::Intent;
 use crate::membership::{Membership, Team};
+use crate::notice::Route;
 use crate::policy::ask::Ask;
 use crate::policy::combine::Said;
 use crate::policy::condition::{Condition, Truth};
@@ -200,6 +201,11 @@ impl Policy {
     /// The groups that are teams at GitHub, in order of their names.
     pub fn teams(&self) -> impl Iterator<Item = (&str, &Team)> {
         self.teams.iter().map(|(group, team)| (group.as_str(), team))
+    }
+
+    /// Who is told on which occasions, as far as the documents say.
+    pub fn notices(&self) -> &[Route] {
+        &self.records.notices
     }
 
     /// What becomes of pending requests when this policy takes over.

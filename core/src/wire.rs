@@ -13,6 +13,7 @@ mod history;
 mod intent;
 mod keys;
 mod known;
+mod notice;
 pub mod oauth;
 pub mod plan;
 mod principal;
@@ -42,6 +43,10 @@ pub use history::{Checkpoint, Entries, Entry, History, HistoryError, Summary};
 pub use intent::{Filing, Intent};
 pub use keys::{IssuerMisfit, Key, Keys, NewKey};
 pub use known::{Concerns, Known, KnownError, Network, Opinion, SeenPlan};
+pub use notice::{
+    MyNotices, Notice, NoticeDigest, NoticeQuiet, NoticeWay, NoticeWishes, NoticeWishesError,
+    Notices, NoticesReplayed,
+};
 pub use principal::{Kind, Principal, PrincipalId, Whoami};
 pub use problem::{Problem, ProblemField};
 pub use request::{

@@ -9,6 +9,7 @@ mod events;
 mod extract;
 mod github;
 mod keys;
+mod notices;
 mod oauth;
 mod openapi;
 mod plans;

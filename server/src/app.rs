@@ -21,6 +21,7 @@ mod heartbeats;
 mod inbox;
 mod keys;
 mod live;
+mod notices;
 mod pauses;
 mod plans;
 mod policies;
@@ -58,6 +59,7 @@ pub use feed::{Detail, STREAMS_OF_ONE, Told};
 pub use github::AppSetupError;
 pub use inbox::{Inbox, Waiting};
 pub use live::Matching;
+pub use notices::Replay;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
@@ -75,6 +77,7 @@ use crate::issuers::Issuers;
 use crate::keys::Keys;
 use crate::ledger::Ledger;
 use crate::network::Proxies;
+use crate::notify::Channels;
 use crate::policy::{Loaded, Source};
 use crate::rates::{Buckets, Lines, Rates, Stranger};
 use crate::sealing::Sealer;
@@ -164,6 +167,8 @@ pub struct Authority {
     open: inbox::OpenRequests,
     readings: reading::Readings,
     feeds: feed::Feeds,
+    channels: Channels,
+    telling: notices::Telling,
 }
 
 /// Who calls, as their access token proved.
@@ -306,6 +311,8 @@ impl Authority {
             open: inbox::OpenRequests::default(),
             readings: reading::Readings::default(),
             feeds: feed::Feeds::default(),
+            channels: Channels::default(),
+            telling: notices::Telling::default(),
         }
     }
 

@@ -7,7 +7,7 @@
 
 mod discovery;
 mod fetch;
-mod guard;
+pub(crate) mod guard;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@
 
 mod gate;
 mod memory;
+pub mod outbox;
 pub mod sqlite;
 
 use std::time::Duration;
@@ -255,6 +256,9 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 
     /// Forgets gates that were found, or of which something was said, last before this.
     async fn forget_gates(&self, before: Timestamp) -> Result<(), LedgerError>;
+
+    /// What is to be told, and to whom.
+    fn outbox(&self) -> &dyn outbox::Outbox;
 
     /// Forgets calls older than this. Their effects stay.
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError>;

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod ledger;
 mod listener;
 pub mod network;
+pub mod notify;
 pub mod policy;
 mod private;
 pub mod rates;

@@ -25,12 +25,13 @@ use crate::keys::{self, KeySettings, Keys, Opening};
 use crate::ledger::sqlite::OpenError;
 use crate::ledger::{Ledger, LedgerError, SqliteLedger};
 use crate::network::Proxies;
+use crate::notify::Channels;
 use crate::policy::{Loaded, Reading, Source, SourceError, moment};
 use crate::sealing::{self, Sealer, SealingSource};
 use crate::{dev, github, private};
 
 /// How an authority is set up.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
@@ -53,6 +54,8 @@ pub struct Config {
     pub brokers: Brokers,
     /// The GitHub App, where a file says which.
     pub github: Option<github::Settings>,
+    /// The ways by which people and other systems are told.
+    pub channels: Channels,
     /// Where the key comes from that seals what must not lie readable on disk.
     pub sealing: SealingSource,
     /// How long the bytes of exact plans are kept at most; as long as their requests, if nothing is
@@ -242,7 +245,7 @@ pub async fn run(
     let brokers = config.brokers.clone().keeping(kept.map_err(unusable)?);
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
     let authority = authority.with_plan_retention(config.plan_retention).with_github(app);
-    let authority = authority.keeping_github(kept_app);
+    let authority = authority.keeping_github(kept_app).with_channels(config.channels);
     let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
     authority.learn_signals().await?;
@@ -257,8 +260,8 @@ pub async fn run(
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
     let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
     let (tender, guard) = (Arc::clone(&authority), Arc::clone(&authority));
-    let asker = Arc::clone(&authority);
-    let (served, (), (), (), (), (), (), ()) = tokio::join!(
+    let (asker, teller) = (Arc::clone(&authority), Arc::clone(&authority));
+    let (served, (), (), (), (), (), (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),
@@ -267,6 +270,7 @@ pub async fn run(
         tender.tend_keys_until_closing(),
         asker.look_at_teams_until_closing(),
         guard.guard_deployments_until_closing(),
+        teller.tell_until_closing(),
     );
     tracing::info!("stopped");
     served.map_err(refused)

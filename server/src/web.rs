@@ -9,6 +9,7 @@ mod device;
 mod github;
 mod inbox;
 mod live;
+mod notifications;
 mod pages;
 mod people;
 mod plan;
@@ -16,7 +17,7 @@ mod request;
 mod risk;
 mod session;
 mod story;
-mod text;
+pub(crate) mod text;
 mod view;
 mod when;
 
@@ -54,6 +55,9 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/device/answer", post(device::answer))
         .route("/admin/github", get(github::page).post(github::begin))
         .route("/admin/github/callback", get(github::callback))
+        .route("/admin/notifications", get(notifications::all))
+        .route("/admin/notifications/replay", post(notifications::replay))
+        .route("/settings/notifications", get(notifications::mine).post(notifications::wish))
         .route("/login", get(session::login_page).post(session::login))
         .route("/login/{code}", get(session::door_page).post(session::enter))
         .route("/bootstrap/{code}", get(session::bootstrap_page).post(session::bootstrap))

@@ -38,6 +38,7 @@ use assent_server::issuers::{Issuers, Reach};
 use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::{Ledger, MemoryLedger, SqliteLedger};
 use assent_server::network::Proxies;
+use assent_server::notify::Channels;
 use assent_server::policy::{Loaded, Reading, Source};
 use assent_server::rates::Rates;
 use assent_server::sealing::Sealer;
@@ -122,6 +123,8 @@ pub(crate) struct Setup {
     pub(crate) rates: Rates,
     /// Where others find it, if not where it listens.
     pub(crate) public: Option<String>,
+    /// By what it tells.
+    pub(crate) channels: Channels,
 }
 
 impl Default for Setup {
@@ -139,6 +142,7 @@ impl Default for Setup {
             plan_retention: None,
             rates: Rates::default(),
             public: None,
+            channels: Channels::default(),
         }
     }
 }
@@ -274,6 +278,7 @@ impl Server {
             plan_retention,
             rates,
             public,
+            channels,
         } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
         let listener = TcpListener::bind(remains.address).await.unwrap();
@@ -315,6 +320,7 @@ impl Server {
             }
             None => authority,
         };
+        let authority = authority.with_channels(channels);
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         authority.learn_signals().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));

@@ -13,6 +13,7 @@ use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Request, Version};
 use assent_core::time::Timestamp;
+use assent_server::ledger::outbox::Outbox;
 use assent_server::ledger::{
     Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, KeptDocument,
     KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal,
@@ -182,6 +183,10 @@ impl Witness {
 
 #[async_trait]
 impl Ledger for Witness {
+    fn outbox(&self) -> &dyn Outbox {
+        self.ledger.outbox()
+    }
+
     async fn commit(&self, write: Write) -> Result<Commit, LedgerError> {
         let changed = write.step.expected().map(|_| write.step.next().id());
         let commit = self.ledger.commit(write).await?;

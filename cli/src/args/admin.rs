@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use assent_client::Secret;
 use assent_core::credential::Algorithm;
-use assent_core::id::AccessId;
+use assent_core::id::{AccessId, NoticeId};
 use assent_core::time::Span;
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use crate::args::{Printing, secret};
 
@@ -23,6 +23,9 @@ pub(crate) enum AdminCommand {
     /// Make the GitHub App that gates deployments, and see what weakens its gates
     #[command(subcommand)]
     Github(GithubCommand),
+    /// See what became of notices, and have those tried again that were given up
+    #[command(subcommand)]
+    Notices(NoticesCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -162,6 +165,60 @@ pub(crate) struct KeyRevokeArgs {
     /// Why; it goes on record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NoticesCommand {
+    /// List notices, newest first, and what stands in the way of telling
+    List(NoticesListArgs),
+    /// Have notices tried again that were given up
+    Replay(NoticesReplayArgs),
+}
+
+/// How a notice stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lowercase")]
+pub(crate) enum NoticeState {
+    /// To be told
+    Waiting,
+    /// Told
+    Sent,
+    /// Given up
+    Dead,
+    /// Nobody needed to know any more
+    Moot,
+}
+
+impl NoticeState {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::Moot => "moot",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoticesListArgs {
+    /// Only those in this state
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<NoticeState>,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NoticesReplayArgs {
+    /// The notice's id
+    #[arg(required_unless_present = "all")]
+    pub(crate) id: Option<NoticeId>,
+    /// All that were given up
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) printing: Printing,
 }

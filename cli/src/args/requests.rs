@@ -78,9 +78,20 @@ pub(crate) struct WaitArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "On a terminal a table that keeps itself up to date, until q or ctrl-c; \
+    otherwise one line for each change, with --output json in its wire shape.")]
 pub(crate) struct WatchArgs {
-    /// Begin with this entry of the audit log instead of the next one
-    #[arg(long, value_name = "INDEX")]
+    /// Everything that is open, not only what waits for you
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Show what newly waits on the desktop too, by notify-send or the terminal's own way (OSC 9)
+    #[arg(long, conflicts_with_all = ["events", "from"])]
+    pub(crate) notify: bool,
+    /// What happens, one line per event of the audit log, instead of what waits
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) events: bool,
+    /// Events from this entry of the audit log on, instead of the next one
+    #[arg(long, value_name = "INDEX", conflicts_with = "all")]
     pub(crate) from: Option<u64>,
     #[command(flatten)]
     pub(crate) printing: Printing,

@@ -3,6 +3,7 @@
 mod github;
 mod init;
 mod key;
+mod notices;
 mod token;
 
 use crate::args::{AdminCommand, ServerArgs};
@@ -26,6 +27,10 @@ pub(crate) async fn run(
         AdminCommand::Key(command) => {
             let client = Server::settle(server, environment)?.client(server)?;
             key::run(command, &client, output).await
+        }
+        AdminCommand::Notices(command) => {
+            let client = Server::settle(server, environment)?.client(server)?;
+            notices::run(command, &client, output).await
         }
         AdminCommand::Token(command) => {
             let client = Server::settle(server, environment)?.client(server)?;

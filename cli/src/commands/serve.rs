@@ -12,6 +12,7 @@ use assent_server::broker::Brokers;
 use assent_server::issuers::Reach;
 use assent_server::keys::{Audiences, KeySettings, OpenError};
 use assent_server::network::Proxies;
+use assent_server::notify::Channels;
 use assent_server::policy::{Checkout, Source};
 use assent_server::sealing::{SealingSource, SourceError};
 use assent_server::{Config, StartError, github};
@@ -48,6 +49,7 @@ pub(crate) async fn run(
     };
     let brokers = brokers(args.brokers.as_deref())?;
     let github = github(args.github.as_deref())?;
+    let channels = channels(args.channels.as_deref())?;
     let (policy, reach) = (source, reach(issuers, dev)?);
     let settings = key_settings(&keys)?;
     let sealing = sealing(keys.sealing_key, environment)?;
@@ -62,6 +64,7 @@ pub(crate) async fn run(
         authzen,
         brokers,
         github,
+        channels,
         plan_retention: args.plan_retention,
         sealing,
         earlier_sealing: keys.earlier_sealing_key,
@@ -91,6 +94,13 @@ fn brokers(file: Option<&Path>) -> Result<Brokers, Failure> {
     let Some(file) = file else { return Ok(Brokers::default()) };
     let read = Brokers::read(file, &|name| secret_variable(name));
     read.map_err(|error| Failure::usage("the brokers cannot be used").because(with_causes(&error)))
+}
+
+/// The channels, by the file that says which.
+fn channels(file: Option<&Path>) -> Result<Channels, Failure> {
+    let Some(file) = file else { return Ok(Channels::default()) };
+    let read = Channels::read(file);
+    read.map_err(|error| Failure::usage("the channels cannot be used").because(with_causes(&error)))
 }
 
 /// The GitHub App, by the file that says which.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use check::Checker;
 pub(super) use check::stages_of;
 use lower::lower;
-use sections::{Settled, defaults, membership, records, signals, trusts};
+use sections::{Settled, defaults, membership, notices, records, signals, trusts};
 
 use crate::digest::Digest;
 use crate::membership::{Membership, Team};
@@ -54,8 +54,9 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
 
     let Settled { defaults, zone, on_change, policy_changes, on_signal, unlinked } =
         defaults(&halves, faults);
-    let records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
+    let mut records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
     let (membership, teams) = membership(&halves, unlinked, faults);
+    records.notices = notices(&halves, &membership, faults);
     let trusts = trusts(&halves, &membership, faults);
     let signals = signals(&halves, &trusts, on_signal, faults);
     let vocabulary =

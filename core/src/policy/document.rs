@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::membership::{Approver, Team};
+use crate::notice::Route;
 use crate::policy::calendar::{Calendar, CalendarError, Zone};
 use crate::policy::condition::Condition;
 use crate::policy::partner::Partner;
@@ -298,6 +299,7 @@ pub(crate) struct Sections {
     /// Each person's accounts, by how the document writes the person.
     pub(crate) people: BTreeMap<String, Placed<Accounts>>,
     pub(crate) delegations: Vec<Placed<Delegation>>,
+    pub(crate) notices: Vec<Placed<Route>>,
     pub(crate) owners: Vec<Placed<Ownership>>,
     pub(crate) calendars: BTreeMap<String, Placed<CalendarText>>,
     pub(crate) trusts: BTreeMap<String, Placed<Trust>>,

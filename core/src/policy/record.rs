@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::membership::Approver;
+use crate::notice::Route;
 use crate::policy::calendar::{Calendar, Zone};
 use crate::policy::glob::Glob;
 use crate::policy::partner::Partner;
@@ -19,6 +20,7 @@ pub(crate) struct Records {
     pub(crate) calendars: BTreeMap<String, Arc<Calendar>>,
     pub(crate) owners: Vec<Ownership>,
     pub(crate) delegations: Vec<Delegation>,
+    pub(crate) notices: Vec<Route>,
     pub(crate) authorities: BTreeMap<String, Partner>,
 }
 
@@ -31,6 +33,7 @@ impl Default for Records {
             calendars: BTreeMap::new(),
             owners: Vec::new(),
             delegations: Vec::new(),
+            notices: Vec::new(),
             authorities: BTreeMap::new(),
         }
     }

@@ -16,6 +16,7 @@ mod trusts;
 
 use serde_json::{Map, Value, json};
 
+use crate::notice::Occasion;
 use crate::policy::document::keys::{self, Keys};
 use crate::policy::record::Category;
 use crate::signal::Concern;
@@ -219,6 +220,14 @@ fn scalars() -> Vec<Definition> {
             ),
         ),
         (
+            "told",
+            form(
+                &format!("^(approvers|requester|{approver}|channel:[A-Za-z0-9._/-]+)$"),
+                "Whoever can review, whoever asked, a group, a person or a channel",
+                &["approvers", "channel:incidents"],
+            ),
+        ),
+        (
             "glob",
             form(
                 "^.+$",
@@ -297,6 +306,10 @@ fn sections() -> Vec<Definition> {
                         "additionalProperties": reference("accounts"),
                         "description": "Which accounts elsewhere are whose; each key is what stands behind `person:`",
                     }),
+                ),
+                (
+                    "notices",
+                    some("notices-entry", "Who is told on which occasions; instead of the default"),
                 ),
                 ("delegations", some("delegation", "Who stands in for whom, and when")),
                 (
@@ -452,6 +465,25 @@ fn sections() -> Vec<Definition> {
                 ("to", of("person", "Who stands in")),
                 ("starts", of("instant", "From when")),
                 ("ends", of("instant", "Until just before")),
+            ],
+        ),
+        map(
+            "notices-entry",
+            &keys::NOTICES,
+            "Who is told of which requests; of several entries that cover one, all count",
+            vec![
+                (
+                    "occasions",
+                    json!({
+                        "type": "array",
+                        "minItems": 1,
+                        "items": words(&Occasion::ALL, ""),
+                        "description": "On which occasions; on all where it is left out",
+                    }),
+                ),
+                ("environments", one_or_more("glob", "For which environments; for all")),
+                ("kinds", one_or_more("glob", "Of which kinds; of all")),
+                ("to", list("told", "Who is told")),
             ],
         ),
         map(

@@ -10,8 +10,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    access, audit, authzen, credentials, events, github as doctor, keys, oauth, plans, policy,
-    requests, signals, trusts, webhooks, wellknown,
+    access, audit, authzen, credentials, events, github as doctor, keys, notices, oauth, plans,
+    policy, requests, signals, trusts, webhooks, wellknown,
 };
 use crate::app::{Authority, Entry};
 use crate::github;
@@ -186,6 +186,15 @@ pub const ROUTES: &[Route] = &[
         NONE, Some(of::<wire::Checkpoint>), get(audit::checkpoint)),
     route!(Get "/v1/audit/entries" "Entries of the audit log",
         NONE, Some(of::<wire::Entries>), get(audit::entries)),
+    route!(Get "/v1/notices" "What became of notices, and how the ways out are",
+        NONE, Some(of::<wire::Notices>), get(notices::list)),
+    route!(Change "/v1/notices/replay" "Try all notices again that were given up",
+        NONE, Some(of::<wire::NoticesReplayed>), post(notices::replay_all)),
+    route!(Change "/v1/notices/{id}/replay" "Try a notice again that was given up",
+        NONE, Some(of::<wire::NoticesReplayed>), post(notices::replay)),
+    route!(Entry "/v1/notices/mine" "How the caller wishes to be told",
+        Some(of::<wire::NoticeWishes>), Some(of::<wire::MyNotices>),
+        get(notices::mine).put(notices::wish).delete(notices::unwish)),
     route!(Get "/v1/whoami" "Who the caller is", NONE, Some(of::<wire::Whoami>), get(access::whoami)),
     route!(Door "/v1/bootstrap" "Make the first administrator, with the one-time code",
         Some(of::<wire::Bootstrap>), Some(of::<wire::FreshAccess>), post(access::bootstrap)),

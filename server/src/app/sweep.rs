@@ -45,6 +45,9 @@ impl Authority {
                 if let Err(error) = self.forget_deliveries(self.clock.now()).await {
                     tracing::warn!(%error, "old deliveries of GitHub could not be forgotten");
                 }
+                if let Err(error) = self.forget_notices(self.clock.now()).await {
+                    tracing::warn!(%error, "old notices could not be forgotten");
+                }
                 if let Err(error) = self.ledger.forget_exchanges(self.clock.now()).await {
                     tracing::warn!(%error, "old exchanges could not be forgotten");
                 }

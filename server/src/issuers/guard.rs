@@ -19,7 +19,7 @@ pub enum Forbidden {
     #[error("`{0}` says more than where to go")]
     Form(String),
     /// Not a public address, and in no listed network.
-    #[error("{0} is no public address, and is not listed with --issuer-network")]
+    #[error("{0} is no public address, and is not among the networks that may be reached")]
     Address(IpAddr),
     /// The name has no address.
     #[error("`{0}` has no address")]
@@ -56,7 +56,7 @@ impl Names {
 
 /// What may be connected to.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     networks: Vec<Cidr>,
     loopback: bool,
     names: Names,
@@ -73,12 +73,12 @@ impl std::fmt::Debug for Guard {
 }
 
 impl Guard {
-    pub(super) fn new(networks: Vec<Cidr>, loopback: bool, names: Names) -> Self {
+    pub(crate) fn new(networks: Vec<Cidr>, loopback: bool, names: Names) -> Self {
         Self { networks, loopback, names }
     }
 
     /// Whether this may be fetched, as far as can be said before its name is resolved.
-    pub(super) fn check_url(&self, url: &Url) -> Result<(), Forbidden> {
+    pub(crate) fn check_url(&self, url: &Url) -> Result<(), Forbidden> {
         let is_clear = match url.scheme() {
             "https" => false,
             "http" if self.loopback => true,

@@ -1,5 +1,7 @@
 //! The ledger in memory: the reference for the others, and the double in tests. Not durable.
 
+mod outbox;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +17,7 @@ use assent_core::wire;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::ledger::outbox::Outbox;
 use crate::ledger::{
     Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument,
     KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall, Piece, PlanText,
@@ -45,6 +48,7 @@ struct Inside {
     pieces: BTreeMap<(UploadId, u32), Piece>,
     uploads: HashMap<UploadId, (PrincipalId, u64)>,
     refusals: HashMap<RequestId, BTreeSet<(PrincipalId, Digest)>>,
+    posts: outbox::Posts,
     entries: Vec<Value>,
     frontier: Frontier,
     last: Option<Timestamp>,
@@ -172,6 +176,7 @@ impl Inside {
             self.calls.insert(new.key, (call, at));
         }
         self.listen(step);
+        self.posts.post(step);
         let slot = self.requests.entry(next.id()).or_insert_with(|| (next.clone(), Vec::new()));
         slot.0 = next.clone();
         slot.1.extend(step.events().iter().cloned());
@@ -672,6 +677,10 @@ impl Ledger for MemoryLedger {
 
     async fn note_refusal(&self, refusal: Refusal) -> Result<bool, LedgerError> {
         Ok(self.inside().note_refusal(refusal))
+    }
+
+    fn outbox(&self) -> &dyn Outbox {
+        self
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -6,6 +6,7 @@
 
 mod gates;
 mod open;
+mod outbox;
 mod read;
 mod row;
 mod write;
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 pub use open::OpenError;
 pub use write::Grouping;
 
+use crate::ledger::outbox::Outbox;
 use crate::ledger::{
     Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, KeptDocument,
     KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal,
@@ -406,6 +408,10 @@ impl Ledger for SqliteLedger {
 
     async fn note_refusal(&self, refusal: Refusal) -> Result<bool, LedgerError> {
         self.write(|done| write::Job::Refusal(Box::new(refusal), done)).await
+    }
+
+    fn outbox(&self) -> &dyn Outbox {
+        self
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -28,7 +28,7 @@ pub(super) struct SignedIn {
 
 /// What everybody who is signed in should know, whatever they look at: that the newest policy does
 /// not rule, and which later reviews are open.
-async fn notices(authority: &Authority) -> Result<Vec<Notice>, AppError> {
+async fn notices(authority: &Authority, caller: &Caller) -> Result<Vec<Notice>, AppError> {
     let trouble = authority.policy_trouble().map(|trouble| {
         let since = view::clock(&trouble.since.to_string());
         let text = format!(
@@ -54,7 +54,14 @@ async fn notices(authority: &Authority) -> Result<Vec<Notice>, AppError> {
         let link = Some(format!("/requests/{}", review.request));
         Notice { text, lines: Vec::new(), link, urgent: overdue }
     });
-    Ok(trouble.into_iter().chain(later).collect())
+    let untold = authority.notice_troubles(caller).await?;
+    let untold = (!untold.is_empty()).then(|| Notice {
+        text: "Notices do not reach everybody.".to_owned(),
+        lines: untold.iter().take(10).map(|line| plain(line)).collect(),
+        link: Some("/admin/notifications".to_owned()),
+        urgent: true,
+    });
+    Ok(trouble.into_iter().chain(later).chain(untold).collect())
 }
 
 impl<S> FromRequestParts<S> for SignedIn
@@ -74,7 +81,7 @@ where
                 let peer = parts.extensions.get::<Peer>().copied();
                 let network = authority.proxies().locate(peer, &parts.headers);
                 let caller = caller.from_network(network);
-                let notices = notices(&authority).await.map_err(view::fault)?;
+                let notices = notices(&authority, &caller).await.map_err(view::fault)?;
                 Ok(Self { caller, cookie, notices })
             }
             Err(AppError::Access(_)) => Err(to_login()),

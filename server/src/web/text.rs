@@ -3,7 +3,7 @@
 use assent_core::principal::is_visible;
 
 /// The text with every character that does not show itself written out. Line ends stay.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_visible(c) || c == '\n' {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::membership::{Membership, People, Team};
+use crate::membership::{Approver, Membership, People, Team};
+use crate::notice::{NoticeTo, Route};
 use crate::policy::Signals;
 use crate::policy::calendar::Zone;
 use crate::policy::document::{
@@ -11,7 +12,7 @@ use crate::policy::document::{
     Unlinked,
 };
 use crate::policy::record::{Delegation, Records};
-use crate::policy::ruling::Terms;
+use crate::policy::ruling::{Addressee, Terms};
 use crate::principal::PrincipalId;
 use crate::signal::OnSignal;
 use crate::signal::source::{Speaker, Transmitter};
@@ -166,6 +167,28 @@ pub(super) fn records(
         }
     }
     records
+}
+
+/// Who is told on which occasions. A group that nobody knows would be told nothing, silently.
+pub(super) fn notices(
+    halves: &[(&PolicyDocument, Half)],
+    membership: &Membership,
+    faults: &mut Vec<Fault>,
+) -> Vec<Route> {
+    let all = halves.iter().flat_map(|(_, half)| &half.sections.notices);
+    for Placed { place, value } in all.clone() {
+        for to in &value.to {
+            let NoticeTo::Named(Addressee::Approver(Approver::Group(group))) = to else { continue };
+            if !membership.is_known(group) {
+                let nearest = document::nearest(group, membership.names());
+                let message = format!(
+                    "there is no group `{group}`{nearest}; define it under `groups`, or nobody is told"
+                );
+                faults.push(Fault { place: place.clone(), message });
+            }
+        }
+    }
+    all.map(|placed| placed.value.clone()).collect()
 }
 
 /// Somebody with two stand-ins at once would count twice.

@@ -25,7 +25,7 @@ const fn keys(
 
 /// Every table there is, so that a test can hold the schema against each.
 #[cfg(test)]
-pub(crate) const ALL: [&Keys; 33] = [
+pub(crate) const ALL: [&Keys; 34] = [
     &DOCUMENT,
     &METADATA,
     &DEFAULTS,
@@ -33,6 +33,7 @@ pub(crate) const ALL: [&Keys; 33] = [
     &GROUP,
     &DELEGATION,
     &OWNERS,
+    &NOTICES,
     &CALENDAR,
     &WINDOW,
     &INLINE_WINDOW,
@@ -74,6 +75,7 @@ pub(crate) const DOCUMENT: Keys = keys(
         "groups",
         "people",
         "delegations",
+        "notices",
         "owners",
         "calendars",
         "trusts",
@@ -117,6 +119,10 @@ pub(crate) const PERSON: Keys = keys("person", &[], &["github", "accounts"]);
 
 pub(crate) const DELEGATION: Keys =
     keys("delegation", &["from", "to", "starts", "ends"], &["from", "to", "starts", "ends"]);
+
+/// Who is told on which occasions.
+pub(crate) const NOTICES: Keys =
+    keys("notices entry", &["to"], &["occasions", "environments", "kinds", "to"]);
 
 pub(crate) const OWNERS: Keys = keys("owners entry", &["target", "owners"], &["target", "owners"]);
 

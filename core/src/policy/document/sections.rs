@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::membership::Approver;
+use crate::notice::{Occasion, Route};
 use crate::policy::calendar::{Calendar, Date, Dates, TimeOfDay, Weekday, Window, Zone};
 use crate::policy::document::keys;
 use crate::policy::document::reader::{Fields, Reader};
@@ -31,6 +32,7 @@ impl Reader<'_> {
             groups: fields.get("groups").map(|node| self.groups(node)).unwrap_or_default(),
             people: fields.get("people").map(|node| self.all_accounts(node)).unwrap_or_default(),
             delegations: self.listed(&fields, "delegations", Self::delegation),
+            notices: self.listed(&fields, "notices", Self::route),
             owners: self.listed(&fields, "owners", Self::ownership),
             calendars: self.each(&fields, "calendars", Self::calendar),
             trusts: fields.get("trusts").map(|node| self.trusts(node)).unwrap_or_default(),
@@ -143,6 +145,27 @@ impl Reader<'_> {
             return None;
         }
         Some(delegation)
+    }
+
+    /// Who is told on which occasions; what is left out holds for all.
+    fn route(&mut self, node: &Node) -> Option<Route> {
+        let fields = self.members(node, &keys::NOTICES);
+        let mut on = BTreeSet::new();
+        if let Some(node) = fields.get("occasions") {
+            for item in self.items(node, "occasions") {
+                on.extend(self.word(item, &Occasion::ALL));
+            }
+        }
+        let mut globs = |name: &str| match fields.get(name) {
+            Some(node) => {
+                let texts = self.one_or_more(node, name);
+                texts.iter().filter_map(|(place, text)| self.parse::<Glob>(place, text)).collect()
+            }
+            None => Vec::new(),
+        };
+        let (environments, kinds) = (globs("environments"), globs("kinds"));
+        let to = self.set_of(Some(fields.get("to")?), "to");
+        Some(Route { on, environments, kinds, to })
     }
 
     pub(super) fn person(&mut self, node: &Node) -> Option<PrincipalId> {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::open::{OpenError, Owned};
+use super::outbox::{self, Post};
 use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
@@ -47,6 +48,7 @@ pub(super) enum Job {
     Refusal(Box<Refusal>, Done<bool>),
     Gate(Box<Gate>, Done<()>),
     ForgetGates(Timestamp, Done<()>),
+    Post(Box<Post>, Done<()>),
 }
 
 /// An entry ready to be written. Made by the caller, because the writer is one for all.
@@ -196,6 +198,7 @@ impl Job {
             | Self::ForgetDeliveries(_, done)
             | Self::Piece(_, done)
             | Self::Gate(_, done)
+            | Self::Post(_, done)
             | Self::ForgetGates(_, done)
             | Self::ForgetPieces(_, done) => acknowledge(done, None),
         }
@@ -226,6 +229,7 @@ impl Job {
             Self::Gate(gate, done) => settle(super::gates::keep(pen.db, &gate), done),
             Self::ForgetGates(before, done) => settle(super::gates::forget(pen.db, before), done),
             Self::Refusal(refusal, done) => settle(pen.refusal(&refusal), done),
+            Self::Post(post, done) => settle(post.write(pen.db), done),
         }
     }
 }
@@ -280,6 +284,7 @@ impl Pen<'_> {
         }
         self.keep_errands(write.step.next())?;
         self.keep_word(&write.step)?;
+        outbox::post(self.db, &write.step)?;
         if let Some(call) = &write.call {
             self.remember(call, &write.step)?;
         }

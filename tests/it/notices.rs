@@ -1,0 +1,12 @@
+//! Being told: whom policy names is told once of what happened, by every way there is, whatever fails
+//! in between.
+
+mod command;
+mod crash;
+mod email;
+mod hooks;
+mod pages;
+mod slack;
+mod telling;
+mod wishes;
+mod world;

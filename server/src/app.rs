@@ -20,11 +20,14 @@ mod heartbeats;
 mod keys;
 mod live;
 mod pauses;
+mod people;
 mod plans;
 mod policies;
 mod possession;
 mod refusals;
 mod requests;
+mod sessions;
+mod sign_in;
 mod signals;
 mod situation;
 mod sweep;
@@ -57,6 +60,8 @@ pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
 pub use requests::{Filed, Listing};
+pub use sessions::Own;
+pub use sign_in::{Aim, Answer, Begun, Ended, LogoutFault, SignInError};
 pub use signals::PushError;
 
 use crate::app::authzen::Authzen;
@@ -72,6 +77,7 @@ use crate::network::Proxies;
 use crate::policy::{Loaded, Source};
 use crate::rates::{Buckets, Lines, Rates, Stranger};
 use crate::sealing::Sealer;
+use crate::sign_in::SignIn;
 use crate::turns::Turns;
 use cached::Cached;
 use policies::Rules;
@@ -155,6 +161,11 @@ pub struct Authority {
     hearing: heartbeats::Hearing,
     teams: teams::Teams,
     findings: behind::Findings,
+    sign_in: SignIn,
+    people: people::People,
+    /// How many sign-ins begin, of each and of all.
+    sign_ins: Buckets<Stranger>,
+    all_sign_ins: Buckets<()>,
 }
 
 /// Who calls, as their access token proved.
@@ -181,11 +192,15 @@ impl Caller {
         &self.network
     }
 
-    /// When they signed in: a browser's session knows, a token does not.
+    /// When they proved who they are, as far as that is known: their provider says so. A token that was
+    /// typed into a browser proves nothing about the moment; the links of `--dev` are for people who
+    /// have nothing else.
     pub fn signed_in_at(&self) -> Option<Timestamp> {
-        match self.access.purpose {
-            Purpose::Session => Some(self.access.created_at),
-            Purpose::Token => None,
+        let Access { purpose, login, parent, created_at, .. } = &self.access;
+        match (purpose, login) {
+            (Purpose::Session, Some(login)) => login.at,
+            (Purpose::Session, None) if parent.is_none() => Some(*created_at),
+            (Purpose::Session, None) | (Purpose::Token, _) => None,
         }
     }
 
@@ -294,6 +309,10 @@ impl Authority {
             hearing: heartbeats::Hearing::default(),
             teams: teams::Teams::default(),
             findings: behind::Findings::default(),
+            sign_in: SignIn::default(),
+            people: people::People::default(),
+            sign_ins: Buckets::new(Rates::default().sign_ins),
+            all_sign_ins: Buckets::new(Rates::default().all_sign_ins),
         }
     }
 
@@ -307,6 +326,12 @@ impl Authority {
     #[must_use]
     pub fn with_github(self, github: Option<Github>) -> Self {
         Self { github: RwLock::new(github), ..self }
+    }
+
+    /// The same, where people sign in there.
+    #[must_use]
+    pub fn with_sign_in(self, sign_in: SignIn) -> Self {
+        Self { sign_in, ..self }
     }
 
     /// The GitHub App, if there is one.
@@ -333,6 +358,8 @@ impl Authority {
             tokens: Buckets::new(rates.tokens),
             events: Buckets::new(rates.events),
             event_lines: Lines::new(rates),
+            sign_ins: Buckets::new(rates.sign_ins),
+            all_sign_ins: Buckets::new(rates.all_sign_ins),
             ..self
         }
     }

@@ -27,6 +27,7 @@ use crate::ledger::{Ledger, LedgerError, SqliteLedger};
 use crate::network::Proxies;
 use crate::policy::{Loaded, Reading, Source, SourceError, moment};
 use crate::sealing::{self, Sealer, SealingSource};
+use crate::sign_in::SignIn;
 use crate::{dev, github, private};
 
 /// How an authority is set up.
@@ -53,6 +54,8 @@ pub struct Config {
     pub brokers: Brokers,
     /// The GitHub App, where a file says which.
     pub github: Option<github::Settings>,
+    /// Where people sign in.
+    pub sign_in: SignIn,
     /// Where the key comes from that seals what must not lie readable on disk.
     pub sealing: SealingSource,
     /// How long the bytes of exact plans are kept at most; as long as their requests, if nothing is
@@ -242,9 +245,10 @@ pub async fn run(
     let brokers = config.brokers.clone().keeping(kept.map_err(unusable)?);
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
     let authority = authority.with_plan_retention(config.plan_retention).with_github(app);
-    let authority = authority.keeping_github(kept_app);
+    let authority = authority.keeping_github(kept_app).with_sign_in(config.sign_in.clone());
     let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
+    authority.learn_people().await?;
     authority.learn_signals().await?;
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;
@@ -257,8 +261,8 @@ pub async fn run(
     let (sweeper, watcher) = (Arc::clone(&authority), Arc::clone(&authority));
     let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
     let (tender, guard) = (Arc::clone(&authority), Arc::clone(&authority));
-    let asker = Arc::clone(&authority);
-    let (served, (), (), (), (), (), (), ()) = tokio::join!(
+    let (asker, people) = (Arc::clone(&authority), Arc::clone(&authority));
+    let (served, (), (), (), (), (), (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),
@@ -266,6 +270,7 @@ pub async fn run(
         runner.run_errands_until_closing(),
         tender.tend_keys_until_closing(),
         asker.look_at_teams_until_closing(),
+        people.look_at_people_until_closing(),
         guard.guard_deployments_until_closing(),
     );
     tracing::info!("stopped");

@@ -9,6 +9,8 @@ mod github;
 mod pages;
 mod plan;
 mod session;
+mod settings;
+mod sign_in;
 mod text;
 mod view;
 
@@ -43,6 +45,20 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/admin/github", get(github::page).post(github::begin))
         .route("/admin/github/callback", get(github::callback))
         .route("/login", get(session::login_page).post(session::login))
+        .route("/login/again", get(sign_in::again))
+        .route("/login/{provider}/begin", get(sign_in::begin))
+        .route("/login/{provider}/again", get(sign_in::go_again))
+        .route("/login/{provider}/callback", get(sign_in::callback))
+        .route("/login/{provider}/logout", post(sign_in::back_channel))
+        .route("/settings", get(settings::page))
+        .route("/settings/sessions", get(settings::sessions))
+        .route("/settings/sessions/end", post(settings::end_session))
+        .route("/settings/accounts", get(settings::accounts))
+        .route("/settings/accounts/link", post(sign_in::link))
+        .route("/settings/tokens", get(settings::tokens).post(settings::make_token))
+        .route("/settings/tokens/end", post(settings::end_token))
+        .route("/admin/people", get(settings::people))
+        .route("/admin/people/unlink", post(settings::unlink))
         .route("/login/{code}", get(session::door_page).post(session::enter))
         .route("/bootstrap/{code}", get(session::bootstrap_page).post(session::bootstrap))
         .route("/logout", post(session::logout))

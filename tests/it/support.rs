@@ -41,6 +41,7 @@ use assent_server::network::Proxies;
 use assent_server::policy::{Loaded, Reading, Source};
 use assent_server::rates::Rates;
 use assent_server::sealing::Sealer;
+use assent_server::sign_in::SignIn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -120,6 +121,8 @@ pub(crate) struct Setup {
     pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
     pub(crate) rates: Rates,
+    /// Where people sign in.
+    pub(crate) sign_in: SignIn,
     /// Where others find it, if not where it listens.
     pub(crate) public: Option<String>,
 }
@@ -138,6 +141,7 @@ impl Default for Setup {
             keys: KeySettings::default(),
             plan_retention: None,
             rates: Rates::default(),
+            sign_in: SignIn::default(),
             public: None,
         }
     }
@@ -273,6 +277,7 @@ impl Server {
             keys,
             plan_retention,
             rates,
+            sign_in,
             public,
         } = setup;
         let reading = source.read(&Reading::default()).await.unwrap();
@@ -315,8 +320,10 @@ impl Server {
             }
             None => authority,
         };
-        let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
+        let authority = authority.with_plan_retention(plan_retention).with_rates(rates);
+        let authority = Arc::new(authority.with_sign_in(sign_in));
         authority.learn_signals().await.unwrap();
+        authority.learn_people().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains, closing, serving, ledger: kept }
     }

@@ -55,6 +55,9 @@ pub(crate) struct ServeArgs {
     /// The file that says which GitHub App this is; without it, what `assent admin github setup` kept
     #[arg(long, value_name = "FILE")]
     pub(crate) github: Option<PathBuf>,
+    /// The file that says where people sign in: providers of OpenID Connect, and GitHub
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sign_in: Option<PathBuf>,
     /// How long saved plans are kept at most: 2h; as long as their requests, if it is left out
     #[arg(long, value_name = "TIME")]
     pub(crate) plan_retention: Option<Span>,

@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::id::AccessId;
 use crate::policy::Policy;
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
+use crate::sign_in::{Login, Scope};
 use crate::time::{Span, Timestamp};
 
 /// What scanners look for.
@@ -65,6 +66,21 @@ pub struct Access {
     pub origin: Option<Origin>,
     /// How it came about, where a person gave it to a program by their browser.
     pub device: Option<Device>,
+    /// How and when its person signed in, where they did: never where a token opened the session.
+    pub login: Option<Login>,
+    /// What it is good for, where that is less than everything its person may do.
+    pub scope: Option<Scope>,
+    /// By what its person knows it again.
+    pub label: Option<Label>,
+}
+
+/// By what a person knows a session or a token of theirs again. It decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The browser, or the name that they gave the token.
+    pub name: String,
+    /// Where it was made from.
+    pub from: Option<IpAddr>,
 }
 
 /// Who gave a token to a program, and where that ran. Such a token signs no browser in: it would be
@@ -118,6 +134,9 @@ pub enum AccessError {
     /// Whoever presents it is suspended, or acts for somebody who is.
     #[error("`{0}` is suspended")]
     Suspended(PrincipalId),
+    /// Its person has not signed in for too long, or nobody signs in there any more.
+    #[error("`{0}` has to sign in again in a browser first")]
+    Lapsed(PrincipalId),
     /// The trust it was exchanged under is gone, or says something else now.
     #[error(
         "the access token `{id}` came by the trust `{trust}`, which has changed: exchange again"
@@ -220,6 +239,9 @@ impl Access {
             revoked_at: None,
             origin: None,
             device: None,
+            login: None,
+            scope: None,
+            label: None,
         };
         let event = next.event("access_issued", by, now);
         (AccessStep { next, event }, Secret::new(token))
@@ -249,6 +271,36 @@ impl Access {
         let by = new.principal.id.clone();
         let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
         let next = Self { device: Some(device), ..next };
+        let event = next.event("access_issued", &by, now);
+        (AccessStep { next, event }, token)
+    }
+
+    /// Opens a session of somebody who has signed in just now.
+    pub fn open(
+        new: NewAccess,
+        login: Login,
+        label: Label,
+        secret: &Secret,
+        now: Timestamp,
+    ) -> (AccessStep, Secret) {
+        let by = new.principal.id.clone();
+        let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
+        let next = Self { login: Some(login), label: Some(label), ..next };
+        let event = next.event("access_issued", &by, now);
+        (AccessStep { next, event }, token)
+    }
+
+    /// Makes a token of a person for themselves, good for this and no more.
+    pub fn make_own(
+        new: NewAccess,
+        scope: Scope,
+        label: Label,
+        secret: &Secret,
+        now: Timestamp,
+    ) -> (AccessStep, Secret) {
+        let by = new.principal.id.clone();
+        let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
+        let next = Self { scope: Some(scope), label: Some(label), ..next };
         let event = next.event("access_issued", &by, now);
         (AccessStep { next, event }, token)
     }
@@ -366,6 +418,12 @@ impl Access {
                 "approved_from": text(device.approved_from),
             });
             event.insert("device".to_owned(), from);
+        }
+        if let (Some(login), Some(event)) = (&self.login, event.as_object_mut()) {
+            event.insert("login".to_owned(), login.to_json());
+        }
+        if let (Some(scope), Some(event)) = (self.scope, event.as_object_mut()) {
+            event.insert("scope".to_owned(), scope.word().into());
         }
         event
     }

@@ -33,6 +33,8 @@ pub mod principal;
 #[cfg(feature = "authority")]
 pub mod request;
 #[cfg(feature = "authority")]
+pub mod sign_in;
+#[cfg(feature = "authority")]
 pub mod signal;
 pub mod time;
 pub mod token;

@@ -57,6 +57,27 @@ impl Membership {
         Self { accounts: Arc::new(accounts), ..self }
     }
 
+    /// The same, where each of these pairs are accounts of one person, who signed in to both, and those
+    /// of `former` once were: they share nothing any more, and still count as one.
+    #[must_use]
+    pub fn with_links(
+        mut self,
+        current: &[(PrincipalId, PrincipalId)],
+        former: &[(PrincipalId, PrincipalId)],
+    ) -> Self {
+        if current.is_empty() && former.is_empty() {
+            return self;
+        }
+        let accounts = Arc::unwrap_or_clone(std::mem::take(&mut self.accounts));
+        let accounts = accounts.with_links(current, former);
+        let stand_ins = std::mem::take(&mut self.stand_ins);
+        let linked = self.with_accounts(accounts);
+        let pairs = stand_ins.into_iter().flat_map(|(to, all)| {
+            all.into_iter().map(move |from| (to.clone(), from)).collect::<Vec<_>>()
+        });
+        linked.with_stand_ins(pairs)
+    }
+
     /// The same, where nobody reviews what an account of this issuer is behind unless their own account
     /// there is linked.
     #[must_use]
@@ -160,6 +181,16 @@ impl Membership {
     /// Whether these are one person.
     pub fn are_same(&self, one: &PrincipalId, other: &PrincipalId) -> bool {
         self.person(one) == self.person(other)
+    }
+
+    /// By whom somebody is counted: one for all accounts that are or ever were one person's.
+    pub fn counted_as<'a>(&'a self, who: &'a PrincipalId) -> &'a PrincipalId {
+        self.accounts.counted_as(who)
+    }
+
+    /// Whether these count as one: they are one person, or once were.
+    pub fn count_as_one(&self, one: &PrincipalId, other: &PrincipalId) -> bool {
+        self.counted_as(one) == self.counted_as(other)
     }
 
     /// These, and everybody they are known as besides.

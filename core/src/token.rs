@@ -96,6 +96,8 @@ pub enum Typ {
     /// `secevent+jwt` (RFC 8417 section 2.3): a statement of what happened, and never proof of who
     /// presents it.
     EventToken,
+    /// `logout+jwt` (OpenID Connect Back-Channel Logout 1.0 section 2.4): that somebody signed out.
+    LogoutToken,
 }
 
 /// A token that was read and is not believed yet.
@@ -121,6 +123,7 @@ pub struct VerifiedToken {
     subject: String,
     expires_at: Timestamp,
     mark: Digest,
+    algorithm: String,
     claims: Map<String, Value>,
 }
 
@@ -143,8 +146,22 @@ impl UnverifiedToken {
     pub fn read(token: &str) -> Result<Self, TokenError> {
         match Self::read_any(token)? {
             token @ Self { typ: Typ::Jwt | Typ::AccessToken | Typ::Authority, .. } => Ok(token),
-            Self { typ: Typ::EventToken, .. } => {
+            Self { typ: Typ::EventToken | Typ::LogoutToken, .. } => {
                 Err(TokenError::Header("typ is none that is taken here"))
+            }
+        }
+    }
+
+    /// Reads a logout token in compact form. Providers that are older than its type name say `JWT`:
+    /// such a one is told from others by its claims alone.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_logout_token(token: &str) -> Result<Self, TokenError> {
+        match Self::read_any(token)? {
+            token @ Self { typ: Typ::LogoutToken | Typ::Jwt, .. } => Ok(token),
+            Self { typ: Typ::AccessToken | Typ::Authority | Typ::EventToken, .. } => {
+                Err(TokenError::Header("typ is not logout+jwt"))
             }
         }
     }
@@ -157,9 +174,9 @@ impl UnverifiedToken {
     pub fn read_event_token(token: &str) -> Result<Self, TokenError> {
         match Self::read_any(token)? {
             token @ Self { typ: Typ::EventToken, .. } => Ok(token),
-            Self { typ: Typ::Jwt | Typ::AccessToken | Typ::Authority, .. } => {
-                Err(TokenError::Header("typ is not secevent+jwt"))
-            }
+            Self {
+                typ: Typ::Jwt | Typ::AccessToken | Typ::Authority | Typ::LogoutToken, ..
+            } => Err(TokenError::Header("typ is not secevent+jwt")),
         }
     }
 
@@ -220,6 +237,7 @@ impl UnverifiedToken {
             subject: text(&self.claims, "sub")?,
             expires_at,
             mark: self.mark()?,
+            algorithm: self.algorithm.clone(),
             claims: self.claims.clone(),
         })
     }
@@ -251,6 +269,24 @@ impl UnverifiedToken {
             }
         }
         text(&self.claims, "jti")?;
+        Ok(VerifiedEvent { issued_at, mark: self.mark()?, claims: self.claims.clone() })
+    }
+
+    /// Believes a logout token, if one of these keys signed it and this is its time. Whom it is about
+    /// is in its claims: a subject, a session, or both.
+    ///
+    /// # Errors
+    /// [`TokenError`]: on any doubt.
+    pub fn verify_logout_token(
+        &self,
+        keys: &PublicKeys,
+        now: Timestamp,
+    ) -> Result<VerifiedEvent, TokenError> {
+        let key = keys.get(&self.key_id).ok_or(TokenError::UnknownKey)?;
+        key.verify(&self.algorithm, self.input.as_bytes(), &self.signature)?;
+        self.check_time(now)?;
+        text(&self.claims, "jti")?;
+        let issued_at = instant(&self.claims, "iat")?;
         Ok(VerifiedEvent { issued_at, mark: self.mark()?, claims: self.claims.clone() })
     }
 
@@ -368,6 +404,25 @@ impl VerifiedToken {
         value.as_str()
     }
 
+    /// What its header says it is signed with: one of those that are accepted.
+    pub fn algorithm(&self) -> &str {
+        &self.algorithm
+    }
+
+    /// Everything it says.
+    pub fn all_claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// A claim that is a moment, in whole seconds (RFC 7519 section 2, `NumericDate`). `None` where
+    /// there is none.
+    ///
+    /// # Errors
+    /// [`TokenError::Claim`] where it is something else.
+    pub fn moment(&self, name: &'static str) -> Result<Option<Timestamp>, TokenError> {
+        self.claims.contains_key(name).then(|| instant(&self.claims, name)).transpose()
+    }
+
     /// The texts of a claim that is a list of them; `None` where there is none, or it is no such list.
     pub fn claims(&self, name: &str) -> Option<Vec<&str>> {
         self.claims.get(name)?.as_array()?.iter().map(Value::as_str).collect()
@@ -397,6 +452,7 @@ impl Header {
             Some(Some(typ)) if typ.eq_ignore_ascii_case("at+jwt") => Typ::AccessToken,
             Some(Some(INTRODUCTION)) => Typ::Authority,
             Some(Some(typ)) if typ.eq_ignore_ascii_case("secevent+jwt") => Typ::EventToken,
+            Some(Some(typ)) if typ.eq_ignore_ascii_case("logout+jwt") => Typ::LogoutToken,
             Some(_) => return Err(TokenError::Header("typ is none that is taken here")),
         };
         let algorithm = of("alg").flatten().filter(|alg| Algorithm::is_known(alg));

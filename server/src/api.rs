@@ -16,6 +16,7 @@ mod plans;
 mod policy;
 mod requests;
 mod routes;
+mod scopes;
 mod signals;
 mod trusts;
 mod webhooks;

@@ -23,12 +23,15 @@ mod keys;
 mod live;
 mod notices;
 mod pauses;
+mod people;
 mod plans;
 mod policies;
 mod possession;
 mod reading;
 mod refusals;
 mod requests;
+mod sessions;
+mod sign_in;
 mod signals;
 mod situation;
 mod sweep;
@@ -65,6 +68,8 @@ pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
 pub use reading::Reading;
 pub use requests::{Filed, Listing};
+pub use sessions::Own;
+pub use sign_in::{Aim, Answer, Begun, Ended, LogoutFault, SignInError};
 pub use signals::PushError;
 
 use crate::app::authzen::Authzen;
@@ -81,6 +86,7 @@ use crate::notify::Channels;
 use crate::policy::{Loaded, Source};
 use crate::rates::{Buckets, Lines, Rates, Stranger};
 use crate::sealing::Sealer;
+use crate::sign_in::SignIn;
 use crate::turns::Turns;
 use cached::Cached;
 use policies::Rules;
@@ -169,6 +175,11 @@ pub struct Authority {
     feeds: feed::Feeds,
     channels: Channels,
     telling: notices::Telling,
+    sign_in: SignIn,
+    people: people::People,
+    /// How many sign-ins begin, of each and of all.
+    sign_ins: Buckets<Stranger>,
+    all_sign_ins: Buckets<()>,
 }
 
 /// Who calls, as their access token proved.
@@ -195,11 +206,15 @@ impl Caller {
         &self.network
     }
 
-    /// When they signed in: a browser's session knows, a token does not.
+    /// When they proved who they are, as far as that is known: their provider says so. A token that was
+    /// typed into a browser proves nothing about the moment; the links of `--dev` are for people who
+    /// have nothing else.
     pub fn signed_in_at(&self) -> Option<Timestamp> {
-        match self.access.purpose {
-            Purpose::Session => Some(self.access.created_at),
-            Purpose::Token => None,
+        let Access { purpose, login, parent, created_at, .. } = &self.access;
+        match (purpose, login) {
+            (Purpose::Session, Some(login)) => login.at,
+            (Purpose::Session, None) if parent.is_none() => Some(*created_at),
+            (Purpose::Session, None) | (Purpose::Token, _) => None,
         }
     }
 
@@ -313,6 +328,10 @@ impl Authority {
             feeds: feed::Feeds::default(),
             channels: Channels::default(),
             telling: notices::Telling::default(),
+            sign_in: SignIn::default(),
+            people: people::People::default(),
+            sign_ins: Buckets::new(Rates::default().sign_ins),
+            all_sign_ins: Buckets::new(Rates::default().all_sign_ins),
         }
     }
 
@@ -326,6 +345,12 @@ impl Authority {
     #[must_use]
     pub fn with_github(self, github: Option<Github>) -> Self {
         Self { github: RwLock::new(github), ..self }
+    }
+
+    /// The same, where people sign in there.
+    #[must_use]
+    pub fn with_sign_in(self, sign_in: SignIn) -> Self {
+        Self { sign_in, ..self }
     }
 
     /// The GitHub App, if there is one.
@@ -352,6 +377,8 @@ impl Authority {
             tokens: Buckets::new(rates.tokens),
             events: Buckets::new(rates.events),
             event_lines: Lines::new(rates),
+            sign_ins: Buckets::new(rates.sign_ins),
+            all_sign_ins: Buckets::new(rates.all_sign_ins),
             ..self
         }
     }

@@ -19,6 +19,7 @@ use assent_core::policy::cidr::Cidr;
 use assent_core::time::{Span, Timestamp};
 use assent_core::token::PublicKeys;
 use assent_core::trust::{KeySource, Trust};
+use serde_json::Value;
 use url::Url;
 
 pub use discovery::DiscoveryError;
@@ -70,6 +71,15 @@ pub enum IssuerError {
 pub struct Issuers {
     fetcher: Fetcher,
     known: Mutex<HashMap<Place, Shared>>,
+    metadata: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Said>>>>,
+}
+
+/// What an issuer says of itself, and when it was asked.
+#[derive(Debug, Default)]
+struct Said {
+    metadata: Option<(Arc<Value>, Timestamp)>,
+    tried_at: Option<Timestamp>,
+    failed: Option<String>,
 }
 
 /// An issuer, and where its keys are if not where it says.
@@ -88,7 +98,8 @@ struct Slot {
 impl Issuers {
     /// Knows nothing yet, and reaches no further than this.
     pub fn new(reach: Reach) -> Self {
-        Self { fetcher: Fetcher::new(reach), known: Mutex::default() }
+        let (known, metadata) = Default::default();
+        Self { fetcher: Fetcher::new(reach), known, metadata }
     }
 
     /// The keys by which tokens of this trust are checked, with the one of this id if it is to be
@@ -138,6 +149,41 @@ impl Issuers {
             }
         }
         slot.usable(now)
+    }
+
+    /// What this issuer says of itself (OpenID Connect Discovery 1.0 section 4), which must be of
+    /// exactly this issuer.
+    ///
+    /// # Errors
+    /// [`IssuerError`].
+    pub async fn metadata(&self, issuer: &str, now: Timestamp) -> Result<Arc<Value>, IssuerError> {
+        let said = {
+            let mut all = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(issuer.to_owned()).or_default())
+        };
+        let mut said = said.lock().await;
+        let is_fresh = said.metadata.as_ref().is_some_and(|(_, at)| now < at.plus(FRESH));
+        let pause = if said.failed.is_some() { PAUSE_AFTER_FAILURE } else { PAUSE };
+        if !is_fresh && said.tried_at.is_none_or(|tried_at| now >= tried_at.plus(pause)) {
+            said.tried_at = Some(now);
+            match self.fetcher.metadata(issuer).await {
+                Ok(metadata) => {
+                    said.metadata = Some((Arc::new(metadata), now));
+                    said.failed = None;
+                }
+                Err(error) => {
+                    tracing::warn!(issuer, %error, "an issuer's metadata could not be fetched");
+                    said.failed = Some(error.to_string());
+                }
+            }
+        }
+        match &said.metadata {
+            Some((metadata, at)) if now < at.plus(STALE) => Ok(Arc::clone(metadata)),
+            Some(_) | None => {
+                let why = said.failed.as_deref().unwrap_or("it was not asked again yet");
+                Err(IssuerError::Away(why.to_owned()))
+            }
+        }
     }
 
     /// An address that policy lists, and connections that go nowhere else than issuers' may.

@@ -6,6 +6,7 @@
 mod gate;
 mod memory;
 pub mod outbox;
+mod people;
 pub mod sqlite;
 
 use std::time::Duration;
@@ -17,12 +18,14 @@ use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Receipt, Request, Step, Version};
+use assent_core::sign_in::Link;
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 use serde_json::Value;
 
 pub use gate::{Gate, GateKey};
 pub use memory::MemoryLedger;
+pub use people::Account;
 pub use sqlite::SqliteLedger;
 
 /// Where requests are kept.
@@ -159,6 +162,34 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 
     /// Every access token's record, newest first; no browser's session.
     async fn accesses(&self) -> Result<Vec<Access>, LedgerError>;
+
+    /// Every record of this principal, sessions too, newest first.
+    async fn accesses_of(&self, who: &PrincipalId) -> Result<Vec<Access>, LedgerError>;
+
+    /// The sessions that were opened within this session of a provider, whichever provider that is.
+    async fn accesses_by_sid(&self, sid: &str) -> Result<Vec<Access>, LedgerError>;
+
+    /// Notes that a session or token was used.
+    async fn see(&self, access: AccessId, at: Timestamp) -> Result<(), LedgerError>;
+
+    /// When sessions and tokens were used last.
+    async fn seen(&self) -> Result<Vec<(AccessId, Timestamp)>, LedgerError>;
+
+    /// Writes what is kept of somebody who signs in, and the audit entry that tells of it, if one does.
+    async fn keep_account(
+        &self,
+        account: Account,
+        entry: Option<(Value, Timestamp)>,
+    ) -> Result<(), LedgerError>;
+
+    /// Everybody who ever signed in.
+    async fn accounts(&self) -> Result<Vec<Account>, LedgerError>;
+
+    /// Writes a link between accounts, and the audit entry that tells of it.
+    async fn keep_link(&self, link: Link, entry: Value, at: Timestamp) -> Result<(), LedgerError>;
+
+    /// Every link that is or was, in the order in which they were made.
+    async fn links(&self) -> Result<Vec<Link>, LedgerError>;
 
     /// Requests of which a later review is open or overdue, oldest first.
     async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError>;

@@ -40,6 +40,10 @@ pub struct Rates {
     pub devices: Rate,
     /// Type a code that a program shows: of each person.
     pub codes: Rate,
+    /// Begin to sign in at a provider: of each address.
+    pub sign_ins: Rate,
+    /// The same, of all together.
+    pub all_sign_ins: Rate,
 }
 
 impl Default for Rates {
@@ -51,6 +55,8 @@ impl Default for Rates {
             all_lines: Rate { burst: 200, each: Span::from_millis(100) },
             devices: Rate { burst: 20, each: Span::seconds(6) },
             codes: Rate { burst: 10, each: Span::seconds(6) },
+            sign_ins: Rate { burst: 30, each: Span::seconds(2) },
+            all_sign_ins: Rate { burst: 1_000, each: Span::from_millis(50) },
         }
     }
 }

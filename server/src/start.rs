@@ -28,6 +28,7 @@ use crate::network::Proxies;
 use crate::notify::Channels;
 use crate::policy::{Loaded, Reading, Source, SourceError, moment};
 use crate::sealing::{self, Sealer, SealingSource};
+use crate::sign_in::SignIn;
 use crate::{dev, github, private};
 
 /// How an authority is set up.
@@ -56,6 +57,8 @@ pub struct Config {
     pub github: Option<github::Settings>,
     /// The ways by which people and other systems are told.
     pub channels: Channels,
+    /// Where people sign in.
+    pub sign_in: SignIn,
     /// Where the key comes from that seals what must not lie readable on disk.
     pub sealing: SealingSource,
     /// How long the bytes of exact plans are kept at most; as long as their requests, if nothing is
@@ -246,8 +249,10 @@ pub async fn run(
     let authority = Authority::new(parts).with_authzen(config.authzen.clone()).with_sealer(sealer);
     let authority = authority.with_plan_retention(config.plan_retention).with_github(app);
     let authority = authority.keeping_github(kept_app).with_channels(config.channels);
+    let authority = authority.with_sign_in(config.sign_in.clone());
     let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
+    authority.learn_people().await?;
     authority.learn_signals().await?;
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;
@@ -261,7 +266,8 @@ pub async fn run(
     let (closer, runner) = (Arc::clone(&authority), Arc::clone(&authority));
     let (tender, guard) = (Arc::clone(&authority), Arc::clone(&authority));
     let (asker, teller) = (Arc::clone(&authority), Arc::clone(&authority));
-    let (served, (), (), (), (), (), (), (), ()) = tokio::join!(
+    let people = Arc::clone(&authority);
+    let (served, (), (), (), (), (), (), (), (), ()) = tokio::join!(
         crate::serve(listener, authority),
         sweeper.sweep_until_closing(),
         watcher.watch_policy_until_closing(),
@@ -269,6 +275,7 @@ pub async fn run(
         runner.run_errands_until_closing(),
         tender.tend_keys_until_closing(),
         asker.look_at_teams_until_closing(),
+        people.look_at_people_until_closing(),
         guard.guard_deployments_until_closing(),
         teller.tell_until_closing(),
     );

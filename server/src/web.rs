@@ -16,6 +16,8 @@ mod plan;
 mod request;
 mod risk;
 mod session;
+mod settings;
+mod sign_in;
 mod story;
 pub(crate) mod text;
 mod view;
@@ -59,6 +61,20 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/admin/notifications/replay", post(notifications::replay))
         .route("/settings/notifications", get(notifications::mine).post(notifications::wish))
         .route("/login", get(session::login_page).post(session::login))
+        .route("/login/again", get(sign_in::again))
+        .route("/login/{provider}/begin", get(sign_in::begin))
+        .route("/login/{provider}/again", get(sign_in::go_again))
+        .route("/login/{provider}/callback", get(sign_in::callback))
+        .route("/login/{provider}/logout", post(sign_in::back_channel))
+        .route("/settings", get(settings::page))
+        .route("/settings/sessions", get(settings::sessions))
+        .route("/settings/sessions/end", post(settings::end_session))
+        .route("/settings/accounts", get(settings::accounts))
+        .route("/settings/accounts/link", post(sign_in::link))
+        .route("/settings/tokens", get(settings::tokens).post(settings::make_token))
+        .route("/settings/tokens/end", post(settings::end_token))
+        .route("/admin/people", get(settings::people))
+        .route("/admin/people/unlink", post(settings::unlink))
         .route("/login/{code}", get(session::door_page).post(session::enter))
         .route("/bootstrap/{code}", get(session::bootstrap_page).post(session::bootstrap))
         .route("/logout", post(session::logout))

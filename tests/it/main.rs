@@ -36,6 +36,8 @@ mod races;
 #[cfg(test)]
 mod runner;
 #[cfg(test)]
+mod sign_in;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terraform;

@@ -42,6 +42,7 @@ use assent_server::notify::Channels;
 use assent_server::policy::{Loaded, Reading, Source};
 use assent_server::rates::Rates;
 use assent_server::sealing::Sealer;
+use assent_server::sign_in::SignIn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -121,6 +122,8 @@ pub(crate) struct Setup {
     pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
     pub(crate) rates: Rates,
+    /// Where people sign in.
+    pub(crate) sign_in: SignIn,
     /// Where others find it, if not where it listens.
     pub(crate) public: Option<String>,
     /// By what it tells.
@@ -141,6 +144,7 @@ impl Default for Setup {
             keys: KeySettings::default(),
             plan_retention: None,
             rates: Rates::default(),
+            sign_in: SignIn::default(),
             public: None,
             channels: Channels::default(),
         }
@@ -277,6 +281,7 @@ impl Server {
             keys,
             plan_retention,
             rates,
+            sign_in,
             public,
             channels,
         } = setup;
@@ -320,9 +325,10 @@ impl Server {
             }
             None => authority,
         };
-        let authority = authority.with_channels(channels);
+        let authority = authority.with_channels(channels).with_sign_in(sign_in);
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         authority.learn_signals().await.unwrap();
+        authority.learn_people().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains, closing, serving, ledger: kept }
     }

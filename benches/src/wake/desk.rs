@@ -12,12 +12,13 @@ use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Request, Version};
+use assent_core::sign_in::Link;
 use assent_core::time::Timestamp;
 use assent_server::ledger::outbox::Outbox;
 use assent_server::ledger::{
-    Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, KeptDocument,
-    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal,
-    SealedKey, Spent, States, Write,
+    Account, Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping,
+    KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece,
+    PlanText, Refusal, SealedKey, Spent, States, Write,
 };
 use async_trait::async_trait;
 
@@ -378,6 +379,42 @@ impl Ledger for Witness {
 
     async fn access(&self, id: AccessId) -> Result<Option<Access>, LedgerError> {
         self.ledger.access(id).await
+    }
+
+    async fn accesses_of(&self, who: &PrincipalId) -> Result<Vec<Access>, LedgerError> {
+        self.ledger.accesses_of(who).await
+    }
+
+    async fn accesses_by_sid(&self, sid: &str) -> Result<Vec<Access>, LedgerError> {
+        self.ledger.accesses_by_sid(sid).await
+    }
+
+    async fn see(&self, access: AccessId, at: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.see(access, at).await
+    }
+
+    async fn seen(&self) -> Result<Vec<(AccessId, Timestamp)>, LedgerError> {
+        self.ledger.seen().await
+    }
+
+    async fn keep_account(
+        &self,
+        account: Account,
+        entry: Option<(Value, Timestamp)>,
+    ) -> Result<(), LedgerError> {
+        self.ledger.keep_account(account, entry).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
+        self.ledger.accounts().await
+    }
+
+    async fn keep_link(&self, link: Link, entry: Value, at: Timestamp) -> Result<(), LedgerError> {
+        self.ledger.keep_link(link, entry, at).await
+    }
+
+    async fn links(&self) -> Result<Vec<Link>, LedgerError> {
+        self.ledger.links().await
     }
 
     async fn accesses(&self) -> Result<Vec<Access>, LedgerError> {

@@ -58,6 +58,9 @@ pub(crate) struct ServeArgs {
     /// The file of the channels by which people and other systems are told: Slack, Teams, e-mail, webhooks
     #[arg(long, value_name = "FILE")]
     pub(crate) channels: Option<PathBuf>,
+    /// The file that says where people sign in: providers of OpenID Connect, and GitHub
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sign_in: Option<PathBuf>,
     /// How long saved plans are kept at most: 2h; as long as their requests, if it is left out
     #[arg(long, value_name = "TIME")]
     pub(crate) plan_retention: Option<Span>,

@@ -15,6 +15,7 @@ use assent_server::network::Proxies;
 use assent_server::notify::Channels;
 use assent_server::policy::{Checkout, Source};
 use assent_server::sealing::{SealingSource, SourceError};
+use assent_server::sign_in::SignIn;
 use assent_server::{Config, StartError, github};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +51,7 @@ pub(crate) async fn run(
     let brokers = brokers(args.brokers.as_deref())?;
     let github = github(args.github.as_deref())?;
     let channels = channels(args.channels.as_deref())?;
+    let sign_in = sign_in(args.sign_in.as_deref())?;
     let (policy, reach) = (source, reach(issuers, dev)?);
     let settings = key_settings(&keys)?;
     let sealing = sealing(keys.sealing_key, environment)?;
@@ -65,6 +67,7 @@ pub(crate) async fn run(
         brokers,
         github,
         channels,
+        sign_in,
         plan_retention: args.plan_retention,
         sealing,
         earlier_sealing: keys.earlier_sealing_key,
@@ -101,6 +104,13 @@ fn channels(file: Option<&Path>) -> Result<Channels, Failure> {
     let Some(file) = file else { return Ok(Channels::default()) };
     let read = Channels::read(file);
     read.map_err(|error| Failure::usage("the channels cannot be used").because(with_causes(&error)))
+}
+
+/// Where people sign in, by the file that says so.
+fn sign_in(file: Option<&Path>) -> Result<SignIn, Failure> {
+    let Some(file) = file else { return Ok(SignIn::default()) };
+    let read = SignIn::read(file, &|name| secret_variable(name));
+    read.map_err(|error| Failure::usage("sign-in cannot be used").because(with_causes(&error)))
 }
 
 /// The GitHub App, by the file that says which.

@@ -14,6 +14,9 @@ pub struct People {
     accounts_of: BTreeMap<PrincipalId, BTreeSet<PrincipalId>>,
     /// The issuers at which whoever reviews must have an account, where one of theirs is behind.
     linked_at: BTreeSet<String>,
+    /// By whom each of those is counted who are, or ever were, linked with others: nobody becomes two
+    /// by undoing a link.
+    counted_as: BTreeMap<PrincipalId, PrincipalId>,
 }
 
 /// Why somebody must not review what others are behind.
@@ -50,6 +53,51 @@ impl People {
         self
     }
 
+    /// The same, where these pairs of accounts are one person's because that person signed in to both,
+    /// and those of `former` once were. A pair whose accounts are two people's of the documents makes
+    /// these one: the stricter reading holds.
+    #[must_use]
+    pub(super) fn with_links(
+        mut self,
+        current: &[(PrincipalId, PrincipalId)],
+        former: &[(PrincipalId, PrincipalId)],
+    ) -> Self {
+        for (person, account) in current {
+            self.join(person, account);
+        }
+        let mut counted = Self { linked_at: BTreeSet::new(), ..self.clone() };
+        for (person, account) in former {
+            counted.join(person, account);
+        }
+        self.counted_as = counted.person_of;
+        self
+    }
+
+    /// Makes one person of the two whose accounts these are.
+    fn join(&mut self, person: &PrincipalId, account: &PrincipalId) {
+        let stays = self.person(person).clone();
+        let goes = self.person(account).clone();
+        if stays == goes {
+            return;
+        }
+        // Whom the documents know stays who they are there.
+        let is_known = |who: &PrincipalId| self.accounts_of.contains_key(who);
+        let (stays, goes) =
+            if is_known(&goes) && !is_known(&stays) { (goes, stays) } else { (stays, goes) };
+        let mut moved = self.accounts_of.remove(&goes).unwrap_or_default();
+        moved.insert(goes);
+        for account in &moved {
+            self.person_of.insert(account.clone(), stays.clone());
+        }
+        self.accounts_of.entry(stays).or_default().append(&mut moved);
+    }
+
+    /// By whom somebody is counted: one for all accounts that are or ever were one person's.
+    pub(super) fn counted_as<'a>(&'a self, who: &'a PrincipalId) -> &'a PrincipalId {
+        let person = self.person(who);
+        self.counted_as.get(person).unwrap_or(person)
+    }
+
     /// The issuers of all accounts that are linked.
     pub fn issuers(&self) -> BTreeSet<String> {
         self.person_of.keys().map(|account| account.iss().to_owned()).collect()
@@ -62,7 +110,7 @@ impl People {
 
     /// Whether nobody has an account beside the one they come by, and nobody needs one.
     pub fn is_empty(&self) -> bool {
-        self.person_of.is_empty() && self.linked_at.is_empty()
+        self.person_of.is_empty() && self.linked_at.is_empty() && self.counted_as.is_empty()
     }
 
     /// The person whose account this is; whoever it names themselves, where it is nobody's.
@@ -85,8 +133,8 @@ impl People {
     }
 
     pub(super) fn tie(&self, who: &PrincipalId, behind: &BTreeSet<&PrincipalId>) -> Option<Tie> {
-        let person = self.person(who);
-        if behind.iter().any(|other| self.person(other) == person) {
+        let (person, counted) = (self.person(who), self.counted_as(who));
+        if behind.iter().any(|other| self.counted_as(other) == counted) {
             return Some(Tie::Behind);
         }
         let unlinked =

@@ -81,16 +81,17 @@ impl Progress {
         };
         // Somebody who came twice, by two accounts that are known to be theirs now, is one.
         let elsewhere = endorsed.values().flat_map(|(_, people)| people);
-        let mut seen: BTreeSet<_> = elsewhere.map(|who| membership.person(who)).collect();
+        let mut seen: BTreeSet<_> = elsewhere.map(|who| membership.counted_as(who)).collect();
         let came = approvals.keys();
-        let people: Vec<_> = came.filter(|who| seen.insert(membership.person(who))).collect();
+        let people: Vec<_> = came.filter(|who| seen.insert(membership.counted_as(who))).collect();
         let may_fill = |at: usize, person: &PrincipalId| {
             let (Some(stage), Some(approval)) = (stages.get(at), approvals.get(person)) else {
                 return false;
             };
             let mut approval = approval.clone();
-            let came =
-                |absent: &PrincipalId| approvals.keys().any(|who| membership.are_same(who, absent));
+            let came = |absent: &PrincipalId| {
+                approvals.keys().any(|who| membership.count_as_one(who, absent))
+            };
             approval.stands_in_for.retain(|absent| !came(absent));
             approval.is_fresh_for(stage) && is_asked(stage, person, &approval, behind, membership)
         };

@@ -163,7 +163,7 @@ impl Request {
             return Err(PostReviewError::NotAsked { who: who.clone(), asked });
         }
         let mut reviews = self.afterwards.iter().flat_map(|after| &after.reviews);
-        if reviews.any(|review| membership.are_same(&review.reviewer, who)) {
+        if reviews.any(|review| membership.count_as_one(&review.reviewer, who)) {
             return Err(PostReviewError::Twice(who.clone()));
         }
         Ok(())
@@ -262,7 +262,7 @@ impl Afterwards {
                 && membership.tie(&review.reviewer, behind).is_none()
         };
         let counted = self.reviews.iter().filter(counts);
-        let people: BTreeSet<_> = counted.map(|r| membership.person(&r.reviewer)).collect();
+        let people: BTreeSet<_> = counted.map(|r| membership.counted_as(&r.reviewer)).collect();
         people.len() >= self.review.approvals as usize
     }
 }

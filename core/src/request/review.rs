@@ -141,7 +141,7 @@ impl Request {
             }
             None => {}
         }
-        if self.speakers().any(|spoken| membership.are_same(spoken, who)) {
+        if self.speakers().any(|spoken| membership.count_as_one(spoken, who)) {
             return Err(ReviewError::Twice(who.clone()));
         }
         let stages = self.asked_stages();
@@ -189,7 +189,7 @@ impl Request {
         let mut absent = membership.stands_in_for(who);
         let spoken = |absent: &PrincipalId| {
             let absents = self.reviews.iter().flat_map(|review| &review.stands_in_for);
-            self.speakers().chain(absents).any(|who| membership.are_same(who, absent))
+            self.speakers().chain(absents).any(|who| membership.count_as_one(who, absent))
         };
         absent.retain(|absent| !spoken(absent));
         absent

@@ -8,6 +8,7 @@ use assent_core::request::{
     CancelError, CompleteError, ConsumeError, FetchPlanError, PostReviewError, RedeemError,
     ReviewError, RevokeError, SendPlanError,
 };
+use assent_core::sign_in::LinkError;
 use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -129,6 +130,11 @@ impl From<AppError> for ApiError {
             AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
             AppError::NotForPrograms(_) => Self::new(S::FORBIDDEN, "not_for_programs", text),
+            AppError::SignInFirst(_) | AppError::Link(LinkError::SignInAgain(_)) => {
+                Self::new(S::FORBIDDEN, "sign_in_again", text)
+            }
+            AppError::Link(_) => Self::new(S::CONFLICT, "not_linked", text),
+            AppError::Scope { .. } => Self::new(S::FORBIDDEN, "outside_scope", text),
             AppError::NotForBrowsers => Self::new(S::FORBIDDEN, "not_for_browsers", text),
             AppError::Plan(_) => Self::new(S::UNPROCESSABLE_ENTITY, "invalid_plan", text),
             AppError::Policy(faults) => {

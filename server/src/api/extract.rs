@@ -5,12 +5,13 @@ use std::sync::Arc;
 use assent_core::access::Purpose;
 use assent_core::canonical;
 use axum::body::Bytes;
-use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use crate::api::error::ApiError;
+use crate::api::scopes::needed;
 use crate::app::{AppError, Authority, Caller, Wish};
 use crate::network::Peer;
 
@@ -28,6 +29,14 @@ where
         let authority = Arc::<Authority>::from_ref(state);
         let token = bearer(&parts.headers)?;
         let caller = authority.admit(token, Purpose::Token).await?;
+        if let Some(has) = caller.access().scope {
+            let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+            let needs = needed(path, &parts.method);
+            if !has.suffices(needs) {
+                let (has, needs) = (has.word(), needs.word());
+                return Err(AppError::Scope { has, needs }.into());
+            }
+        }
         let peer = parts.extensions.get::<Peer>().copied();
         Ok(Self(caller.from_network(authority.proxies().locate(peer, &parts.headers))))
     }

@@ -124,6 +124,8 @@ impl Authority {
         if access.purpose != purpose {
             return Err(AppError::Access(AccessError::Malformed));
         }
+        let access = self.check_login(access, now)?;
+        self.see(&access, now).await?;
         Ok(Caller { access, network: Network::default() })
     }
 
@@ -190,6 +192,12 @@ impl Authority {
             acts_for: acts_for.collect::<Result<_, _>>()?,
             claims: Default::default(),
         };
+        // People sign in, where they can. The first administrator came before that.
+        let is_own = principal.id == caller.principal().id;
+        if kind == PrincipalKind::Person && !self.sign_in.is_empty() && !is_own {
+            let problem = "people sign in here, and make tokens of their own".to_owned();
+            return Err(AppError::Field { field: "kind", problem });
+        }
         let all = self.ledger.accesses().await?;
         let made = caller.access.check_make((&principal, wanted.administrator), &all);
         made.map_err(not_made)?;
@@ -270,9 +278,10 @@ impl Authority {
     pub(super) fn in_all_groups(&self, principal: &Principal) -> Principal {
         let (now, policy) = (self.clock.now(), self.policy());
         let teams = self.team_members(&policy);
-        let all = policy.membership(now);
+        let all = self.linked(policy.membership(now));
         let is_theirs = |who: &PrincipalId| all.are_same(who, &principal.id);
-        let of_teams = teams.into_iter().filter(|(_, who)| is_theirs(who)).map(|(group, _)| group);
+        let teams = teams.into_iter().chain(self.provider_members(now));
+        let of_teams = teams.filter(|(_, who)| is_theirs(who)).map(|(group, _)| group);
         let vouched = open(&self.vouched);
         let theirs = vouched.live(&policy, now, now).filter(|voucher| {
             (voucher.kind, &voucher.principal) == (principal.kind, &principal.id)
@@ -367,6 +376,9 @@ impl Authority {
     /// [`AppError::Access`].
     pub async fn sign_in_by_token(&self, token: &str) -> Result<Secret, AppError> {
         let caller = self.admit(token.trim(), Purpose::Token).await?;
+        if caller.access.scope.is_some() {
+            return Err(AppError::NotForBrowsers);
+        }
         if caller.access.origin.is_some() {
             return Err(AppError::NotForWorkloads);
         }

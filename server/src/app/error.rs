@@ -13,6 +13,8 @@ use assent_core::request::{
     ReviewError, RevokeError, SendPlanError,
 };
 
+use assent_core::sign_in::LinkError;
+use assent_core::time::Span;
 use assent_core::wire;
 
 use crate::app::behind::BehindError;
@@ -44,6 +46,12 @@ pub enum AppError {
         "a token of `assent login` signs no browser in; use the one that an administrator made for you"
     )]
     NotForBrowsers,
+    #[error("sign in first: this needs a sign-in at a provider at most {0} ago")]
+    SignInFirst(Span),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error("the token is good for `{has}` only, and this needs `{needs}`")]
+    Scope { has: &'static str, needs: &'static str },
     #[error(transparent)]
     NotForPrograms(MakeError),
     #[error(transparent)]

@@ -78,14 +78,18 @@ impl Authority {
     /// in, takes nothing back that was given before.
     pub(super) fn membership_since(&self, then: Timestamp) -> Membership {
         let policy = self.policy();
-        let membership = policy.membership(then).with_team_members(self.team_members(&policy));
+        let membership = self.linked(policy.membership(then));
+        let membership = membership.with_team_members(self.team_members(&policy));
         // Its App finds out who is behind a change, so who reviews must not be one of them unseen.
         let membership = match self.github() {
             Some(app) if policy.asks_for_links() => membership.also_linked_at(app.people_issuer()),
             _ => membership,
         };
+        let membership = self.linked_at_providers(&policy, membership);
         let membership = match membership.has_vouched() {
-            true => membership.with_members(self.vouched_members(then)),
+            true => membership
+                .with_members(self.vouched_members(then))
+                .with_members(self.provider_members(then)),
             false => membership,
         };
         membership.with_suspended(self.board().suspended(self.clock.now()))

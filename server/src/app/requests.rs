@@ -338,6 +338,8 @@ impl Authority {
         wish: Wish,
     ) -> Result<Request, AppError> {
         let said = said(caller, review)?;
+        let asked = self.request(caller, id).await?;
+        self.confirm_people(caller, &asked).await;
         self.change(caller, id, wish, |request| {
             let now = self.clock.now();
             let review_id = self.chance.review_id(now)?;

@@ -32,14 +32,20 @@ pub(super) fn metadata_at(issuer: &str) -> Result<Url, DiscoveryError> {
     parsed(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
 }
 
-/// Where its keys are: on the issuer's own origin.
-pub(super) fn keys_at(issuer: &str, metadata: &Value) -> Result<Url, DiscoveryError> {
+/// That the metadata is of this issuer, to the letter.
+pub(super) fn check_issuer(issuer: &str, metadata: &Value) -> Result<(), DiscoveryError> {
     let said = metadata.get("issuer");
     if said.and_then(Value::as_str) != Some(issuer) {
         let said = said.map_or("nobody".to_owned(), |said| said.to_string());
         let said = said.chars().take(255).collect();
         return Err(DiscoveryError::OtherIssuer { issuer: issuer.to_owned(), said });
     }
+    Ok(())
+}
+
+/// Where its keys are: on the issuer's own origin.
+pub(super) fn keys_at(issuer: &str, metadata: &Value) -> Result<Url, DiscoveryError> {
+    check_issuer(issuer, metadata)?;
     let at = metadata.get("jwks_uri").and_then(Value::as_str).unwrap_or_default();
     let url = parsed(at)?;
     if url.origin() != parsed(issuer)?.origin() {

@@ -85,6 +85,13 @@ impl Fetcher {
         Ok(PublicKeys::read(&self.json(&at).await?))
     }
 
+    /// What this issuer says of itself.
+    pub(super) async fn metadata(&self, issuer: &str) -> Result<Value, FetchError> {
+        let metadata = self.json(&discovery::metadata_at(issuer)?).await?;
+        discovery::check_issuer(issuer, &metadata)?;
+        Ok(metadata)
+    }
+
     pub(super) fn way_to(&self, address: &str) -> Result<(Url, Client), FetchError> {
         let url = discovery::parsed(address)?;
         self.guard.check_url(&url)?;

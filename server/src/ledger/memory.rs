@@ -12,6 +12,7 @@ use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Fact, Request, State, Step, Version, Word};
+use assent_core::sign_in::Link;
 use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 use async_trait::async_trait;
@@ -19,9 +20,10 @@ use serde_json::Value;
 
 use crate::ledger::outbox::Outbox;
 use crate::ledger::{
-    Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept, KeptDocument,
-    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall, Piece, PlanText,
-    REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write, awaits_later_review,
+    Account, Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept,
+    KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall,
+    Piece, PlanText, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, States, Write,
+    awaits_later_review,
 };
 
 /// Requests in memory.
@@ -49,6 +51,9 @@ struct Inside {
     uploads: HashMap<UploadId, (PrincipalId, u64)>,
     refusals: HashMap<RequestId, BTreeSet<(PrincipalId, Digest)>>,
     posts: outbox::Posts,
+    accounts: BTreeMap<PrincipalId, Account>,
+    links: Vec<Link>,
+    seen: BTreeMap<AccessId, Timestamp>,
     entries: Vec<Value>,
     frontier: Frontier,
     last: Option<Timestamp>,
@@ -507,6 +512,62 @@ impl Ledger for MemoryLedger {
         let inside = self.inside();
         let tokens = inside.access.values().rev().filter(|one| one.purpose == Purpose::Token);
         Ok(tokens.cloned().collect())
+    }
+
+    async fn accesses_of(&self, who: &PrincipalId) -> Result<Vec<Access>, LedgerError> {
+        let inside = self.inside();
+        let theirs = inside.access.values().rev().filter(|one| one.principal.id == *who);
+        Ok(theirs.cloned().collect())
+    }
+
+    async fn accesses_by_sid(&self, sid: &str) -> Result<Vec<Access>, LedgerError> {
+        let inside = self.inside();
+        let is_of = |one: &&Access| {
+            one.login.as_ref().is_some_and(|login| login.sid.as_deref() == Some(sid))
+        };
+        Ok(inside.access.values().filter(is_of).cloned().collect())
+    }
+
+    async fn see(&self, access: AccessId, at: Timestamp) -> Result<(), LedgerError> {
+        let mut inside = self.inside();
+        let seen = inside.seen.entry(access).or_insert(at);
+        *seen = at.max(*seen);
+        Ok(())
+    }
+
+    async fn seen(&self) -> Result<Vec<(AccessId, Timestamp)>, LedgerError> {
+        Ok(self.inside().seen.iter().map(|(access, at)| (*access, *at)).collect())
+    }
+
+    async fn keep_account(
+        &self,
+        account: Account,
+        entry: Option<(Value, Timestamp)>,
+    ) -> Result<(), LedgerError> {
+        let mut inside = self.inside();
+        if let Some((entry, at)) = entry {
+            inside.append(entry, at);
+        }
+        inside.accounts.insert(account.id.clone(), account);
+        Ok(())
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
+        Ok(self.inside().accounts.values().cloned().collect())
+    }
+
+    async fn keep_link(&self, link: Link, entry: Value, at: Timestamp) -> Result<(), LedgerError> {
+        let mut inside = self.inside();
+        inside.append(entry, at);
+        let key = |link: &Link| (link.person.clone(), link.account.clone(), link.since);
+        inside.links.retain(|one| key(one) != key(&link));
+        inside.links.push(link);
+        inside.links.sort_by_key(|link| link.since);
+        Ok(())
+    }
+
+    async fn links(&self) -> Result<Vec<Link>, LedgerError> {
+        Ok(self.inside().links.clone())
     }
 
     async fn gate(&self, key: GateKey) -> Result<Option<Gate>, LedgerError> {

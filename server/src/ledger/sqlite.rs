@@ -7,6 +7,7 @@
 mod gates;
 mod open;
 mod outbox;
+mod people;
 mod read;
 mod row;
 mod write;
@@ -19,6 +20,7 @@ use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Request, Version};
+use assent_core::sign_in::Link;
 use assent_core::time::Timestamp;
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -30,9 +32,9 @@ pub use write::Grouping;
 
 use crate::ledger::outbox::Outbox;
 use crate::ledger::{
-    Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, KeptDocument,
-    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece, PlanText, Refusal,
-    SealedKey, Spent, States, Write,
+    Account, Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping,
+    KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece,
+    PlanText, Refusal, SealedKey, Spent, States, Write,
 };
 
 /// Requests in a SQLite file.
@@ -315,6 +317,44 @@ impl Ledger for SqliteLedger {
 
     async fn accesses(&self) -> Result<Vec<Access>, LedgerError> {
         self.read(read::accesses).await
+    }
+
+    async fn accesses_of(&self, who: &PrincipalId) -> Result<Vec<Access>, LedgerError> {
+        let who = who.clone();
+        self.read(move |db| people::accesses_of(db, &who)).await
+    }
+
+    async fn accesses_by_sid(&self, sid: &str) -> Result<Vec<Access>, LedgerError> {
+        let sid = sid.to_owned();
+        self.read(move |db| people::accesses_by_sid(db, &sid)).await
+    }
+
+    async fn see(&self, access: AccessId, at: Timestamp) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::See(access, at, done)).await
+    }
+
+    async fn seen(&self) -> Result<Vec<(AccessId, Timestamp)>, LedgerError> {
+        self.read(people::seen).await
+    }
+
+    async fn keep_account(
+        &self,
+        account: Account,
+        entry: Option<(Value, Timestamp)>,
+    ) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Account(Box::new(account), entry, done)).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
+        self.read(people::accounts).await
+    }
+
+    async fn keep_link(&self, link: Link, entry: Value, at: Timestamp) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Link(Box::new(link), entry, at, done)).await
+    }
+
+    async fn links(&self) -> Result<Vec<Link>, LedgerError> {
+        self.read(people::links).await
     }
 
     async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use askama::Template;
 use assent_core::access::Purpose;
 use assent_core::credential::Secret;
+use assent_core::digest::Digest;
+use assent_core::id::RequestId;
 use axum::extract::{Form, FromRef, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -92,11 +94,39 @@ where
 
 /// Where a person goes once they are signed in. One of these, and never where somebody says.
 #[derive(Clone, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Inbox,
     Device,
     /// Where the GitHub App is made, perhaps for an organization.
     Github(Option<String>),
+    /// Another page of ours, by its path.
+    Page(String),
+}
+
+/// Pages to come back to, beside those of one request and one intent.
+const PAGES: [&str; 13] = [
+    "/history",
+    "/policy",
+    "/insights",
+    "/audit",
+    "/settings",
+    "/settings/sessions",
+    "/settings/accounts",
+    "/settings/tokens",
+    "/settings/passkeys",
+    "/settings/notifications",
+    "/settings/absence",
+    "/admin/people",
+    "/admin/notifications",
+];
+
+/// Whether this is the path of a page to come back to, and nothing else: no address, no query.
+fn is_page(path: &str) -> bool {
+    let is_id = |id: &str| id.parse::<RequestId>().is_ok();
+    let rest = |start: &str| path.strip_prefix(start);
+    PAGES.contains(&path)
+        || rest("/requests/").is_some_and(|id| is_id(id.strip_suffix("/plan").unwrap_or(id)))
+        || rest("/intents/").is_some_and(|hex| Digest::from_hex(hex).is_ok())
 }
 
 impl Next {
@@ -107,7 +137,7 @@ impl Next {
             return Self::Device;
         }
         if path != "/admin/github" {
-            return Self::Inbox;
+            return Self::at(path);
         }
         let query = uri.query().unwrap_or_default();
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -115,9 +145,16 @@ impl Next {
         Self::Github(named.map(|(_, name)| name.into_owned()).filter(|name| is_slug(name)))
     }
 
-    /// As it stands in an address and in a form: `device`, `github`, `github:ORGANIZATION`.
-    fn read(word: Option<&str>) -> Self {
+    /// The page of this path, if it is one to come back to.
+    fn at(path: &str) -> Self {
+        if is_page(path) { Self::Page(path.to_owned()) } else { Self::Inbox }
+    }
+
+    /// As it stands in an address and in a form: `device`, `github`, `github:ORGANIZATION`, or the path
+    /// of a page.
+    pub(super) fn read(word: Option<&str>) -> Self {
         match word {
+            Some(path) if path.starts_with('/') => Self::at(path),
             Some("device") => Self::Device,
             Some("github") => Self::Github(None),
             Some(word) => match word.strip_prefix("github:").filter(|name| is_slug(name)) {
@@ -128,18 +165,20 @@ impl Next {
         }
     }
 
-    fn word(&self) -> Option<String> {
+    pub(super) fn word(&self) -> Option<String> {
         match self {
             Self::Inbox => None,
+            Self::Page(path) => Some(path.clone()),
             Self::Device => Some("device".to_owned()),
             Self::Github(None) => Some("github".to_owned()),
             Self::Github(Some(name)) => Some(format!("github:{name}")),
         }
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         match self {
             Self::Inbox => "/".to_owned(),
+            Self::Page(path) => path.clone(),
             Self::Device => "/device".to_owned(),
             Self::Github(None) => "/admin/github".to_owned(),
             Self::Github(Some(name)) => format!("/admin/github?organization={name}"),
@@ -172,15 +211,25 @@ pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
 }
 
 fn set_cookie(authority: &Authority, value: &str, max_age: u32) -> Option<HeaderValue> {
+    set_named(authority, cookie_name(authority), value, max_age)
+}
+
+/// A cookie for this origin alone. `Lax`: a provider sends browsers back by a link, with which a
+/// strict one would not come.
+pub(super) fn set_named(
+    authority: &Authority,
+    name: &str,
+    value: &str,
+    max_age: u32,
+) -> Option<HeaderValue> {
     let secure = if authority.base().starts_with("https:") { "; Secure" } else { "" };
-    let name = cookie_name(authority);
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}");
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-fn signed_in(authority: &Authority, session: &Secret, next: &Next) -> Response {
+pub(super) fn signed_in(authority: &Authority, session: &Secret, next: &Next) -> Response {
     let mut response = Redirect::to(&next.path()).into_response();
     if let Some(cookie) = set_cookie(authority, session.expose(), 8 * 3600) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -194,6 +243,13 @@ struct LoginPage {
     page: Page,
     fault: Option<String>,
     next: Option<String>,
+    providers: Vec<(String, String)>,
+}
+
+/// The page on which people sign in, with what went wrong before.
+pub(super) fn login_at(authority: &Authority, fault: Option<String>, next: &Next) -> Response {
+    let (page, providers) = (Page::anonymous("Sign in"), authority.providers());
+    view::html(&LoginPage { page, fault, next: next.word(), providers })
 }
 
 #[derive(Deserialize)]
@@ -201,9 +257,11 @@ pub(super) struct LoginQuery {
     next: Option<String>,
 }
 
-pub(super) async fn login_page(Query(query): Query<LoginQuery>) -> Response {
-    let next = Next::read(query.next.as_deref()).word();
-    view::html(&LoginPage { page: Page::anonymous("Sign in"), fault: None, next })
+pub(super) async fn login_page(
+    State(authority): State<Arc<Authority>>,
+    Query(query): Query<LoginQuery>,
+) -> Response {
+    login_at(&authority, None, &Next::read(query.next.as_deref()))
 }
 
 #[derive(Deserialize)]
@@ -227,8 +285,7 @@ pub(super) async fn login(
             let error = ApiError::from(error);
             error.log();
             let fault = Some(error.detail().to_owned());
-            let page = LoginPage { page: Page::anonymous("Sign in"), fault, next: next.word() };
-            (error.status(), view::html(&page)).into_response()
+            (error.status(), login_at(&authority, fault, &next)).into_response()
         }
     }
 }

@@ -48,6 +48,27 @@ impl Provider {
         assert_eq!(self.order(&format!("keys {published}")).await, "published");
     }
 
+    /// From now on people sign in to whoever is sent back to this address.
+    pub(crate) async fn client(&mut self, redirect: &str) {
+        assert_eq!(self.order(&format!("client {redirect}")).await, "known");
+    }
+
+    /// Somebody who can sign in: `{sub, groups, acr, amr}`.
+    pub(crate) async fn person(&mut self, person: &Value) {
+        assert_eq!(self.order(&format!("person {person}")).await, "known");
+    }
+
+    /// It knows them no more.
+    pub(crate) async fn forget(&mut self, sub: &str) {
+        assert_eq!(self.order(&format!("forget {sub}")).await, "forgotten");
+    }
+
+    /// It is as late there as here.
+    pub(crate) async fn keep_time(&mut self, time: &Time) {
+        let now = time.clock().now().as_millis();
+        assert_eq!(self.order(&format!("time {now}")).await, "later");
+    }
+
     /// An access token of its client `robot`, for this audience.
     pub(crate) async fn token(&mut self, audience: &str) -> String {
         let told: Value =

@@ -143,6 +143,9 @@ impl Authority {
             revoked_at: None,
             origin: None,
             device: None,
+            login: None,
+            scope: None,
+            label: None,
         };
         Ok(Caller { access, network: Network::default() })
     }

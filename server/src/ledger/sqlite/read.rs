@@ -453,6 +453,6 @@ pub(super) fn accesses(db: &Connection) -> Answer<Vec<Access>> {
     bodies.iter().map(|body| stored_access(body)).collect()
 }
 
-fn stored_access(body: &str) -> Answer<Access> {
+pub(super) fn stored_access(body: &str) -> Answer<Access> {
     serde_json::from_str::<StoredAccess>(body).map_err(corrupt)?.try_into()
 }

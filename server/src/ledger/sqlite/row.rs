@@ -1,11 +1,13 @@
 //! Domain values as columns, and back.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use assent_core::access::{Access, Device, Origin, Purpose};
+use assent_core::access::{Access, Device, Label, Origin, Purpose};
 use assent_core::credential::ring::{self, Ended, Key, KeyCall};
 use assent_core::digest::Digest;
 use assent_core::principal::PrincipalId;
+use assent_core::sign_in::Login;
 use assent_core::time::Timestamp;
 use assent_core::wire;
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,61 @@ pub(super) struct StoredAccess {
     origin: Option<StoredOrigin>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     device: Option<StoredDevice>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login: Option<StoredLogin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<StoredLabel>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredLogin {
+    provider: String,
+    at: Option<String>,
+    acr: Option<String>,
+    amr: BTreeSet<String>,
+    sid: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredLabel {
+    name: String,
+    from: Option<String>,
+}
+
+impl From<&Login> for StoredLogin {
+    fn from(login: &Login) -> Self {
+        let Login { provider, at, acr, amr, sid } = login.clone();
+        Self { provider, at: at.map(|at| at.to_string()), acr, amr, sid }
+    }
+}
+
+impl TryFrom<StoredLogin> for Login {
+    type Error = LedgerError;
+
+    fn try_from(stored: StoredLogin) -> Result<Self, LedgerError> {
+        let StoredLogin { provider, at, acr, amr, sid } = stored;
+        let at = at.map(|at| at.parse()).transpose().map_err(corrupt)?;
+        Ok(Self { provider, at, acr, amr, sid })
+    }
+}
+
+impl From<&Label> for StoredLabel {
+    fn from(label: &Label) -> Self {
+        Self { name: label.name.clone(), from: label.from.map(|ip| ip.to_string()) }
+    }
+}
+
+impl TryFrom<StoredLabel> for Label {
+    type Error = LedgerError;
+
+    fn try_from(stored: StoredLabel) -> Result<Self, LedgerError> {
+        let from = stored.from.map(|ip| ip.parse()).transpose().map_err(corrupt)?;
+        Ok(Self { name: stored.name, from })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +176,9 @@ impl From<&Access> for StoredAccess {
             revoked_at: access.revoked_at.map(|at| at.to_string()),
             origin: access.origin.as_ref().map(StoredOrigin::from),
             device: access.device.as_ref().map(StoredDevice::from),
+            login: access.login.as_ref().map(StoredLogin::from),
+            scope: access.scope.map(|scope| scope.word().to_owned()),
+            label: access.label.as_ref().map(StoredLabel::from),
         }
     }
 }
@@ -140,6 +200,9 @@ impl TryFrom<StoredAccess> for Access {
             revoked_at: stored.revoked_at.as_deref().map(time).transpose()?,
             origin: stored.origin.map(Origin::try_from).transpose()?,
             device: stored.device.map(Device::try_from).transpose()?,
+            login: stored.login.map(Login::try_from).transpose()?,
+            scope: stored.scope.map(|word| word.parse()).transpose().map_err(corrupt)?,
+            label: stored.label.map(Label::try_from).transpose()?,
         })
     }
 }

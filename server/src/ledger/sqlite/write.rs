@@ -5,8 +5,9 @@ use std::sync::mpsc::Receiver;
 use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
-use assent_core::id::SignalId;
+use assent_core::id::{AccessId, SignalId};
 use assent_core::request::{Event, Fact, Receipt, Request, State, Step, Version, Word};
+use assent_core::sign_in::Link;
 use assent_core::time::Timestamp;
 use assent_core::wire;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior};
@@ -18,8 +19,8 @@ use super::outbox::{self, Post};
 use super::row::{StoredAccess, StoredKey, requester_key};
 use super::{read, unavailable};
 use crate::ledger::{
-    Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError, Listened, Met,
-    NewCall, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write,
+    Account, Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError,
+    Listened, Met, NewCall, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write,
     awaits_later_review,
 };
 
@@ -46,6 +47,9 @@ pub(super) enum Job {
     Piece(Piece, Done<()>),
     ForgetPieces(Timestamp, Done<()>),
     Refusal(Box<Refusal>, Done<bool>),
+    See(AccessId, Timestamp, Done<()>),
+    Account(Box<Account>, Option<(Value, Timestamp)>, Done<()>),
+    Link(Box<Link>, Value, Timestamp, Done<()>),
     Gate(Box<Gate>, Done<()>),
     ForgetGates(Timestamp, Done<()>),
     Post(Box<Post>, Done<()>),
@@ -199,6 +203,9 @@ impl Job {
             | Self::Piece(_, done)
             | Self::Gate(_, done)
             | Self::Post(_, done)
+            | Self::See(_, _, done)
+            | Self::Account(_, _, done)
+            | Self::Link(_, _, _, done)
             | Self::ForgetGates(_, done)
             | Self::ForgetPieces(_, done) => acknowledge(done, None),
         }
@@ -230,6 +237,9 @@ impl Job {
             Self::ForgetGates(before, done) => settle(super::gates::forget(pen.db, before), done),
             Self::Refusal(refusal, done) => settle(pen.refusal(&refusal), done),
             Self::Post(post, done) => settle(post.write(pen.db), done),
+            Self::See(access, at, done) => settle(super::people::see(pen.db, access, at), done),
+            Self::Account(account, entry, done) => settle(pen.account(&account, entry), done),
+            Self::Link(link, entry, at, done) => settle(pen.link(&link, &entry, at), done),
         }
     }
 }
@@ -559,6 +569,23 @@ impl Pen<'_> {
         self.execute(sql, &[&next.id.to_bytes(), &stored])?;
         let at = next.revoked_at.unwrap_or(next.created_at);
         self.append(&Leaf::of(step.event()), None, at).map(drop)
+    }
+
+    fn account(
+        &mut self,
+        account: &Account,
+        entry: Option<(Value, Timestamp)>,
+    ) -> Result<(), LedgerError> {
+        super::people::keep_account(self.db, account)?;
+        match entry {
+            Some((entry, at)) => self.append(&Leaf::of(&entry), None, at).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn link(&mut self, link: &Link, entry: &Value, at: Timestamp) -> Result<(), LedgerError> {
+        super::people::keep_link(self.db, link)?;
+        self.append(&Leaf::of(entry), None, at).map(drop)
     }
 
     fn exchange(&mut self, step: &AccessStep, spent: Option<Spent>) -> Result<bool, LedgerError> {

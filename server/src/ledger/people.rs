@@ -1,0 +1,33 @@
+//! What is kept of people who sign in.
+
+use std::collections::BTreeSet;
+
+use assent_core::principal::PrincipalId;
+use assent_core::time::Timestamp;
+
+/// Somebody who signed in at a provider.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Who.
+    pub id: PrincipalId,
+    /// The provider, by the name that the settings give it.
+    pub provider: String,
+    /// What they are called there. For eyes only.
+    pub name: Option<String>,
+    /// Where they get mail. An address, and never who they are.
+    pub email: Option<String>,
+    /// The groups of which the provider vouches for them.
+    pub groups: BTreeSet<String>,
+    /// When it said so.
+    pub confirmed_at: Timestamp,
+    /// When they signed in there last.
+    pub signed_in_at: Timestamp,
+    /// With what the provider is asked again, sealed.
+    pub refresh: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+//! Where people sign in: the providers that the settings name, and how each is asked.
+//!
+//! Nobody signs in by what a page or a token says of itself: the ceremony begins here, and what comes
+//! back is held against what was sent. What a provider answers is hostile until it is read strictly.
+
+mod github;
+mod oidc;
+mod outside;
+mod settings;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assent_core::membership::Approver;
+use assent_core::principal::PrincipalId;
+use assent_core::sign_in::{Identity, IdentityError};
+
+pub use github::Github;
+pub use oidc::{Demands, LogoutProblem, Oidc, SIGN_IN_LASTS, Sent};
+pub use settings::SettingsError;
+
+/// Every provider, and whom of their people administers.
+#[derive(Clone, Debug, Default)]
+pub struct SignIn {
+    providers: BTreeMap<String, Provider>,
+    administrators: BTreeSet<Approver>,
+}
+
+/// One provider.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// What people read on the button.
+    pub title: String,
+    /// How it is asked.
+    pub kind: Kind,
+}
+
+/// How a provider is asked.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// By OpenID Connect.
+    Oidc(Oidc),
+    /// By GitHub's OAuth.
+    Github(Github),
+}
+
+impl Provider {
+    /// Of whose people it speaks.
+    pub fn issuer(&self) -> &str {
+        match &self.kind {
+            Kind::Oidc(oidc) => oidc.issuer(),
+            Kind::Github(github) => github.issuer(),
+        }
+    }
+
+    /// The groups of which it is believed.
+    pub fn groups(&self) -> Option<&BTreeSet<String>> {
+        match &self.kind {
+            Kind::Oidc(oidc) => oidc.groups(),
+            Kind::Github(_) => None,
+        }
+    }
+}
+
+impl SignIn {
+    /// The provider of this name.
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers.get(name)
+    }
+
+    /// Every provider, by name.
+    pub fn providers(&self) -> impl Iterator<Item = (&str, &Provider)> {
+        self.providers.iter().map(|(name, provider)| (name.as_str(), provider))
+    }
+
+    /// Whether nobody signs in anywhere.
+    pub fn is_empty(&self) -> bool {
+        self.providers.is_empty()
+    }
+
+    /// Whether somebody of these groups administers.
+    pub fn is_administrator(&self, who: &PrincipalId, groups: &BTreeSet<String>) -> bool {
+        self.administrators.iter().any(|one| match one {
+            Approver::Person(person) => person == who,
+            Approver::Group(group) => groups.contains(group),
+        })
+    }
+}
+
+/// Whom a provider answered with.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Who, how and when.
+    pub identity: Identity,
+    /// What they are called. For eyes only.
+    pub name: Option<String>,
+    /// Where they get mail.
+    pub email: Option<String>,
+    /// The groups of which the provider is believed.
+    pub groups: BTreeSet<String>,
+    /// With what it is asked again.
+    pub refresh: Option<assent_core::credential::Secret>,
+}
+
+/// Why a provider gave nobody.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// Not reached, or no answer as it should be.
+    #[error("the provider cannot be asked now: {0}")]
+    Away(String),
+    /// It said no, and why.
+    #[error("the provider refused: {0}")]
+    Refused(String),
+    /// What it gave is not believed.
+    #[error("what the provider answered is not believed: {0}")]
+    Identity(#[from] IdentityError),
+    /// Of no organization whose people may come in.
+    #[error("your account is in none of the organizations whose people sign in here")]
+    Outsider,
+}

@@ -1,0 +1,328 @@
+//! The file of sign-in: strict YAML, and secrets only by where they stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use assent_core::credential::Secret;
+use assent_core::membership::{Approver, is_name_character};
+use assent_core::policy::document::{Fault, strict_yaml};
+use assent_core::principal::LOCAL_ISSUER;
+use serde::Deserialize;
+
+use super::github::ComesIn;
+use super::oidc::{ClientAuth, Groups};
+use super::{Github, Kind, Oidc, Provider, SignIn};
+use crate::broker::outside::address;
+use crate::github::{Place, is_slug};
+use crate::private;
+
+/// Names that are no provider's: pages have them.
+const TAKEN: [&str; 2] = ["again", "passkey"];
+
+/// Why a file of sign-in cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file, or one that it names.
+    #[error("{} cannot be read", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no YAML as we read it.
+    #[error(transparent)]
+    Yaml(#[from] Fault),
+    /// It does not say what a file of sign-in says.
+    #[error("{}: {field}: {problem}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// Which part of it.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Document {
+    #[expect(dead_code, reason = "that it is there and says this is all that matters")]
+    api_version: ApiVersion,
+    #[expect(dead_code, reason = "that it is there and says this is all that matters")]
+    kind: Word,
+    providers: BTreeMap<String, Written>,
+    #[serde(default)]
+    administrators: Vec<String>,
+}
+
+#[derive(Deserialize)]
+enum ApiVersion {
+    #[serde(rename = "assent/v1")]
+    V1,
+}
+
+#[derive(Deserialize)]
+enum Word {
+    SignIn,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Written {
+    Oidc(Box<WrittenOidc>),
+    Github(Box<WrittenGithub>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenOidc {
+    title: Option<String>,
+    issuer: String,
+    client_id: String,
+    client_secret_file: Option<PathBuf>,
+    client_secret_env: Option<String>,
+    #[serde(default)]
+    client_auth: WrittenAuth,
+    #[serde(default)]
+    scopes: Vec<String>,
+    groups: Option<WrittenGroups>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenAuth {
+    #[default]
+    Basic,
+    Post,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenGroups {
+    claim: String,
+    of: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenGithub {
+    title: Option<String>,
+    url: Option<String>,
+    client_id: String,
+    client_secret_file: Option<PathBuf>,
+    client_secret_env: Option<String>,
+    organizations: Option<BTreeSet<String>>,
+    anyone: Option<bool>,
+}
+
+/// What is wrong, and with which part of a provider.
+type Told<T> = Result<T, (&'static str, String)>;
+type Variable<'a> = &'a dyn Fn(&str) -> Option<Secret>;
+
+impl SignIn {
+    /// The providers of this file. What it says of environment variables, `variable` knows.
+    ///
+    /// # Errors
+    /// [`SettingsError`], which never holds a secret.
+    pub fn read(path: &Path, variable: Variable<'_>) -> Result<Self, SettingsError> {
+        let unreadable = |source| SettingsError::Unreadable { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::of_text(path, &text, variable)
+    }
+
+    /// The same of a text that stands in this file.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn of_text(path: &Path, text: &str, variable: Variable<'_>) -> Result<Self, SettingsError> {
+        let field = |field: String, problem: String| SettingsError::Field {
+            path: path.to_owned(),
+            field,
+            problem,
+        };
+        let json = strict_yaml(&path.display().to_string(), text)?;
+        let document: Document = serde_path_to_error::deserialize(json)
+            .map_err(|error| field(error.path().to_string(), error.inner().to_string()))?;
+        let mut providers = BTreeMap::new();
+        for (name, written) in document.providers {
+            let place = |part: &str| format!("providers.{name}{part}");
+            if !is_name(&name) {
+                let problem = "name a provider in 1 to 32 of a-z, 0-9 and `-`, and not `again` or \
+                    `passkey`";
+                return Err(field(place(""), problem.to_owned()));
+            }
+            let made = match written {
+                Written::Oidc(written) => oidc(&name, *written, variable),
+                Written::Github(written) => github(*written, variable),
+            };
+            let provider =
+                made.map_err(|(part, problem)| field(place(&format!(".{part}")), problem))?;
+            providers.insert(name, provider);
+        }
+        let sign_in = Self { providers, administrators: BTreeSet::new() };
+        let apart = sign_in.check_apart().and_then(|()| sign_in.named(&document.administrators));
+        let administrators = apart.map_err(|(part, problem)| field(part.to_owned(), problem))?;
+        Ok(Self { administrators, ..sign_in })
+    }
+
+    /// That no two providers speak of the same people or groups.
+    fn check_apart(&self) -> Told<()> {
+        if self.providers.is_empty() {
+            return Err(("providers", "name at least one".to_owned()));
+        }
+        let mut issuers = BTreeSet::new();
+        let mut groups = BTreeSet::new();
+        for provider in self.providers.values() {
+            if !issuers.insert(provider.issuer()) {
+                return Err(("providers", format!("two are of `{}`", provider.issuer())));
+            }
+            for group in provider.groups().into_iter().flatten() {
+                if !groups.insert(group) {
+                    return Err(("providers", format!("two vouch for the group `{group}`")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn named(&self, administrators: &[String]) -> Told<BTreeSet<Approver>> {
+        let one = |text: &String| {
+            let told = |problem: String| ("administrators", problem);
+            let named: Approver = text.parse().map_err(|error| told(format!("{error}")))?;
+            let is_known = match &named {
+                Approver::Person(person) => {
+                    self.providers.values().any(|provider| provider.issuer() == person.iss())
+                }
+                Approver::Group(group) => self
+                    .providers
+                    .values()
+                    .any(|provider| provider.groups().is_some_and(|all| all.contains(group))),
+            };
+            match is_known {
+                true => Ok(named),
+                false => Err(told(format!("no provider vouches for `{text}`"))),
+            }
+        };
+        administrators.iter().map(one).collect()
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=32).contains(&name.len()) && name.chars().all(fits) && !TAKEN.contains(&name)
+}
+
+fn title(title: Option<String>, other: &str) -> Told<String> {
+    let title = title.unwrap_or_else(|| other.to_owned());
+    let fits = |c: char| assent_core::principal::is_visible(c);
+    match (1..=60).contains(&title.chars().count()) && title.chars().all(fits) {
+        true => Ok(title),
+        false => Err(("title", "1 to 60 letters that can be seen".to_owned())),
+    }
+}
+
+fn client_id(id: String) -> Told<String> {
+    let fits = |c: char| c.is_ascii_graphic();
+    match (1..=255).contains(&id.len()) && id.chars().all(fits) {
+        true => Ok(id),
+        false => Err(("client_id", "1 to 255 letters without spaces".to_owned())),
+    }
+}
+
+fn client_secret(
+    file: Option<PathBuf>,
+    name: Option<String>,
+    variable: Variable<'_>,
+) -> Told<Secret> {
+    match (file, name) {
+        (Some(file), None) => {
+            let told =
+                |problem: String| ("client_secret_file", format!("{}: {problem}", file.display()));
+            let bytes = private::read(&file).map_err(|error| told(error.to_string()))?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| told("it is no text".to_owned()))?;
+            match text.trim() {
+                "" => Err(told("it is empty".to_owned())),
+                text => Ok(Secret::new(text.to_owned())),
+            }
+        }
+        (None, Some(name)) => variable(&name)
+            .ok_or_else(|| ("client_secret_env", format!("the variable `{name}` is not set"))),
+        (Some(_), Some(_)) | (None, None) => {
+            let problem = "say where the secret is: `client_secret_file` or `client_secret_env`";
+            Err(("client_secret_file", problem.to_owned()))
+        }
+    }
+}
+
+fn oidc(name: &str, written: WrittenOidc, variable: Variable<'_>) -> Told<Provider> {
+    address(&written.issuer).map_err(|problem| ("issuer", problem))?;
+    if written.issuer.len() > 255 || written.issuer == LOCAL_ISSUER {
+        return Err(("issuer", "at most 255 bytes".to_owned()));
+    }
+    let secret = client_secret(written.client_secret_file, written.client_secret_env, variable)?;
+    let mut scopes = written.scopes;
+    let is_scope = |scope: &String| {
+        !scope.is_empty() && scope.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\')
+    };
+    if !scopes.iter().all(is_scope) {
+        return Err(("scopes", "names without spaces".to_owned()));
+    }
+    if !scopes.iter().any(|scope| scope == "openid") {
+        scopes.insert(0, "openid".to_owned());
+    }
+    let groups = written.groups.map(|groups| {
+        let is_group =
+            |name: &String| (1..=128).contains(&name.len()) && name.chars().all(is_name_character);
+        match !groups.of.is_empty() && groups.of.iter().all(is_group) && !groups.claim.is_empty() {
+            true => Ok(Groups { claim: groups.claim, of: groups.of }),
+            false => Err(("groups", "a claim, and the groups it is believed about".to_owned())),
+        }
+    });
+    Ok(Provider {
+        title: title(written.title, name)?,
+        kind: Kind::Oidc(Oidc {
+            issuer: written.issuer,
+            client: client_id(written.client_id)?,
+            secret,
+            auth: match written.client_auth {
+                WrittenAuth::Basic => ClientAuth::Basic,
+                WrittenAuth::Post => ClientAuth::Post,
+            },
+            scopes,
+            groups: groups.transpose()?,
+        }),
+    })
+}
+
+fn github(written: WrittenGithub, variable: Variable<'_>) -> Told<Provider> {
+    let url = written.url.as_deref().unwrap_or("https://github.com");
+    let place = Place::at(url).map_err(|problem| ("url", problem))?;
+    let comes_in = match (written.organizations, written.anyone) {
+        (Some(all), None | Some(false))
+            if !all.is_empty() && all.iter().all(|one| is_slug(one)) =>
+        {
+            ComesIn::MembersOf(all)
+        }
+        (None, Some(true)) => ComesIn::Anyone,
+        _ => {
+            let problem = "name the organizations whose people come in, or say `anyone: true`";
+            return Err(("organizations", problem.to_owned()));
+        }
+    };
+    let secret = client_secret(written.client_secret_file, written.client_secret_env, variable)?;
+    Ok(Provider {
+        title: title(written.title, "GitHub")?,
+        kind: Kind::Github(Github {
+            place,
+            client: client_id(written.client_id)?,
+            secret,
+            comes_in,
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ use assent_server::ledger::{
     PlanText, Refusal, SealedKey, Spent, States, Write,
 };
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::echo;
 use crate::host::{self, Host};

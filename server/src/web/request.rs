@@ -42,7 +42,7 @@ struct RequestPage {
     /// The whole ids of those who ask, for whoever wants to know exactly.
     ids: Vec<String>,
     filed_at: String,
-    standing: String,
+    stands: String,
     until: Option<Deadline>,
     ending: Option<String>,
     hides: bool,
@@ -200,7 +200,7 @@ async fn made(
     let stages = stages(authority, &request, &shown);
     Ok(RequestPage {
         page: me.page(&sentence).at("/").live(Live::new(log_size, now)),
-        standing: standing(&request, &shown),
+        stands: standing(&request, &shown),
         sentence,
         reason: plain(&shown.intent.reason),
         behind: people::row(&behind, NAMED),

@@ -8,5 +8,6 @@ mod hooks;
 mod pages;
 mod slack;
 mod telling;
+mod watch;
 mod wishes;
 mod world;

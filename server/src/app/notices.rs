@@ -221,8 +221,17 @@ impl Authority {
             true => possible.into_iter().take(1).collect(),
             false => wished,
         };
-        let due = wishes.due(told.occasion, deadline, told.at);
-        let notice = |means| Notice::new(posted, told.clone(), To::Person(who.clone(), means), due);
+        // Of what happened while this server was away it is told now, and perhaps now is night.
+        let now = self.clock.now();
+        let due = Some(wishes.due(told.occasion, deadline, now)).filter(|due| *due > now);
+        let notice = |means| {
+            let to = To::Person(who.clone(), means);
+            let at_once = Notice::new(posted, told.clone(), to, told.at);
+            match due {
+                Some(due) => Notice { due, held: true, ..at_once },
+                None => at_once,
+            }
+        };
         Ok(by.into_iter().map(notice).collect())
     }
 
@@ -668,7 +677,7 @@ mod tests {
         let (occasion, stages) = (Occasion::Filed, Vec::new());
         let told = Told { occasion, number, at: at(0), stages, rule: None };
         let to = To::Person(PrincipalId::local("bob").unwrap(), Means::Email);
-        Notice::new(&posted, told, to, at(due))
+        Notice { held: due > 0, ..Notice::new(&posted, told, to, at(due)) }
     }
 
     #[test]

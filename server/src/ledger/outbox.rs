@@ -226,7 +226,7 @@ impl Notice {
             id: NoticeId::new(told.at, head),
             request: posted.request,
             version: posted.version,
-            held: due > told.at,
+            held: false,
             told,
             to,
             standing: Standing::Waiting,
@@ -283,6 +283,7 @@ pub(super) struct StoredNotice {
     version: u64,
     told: StoredTold,
     to: StoredTo,
+    due: i64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     held: bool,
     attempts: u32,
@@ -317,6 +318,7 @@ impl From<&Notice> for StoredNotice {
             version: notice.version.0,
             told: (&notice.told).into(),
             to,
+            due: notice.due.as_millis(),
             held: notice.held,
             attempts: notice.attempts,
             problem: notice.problem.clone(),
@@ -334,7 +336,6 @@ impl StoredNotice {
         id: NoticeId,
         request: RequestId,
         standing: &str,
-        due: i64,
     ) -> Result<Notice, LedgerError> {
         let corrupt = |problem: &str| LedgerError::Corrupt(format!("notice {id}: {problem}"));
         let to = match self.to {
@@ -352,7 +353,7 @@ impl StoredNotice {
             told: self.told.try_into()?,
             to,
             standing: Standing::named(standing).ok_or_else(|| corrupt("it stands nowhere"))?,
-            due: Timestamp::from_millis(due),
+            due: Timestamp::from_millis(self.due),
             held: self.held,
             attempts: self.attempts,
             problem: self.problem,

@@ -6,7 +6,7 @@ use assent_core::policy::document::PolicyDocument;
 use super::{files, text};
 
 /// With what a block begins that is a policy, whole or in part.
-const BEGINNINGS: [&str; 14] = [
+const BEGINNINGS: [&str; 15] = [
     "authorities:",
     "calendars:",
     "defaults:",
@@ -14,6 +14,7 @@ const BEGINNINGS: [&str; 14] = [
     "environments:",
     "groups:",
     "kinds:",
+    "notices:",
     "owners:",
     "people:",
     "risk:",

@@ -37,6 +37,11 @@ use super::kit::{
     granted_to_open, keeping, later_review, opening, person, rules, spending, verified,
 };
 
+use super::notices::{
+    a_step_that_is_not_written_is_not_posted, notices_come_by_their_way_longest_due_first,
+    what_a_step_is_worth_is_posted_with_it_until_it_is_addressed, wishes_are_kept_for_each_person,
+};
+
 macro_rules! suite {
     ($($name:ident)*) => {
         mod memory {
@@ -58,6 +63,10 @@ macro_rules! suite {
 
 suite! {
     what_is_committed_is_loaded_at_every_version
+    what_a_step_is_worth_is_posted_with_it_until_it_is_addressed
+    a_step_that_is_not_written_is_not_posted
+    notices_come_by_their_way_longest_due_first
+    wishes_are_kept_for_each_person
     a_gate_is_kept_as_it_was_written_last
     gates_are_found_by_run_and_repositories_by_their_last_name
     open_gates_come_longest_unchanged_first_and_old_ones_are_forgotten

@@ -16,7 +16,7 @@ use super::{SqliteLedger, unavailable, write};
 use crate::ledger::LedgerError;
 use crate::ledger::outbox::{Counts, Notice, Outbox, Posted, Standing, StoredNotice, StoredTold};
 
-const COLUMNS: &str = "id, request, standing, coalesce(due, 0), body";
+const COLUMNS: &str = "id, request, standing, body";
 
 /// Something to write that is no step.
 pub(super) enum Post {
@@ -110,17 +110,16 @@ fn notices(
 ) -> Result<Vec<Notice>, LedgerError> {
     let sql = format!("SELECT {COLUMNS} FROM notice {wanted}");
     let mut statement = db.prepare_cached(&sql).map_err(unavailable)?;
-    let read =
-        |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
     let rows = statement.query_map(parameters, read).map_err(unavailable)?;
     let mut all = Vec::new();
     for row in rows {
-        let (id, request, standing, due, body): (Vec<u8>, Vec<u8>, String, i64, String) =
+        let (id, request, standing, body): (Vec<u8>, Vec<u8>, String, String) =
             row.map_err(unavailable)?;
         let id = NoticeId::from_bytes(id_bytes(&id)?);
         let request = RequestId::from_bytes(id_bytes(&request)?);
         let stored: StoredNotice = serde_json::from_str(&body).map_err(corrupt)?;
-        all.push(stored.notice(id, request, &standing, due)?);
+        all.push(stored.notice(id, request, &standing)?);
     }
     Ok(all)
 }

@@ -102,6 +102,11 @@ id!(
     EvaluationId, "evl_", "evaluation"
 );
 
+id!(
+    /// Names an [`Absence`](crate::absence::Absence).
+    AbsenceId, "abs_", "absence"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -180,6 +180,22 @@ impl Membership {
         self.stand_ins.get(self.person(who)).cloned().unwrap_or_default()
     }
 
+    /// Whether somebody stands in for this person.
+    pub fn has_stand_in(&self, who: &PrincipalId) -> bool {
+        self.stand_ins.values().flatten().any(|absent| self.are_same(absent, who))
+    }
+
+    /// Who stands in for this person.
+    pub fn stand_ins_of<'a>(
+        &'a self,
+        who: &'a PrincipalId,
+    ) -> impl Iterator<Item = &'a PrincipalId> {
+        let of = |(_, absent): &(&PrincipalId, &BTreeSet<PrincipalId>)| {
+            absent.iter().any(|absent| self.are_same(absent, who))
+        };
+        self.stand_ins.iter().filter(of).map(|(to, _)| to)
+    }
+
     /// Whether there is such a group, wherever its people are listed.
     pub fn is_known(&self, group: &str) -> bool {
         self.groups.contains_key(group) || self.is_kept_elsewhere(group)

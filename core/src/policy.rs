@@ -68,6 +68,7 @@ pub struct Policy {
     membership: Membership,
     teams: BTreeMap<String, Team>,
     unlinked: document::Unlinked,
+    absences: document::Absences,
     records: Records,
     factors: Vec<Factor>,
     defaults: Defaults,
@@ -169,6 +170,7 @@ impl Policy {
             membership: Membership::default(),
             teams: BTreeMap::new(),
             unlinked: document::Unlinked::default(),
+            absences: document::Absences::default(),
             records: Records::default(),
             factors: Vec::new(),
             defaults: Defaults { request_expires: Span::hours(24), terms: Terms::DEFAULT },
@@ -195,6 +197,11 @@ impl Policy {
     /// Whether nobody reviews what an account is behind unless their own account at its issuer is known.
     pub fn asks_for_links(&self) -> bool {
         self.unlinked == document::Unlinked::Forbid
+    }
+
+    /// Whether people name themselves who stands in for them.
+    pub fn absences(&self) -> document::Absences {
+        self.absences
     }
 
     /// The groups that are teams at GitHub, in order of their names.

@@ -7,7 +7,7 @@ use crate::membership::{Membership, People, Team};
 use crate::policy::Signals;
 use crate::policy::calendar::Zone;
 use crate::policy::document::{
-    self, Fault, GITHUB, GroupPeople, Half, OnChange, Place, Placed, PolicyChanges, PolicyDocument,
+    self, Absences, Fault, GITHUB, GroupPeople, Half, OnChange, Place, Placed, PolicyChanges, PolicyDocument,
     Unlinked,
 };
 use crate::policy::record::{Delegation, Records};
@@ -26,6 +26,7 @@ pub(super) struct Settled {
     pub(super) policy_changes: PolicyChanges,
     pub(super) on_signal: OnSignal,
     pub(super) unlinked: Unlinked,
+    pub(super) absences: Absences,
 }
 
 /// Defaults of several documents must not differ silently: at most one document states them.
@@ -54,6 +55,7 @@ pub(super) fn defaults(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Faul
         policy_changes: chosen.policy_changes.unwrap_or_default(),
         on_signal: chosen.on_signal.unwrap_or_default(),
         unlinked: chosen.unlinked_reviewers.unwrap_or_default(),
+        absences: chosen.absences.unwrap_or_default(),
     }
 }
 

@@ -106,6 +106,7 @@ pub(crate) const DEFAULTS: Keys = keys(
         "policy_changes",
         "on_signal",
         "unlinked_reviewers",
+        "absences",
     ],
 );
 

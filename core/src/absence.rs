@@ -244,10 +244,7 @@ mod tests {
     fn where_policy_names_a_stand_in_it_is_followed() {
         let absence = bob(say("carol", 1, 3), &[], 0).unwrap();
         let all = std::slice::from_ref(&absence);
-        assert_eq!(
-            stand_ins(all, &members(), day(2), day(2)),
-            [(person("carol"), person("bob"))]
-        );
+        assert_eq!(stand_ins(all, &members(), day(2), day(2)), [(person("carol"), person("bob"))]);
         let ruled = members().with_stand_ins([(person("dave"), person("bob"))]);
         assert_eq!(stand_ins(all, &ruled, day(2), day(2)), []);
     }

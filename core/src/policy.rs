@@ -34,6 +34,7 @@ pub mod risk;
 pub mod ruling;
 pub mod schema;
 pub mod situation;
+pub mod telling;
 #[cfg(test)]
 mod tests;
 pub mod uses;

@@ -1,6 +1,7 @@
 //! The use cases: what a caller can have done. No HTTP here, and no SQL.
 
 mod abroad;
+mod absence;
 mod access;
 mod afterwards;
 pub mod authzen;
@@ -17,6 +18,8 @@ mod exact;
 mod exchange;
 mod github;
 mod heartbeats;
+mod history;
+mod insights;
 mod keys;
 mod live;
 mod pauses;
@@ -44,6 +47,7 @@ use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::{Span, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+pub use absence::somebody;
 pub use afterwards::LaterReview;
 pub use behind::BehindError;
 pub use devices::{Asking, CodeError, DeviceError};
@@ -52,6 +56,8 @@ pub use exact::GivenPlan;
 pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
 pub use github::AppSetupError;
+pub use history::{Found, words};
+pub use insights::{Busy, Day, Insights, Took, begin_of};
 pub use live::Matching;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
@@ -130,6 +136,7 @@ pub struct Authority {
     base: String,
     closing: CancellationToken,
     waiters: Waiters,
+    away: absence::Away,
     doors: access::Doors,
     devices: devices::Devices,
     /// What strangers present at the token endpoint: of each, by the issuer they name if it is known.
@@ -274,6 +281,7 @@ impl Authority {
             base,
             closing,
             waiters: Waiters::default(),
+            away: absence::Away::default(),
             doors: access::Doors::default(),
             devices: devices::Devices::new(Rates::default()),
             tokens: Buckets::new(Rates::default().tokens),

@@ -245,6 +245,7 @@ pub async fn run(
     let authority = authority.keeping_github(kept_app);
     let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
+    authority.learn_absences().await?;
     authority.learn_signals().await?;
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;

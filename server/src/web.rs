@@ -3,12 +3,18 @@
 //! Every page is under a policy that lets it load nothing from elsewhere and run no script; every
 //! form carries a token that only its own session knows.
 
+mod absence;
+mod audit;
 mod csrf;
 mod device;
 mod github;
+mod history;
+mod insights;
 mod pages;
 mod plan;
+mod policy;
 mod session;
+mod standing;
 mod text;
 mod view;
 
@@ -32,8 +38,17 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
     };
     Router::new()
         .route("/", get(pages::inbox))
-        .route("/history", get(pages::history))
-        .route("/policy", get(pages::policy))
+        .route("/history", get(history::page))
+        .route("/history/{file}", get(history::export))
+        .route("/policy", get(policy::page))
+        .route("/policy/try", get(policy::form).post(policy::attempt))
+        .route("/insights", get(insights::page))
+        .route("/audit", get(audit::page))
+        .route("/audit/log.jsonl", get(audit::export))
+        .route("/audit/entries/{index}", get(audit::entry))
+        .route("/settings/absence", get(absence::page).post(absence::begin))
+        .route("/settings/absence/{id}/end", post(absence::end))
+        .route("/requests/{id}/withdraw", post(standing::withdraw))
         .route("/requests/{id}", get(pages::request))
         .route("/requests/{id}/review", post(pages::review))
         .route("/requests/{id}/post-review", post(pages::review_afterwards))

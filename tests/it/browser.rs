@@ -2,6 +2,7 @@
 
 use crate::support::{Server, Window};
 
+mod history;
 mod pages;
 mod tools;
 

@@ -459,7 +459,9 @@ impl World {
                         .unwrap_or_else(|| request.requester().clone()),
                     _ => self.anybody(),
                 };
-                self.maybe(request.withdraw(&by, "on second thought".to_owned(), &members, now).ok());
+                self.maybe(
+                    request.withdraw(&by, "on second thought".to_owned(), &members, now).ok(),
+                );
             }
             21 => {
                 if self.chance.one_in(8) {

@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let at = |millis| Timestamp::from_millis(1_795_000_000_000 + millis);
+        let at = |millis: i64| Timestamp::from_millis(1_795_000_000_000 + millis);
         let person = |name| crate::principal::PrincipalId::local(name).unwrap();
         let mut absence = absence::Absence {
             id: AbsenceId::new(at(0), [3; 10]),

@@ -88,6 +88,7 @@ impl Authority {
             true => membership.with_members(self.vouched_members(then)),
             false => membership,
         };
+        let membership = self.with_absences(membership, then);
         membership.with_suspended(self.board().suspended(self.clock.now()))
     }
 

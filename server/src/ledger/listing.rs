@@ -356,7 +356,9 @@ pub(super) fn counted<'e>(
 pub(super) fn counted_opened(event: &Event, opened_at: Option<Timestamp>) -> Vec<Tally> {
     let Fact::Reviewed(review) = &event.fact else { return Vec::new() };
     let opened_at = opened_at.filter(|opened| *opened <= event.at);
-    let (Some(opened_at), Verdict::Approve) = (opened_at, review.verdict) else { return Vec::new() };
+    let (Some(opened_at), Verdict::Approve) = (opened_at, review.verdict) else {
+        return Vec::new();
+    };
     let tally = |what| {
         let (day, key) = (day_of(event.at), review.reviewer.to_string());
         Tally { day, what, key, bucket: 0, count: 1 }

@@ -31,8 +31,8 @@ pub use write::Grouping;
 
 use crate::ledger::{
     Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, KeptDocument,
-    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listed, Listened, LogSearch, Met, Opening,
-    Piece, PlanText, Refusal, SealedKey, Search, Spent, States, Tally, Write,
+    KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listed, Listened, LogSearch, Met,
+    Opening, Piece, PlanText, Refusal, SealedKey, Search, Spent, States, Tally, Write,
 };
 
 /// Requests in a SQLite file.

@@ -1,4 +1,4 @@
-//! Inbox, history, one request.
+//! Inbox, one request.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use assent_core::digest::Digest;
 use assent_core::membership::Tie;
 use assent_core::request::{Request, ReviewError};
 use assent_core::wire;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use crate::ledger::States;
 use crate::web::csrf;
 use crate::web::plan::PlanView;
 use crate::web::session::{SignedIn, foreign_form};
+use crate::web::standing::Standing;
 use crate::web::text::plain;
 use crate::web::view::{self, Elsewhere, Line, Page, Question, Source};
 
@@ -74,91 +75,6 @@ pub(super) async fn inbox(State(authority): State<Arc<Authority>>, me: SignedIn)
     view::html(&InboxPage { page: me.page("Inbox"), mine, asked, others })
 }
 
-#[derive(Deserialize)]
-pub(super) struct HistoryQuery {
-    before: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "history.html")]
-struct HistoryPage {
-    page: Page,
-    lines: Vec<Line>,
-    next: Option<String>,
-}
-
-pub(super) async fn history(
-    State(authority): State<Arc<Authority>>,
-    me: SignedIn,
-    Query(query): Query<HistoryQuery>,
-) -> Response {
-    let before = match query.before.map(|id| id.parse()).transpose() {
-        Ok(before) => before,
-        Err(error) => return view::fault(AppError::Id(error)),
-    };
-    let listing = match authority.requests(&me.caller, States::Any, before, PAGE).await {
-        Ok(listing) => listing,
-        Err(error) => return view::fault(error),
-    };
-    let line = |request: &Request| Line::from(&authority.show(request));
-    view::html(&HistoryPage {
-        page: me.page("History"),
-        lines: listing.requests.iter().map(line).collect(),
-        next: listing.next.map(|id| id.to_string()),
-    })
-}
-
-#[derive(Template)]
-#[template(path = "policy.html")]
-struct PolicyPage {
-    page: Page,
-    status: wire::PolicyStatus,
-    since: String,
-    rules: Vec<RuleLine>,
-    kept: Vec<KeptLine>,
-}
-
-/// Something that came over the API.
-struct KeptLine {
-    name: String,
-    by: String,
-    at: String,
-}
-
-struct RuleLine {
-    id: String,
-    effect: &'static str,
-    place: String,
-    description: Option<String>,
-}
-
-/// By what the authority rules.
-pub(super) async fn policy(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
-    let (status, policy) = (authority.policy_status(Some(&me.caller)), authority.policy());
-    let line = |(id, effect, description): (&str, &'static str, Option<&str>)| RuleLine {
-        id: id.to_owned(),
-        effect,
-        place: policy.place_of(id).map(|place| plain(&place.to_string())).unwrap_or_default(),
-        description: description.map(plain),
-    };
-    let kept = match authority.kept(&me.caller).await {
-        Ok(kept) => kept,
-        Err(error) => return view::fault(error),
-    };
-    let kept = kept.into_iter().map(|kept| KeptLine {
-        name: plain(&kept.name),
-        by: plain(&kept.by),
-        at: view::clock(&kept.at.to_string()),
-    });
-    view::html(&PolicyPage {
-        page: me.page("Policy"),
-        kept: kept.collect(),
-        since: view::clock(&status.loaded_at),
-        rules: policy.rules().map(line).collect(),
-        status,
-    })
-}
-
 #[derive(Template)]
 #[template(path = "request.html")]
 struct RequestPage {
@@ -184,6 +100,7 @@ struct RequestPage {
     question: Option<Question>,
     source: Option<Source>,
     elsewhere: Vec<Elsewhere>,
+    standing: Standing,
 }
 
 /// A review that is due after the grant.
@@ -211,6 +128,7 @@ pub(super) async fn request(
         Ok(request) => request,
         Err(error) => return view::fault(error),
     };
+    authority.note_opening(&me.caller, &request);
     let plan = match request.intent().plan() {
         None => None,
         Some(digest) => match authority.plan(&me.caller, &digest.to_string()).await {
@@ -248,6 +166,7 @@ fn request_page(
         question: view::question(&shown.intent),
         source: shown.source.as_ref().map(Source::from),
         elsewhere: elsewhere.collect(),
+        standing: Standing::of(authority, me, request),
         page: me.page(&view::sentence(&shown.intent)),
         sentence: view::sentence(&shown.intent),
         reason: plain(&shown.intent.reason),

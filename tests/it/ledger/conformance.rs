@@ -37,6 +37,12 @@ use super::kit::{
     granted_to_open, keeping, later_review, opening, person, rules, spending, verified,
 };
 
+use super::listing::{
+    an_absence_is_kept_as_it_was_written_last,
+    requests_are_found_by_words_and_by_whatever_is_narrow, the_log_is_searched_newest_first,
+    what_happens_is_counted_by_the_day, what_is_listed_is_what_the_request_is,
+};
+
 macro_rules! suite {
     ($($name:ident)*) => {
         mod memory {
@@ -58,6 +64,11 @@ macro_rules! suite {
 
 suite! {
     what_is_committed_is_loaded_at_every_version
+    what_is_listed_is_what_the_request_is
+    requests_are_found_by_words_and_by_whatever_is_narrow
+    what_happens_is_counted_by_the_day
+    the_log_is_searched_newest_first
+    an_absence_is_kept_as_it_was_written_last
     a_gate_is_kept_as_it_was_written_last
     gates_are_found_by_run_and_repositories_by_their_last_name
     open_gates_come_longest_unchanged_first_and_old_ones_are_forgotten

@@ -7,8 +7,8 @@ use crate::membership::{Membership, People, Team};
 use crate::policy::Signals;
 use crate::policy::calendar::Zone;
 use crate::policy::document::{
-    self, Absences, Fault, GITHUB, GroupPeople, Half, OnChange, Place, Placed, PolicyChanges, PolicyDocument,
-    Unlinked,
+    self, Absences, Fault, GITHUB, GroupPeople, Half, OnChange, Place, Placed, PolicyChanges,
+    PolicyDocument, Unlinked,
 };
 use crate::policy::record::{Delegation, Records};
 use crate::policy::ruling::Terms;

@@ -8,7 +8,8 @@ use crate::policy::calendar::{Calendar, Date, Dates, TimeOfDay, Weekday, Window,
 use crate::policy::document::keys;
 use crate::policy::document::reader::{Fields, Reader};
 use crate::policy::document::{
-    Absences, CalendarText, Defaults, Half, OnChange, Place, Placed, PolicyChanges, Sections, Unlinked,
+    Absences, CalendarText, Defaults, Half, OnChange, Place, Placed, PolicyChanges, Sections,
+    Unlinked,
 };
 use crate::policy::glob::Glob;
 use crate::policy::record::{Category, Delegation, Environment, Ownership};

@@ -42,7 +42,8 @@ pub(super) fn begin(db: &Connection, request: &Request) -> Answer<()> {
         ended, glass, target, reason, asked_by, rules, decided_by) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     let requester = requester_key(&request.requester().id);
-    let (filed, decided) = (listed.filed_at.as_millis(), listed.decided_at.map(Timestamp::as_millis));
+    let (filed, decided) =
+        (listed.filed_at.as_millis(), listed.decided_at.map(Timestamp::as_millis));
     let ended = listed.ended_at.map(Timestamp::as_millis);
     let (rules, by) = (lines(&listed.rules), lines(&listed.by));
     let values: [&dyn ToSql; 14] = [
@@ -264,7 +265,8 @@ pub(super) fn search(db: &Connection, search: &Search) -> Answer<Vec<Listed>> {
     }
     let limit = looking.value(i64::try_from(search.limit).unwrap_or(i64::MAX));
     let Looking { joins, wheres, values, seq } = looking;
-    let narrowed = if wheres.is_empty() { String::new() } else { format!("WHERE {}", wheres.join(" AND ")) };
+    let narrowed =
+        if wheres.is_empty() { String::new() } else { format!("WHERE {}", wheres.join(" AND ")) };
     let sql = format!(
         "SELECT request, state, environment, kind, filed, decided, ended, glass, target, reason, \
          asked_by, rules, decided_by FROM listing WHERE seq IN (SELECT {seq} FROM {} {narrowed} \
@@ -383,13 +385,16 @@ fn of_request(
             .prepare_cached("SELECT prev, body FROM event WHERE seq = ?1")
             .map_err(unavailable)?;
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?));
-        let (prev, body): (Option<i64>, _) = statement.query_row([seq], read).map_err(unavailable)?;
+        let (prev, body): (Option<i64>, _) =
+            statement.query_row([seq], read).map_err(unavailable)?;
         let entry = read::json(&body, seq)?;
         let text = |path: &str| entry.pointer(path).and_then(Value::as_str);
         let by = search.by.as_ref();
         let is_wanted = seq < before
             && search.kind.as_ref().is_none_or(|kind| text("/type") == Some(kind))
-            && by.is_none_or(|by| (text("/by/iss"), text("/by/sub")) == (Some(by.iss()), Some(by.sub())));
+            && by.is_none_or(|by| {
+                (text("/by/iss"), text("/by/sub")) == (Some(by.iss()), Some(by.sub()))
+            });
         if is_wanted {
             found.push((u64::try_from(seq).unwrap_or_default(), entry));
         }

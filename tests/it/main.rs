@@ -32,6 +32,8 @@ mod pages;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
 mod runner;
 #[cfg(test)]
 mod support;

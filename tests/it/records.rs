@@ -17,7 +17,16 @@ async fn t36_history_is_handed_out_whole_as_lines_and_as_a_table_that_runs_nothi
     let mut ids = Vec::new();
     for number in 0..1_203 {
         let reason = if number == 0 { "=HYPERLINK(\"https://evil\")" } else { "resize \"it\"" };
-        ids.push(filed(&server, &format!("{reason}{}", if number == 0 { String::new() } else { number.to_string() })).await);
+        ids.push(
+            filed(
+                &server,
+                &format!(
+                    "{reason}{}",
+                    if number == 0 { String::new() } else { number.to_string() }
+                ),
+            )
+            .await,
+        );
         server.time().pass(Span::from_millis(1));
     }
     let bob = Browser::of(&server, "bob").await;
@@ -35,9 +44,15 @@ async fn t36_history_is_handed_out_whole_as_lines_and_as_a_table_that_runs_nothi
     assert!(rows[1].contains("\"'=HYPERLINK(\"\"https://evil\"\")\""), "{table}");
     assert_eq!(bob.get("/history/passwords.csv").await.status, 404);
     let found = bob.get("/history?q=hyperlink").await.text;
-    assert!(found.contains("HYPERLINK") && found.matches("<li>\n<a href=\"/requests/").count() == 1);
+    assert!(
+        found.contains("HYPERLINK") && found.matches("<li>\n<a href=\"/requests/").count() == 1
+    );
     let wrong = bob.get("/history?q=ab").await;
-    assert!(wrong.status == 200 && wrong.text.contains("each word needs 3 letters"), "{}", wrong.text);
+    assert!(
+        wrong.status == 200 && wrong.text.contains("each word needs 3 letters"),
+        "{}",
+        wrong.text
+    );
 }
 
 #[tokio::test]
@@ -61,7 +76,11 @@ async fn the_log_is_handed_out_so_that_it_verifies() {
     assert_eq!(page.matches("/audit/entries/").count(), 1, "{page}");
     let place = page.split("/audit/entries/").nth(1).unwrap().split('"').next().unwrap();
     let entry = browser.get(&format!("/audit/entries/{place}")).await.text;
-    assert!(entry.contains("&quot;verdict&quot;: &quot;approve&quot;") || entry.contains("&#34;verdict&#34;: &#34;approve&#34;"), "{entry}");
+    assert!(
+        entry.contains("&quot;verdict&quot;: &quot;approve&quot;")
+            || entry.contains("&#34;verdict&#34;: &#34;approve&#34;"),
+        "{entry}"
+    );
     assert_eq!(browser.get("/audit/entries/999999").await.status, 404);
     assert!(browser.get("/audit?request=x").await.text.contains("request: "));
 }
@@ -77,7 +96,8 @@ async fn t62_a_foreign_form_withdraws_nothing_and_says_nobody_is_away() {
     let form: [(&str, &str); 4] =
         [("csrf", &csrf), ("reason", ""), ("to", "carol"), ("until", "2999-01-01T00:00")];
     for path in [format!("/requests/{id}/withdraw"), "/settings/absence".to_owned()] {
-        for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
+        for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")]
+        {
             let call = browser.caller.call("POST", &path).header("cookie", &browser.cookie);
             let answer = sent(call.header(name, value).form(&form)).await;
             assert_eq!(answer.status, 403, "{path} {}", answer.text);
@@ -104,7 +124,8 @@ async fn an_approval_right_after_opening_the_page_is_told_in_insights() {
     // What is noted beside the answer is there in a moment.
     let mut told = String::new();
     for attempt in 0..200 {
-        let again = if attempt == 0 { id.clone() } else { filed(&server, &format!("r{attempt}")).await };
+        let again =
+            if attempt == 0 { id.clone() } else { filed(&server, &format!("r{attempt}")).await };
         browser.get(&format!("/requests/{again}")).await;
         tokio::task::yield_now().await;
         approve(&bob, &alice.client.request(&again).await.unwrap()).await.unwrap();

@@ -86,13 +86,16 @@ fn shown(
     };
     let (mut own, mut standing, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for absence in all.iter().take(MOST) {
-        if membership.are_same(&absence.who, mine) {
-            own.push(line(absence));
-        } else if absence.is_over(now) {
+        let place = if membership.are_same(&absence.who, mine) {
+            &mut own
         } else if membership.are_same(&absence.to, mine) {
-            standing.push(line(absence));
+            &mut standing
         } else {
-            others.push(line(absence));
+            &mut others
+        };
+        // Of others only what lasts still matters.
+        if !absence.is_over(now) || membership.are_same(&absence.who, mine) {
+            place.push(line(absence));
         }
     }
     let known = membership.names().filter_map(|group| membership.members(group)).flatten();

@@ -394,10 +394,12 @@ fn intent(form: &TryForm) -> Result<wire::Intent, AppError> {
     }
     let context = match form.context.trim() {
         "" => serde_json::Map::new(),
-        text => match json("context", text)? {
-            serde_json::Value::Object(context) => context,
-            _ => return Err(bad("context", "expected a JSON object".to_owned())),
-        },
+        text => {
+            let serde_json::Value::Object(context) = json("context", text)? else {
+                return Err(bad("context", "expected a JSON object".to_owned()));
+            };
+            context
+        }
     };
     let mut target = BTreeMap::new();
     let mut seen = BTreeSet::new();

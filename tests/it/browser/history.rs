@@ -65,7 +65,8 @@ async fn lived_in() -> Server {
             }
         }
         if day == 6 {
-            let intent = json!({"kind": "shell.session", "environment": "emergency", "reason": "INC-7"});
+            let intent =
+                json!({"kind": "shell.session", "environment": "emergency", "reason": "INC-7"});
             let key = fresh_key();
             alice.post_again(key.as_str(), "/v1/requests", &json!({"intent": intent})).await;
         }
@@ -134,9 +135,7 @@ async fn somebody_tries_an_intent_and_is_away_without_scripts() {
     let until = server.authority.clock().now().plus(Span::hours(48)).to_string();
     // What the field's own picker would write.
     let value = &until[..16];
-    window
-        .run(&format!("document.querySelector('#until').value = '{value}'"))
-        .await;
+    window.run(&format!("document.querySelector('#until').value = '{value}'")).await;
     window.click("form.decide button").await;
     window.until_it_says("olga for bob").await;
     window.pictures("absence-begun", &Screen::ALL).await;
@@ -148,7 +147,8 @@ async fn somebody_tries_an_intent_and_is_away_without_scripts() {
 async fn t17_a_review_is_withdrawn_on_the_page() {
     let server = lived_in().await;
     let (alice, bob, _) = server.people().await;
-    let intent = json!({"kind": "terraform.apply", "environment": "production", "reason": "Resize"});
+    let intent =
+        json!({"kind": "terraform.apply", "environment": "production", "reason": "Resize"});
     let key = fresh_key();
     let answer = alice.post_again(key.as_str(), "/v1/requests", &json!({"intent": intent})).await;
     let id = answer.json()["id"].as_str().unwrap().to_owned();

@@ -124,8 +124,7 @@ async fn absences_that_cannot_be_are_refused() {
 
 #[tokio::test]
 async fn policy_may_leave_stand_ins_to_its_documents() {
-    let server =
-        Server::ruled_by(&format!("{RULES}defaults: {{absences: forbid}}\n")).await;
+    let server = Server::ruled_by(&format!("{RULES}defaults: {{absences: forbid}}\n")).await;
     let bob = server.person("bob").await;
     let refused = away(&bob, "dave", &until(&server, 2)).await.unwrap_err();
     assert_eq!(refused.code(), Some("absences_forbidden"));
@@ -141,7 +140,9 @@ async fn an_absence_outlives_a_restart_and_a_policy_that_forbids_it_takes_it_out
     let remains: Remains = server.remains.clone();
     let ledger = server.ledger();
     server.stop().await;
-    for (rules, asked) in [(RULES.to_owned(), true), (format!("{RULES}defaults: {{absences: forbid}}\n"), false)] {
+    for (rules, asked) in
+        [(RULES.to_owned(), true), (format!("{RULES}defaults: {{absences: forbid}}\n"), false)]
+    {
         let setup = Setup { source: Source::Given(documents(&rules)), ..Setup::default() };
         let server = Server::placed_on(Arc::clone(&ledger), remains.clone(), setup).await;
         let (alice, dave) = (server.person("alice").await, server.person("dave").await);

@@ -36,7 +36,12 @@ async fn t17_a_review_is_withdrawn_before_approval_and_counts_no_more() {
     let again = bob.client.withdraw(&request.id, "unsure", &key).await.unwrap();
     assert_eq!(again.version, withdrawn.version);
     let code = async |who: &crate::support::Caller| {
-        who.client.withdraw(&request.id, "", &fresh_key()).await.unwrap_err().code().map(str::to_owned)
+        who.client
+            .withdraw(&request.id, "", &fresh_key())
+            .await
+            .unwrap_err()
+            .code()
+            .map(str::to_owned)
     };
     assert_eq!(code(&bob).await.as_deref(), Some("no_review"));
     assert_eq!(code(&carol).await.as_deref(), Some("no_review"));

@@ -64,7 +64,10 @@ pub(super) async fn what_is_listed_is_what_the_request_is(ledger: Ledgers) {
     let wanted: Vec<Listed> = requests.iter().rev().map(Listed::of).collect();
     assert_eq!(listed, wanted);
     let approved = &listed[3];
-    assert_eq!((approved.state.as_str(), approved.by.join(" ")), ("approved", "bob carol".to_owned()));
+    assert_eq!(
+        (approved.state.as_str(), approved.by.join(" ")),
+        ("approved", "bob carol".to_owned())
+    );
     assert_eq!(approved.decided_at, Some(at(24 * 3_600_000 + 120_000)));
     assert!(listed[1].breaks_glass && !approved.breaks_glass);
     assert!(listed[2].by.is_empty(), "who withdrew decides nothing: {:?}", listed[2]);
@@ -93,7 +96,10 @@ pub(super) async fn requests_are_found_by_words_and_by_whatever_is_narrow(ledger
     let any = Search::default;
     let day = 24 * 3_600_000;
     for (search, wanted) in [
-        (Search { states: vec!["approved"], environment: named("production"), ..any() }, vec![orders]),
+        (
+            Search { states: vec!["approved"], environment: named("production"), ..any() },
+            vec![orders],
+        ),
         (Search { states: vec!["pending", "expired"], ..any() }, vec!["Too late", index]),
         (Search { environment: named("mars"), ..any() }, vec![]),
         (Search { reviewer: who("carol"), ..any() }, vec![orders]),
@@ -105,7 +111,10 @@ pub(super) async fn requests_are_found_by_words_and_by_whatever_is_narrow(ledger
         (Search { limit: 1, ..words("production") }, vec!["Too late"]),
         (Search { before: Some(requests[2].id()), ..words("production") }, vec![orders]),
         (Search { before: Some(requests[1].id()), ..any() }, vec!["Try the Überraschung"]),
-        (Search { kind: named("terraform.apply"), reviewer: who("bob"), ..words("orders") }, vec![orders]),
+        (
+            Search { kind: named("terraform.apply"), reviewer: who("bob"), ..words("orders") },
+            vec![orders],
+        ),
     ] {
         assert_eq!(found(&ledger, search.clone()).await, wanted, "{search:?}");
     }
@@ -138,7 +147,8 @@ pub(super) async fn what_happens_is_counted_by_the_day(ledger: Ledgers) {
 pub(super) async fn the_log_is_searched_newest_first(ledger: Ledgers) {
     let requests = told(&ledger).await;
     let kinds = async |search: LogSearch| {
-        let search = LogSearch { limit: if search.limit == 0 { 50 } else { search.limit }, ..search };
+        let search =
+            LogSearch { limit: if search.limit == 0 { 50 } else { search.limit }, ..search };
         let found = ledger.search_log(search).await.unwrap();
         let entries = ledger.entries(0, 100).await.unwrap();
         for (index, entry) in &found {
@@ -218,7 +228,8 @@ async fn an_older_ledger_is_listed_counted_and_marked_when_it_is_opened() {
     until("the end of the writer", || lock.try_lock().is_ok()).await;
     drop(lock);
     let tool = Connection::open(&path).unwrap();
-    let tables = ["listing", "listed_by", "listing_text", "tally", "opened", "event_mark", "absence"];
+    let tables =
+        ["listing", "listed_by", "listing_text", "tally", "opened", "event_mark", "absence"];
     for table in tables {
         tool.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
@@ -229,5 +240,8 @@ async fn an_older_ledger_is_listed_counted_and_marked_when_it_is_opened() {
     let memory: Ledgers = Arc::new(MemoryLedger::default());
     told(&memory).await;
     let counted = everything(&memory).await.3;
-    assert_eq!(counted, before.3, "what is counted with each step is what is counted of all events");
+    assert_eq!(
+        counted, before.3,
+        "what is counted with each step is what is counted of all events"
+    );
 }

@@ -1,10 +1,11 @@
-//! Measures what `docs/benchmarks.md` reports: `bench filings|wake|policy|terraform|tokens|gate|all`.
+//! Measures what `docs/benchmarks.md` reports: `bench filings|wake|policy|terraform|tokens|gate|pages|all`.
 
 mod echo;
 mod filings;
 mod floor;
 mod gate;
 mod host;
+mod pages;
 mod policy;
 mod report;
 mod terraform;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "bench filings|wake|policy|terraform|tokens|gate|all [--quick]";
+const USAGE: &str = "bench filings|wake|policy|terraform|tokens|gate|pages|all [--quick]";
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,8 @@ fn main() -> Result<ExitCode> {
         [what, "--quick"] => (*what, QUICK),
         _ => bail!("usage: {USAGE}"),
     };
-    if !["filings", "wake", "policy", "terraform", "tokens", "gate", "all"].contains(&what) {
+    if !["filings", "wake", "policy", "terraform", "tokens", "gate", "pages", "all"].contains(&what)
+    {
         bail!("there is no `{what}`; usage: {USAGE}");
     }
     report::machine()?;
@@ -91,6 +93,9 @@ fn main() -> Result<ExitCode> {
     }
     if wanted("gate") {
         gate::run(effort)?;
+    }
+    if wanted("pages") {
+        pages::run(effort)?;
     }
     if wanted("terraform") {
         terraform::run(effort)?;

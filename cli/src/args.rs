@@ -1,5 +1,6 @@
 //! What was typed. Nothing here knows what it means.
 
+mod absence;
 mod admin;
 mod audit;
 mod credential;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use assent_client::Secret;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use absence::{AbsenceBeginArgs, AbsenceCommand, AbsenceEndArgs};
 pub(crate) use admin::{
     AdminCommand, GithubCommand, GithubDoctorArgs, GithubSetupArgs, InitArgs, KeyCommand,
     KeyImportArgs, KeyRotateArgs, NoticesCommand, NoticesReplayArgs, TokenCommand, TokenCreateArgs,
@@ -38,7 +40,7 @@ pub(crate) use policy::{
 };
 pub(crate) use requests::{
     ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs, RevokeArgs,
-    ShowArgs, WaitArgs, WatchArgs,
+    ShowArgs, WaitArgs, WatchArgs, WithdrawArgs,
 };
 pub(crate) use serve::{IssuerArgs, KeyArgs, ServeArgs};
 pub(crate) use signal::{AboutArgs, ClearArgs, SignalCommand, TellArgs};
@@ -117,6 +119,8 @@ pub(crate) enum Command {
     Approve(ApproveArgs),
     /// Deny a request
     Deny(DenyArgs),
+    /// Take back one's own review of a pending request
+    Withdraw(WithdrawArgs),
     /// Look at what was granted without asking anybody
     PostReview(PostReviewArgs),
     /// Withdraw a pending request of one's own
@@ -125,6 +129,9 @@ pub(crate) enum Command {
     Revoke(RevokeArgs),
     /// Say that the action is over; its credentials end
     Complete(CompleteArgs),
+    /// Be out of office, and name who stands in
+    #[command(subcommand)]
+    Absence(AbsenceCommand),
     /// Request, wait, mint, and run a command with the credential
     Run(RunArgs),
     /// Apply a saved Terraform plan, and have exactly that approved

@@ -1,5 +1,6 @@
 //! What is done: one command, one file, one function.
 
+mod absence;
 mod admin;
 mod apply;
 mod approve;
@@ -26,6 +27,7 @@ mod trust;
 mod wait;
 mod watch;
 mod whoami;
+mod withdraw;
 
 use std::fmt::Display;
 
@@ -54,6 +56,8 @@ pub(crate) async fn dispatch(
         Command::Watch(args) => watch::run(args, &client()?, output).await,
         Command::Approve(args) => approve::run(args, &client()?, output).await,
         Command::Deny(args) => deny::run(args, &client()?, output).await,
+        Command::Withdraw(args) => withdraw::run(args, &client()?, output).await,
+        Command::Absence(command) => absence::run(command, &client()?, output).await,
         Command::PostReview(args) => post_review::run(args, &client()?, output).await,
         Command::Cancel(args) => cancel::run(args, &client()?, output).await,
         Command::Revoke(args) => revoke::run(args, &client()?, output).await,

@@ -32,6 +32,7 @@ fn fact(fact: &Fact) -> (&'static str, String) {
             Verdict::Approve => ("approving review", review.comment.clone()),
             Verdict::Deny => ("denying review", review.comment.clone()),
         },
+        Fact::Withdrawn { reason, .. } => ("review withdrawn", reason.clone()),
         Fact::PostReviewed(review) => match review.verdict {
             Verdict::Approve => ("approving later review", review.comment.clone()),
             Verdict::Deny => ("objecting later review", review.comment.clone()),
@@ -142,6 +143,7 @@ fn of_server(event: &Value) -> String {
     let more = match what.as_str() {
         "signal_heard" => heard(event),
         "all_revoked" => ordered(event),
+        "absence_begun" | "absence_ended" => away(event),
         "github_bypass" => bypassed(event),
         _ => Vec::new(),
     };
@@ -170,6 +172,19 @@ fn heard(event: &Value) -> Vec<String> {
     let said = about.zip(state).map(|(about, state)| format!("{about} {state}"));
     let teller = at("/signal/teller").map(|teller| format!("says {teller}"));
     said.into_iter().chain(teller).chain(at("/signal/reason")).collect()
+}
+
+/// Who stands in for somebody who is away, and until when.
+fn away(event: &Value) -> Vec<String> {
+    let at = |path: &str| event.pointer(path).and_then(Value::as_str).map(clean);
+    let name = |who: &str| {
+        let (iss, sub) = (format!("/absence/{who}/iss"), format!("/absence/{who}/sub"));
+        Some(show::principal(&at(&iss)?, &at(&sub)?))
+    };
+    let stands = name("to").zip(name("who")).map(|(to, who)| format!("{to} stands in for {who}"));
+    let from = at("/absence/from").map(|from| format!("from {from}"));
+    let until = at("/absence/until").map(|until| format!("until {until}"));
+    stands.into_iter().chain(from).chain(until).collect()
 }
 
 /// Which request a run at GitHub passed, before which environment, and how that is known.

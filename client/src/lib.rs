@@ -3,6 +3,7 @@
 //! Only this crate knows URLs and retry. It never decides anything about approval, never stores a
 //! token, and never retries a call that changes something without its idempotency key.
 
+mod absences;
 mod admin;
 mod audit;
 mod credentials;

@@ -94,6 +94,19 @@ impl Client {
         self.transport.send(Call::change(&path("/v1/requests/{}/reviews", id), review, key)).await
     }
 
+    /// Takes back the caller's own review of a pending request.
+    ///
+    /// # Errors
+    /// [`ClientError`]; code `no_review` where none of theirs stands.
+    pub async fn withdraw(
+        &self,
+        id: &str,
+        reason: &str,
+        key: &IdempotencyKey,
+    ) -> Result<wire::Request, ClientError> {
+        self.end(&path("/v1/requests/{}/reviews/withdraw", id), reason, key).await
+    }
+
     /// A person's verdict on what was granted without asking anybody: it was right, or not.
     ///
     /// # Errors

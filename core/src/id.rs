@@ -106,6 +106,11 @@ id!(
     NoticeId, "ntc_", "notice"
 );
 
+id!(
+    /// Names an [`Absence`](crate::absence::Absence).
+    AbsenceId, "abs_", "absence"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

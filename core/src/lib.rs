@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 #[cfg(feature = "authority")]
+pub mod absence;
+#[cfg(feature = "authority")]
 pub mod access;
 #[cfg(feature = "authority")]
 pub mod audit;

@@ -211,6 +211,11 @@ impl Membership {
         self.stand_ins.get(self.person(who)).cloned().unwrap_or_default()
     }
 
+    /// Whether somebody stands in for this person.
+    pub fn has_stand_in(&self, who: &PrincipalId) -> bool {
+        self.stand_ins_of(who).next().is_some()
+    }
+
     /// Those who stand in for somebody.
     pub fn stand_ins_of<'a>(
         &'a self,

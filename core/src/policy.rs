@@ -34,6 +34,7 @@ pub mod risk;
 pub mod ruling;
 pub mod schema;
 pub mod situation;
+pub mod telling;
 #[cfg(test)]
 mod tests;
 pub mod uses;
@@ -69,6 +70,7 @@ pub struct Policy {
     membership: Membership,
     teams: BTreeMap<String, Team>,
     unlinked: document::Unlinked,
+    absences: document::Absences,
     records: Records,
     factors: Vec<Factor>,
     defaults: Defaults,
@@ -170,6 +172,7 @@ impl Policy {
             membership: Membership::default(),
             teams: BTreeMap::new(),
             unlinked: document::Unlinked::default(),
+            absences: document::Absences::default(),
             records: Records::default(),
             factors: Vec::new(),
             defaults: Defaults { request_expires: Span::hours(24), terms: Terms::DEFAULT },
@@ -196,6 +199,11 @@ impl Policy {
     /// Whether nobody reviews what an account is behind unless their own account at its issuer is known.
     pub fn asks_for_links(&self) -> bool {
         self.unlinked == document::Unlinked::Forbid
+    }
+
+    /// Whether people name themselves who stands in for them.
+    pub fn absences(&self) -> document::Absences {
+        self.absences
     }
 
     /// The groups that are teams at GitHub, in order of their names.

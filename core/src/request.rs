@@ -27,6 +27,7 @@ mod transition;
 mod walk;
 #[cfg(test)]
 mod weeks;
+mod withdraw;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -45,6 +46,7 @@ pub use review::{ReviewError, Said};
 pub use signals::{Effect, KnownAs};
 pub use stages::StageLife;
 pub use transition::{Filing, POLICY_CHANGED};
+pub use withdraw::{WithdrawError, Withdrawn};
 
 use crate::binding::{Binding, OtherRun, Reuse};
 use crate::credential::KeyId;
@@ -81,6 +83,7 @@ pub struct Request {
     ruling: Ruling,
     known: Known,
     reviews: Vec<Review>,
+    withdrawn: Vec<Withdrawn>,
     stage_lives: BTreeMap<String, StageLife>,
     abroad: elsewhere::AllAbroad,
     afterwards: Vec<Afterwards>,
@@ -88,6 +91,7 @@ pub struct Request {
     credentials: Vec<Issued>,
     plan: Option<KeptPlan>,
     heartbeat: Option<Span>,
+    decided_at: Option<Timestamp>,
     last_at: Timestamp,
 }
 
@@ -317,6 +321,11 @@ impl Request {
         self.filed_at
     }
 
+    /// When it was approved or denied, by people or by policy.
+    pub fn decided_at(&self) -> Option<Timestamp> {
+        self.decided_at
+    }
+
     /// What is about to be done.
     pub fn intent(&self) -> &Intent {
         &self.intent
@@ -342,7 +351,7 @@ impl Request {
         &self.known
     }
 
-    /// Every review, in order.
+    /// Every review that stands, in order.
     pub fn reviews(&self) -> &[Review] {
         &self.reviews
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything read here is unverified until its `TryFrom` or `verify` has made a domain value of it.
 
+mod absence;
 mod access;
 pub mod authzen;
 mod credential;
@@ -26,6 +27,7 @@ mod trusts;
 
 use std::collections::BTreeSet;
 
+pub use absence::{Absence, Absences, NewAbsence, NotAnAbsence};
 pub use access::{Access, AccessList, Bootstrap, FreshAccess, NewAccess};
 pub use credential::{
     Credential, CredentialEntry, CredentialList, Heartbeat, Introspection, MintRequest, NotRevoked,
@@ -51,7 +53,7 @@ pub use principal::{Kind, Principal, PrincipalId, Whoami};
 pub use problem::{Problem, ProblemField};
 pub use request::{
     Afterwards, Brokered, CredentialStatus, Ending, NewReview, PlanBytes, Reason, Request,
-    Requests, Review, Source, StageElsewhere, StageStatus, Verdict,
+    Requests, Review, Source, StageElsewhere, StageStatus, Verdict, WithdrawnReview,
 };
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,

@@ -1,5 +1,6 @@
 //! The HTTP API: decode, call the use case, encode. What is asked and answered is in `wire`.
 
+mod absence;
 mod access;
 mod audit;
 mod authzen;

@@ -1,6 +1,7 @@
 //! The use cases: what a caller can have done. No HTTP here, and no SQL.
 
 mod abroad;
+mod absence;
 mod access;
 mod afterwards;
 pub mod authzen;
@@ -19,6 +20,8 @@ mod feed;
 mod github;
 mod heartbeats;
 mod inbox;
+mod history;
+mod insights;
 mod keys;
 mod live;
 mod notices;
@@ -51,6 +54,7 @@ use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::time::{Span, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+pub use absence::somebody;
 pub use afterwards::LaterReview;
 pub use behind::BehindError;
 pub use devices::{Asking, CodeError, DeviceError};
@@ -61,6 +65,8 @@ pub use exchange::ExchangeError;
 pub use feed::{Detail, STREAMS_OF_ONE, Told};
 pub use github::AppSetupError;
 pub use inbox::{Inbox, Waiting};
+pub use history::{Found, words};
+pub use insights::{Busy, Day, Insights, Took, begin_of};
 pub use live::Matching;
 pub use notices::Replay;
 pub use policies::{ApprovalError, Trouble};
@@ -145,6 +151,7 @@ pub struct Authority {
     base: String,
     closing: CancellationToken,
     waiters: Waiters,
+    away: absence::Away,
     doors: access::Doors,
     devices: devices::Devices,
     /// What strangers present at the token endpoint: of each, by the issuer they name if it is known.
@@ -303,6 +310,7 @@ impl Authority {
             base,
             closing,
             waiters: Waiters::default(),
+            away: absence::Away::default(),
             doors: access::Doors::default(),
             devices: devices::Devices::new(Rates::default()),
             tokens: Buckets::new(Rates::default().tokens),

@@ -4,6 +4,7 @@
 //! ledger writes only what the lifecycle made; it never decides.
 
 mod gate;
+pub mod listing;
 mod memory;
 pub mod outbox;
 mod people;
@@ -11,6 +12,7 @@ pub mod sqlite;
 
 use std::time::Duration;
 
+use assent_core::absence::Absence;
 use assent_core::access::{Access, AccessStep};
 use assent_core::audit::Frontier;
 use assent_core::credential::ring::Key;
@@ -24,6 +26,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 pub use gate::{Gate, GateKey};
+pub use listing::{Listed, LogSearch, Opening, Search, Tally};
 pub use memory::MemoryLedger;
 pub use people::Account;
 pub use sqlite::SqliteLedger;
@@ -150,6 +153,22 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 
     /// Every event of a request, oldest first; none where there is no such request.
     async fn history(&self, id: RequestId) -> Result<Vec<Event>, LedgerError>;
+
+    /// Requests that are searched for, newest first.
+    async fn search(&self, search: Search) -> Result<Vec<Listed>, LedgerError>;
+
+    /// What was counted on these days, the last included.
+    async fn tallies(&self, days: std::ops::RangeInclusive<i64>)
+    -> Result<Vec<Tally>, LedgerError>;
+
+    /// Notes that somebody opened the page of a request; the first time counts.
+    async fn note_opening(&self, opening: Opening) -> Result<(), LedgerError>;
+
+    /// Entries of the audit log that are searched for with their indexes, newest first.
+    async fn search_log(&self, search: LogSearch) -> Result<Vec<(u64, Value)>, LedgerError>;
+
+    /// Every absence on record, newest first.
+    async fn absences(&self) -> Result<Vec<Absence>, LedgerError>;
 
     /// Entries of the audit log from this index on.
     async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Value>, LedgerError>;
@@ -354,6 +373,8 @@ pub enum Kept {
         /// What it says; `None` where it is taken back.
         value: Option<Value>,
     },
+    /// An absence, in the place of what was kept of it.
+    Absence(Absence),
     /// Nothing: the entry tells it all.
     Nothing,
     /// The next version of a policy document.

@@ -253,6 +253,7 @@ pub async fn run(
     let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
     authority.learn_people().await?;
+    authority.learn_absences().await?;
     authority.learn_signals().await?;
     authority.reconsider_pending().await?;
     open_doors(&authority, config.dev, announce).await?;

@@ -4,22 +4,29 @@
 //! form carries a token that only its own session knows.
 
 mod assets;
+mod absence;
+mod audit;
 mod csrf;
 mod device;
 mod github;
 mod inbox;
 mod live;
 mod notifications;
+mod history;
+mod insights;
 mod pages;
 mod people;
 mod plan;
 mod request;
 mod risk;
+mod policy;
 mod session;
 mod settings;
 mod sign_in;
 mod story;
 pub(crate) mod text;
+mod standing;
+mod text;
 mod view;
 mod when;
 
@@ -45,12 +52,21 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
     };
     Router::new()
         .route("/", get(inbox::page))
-        .route("/history", get(pages::history))
-        .route("/policy", get(pages::policy))
+        .route("/history", get(history::page))
+        .route("/history/{file}", get(history::export))
+        .route("/policy", get(policy::page))
+        .route("/policy/try", get(policy::form).post(policy::attempt))
+        .route("/insights", get(insights::page))
+        .route("/audit", get(audit::page))
+        .route("/audit/log.jsonl", get(audit::export))
+        .route("/audit/entries/{index}", get(audit::entry))
+        .route("/settings/absence", get(absence::page).post(absence::begin))
+        .route("/settings/absence/{id}/end", post(absence::end))
         .route("/requests/{id}", get(request::page))
         .route("/requests/{id}/plan", get(request::plan))
         .route("/requests/{id}/intent", get(request::intent))
         .route("/requests/{id}/review", post(request::review))
+        .route("/requests/{id}/withdraw", post(standing::withdraw))
         .route("/requests/{id}/post-review", post(request::review_afterwards))
         .route("/intents/{digest}", get(pages::intent))
         .route("/device", get(device::page).post(device::look))

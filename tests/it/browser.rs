@@ -5,6 +5,7 @@ use crate::support::{Server, Window};
 mod injected;
 mod live;
 mod looks;
+mod history;
 mod pages;
 mod tools;
 

@@ -1,5 +1,6 @@
 //! The authority as its callers meet it: over HTTP, one server per test.
 
+mod absences;
 mod afterwards;
 mod authzen;
 mod body;
@@ -37,3 +38,4 @@ mod stages;
 mod starting;
 mod tokens;
 mod waiting;
+mod withdrawing;

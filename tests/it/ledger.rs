@@ -6,3 +6,4 @@ mod gates;
 mod heartbeats;
 mod kit;
 mod notices;
+mod listing;

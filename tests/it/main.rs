@@ -34,6 +34,8 @@ mod pages;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
 mod runner;
 #[cfg(test)]
 mod sign_in;

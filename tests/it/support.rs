@@ -329,6 +329,7 @@ impl Server {
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         authority.learn_signals().await.unwrap();
         authority.learn_people().await.unwrap();
+        authority.learn_absences().await.unwrap();
         let serving = tokio::spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Self { authority, remains, closing, serving, ledger: kept }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use assent_client::{Client, IdempotencyKey, Secret, wire};
+use assent_core::absence::Absence;
 use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
@@ -17,8 +18,9 @@ use assent_core::time::Timestamp;
 use assent_server::ledger::outbox::Outbox;
 use assent_server::ledger::{
     Account, Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping,
-    KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece,
-    PlanText, Refusal, SealedKey, Spent, States, Write,
+    KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listed, Listened,
+    LogSearch, Met, Opening, Piece, PlanText, Refusal, Search, SealedKey, Spent, States, Tally,
+    Write,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -364,6 +366,32 @@ impl Ledger for Witness {
         limit: usize,
     ) -> Result<Vec<Request>, LedgerError> {
         self.ledger.list(states, before, limit).await
+    }
+
+    async fn search(&self, search: Search) -> Result<Vec<Listed>, LedgerError> {
+        self.ledger.search(search).await
+    }
+
+    async fn tallies(
+        &self,
+        days: std::ops::RangeInclusive<i64>,
+    ) -> Result<Vec<Tally>, LedgerError> {
+        self.ledger.tallies(days).await
+    }
+
+    async fn note_opening(&self, opening: Opening) -> Result<(), LedgerError> {
+        self.ledger.note_opening(opening).await
+    }
+
+    async fn search_log(
+        &self,
+        search: LogSearch,
+    ) -> Result<Vec<(u64, serde_json::Value)>, LedgerError> {
+        self.ledger.search_log(search).await
+    }
+
+    async fn absences(&self) -> Result<Vec<Absence>, LedgerError> {
+        self.ledger.absences().await
     }
 
     async fn entries(

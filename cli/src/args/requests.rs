@@ -1,7 +1,7 @@
 //! Looking at requests and deciding them, as it is typed.
 
 use assent_core::id::RequestId;
-use assent_core::time::Span;
+use assent_core::time::{Span, Timestamp};
 use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::args::{MatchingArgs, Printing};
@@ -44,6 +44,27 @@ pub(crate) struct ListArgs {
     /// Only those for this environment
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,
+    /// Only those of this kind
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Only those that they ask for: NAME, or ISSUER#SUBJECT
+    #[arg(long, value_name = "WHO", conflicts_with = "mine")]
+    pub(crate) requester: Option<String>,
+    /// Only those that they reviewed
+    #[arg(long, value_name = "WHO")]
+    pub(crate) reviewer: Option<String>,
+    /// Only those that this rule decided
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// Only those that were filed at this time or later (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Only those that were filed before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Timestamp>,
+    /// Only those with all of these words, of three letters or more
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) search: Option<String>,
     /// Only one's own
     #[arg(long)]
     pub(crate) mine: bool,
@@ -146,6 +167,19 @@ pub(crate) struct PostReviewArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "While it is pending a review counts for nothing any more once it is \
+    withdrawn, and another may be given. What is approved already is taken back by `assent revoke`.")]
+pub(crate) struct WithdrawArgs {
     /// The request's id
     pub(crate) id: RequestId,
     /// Why, for the record

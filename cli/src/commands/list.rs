@@ -28,24 +28,34 @@ pub(crate) async fn run(args: ListArgs, client: &Client, output: &Output) -> Res
 /// Pages until there are enough, or no more.
 async fn collect(args: &ListArgs, client: &Client) -> Result<Requests, Failure> {
     let me = match args.mine {
-        true => Some(client.whoami().await?.principal),
+        true => {
+            let me = client.whoami().await?.principal;
+            Some(show::principal(&me.iss, &me.sub))
+        }
         false => None,
     };
-    let is_wanted = |request: &Request| {
-        let who = |me: &assent_client::wire::Principal| {
-            (&me.iss, &me.sub) == (&request.requester.iss, &request.requester.sub)
-        };
-        me.as_ref().is_none_or(who)
-    };
+    let requester = if args.mine { &me } else { &args.requester };
     let page_size = args.limit.clamp(1, LARGEST_PAGE).to_string();
     let mut found = Requests { requests: Vec::new(), next_cursor: None };
     loop {
         let mut query = vec![("limit", page_size.as_str())];
         query.extend(args.state.map(|state| ("state", state.word())));
-        query.extend(args.environment.as_deref().map(|name| ("environment", name)));
+        let (since, until) =
+            (args.since.map(|at| at.to_string()), args.until.map(|at| at.to_string()));
+        let named = [
+            ("environment", &args.environment),
+            ("kind", &args.kind),
+            ("requester", requester),
+            ("reviewer", &args.reviewer),
+            ("rule", &args.rule),
+            ("since", &since),
+            ("until", &until),
+            ("q", &args.search),
+        ];
+        query.extend(named.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
         query.extend(found.next_cursor.as_deref().map(|cursor| ("cursor", cursor)));
         let page = client.requests(&query).await?;
-        found.requests.extend(page.requests.into_iter().filter(is_wanted));
+        found.requests.extend(page.requests);
         let is_stuck = page.next_cursor == found.next_cursor;
         found.next_cursor = page.next_cursor;
         if found.next_cursor.is_none() || is_stuck || found.requests.len() >= args.limit {

@@ -33,6 +33,7 @@ pub(super) struct Written<'a> {
     pub(super) membership: Membership,
     pub(super) teams: BTreeMap<String, Team>,
     pub(super) unlinked: document::Unlinked,
+    pub(super) absences: document::Absences,
     pub(super) defaults: crate::policy::Defaults,
     pub(super) on_change: OnChange,
     pub(super) policy_changes: PolicyChanges,
@@ -52,8 +53,9 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         faults.extend(document::misnamed(file));
     }
 
-    let Settled { defaults, zone, on_change, policy_changes, on_signal, unlinked } =
-        defaults(&halves, faults);
+    let settled = defaults(&halves, faults);
+    let Settled { defaults, zone, on_change, policy_changes, on_signal, unlinked, absences } =
+        settled;
     let mut records = records(&halves, zone.unwrap_or_else(Zone::utc), faults);
     let (membership, teams) = membership(&halves, unlinked, faults);
     records.notices = notices(&halves, &membership, faults);
@@ -77,6 +79,7 @@ pub(super) fn read<'a>(files: &'a [PolicyDocument], faults: &mut Vec<Fault>) -> 
         membership,
         teams,
         unlinked,
+        absences,
         defaults,
         on_change,
         policy_changes,
@@ -96,6 +99,7 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
         membership,
         teams,
         unlinked,
+        absences,
         defaults,
         trusts,
         signals,
@@ -125,6 +129,7 @@ pub(super) fn compile(files: &[PolicyDocument]) -> Result<Policy, Vec<Fault>> {
         membership,
         teams,
         unlinked,
+        absences,
         records,
         factors,
         defaults,

@@ -251,6 +251,7 @@ pub(crate) struct Defaults {
     pub(crate) policy_changes: Option<PolicyChanges>,
     pub(crate) on_signal: Option<OnSignal>,
     pub(crate) unlinked_reviewers: Option<Unlinked>,
+    pub(crate) absences: Option<Absences>,
 }
 
 #[derive(Clone, Debug)]
@@ -268,6 +269,16 @@ pub(crate) enum GroupPeople {
     Vouched,
     /// They are in this team at GitHub.
     Team(Team),
+}
+
+/// Whether people name themselves who stands in for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absences {
+    /// They do, for a while and on record. The default.
+    #[default]
+    Allow,
+    /// Only the documents do.
+    Forbid,
 }
 
 /// What becomes of reviewers of whom it is not known whether they are behind a request.

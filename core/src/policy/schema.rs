@@ -411,6 +411,10 @@ fn sections() -> Vec<Definition> {
                     json!({"enum": ["forbid", "allow"], "description": "Whether somebody reviews what an account is behind whose issuer does not know them under `people` (forbid)"}),
                 ),
                 (
+                    "absences",
+                    json!({"enum": ["allow", "forbid"], "description": "Whether people name themselves who stands in for them while they are away (allow)"}),
+                ),
+                (
                     "on_signal",
                     json!({
                         "type": "object",

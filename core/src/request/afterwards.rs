@@ -240,7 +240,8 @@ impl Request {
             | Fact::Stopped { .. }
             | Fact::PlanKept { .. }
             | Fact::PlanFetched { .. }
-            | Fact::PlanRemoved { .. } => true,
+            | Fact::PlanRemoved { .. }
+            | Fact::Withdrawn { .. } => true,
         }
     }
 }

@@ -50,6 +50,17 @@ pub enum Fact {
     },
     /// A person reviewed it.
     Reviewed(Review),
+    /// A person took back the review that they had given.
+    Withdrawn {
+        /// The review.
+        review: ReviewId,
+        /// Why, in their words; may be empty.
+        reason: String,
+        /// The names of the stages that were filled and wait for people again.
+        reopened: Vec<String>,
+        /// The names of those that are not open any more.
+        closed: Vec<String>,
+    },
     /// It was approved.
     Approved {
         /// Those who counted, each stage with its people; empty where policy permitted it.
@@ -251,6 +262,7 @@ impl Fact {
             Self::Revoked { .. } | Self::Stopped { .. } => Some(Word::TakenBack),
             Self::Filed { .. }
             | Self::Reviewed(_)
+            | Self::Withdrawn { .. }
             | Self::Advanced { .. }
             | Self::Escalated { .. }
             | Self::Reminded { .. }

@@ -267,6 +267,7 @@ impl Request {
             }
             Fact::Filed { .. }
             | Fact::Reviewed(_)
+            | Fact::Withdrawn { .. }
             | Fact::Approved { .. }
             | Fact::Advanced { .. }
             | Fact::Escalated { .. }

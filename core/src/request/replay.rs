@@ -97,6 +97,7 @@ impl Request {
             ruling: ruling.clone(),
             known: known.clone(),
             reviews: Vec::new(),
+            withdrawn: Vec::new(),
             stage_lives: stages::begin(stages, at),
             abroad: BTreeMap::new(),
             afterwards: Vec::new(),
@@ -104,6 +105,7 @@ impl Request {
             credentials: Vec::new(),
             plan: None,
             heartbeat: None,
+            decided_at: None,
             last_at: at,
         }
     }
@@ -131,8 +133,12 @@ impl Request {
         if let Fact::Reviewed(review) = &event.fact {
             self.reviews.push(review.clone());
         }
+        self.move_withdrawn(&event.fact, event.at);
         if let Fact::Approved { .. } = &event.fact {
             self.begin_afterwards(event.at);
+        }
+        if let Fact::Approved { .. } | Fact::Denied(_) = &event.fact {
+            self.decided_at = Some(event.at);
         }
         self.version = Version(version);
         self.last_at = self.last_at.max(event.at);
@@ -295,6 +301,11 @@ impl Request {
                 return Ok(None);
             }
             (_, Fact::Reviewed(_)) => return stray("reviewed"),
+            (State::Pending(_), Fact::Withdrawn { .. }) => {
+                self.check_withdrawn(event, version)?;
+                return Ok(None);
+            }
+            (_, Fact::Withdrawn { .. }) => return stray("withdrawn"),
             (State::Pending(_), Fact::Approved { counted, consume_by, uses }) => {
                 self.check_counted(counted, version)?;
                 let granted = |terms: &Terms| {
@@ -524,6 +535,7 @@ impl Request {
             Fact::Revoked { .. } | Fact::Stopped { .. } => self.end_all(at, EndedHow::Revoked),
             Fact::Filed { .. }
             | Fact::Reviewed(_)
+            | Fact::Withdrawn { .. }
             | Fact::Approved { .. }
             | Fact::Denied(_)
             | Fact::Expired { .. }

@@ -161,6 +161,10 @@ impl Request {
                 each(std::slice::from_ref(stage), |life, at| life.escalated = Some(at));
             }
             Fact::Reminded { stages } => each(stages, |life, at| life.reminded = Some(at)),
+            Fact::Withdrawn { reopened, closed, .. } => {
+                each(reopened, |life, at| (life.opened, life.filled) = (Some(at), None));
+                each(closed, |life, _| (life.opened, life.filled) = (None, None));
+            }
             Fact::Filed { .. }
             | Fact::Reviewed(_)
             | Fact::Abroad { .. }

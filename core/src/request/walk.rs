@@ -48,9 +48,10 @@ fn whatever_anybody_tries_the_invariants_hold() {
     }
 }
 
-pub(super) const WORDS: [&str; 28] = [
+pub(super) const WORDS: [&str; 29] = [
     "filed",
     "reviewed",
+    "withdrawn",
     "approved",
     "denied",
     "expired",
@@ -83,6 +84,7 @@ pub(super) fn fact_word(fact: &Fact) -> &'static str {
     match fact {
         Fact::Filed { .. } => "filed",
         Fact::Reviewed(_) => "reviewed",
+        Fact::Withdrawn { .. } => "withdrawn",
         Fact::Approved { .. } => "approved",
         Fact::Denied(_) => "denied",
         Fact::Expired { .. } => "expired",
@@ -304,9 +306,9 @@ impl World {
         let is_unspent = |issued: &Issued| issued.redeemed_at.is_none() && issued.is_live(now);
         // What is likely is what gets somewhere; now and then it is anything at all.
         let likely = match request.state() {
-            _ if self.chance.one_in(4) => self.chance.below(28),
+            _ if self.chance.one_in(4) => self.chance.below(29),
             _ if self.chance.one_in(24) => 26,
-            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23, 27]),
+            State::Pending(_) => *self.chance.pick(&[0, 0, 0, 0, 0, 17, 17, 19, 23, 27, 28]),
             _ if request.credentials().iter().any(is_unspent) && self.chance.one_in(8) => 13,
             _ if request.to_close(now).next().is_some() && self.chance.one_in(2) => 22,
             _ if request.credentials().iter().any(is_beating) && self.chance.one_in(3) => 25,
@@ -446,6 +448,20 @@ impl World {
                 let last = request.filed_at().plus(Span::seconds(self.chance.below(90)));
                 let due = last.plus(Span::minutes(self.chance.below(6)));
                 self.maybe(request.requester_lost(last, due, now));
+            }
+            28 => {
+                let by = match request.reviews().first() {
+                    Some(review) if !self.chance.one_in(3) => self
+                        .people
+                        .iter()
+                        .find(|person| person.id == review.reviewer)
+                        .cloned()
+                        .unwrap_or_else(|| request.requester().clone()),
+                    _ => self.anybody(),
+                };
+                self.maybe(
+                    request.withdraw(&by, "on second thought".to_owned(), &members, now).ok(),
+                );
             }
             21 => {
                 if self.chance.one_in(8) {

@@ -448,6 +448,13 @@ impl<'p> World<'p> {
             State::Pending(_) if self.chance.one_in(25) => {
                 request.cancel(request.requester(), "no longer".to_owned(), self.now).ok()
             }
+            State::Pending(_) if !request.reviews().is_empty() && self.chance.one_in(4) => {
+                let theirs = &request.reviews()[0].reviewer;
+                let giver = self.people.iter().find(|person| person.id == *theirs).cloned();
+                giver.and_then(|giver| {
+                    request.withdraw(&giver, "unsure".to_owned(), &members, self.now).ok()
+                })
+            }
             State::Pending(_) => self.review(&request, &who, &members),
             State::Approved(_) if !self.chance.one_in(4) => {
                 return self.spend(at, &members, by);
@@ -562,6 +569,7 @@ impl<'p> World<'p> {
         let review = request.review(id, who, said, members, self.now).unwrap_err();
         assert!(!pending || review == ReviewError::TooLate { deadline }, "{review:?}");
         assert!(request.cancel(request.requester(), String::new(), self.now).is_err());
+        assert!(request.withdraw(who, String::new(), members, self.now).is_err());
         let credential = CredentialId::new(self.now, [1; 10]);
         let spend = Spend::on(credential, "db");
         assert!(request.consume(request.requester(), spend, members, self.now).is_err());

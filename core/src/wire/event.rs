@@ -48,6 +48,15 @@ enum SentFact {
         heartbeat: Option<String>,
     },
     Reviewed(SentReview),
+    Withdrawn {
+        review: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reopened: Vec<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        closed: Vec<String>,
+    },
     PostReviewed(SentReview),
     PostReviewDone {
         rule: String,

@@ -45,9 +45,12 @@ pub struct Request {
     /// How far each stage is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageStatus>,
-    /// Every review, in order.
+    /// Every review that stands, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reviews: Vec<Review>,
+    /// Reviews that their givers took back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<WithdrawnReview>,
     /// Those who counted, once approved.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub approved_by: BTreeSet<String>,
@@ -240,6 +243,25 @@ pub struct Review {
     pub at: String,
 }
 
+/// A review that its giver took back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WithdrawnReview {
+    /// What was said.
+    pub review: Review,
+    /// When it was taken back.
+    pub at: String,
+    /// Why, in the reviewer's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl From<&request::Withdrawn> for WithdrawnReview {
+    fn from(withdrawn: &request::Withdrawn) -> Self {
+        let review = (&withdrawn.review).into();
+        Self { review, at: withdrawn.at.to_string(), reason: withdrawn.reason.clone() }
+    }
+}
+
 /// A later review of a grant that nobody was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Afterwards {
@@ -370,6 +392,7 @@ impl Request {
             heartbeat: heartbeat(request),
             stages: stages(request, membership),
             reviews: request.reviews().iter().map(Review::from).collect(),
+            withdrawn: request.withdrawn().iter().map(WithdrawnReview::from).collect(),
             approved_by: approved_by(request.state()),
             afterwards: request.afterwards().iter().map(Afterwards::from).collect(),
             ending: ending(request.state()),

@@ -1,12 +1,13 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
+use assent_core::absence::AbsenceError;
 use assent_core::access::AccessError;
 use assent_core::credential::dpop::ProofError;
 use assent_core::credential::ring::{AddError, RetireError};
 use assent_core::policy::uses::Use;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, FetchPlanError, PostReviewError, RedeemError,
-    ReviewError, RevokeError, SendPlanError,
+    ReviewError, RevokeError, SendPlanError, WithdrawError,
 };
 use assent_core::sign_in::LinkError;
 use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
@@ -158,6 +159,8 @@ impl From<AppError> for ApiError {
             AppError::NotFound { .. } => Self::new(S::NOT_FOUND, "not_found", text),
             AppError::Review(error) => review(&error, text),
             AppError::PostReview(error) => post_review(&error, text),
+            AppError::Withdraw(error) => withdraw(&error, text),
+            AppError::Absence(error) => absence(&error, text),
             AppError::Consume(error) => consume(&error, text),
             AppError::Cancel(error) => match error {
                 CancelError::NotPending { .. } => Self::new(S::CONFLICT, "not_pending", text),
@@ -269,6 +272,31 @@ fn review(error: &ReviewError, text: String) -> ApiError {
         ReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
         ReviewError::SignInAgain { .. } => (S::FORBIDDEN, "sign_in_again"),
         ReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
+    };
+    ApiError::new(status, code, text)
+}
+
+fn withdraw(error: &WithdrawError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        WithdrawError::NotPending { .. } => (S::CONFLICT, "not_pending"),
+        WithdrawError::TooLate { .. } => (S::CONFLICT, "too_late"),
+        WithdrawError::NoReview(_) => (S::CONFLICT, "no_review"),
+    };
+    ApiError::new(status, code, text)
+}
+
+fn absence(error: &AbsenceError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        AbsenceError::Forbidden => (S::FORBIDDEN, "absences_forbidden"),
+        AbsenceError::NotAPerson(_) => (S::FORBIDDEN, "not_a_person"),
+        AbsenceError::Overlaps(_) => (S::CONFLICT, "absence_overlaps"),
+        AbsenceError::Empty
+        | AbsenceError::TooLong
+        | AbsenceError::TooFarAhead
+        | AbsenceError::Oneself(_)
+        | AbsenceError::Unknown(_) => (S::UNPROCESSABLE_ENTITY, "invalid_absence"),
     };
     ApiError::new(status, code, text)
 }

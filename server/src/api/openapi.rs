@@ -47,6 +47,7 @@ fn path(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Val
         let list = match route.path {
             "/v1/requests" => generator.subschema_for::<wire::Requests>(),
             "/v1/keys" => generator.subschema_for::<wire::Keys>(),
+            "/v1/absences" => generator.subschema_for::<wire::Absences>(),
             "/v1/signals" => generator.subschema_for::<wire::Signals>(),
             _ => generator.subschema_for::<wire::AccessList>(),
         };
@@ -98,6 +99,13 @@ fn queries(path: &str) -> Vec<Value> {
         "/v1/requests" => &[
             ("state", "`open`, or one state"),
             ("environment", "only of this environment"),
+            ("kind", "only of this kind"),
+            ("requester", "only asked for by them: NAME, or ISSUER#SUBJECT"),
+            ("reviewer", "only reviewed by them"),
+            ("rule", "only decided by this rule"),
+            ("since", "only filed at this time or later (RFC 3339)"),
+            ("until", "only filed before this time (RFC 3339)"),
+            ("q", "only with all of these words, of three letters or more"),
             ("cursor", "where the page begins: the `next_cursor` before"),
             ("limit", "how many, at most 200"),
         ],

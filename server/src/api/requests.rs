@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assent_core::request::{Request, Version};
-use assent_core::time::Span;
+use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 use axum::Json as Answer;
 use axum::extract::State;
@@ -13,8 +13,8 @@ use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::api::extract::{Change, Json, Known, Path, Query};
-use crate::app::{AppError, Authority};
-use crate::ledger::States;
+use crate::app::{AppError, Authority, somebody, words};
+use crate::ledger::Search;
 
 type Shown = Result<Answer<wire::Request>, ApiError>;
 
@@ -44,8 +44,37 @@ pub(super) async fn file(
 pub(super) struct ListQuery {
     state: Option<String>,
     environment: Option<String>,
+    kind: Option<String>,
+    requester: Option<String>,
+    reviewer: Option<String>,
+    rule: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    q: Option<String>,
     cursor: Option<String>,
     limit: Option<usize>,
+}
+
+impl ListQuery {
+    fn search(self) -> Result<Search, ApiError> {
+        let time = |field, text: Option<String>| {
+            let read = text.map(|text| text.parse::<Timestamp>()).transpose();
+            read.map_err(|error| AppError::Field { field, problem: format!("{error}") })
+        };
+        Ok(Search {
+            words: self.q.as_deref().map_or(Ok(Vec::new()), words)?,
+            states: self.state.as_deref().map_or(Ok(Vec::new()), states)?,
+            environment: self.environment,
+            kind: self.kind,
+            requester: self.requester.map(|who| somebody("requester", &who)).transpose()?,
+            reviewer: self.reviewer.map(|who| somebody("reviewer", &who)).transpose()?,
+            rule: self.rule,
+            since: time("since", self.since)?,
+            until: time("until", self.until)?,
+            before: self.cursor.map(|id| id.parse()).transpose().map_err(AppError::Id)?,
+            limit: self.limit.unwrap_or(50).clamp(1, 200),
+        })
+    }
 }
 
 pub(super) async fn list(
@@ -53,34 +82,24 @@ pub(super) async fn list(
     Known(caller): Known,
     query: Query<ListQuery>,
 ) -> Result<Answer<wire::Requests>, ApiError> {
-    let Query(query) = query;
-    let states = match &query.state {
-        None => States::Any,
-        Some(word) => states(word)?,
-    };
-    let before = query.cursor.map(|cursor| cursor.parse()).transpose().map_err(AppError::Id)?;
-    let limit = query.limit.unwrap_or(50).clamp(1, 200);
-    let page = authority.requests(&caller, states, before, limit).await?;
-    let here = |request: &&Request| {
-        query.environment.as_ref().is_none_or(|name| request.intent().environment() == name)
-    };
-    let requests = page.requests.iter().filter(here).map(|one| authority.show(one));
+    let page = authority.search_whole(&caller, query.0.search()?).await?;
+    let requests = page.requests.iter().map(|one| authority.show(one));
     Ok(Answer(wire::Requests {
         requests: requests.collect(),
         next_cursor: page.next.map(|id| id.to_string()),
     }))
 }
 
-fn states(word: &str) -> Result<States, ApiError> {
+fn states(word: &str) -> Result<Vec<&'static str>, AppError> {
     const WORDS: [&str; 7] =
         ["pending", "approved", "denied", "expired", "canceled", "consumed", "revoked"];
     if word == "open" {
-        return Ok(States::Open);
+        return Ok(vec!["pending", "approved"]);
     }
     let known = WORDS.iter().find(|known| **known == word);
-    known.map(|word| States::Only(word)).ok_or_else(|| {
+    known.map(|word| vec![*word]).ok_or_else(|| {
         let problem = format!("expected open, {}", WORDS.join(", "));
-        AppError::Field { field: "state", problem }.into()
+        AppError::Field { field: "state", problem }
     })
 }
 
@@ -141,6 +160,15 @@ pub(super) async fn heartbeat(
     change: Change<Nothing>,
 ) -> Result<Answer<wire::Heartbeat>, ApiError> {
     Ok(Answer(authority.request_heartbeat(&change.caller, &id).await?))
+}
+
+pub(super) async fn withdraw(
+    State(authority): State<Arc<Authority>>,
+    Path(id): Path,
+    change: Change<wire::Reason>,
+) -> Shown {
+    let request = authority.withdraw(&change.caller, &id, change.body, change.wish).await?;
+    Ok(shown(&authority, &request))
 }
 
 pub(super) async fn cancel(

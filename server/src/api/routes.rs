@@ -10,8 +10,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    access, audit, authzen, credentials, events, github as doctor, keys, notices, oauth, plans,
-    policy, requests, signals, trusts, webhooks, wellknown,
+    absence, access, audit, authzen, credentials, events, github as doctor, keys, notices, oauth,
+    plans, policy, requests, signals, trusts, webhooks, wellknown,
 };
 use crate::app::{Authority, Entry};
 use crate::github;
@@ -107,6 +107,8 @@ pub const ROUTES: &[Route] = &[
         NONE, REQUEST, get(requests::wait)),
     route!(Change "/v1/requests/{id}/reviews" "Approve or deny exactly what was shown",
         Some(of::<wire::NewReview>), REQUEST, post(requests::review)),
+    route!(Change "/v1/requests/{id}/reviews/withdraw" "Take back one's own review of a pending request",
+        Some(of::<wire::Reason>), REQUEST, post(requests::withdraw)),
     route!(Change "/v1/requests/{id}/post-reviews" "Look at a grant that nobody was asked for",
         Some(of::<wire::NewReview>), REQUEST, post(requests::review_afterwards)),
     route!(Change "/v1/requests/{id}/heartbeat" "A sign of life of whoever waits for a decision",
@@ -195,6 +197,10 @@ pub const ROUTES: &[Route] = &[
     route!(Entry "/v1/notices/mine" "How the caller wishes to be told",
         Some(of::<wire::NoticeWishes>), Some(of::<wire::MyNotices>),
         get(notices::mine).put(notices::wish).delete(notices::unwish)),
+    route!(GetAndPost "/v1/absences" "Who is out of office and who stands in; say it of oneself",
+        Some(of::<wire::NewAbsence>), Some(of::<wire::Absence>), get(absence::list).post(absence::begin)),
+    route!(Change "/v1/absences/{id}/end" "Be back before the time",
+        NONE, Some(of::<wire::Absence>), post(absence::end)),
     route!(Get "/v1/whoami" "Who the caller is", NONE, Some(of::<wire::Whoami>), get(access::whoami)),
     route!(Door "/v1/bootstrap" "Make the first administrator, with the one-time code",
         Some(of::<wire::Bootstrap>), Some(of::<wire::FreshAccess>), post(access::bootstrap)),

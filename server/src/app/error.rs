@@ -1,5 +1,6 @@
 //! Why a use case gave no answer of its kind: a rule of the domain, or nothing to be had now.
 
+use assent_core::absence::AbsenceError;
 use assent_core::access::{AccessError, MakeError};
 use assent_core::credential::dpop::ProofError;
 use assent_core::credential::ring::{AddError, RetireError};
@@ -10,7 +11,7 @@ use assent_core::plan::PlanError;
 use assent_core::policy::uses::Use;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, FetchPlanError, PostReviewError, RedeemError,
-    ReviewError, RevokeError, SendPlanError,
+    ReviewError, RevokeError, SendPlanError, WithdrawError,
 };
 
 use assent_core::sign_in::LinkError;
@@ -81,6 +82,10 @@ pub enum AppError {
     Review(#[from] ReviewError),
     #[error(transparent)]
     PostReview(#[from] PostReviewError),
+    #[error(transparent)]
+    Withdraw(#[from] WithdrawError),
+    #[error(transparent)]
+    Absence(#[from] AbsenceError),
     #[error(transparent)]
     Consume(#[from] ConsumeError),
     #[error(transparent)]

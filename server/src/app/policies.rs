@@ -92,6 +92,7 @@ impl Authority {
                 .with_members(self.provider_members(then)),
             false => membership,
         };
+        let membership = self.with_absences(membership, then);
         membership.with_suspended(self.board().suspended(self.clock.now()))
     }
 

@@ -349,6 +349,25 @@ impl Authority {
         .await
     }
 
+    /// Takes back the caller's own review of a pending request.
+    ///
+    /// # Errors
+    /// [`AppError::Withdraw`].
+    pub async fn withdraw(
+        &self,
+        caller: &Caller,
+        id: &str,
+        reason: wire::Reason,
+        wish: Wish,
+    ) -> Result<Request, AppError> {
+        let reason = checked(reason)?;
+        self.change(caller, id, wish, |request| {
+            let (by, members) = (caller.principal(), &self.membership());
+            Ok(request.withdraw(by, reason.clone(), members, self.clock.now())?)
+        })
+        .await
+    }
+
     /// Withdraws a pending request.
     ///
     /// # Errors

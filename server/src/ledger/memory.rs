@@ -5,11 +5,12 @@ mod outbox;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use assent_core::absence::Absence;
 use assent_core::access::{Access, AccessStep, Purpose};
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::credential::KeyId;
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
+use assent_core::id::{AbsenceId, AccessId, CredentialId, RequestId, SignalId, UploadId};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Fact, Request, State, Step, Version, Word};
 use assent_core::sign_in::Link;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::ledger::outbox::Outbox;
+use crate::ledger::listing::{self, Listed, LogSearch, Opening, Search, Tally};
 use crate::ledger::{
     Account, Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept,
     KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall,
@@ -54,6 +56,8 @@ struct Inside {
     accounts: BTreeMap<PrincipalId, Account>,
     links: Vec<Link>,
     seen: BTreeMap<AccessId, Timestamp>,
+    absences: BTreeMap<AbsenceId, Absence>,
+    opened: HashMap<(RequestId, PrincipalId), Timestamp>,
     entries: Vec<Value>,
     frontier: Frontier,
     last: Option<Timestamp>,
@@ -131,6 +135,7 @@ impl Inside {
                 let told = KeptSignal { name: name.clone(), value, by: by.to_string(), at };
                 self.signals.insert(name, told);
             }
+            Kept::Absence(absence) => drop(self.absences.insert(absence.id, absence)),
             Kept::Nothing => {}
             Kept::Document { name, text } => {
                 let versions = self.documents.entry(name.clone()).or_default();
@@ -231,6 +236,22 @@ impl Inside {
     fn is_over(&self, beat: &Heartbeat, is_past: impl Fn(Timestamp) -> bool) -> bool {
         self.listened(beat).and_then(|(_, until)| until).is_some_and(is_past)
     }
+}
+
+fn is_wanted(request: &Request, search: &Search) -> bool {
+    let (listed, intent) = (Listed::of(request), request.intent());
+    let searched = listed.searched().to_lowercase();
+    let filed = request.filed_at();
+    search.words.iter().all(|word| searched.contains(&word.to_lowercase()))
+        && (search.states.is_empty() || search.states.contains(&request.state().word()))
+        && search.environment.as_ref().is_none_or(|name| intent.environment() == name)
+        && search.kind.as_ref().is_none_or(|kind| intent.kind() == kind)
+        && search.requester.as_ref().is_none_or(|who| request.requester().id == *who)
+        && search.reviewer.as_ref().is_none_or(|who| listing::reviewers(request).contains(who))
+        && search.rule.as_ref().is_none_or(|rule| request.ruling().rules.contains(rule))
+        && search.since.is_none_or(|since| filed >= since)
+        && search.until.is_none_or(|until| filed < until)
+        && search.before.is_none_or(|before| request.id() < before)
 }
 
 #[async_trait]
@@ -491,6 +512,63 @@ impl Ledger for MemoryLedger {
 
     async fn history(&self, id: RequestId) -> Result<Vec<Event>, LedgerError> {
         Ok(self.inside().requests.get(&id).map(|(_, events)| events.clone()).unwrap_or_default())
+    }
+
+    async fn search(&self, search: Search) -> Result<Vec<Listed>, LedgerError> {
+        let inside = self.inside();
+        let requests = inside.requests.values().rev().map(|(request, _)| request);
+        let wanted = requests.filter(|request| is_wanted(request, &search)).map(Listed::of);
+        Ok(wanted.take(search.limit).collect())
+    }
+
+    async fn tallies(
+        &self,
+        days: std::ops::RangeInclusive<i64>,
+    ) -> Result<Vec<Tally>, LedgerError> {
+        let inside = self.inside();
+        let mut all: BTreeMap<Tally, u64> = BTreeMap::new();
+        for (request, events) in inside.requests.values() {
+            let opened = events.iter().flat_map(|event| {
+                let who = event.by.clone().map(|who| (request.id(), who));
+                let at = who.and_then(|key| inside.opened.get(&key).copied());
+                listing::counted_opened(event, at)
+            });
+            let counted = listing::counted(events, request, false);
+            for tally in counted.into_iter().chain(opened).filter(|t| days.contains(&t.day)) {
+                *all.entry(Tally { count: 0, ..tally }).or_default() += tally.count;
+            }
+        }
+        Ok(all.into_iter().map(|(tally, count)| Tally { count, ..tally }).collect())
+    }
+
+    async fn note_opening(&self, opening: Opening) -> Result<(), LedgerError> {
+        let key = (opening.request, opening.who);
+        self.inside().opened.entry(key).or_insert(opening.at);
+        Ok(())
+    }
+
+    async fn search_log(&self, search: LogSearch) -> Result<Vec<(u64, Value)>, LedgerError> {
+        let inside = self.inside();
+        let newest = (0..).zip(&inside.entries).collect::<Vec<(u64, _)>>().into_iter().rev();
+        let is = |entry: &Value, path: &str, wanted: &Option<String>| {
+            let found = entry.pointer(path).and_then(Value::as_str);
+            wanted.as_ref().is_none_or(|wanted| found == Some(wanted))
+        };
+        let (iss, sub) = (search.by.as_ref().map(|by| by.iss().to_owned()), search.by.as_ref());
+        let sub = sub.map(|by| by.sub().to_owned());
+        let request = search.request.map(|id| id.to_string());
+        let wanted = newest.filter(|(index, entry)| {
+            search.before.is_none_or(|before| *index < before)
+                && is(entry, "/type", &search.kind)
+                && is(entry, "/by/iss", &iss)
+                && is(entry, "/by/sub", &sub)
+                && is(entry, "/request", &request)
+        });
+        Ok(wanted.take(search.limit).map(|(index, entry)| (index, entry.clone())).collect())
+    }
+
+    async fn absences(&self) -> Result<Vec<Absence>, LedgerError> {
+        Ok(self.inside().absences.values().rev().cloned().collect())
     }
 
     async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Value>, LedgerError> {

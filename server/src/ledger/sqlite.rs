@@ -5,6 +5,7 @@
 //! through a few connections of their own and never wait for the writer.
 
 mod gates;
+mod listing;
 mod open;
 mod outbox;
 mod people;
@@ -15,6 +16,7 @@ mod write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use assent_core::absence::Absence;
 use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
@@ -33,8 +35,9 @@ pub use write::Grouping;
 use crate::ledger::outbox::Outbox;
 use crate::ledger::{
     Account, Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping,
-    KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, Piece,
-    PlanText, Refusal, SealedKey, Spent, States, Write,
+    KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listed, Listened,
+    LogSearch, Met, Opening, Piece, PlanText, Refusal, Search, SealedKey, Spent, States, Tally,
+    Write,
 };
 
 /// Requests in a SQLite file.
@@ -301,6 +304,29 @@ impl Ledger for SqliteLedger {
 
     async fn history(&self, id: RequestId) -> Result<Vec<Event>, LedgerError> {
         self.read(move |db| read::events_of(db, id)).await
+    }
+
+    async fn search(&self, search: Search) -> Result<Vec<Listed>, LedgerError> {
+        self.read(move |db| listing::search(db, &search)).await
+    }
+
+    async fn tallies(
+        &self,
+        days: std::ops::RangeInclusive<i64>,
+    ) -> Result<Vec<Tally>, LedgerError> {
+        self.read(move |db| listing::tallies(db, *days.start(), *days.end())).await
+    }
+
+    async fn note_opening(&self, opening: Opening) -> Result<(), LedgerError> {
+        self.write(|done| write::Job::Opening(opening, done)).await
+    }
+
+    async fn search_log(&self, search: LogSearch) -> Result<Vec<(u64, Value)>, LedgerError> {
+        self.read(move |db| listing::search_log(db, &search)).await
+    }
+
+    async fn absences(&self) -> Result<Vec<Absence>, LedgerError> {
+        self.read(listing::absences).await
     }
 
     async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Value>, LedgerError> {

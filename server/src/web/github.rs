@@ -46,7 +46,7 @@ struct FormView {
 
 fn empty(authority: &Authority, me: &SignedIn) -> GithubPage {
     GithubPage {
-        page: me.page("GitHub App"),
+        page: me.page("GitHub App").at("/admin/github"),
         permissions: PERMISSIONS,
         fault: None,
         organization: String::new(),

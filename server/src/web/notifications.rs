@@ -128,7 +128,7 @@ fn mine_page(me: &SignedIn, wishes: &wire::NoticeWishes, means: &[Means]) -> Min
         EVERY.iter().map(|(value, words)| Choice { value, words, chosen: every == Some(*value) });
     let (from, to) = wishes.quiet.as_ref().map(|q| (q.from.as_str(), q.to.as_str())).unzip();
     MinePage {
-        page: me.page("Notifications"),
+        page: me.page("Notifications").at("/settings"),
         fault: None,
         kept: false,
         slack: way(Means::Slack),
@@ -252,7 +252,7 @@ pub(super) async fn all(State(authority): State<Arc<Authority>>, me: SignedIn) -
         problem: way.problem.as_deref().map(plain),
     };
     view::html(&AllPage {
-        page: me.page("Notices"),
+        page: me.page("Notices").at("/admin/notifications"),
         ways: dead.ways.into_iter().map(way).collect(),
         dead: lines(dead.notices),
         waiting: lines(waiting.notices),

@@ -20,6 +20,7 @@ use crate::web::people::{self, Name};
 use crate::web::plan::{ChangeView, PlanPage, PlanView};
 use crate::web::risk::{self, RiskLine, Weight};
 use crate::web::session::{SignedIn, foreign_form};
+use crate::web::standing::Standing;
 use crate::web::story::{self, Moment};
 use crate::web::text::{LookAlike, plain};
 use crate::web::view::{self, Elsewhere, Page, Question, Source};
@@ -43,6 +44,7 @@ struct RequestPage {
     ids: Vec<String>,
     filed_at: String,
     stands: String,
+    standing: Standing,
     until: Option<Deadline>,
     ending: Option<String>,
     hides: bool,
@@ -168,6 +170,7 @@ async fn made(
 ) -> Result<RequestPage, AppError> {
     let log_size = authority.ledger().head().await?.size;
     let (request, reading) = read(authority, me, id).await?;
+    authority.note_opening(&me.caller, &request);
     let story = story::of(&authority.story(&me.caller, id).await?);
     let before = authority.plan_approved_before(&request).await?;
     let now = authority.clock().now();
@@ -201,6 +204,7 @@ async fn made(
     Ok(RequestPage {
         page: me.page(&sentence).at("/").live(Live::new(log_size, now)),
         stands: standing(&request, &shown),
+        standing: Standing::of(authority, me, &request),
         sentence,
         reason: plain(&shown.intent.reason),
         behind: people::row(&behind, NAMED),

@@ -34,7 +34,7 @@ pub(super) async fn page(State(authority): State<Arc<Authority>>, me: SignedIn) 
         None => "not lately, as far as is known".to_owned(),
     };
     view::html(&SettingsPage {
-        page: me.page("Settings"),
+        page: me.page("Settings").at("/settings"),
         name: authority.display_name(id).map(|name| plain(&name)),
         id: plain(&id.to_string()),
         groups: plain(&groups.join(", ")),
@@ -82,7 +82,7 @@ impl From<&Own> for SessionLine {
 pub(super) async fn sessions(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
     match authority.own_sessions(&me.caller).await {
         Ok(all) => view::html(&SessionsPage {
-            page: me.page("Sessions"),
+            page: me.page("Sessions").at("/settings"),
             told: None,
             sessions: all.iter().map(SessionLine::from).collect(),
         }),
@@ -144,7 +144,7 @@ pub(super) async fn accounts(State(authority): State<Arc<Authority>>, me: Signed
     let may = me.caller.access().login.is_some();
     let ways = authority.linkable(&me.caller);
     view::html(&AccountsPage {
-        page: me.page("Accounts"),
+        page: me.page("Accounts").at("/settings"),
         fault: None,
         id: plain(&id.to_string()),
         linked: links.iter().map(others).collect(),
@@ -199,7 +199,7 @@ async fn tokens_page(
 ) -> Response {
     match authority.own_tokens(&me.caller).await {
         Ok(all) => view::html(&TokensPage {
-            page: me.page("Access tokens"),
+            page: me.page("Access tokens").at("/settings"),
             fault,
             token,
             tokens: all.iter().map(TokenLine::from).collect(),
@@ -295,7 +295,7 @@ pub(super) async fn people(State(authority): State<Arc<Authority>>, me: SignedIn
         since: view::clock(&link.since.to_string()),
         until: link.until.map(|until| view::clock(&until.to_string())),
     };
-    let page = me.page("Linked accounts");
+    let page = me.page("Linked accounts").at("/settings");
     view::html(&PeoplePage { page, links: links.iter().rev().map(line).collect() })
 }
 

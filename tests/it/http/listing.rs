@@ -38,10 +38,48 @@ async fn pages_hold_every_request_once_newest_first() {
         (("state", "denied"), 0),
         (("environment", "staging"), 4),
         (("environment", "mars"), 0),
+        (("kind", "terraform.apply"), 7),
+        (("kind", "database.session"), 0),
+        (("requester", "alice"), 7),
+        (("requester", "bob"), 0),
+        (("reviewer", "bob"), 0),
+        (("rule", "staging"), 4),
+        (("q", "staging alice"), 4),
+        (("since", "2999-01-01T00:00:00Z"), 0),
+        (("until", "2999-01-01T00:00:00Z"), 7),
     ] {
         let found = alice.client.requests(&[query]).await.unwrap().requests.len();
         assert_eq!(found, count, "{query:?}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_searched_for_is_told() {
+    let server = Server::start().await;
+    let alice = server.person("alice").await;
+    for (name, value) in [
+        ("q", "ab"),
+        ("since", "yesterday"),
+        ("requester", "group:x"),
+        ("state", "lost"),
+        ("cursor", "req_1"),
+    ] {
+        assert!(alice.client.requests(&[(name, value)]).await.is_err(), "{name}={value}");
+    }
+}
+
+/// What a workload searches for is looked for among its own.
+#[tokio::test]
+async fn a_workload_finds_its_own_requests_only() {
+    let server = Server::start().await;
+    let (alice, ci) = (server.person("alice").await, server.workload("ci", &[]).await);
+    alice.client.file(&filing("staging", "hers"), &fresh_key()).await.unwrap();
+    let own = ci.client.file(&filing("staging", "its own"), &fresh_key()).await.unwrap();
+    for query in [vec![], vec![("q", "staging")], vec![("requester", "ci")]] {
+        let found = ci.client.requests(&query).await.unwrap().requests;
+        assert_eq!(found.iter().map(|r| &r.id).collect::<Vec<_>>(), [&own.id], "{query:?}");
+    }
+    assert!(ci.client.requests(&[("requester", "alice")]).await.unwrap().requests.is_empty());
 }
 
 #[tokio::test]

@@ -42,6 +42,12 @@ use super::notices::{
     what_a_step_is_worth_is_posted_with_it_until_it_is_addressed, wishes_are_kept_for_each_person,
 };
 
+use super::listing::{
+    an_absence_is_kept_as_it_was_written_last,
+    requests_are_found_by_words_and_by_whatever_is_narrow, the_log_is_searched_newest_first,
+    what_happens_is_counted_by_the_day, what_is_listed_is_what_the_request_is,
+};
+
 macro_rules! suite {
     ($($name:ident)*) => {
         mod memory {
@@ -67,6 +73,11 @@ suite! {
     a_step_that_is_not_written_is_not_posted
     notices_come_by_their_way_longest_due_first
     wishes_are_kept_for_each_person
+    what_is_listed_is_what_the_request_is
+    requests_are_found_by_words_and_by_whatever_is_narrow
+    what_happens_is_counted_by_the_day
+    the_log_is_searched_newest_first
+    an_absence_is_kept_as_it_was_written_last
     a_gate_is_kept_as_it_was_written_last
     gates_are_found_by_run_and_repositories_by_their_last_name
     open_gates_come_longest_unchanged_first_and_old_ones_are_forgotten

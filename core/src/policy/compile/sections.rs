@@ -8,8 +8,8 @@ use crate::notice::{NoticeTo, Route};
 use crate::policy::Signals;
 use crate::policy::calendar::Zone;
 use crate::policy::document::{
-    self, Fault, GITHUB, GroupPeople, Half, OnChange, Place, Placed, PolicyChanges, PolicyDocument,
-    Unlinked,
+    self, Absences, Fault, GITHUB, GroupPeople, Half, OnChange, Place, Placed, PolicyChanges,
+    PolicyDocument, Unlinked,
 };
 use crate::policy::record::{Delegation, Records};
 use crate::policy::ruling::{Addressee, Terms};
@@ -27,6 +27,7 @@ pub(super) struct Settled {
     pub(super) policy_changes: PolicyChanges,
     pub(super) on_signal: OnSignal,
     pub(super) unlinked: Unlinked,
+    pub(super) absences: Absences,
 }
 
 /// Defaults of several documents must not differ silently: at most one document states them.
@@ -55,6 +56,7 @@ pub(super) fn defaults(halves: &[(&PolicyDocument, Half)], faults: &mut Vec<Faul
         policy_changes: chosen.policy_changes.unwrap_or_default(),
         on_signal: chosen.on_signal.unwrap_or_default(),
         unlinked: chosen.unlinked_reviewers.unwrap_or_default(),
+        absences: chosen.absences.unwrap_or_default(),
     }
 }
 

@@ -108,6 +108,7 @@ pub(crate) const DEFAULTS: Keys = keys(
         "policy_changes",
         "on_signal",
         "unlinked_reviewers",
+        "absences",
     ],
 );
 

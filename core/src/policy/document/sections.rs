@@ -9,7 +9,8 @@ use crate::policy::calendar::{Calendar, Date, Dates, TimeOfDay, Weekday, Window,
 use crate::policy::document::keys;
 use crate::policy::document::reader::{Fields, Reader};
 use crate::policy::document::{
-    CalendarText, Defaults, Half, OnChange, Place, Placed, PolicyChanges, Sections, Unlinked,
+    Absences, CalendarText, Defaults, Half, OnChange, Place, Placed, PolicyChanges, Sections,
+    Unlinked,
 };
 use crate::policy::glob::Glob;
 use crate::policy::record::{Category, Delegation, Environment, Ownership};
@@ -101,6 +102,7 @@ impl Reader<'_> {
             ("approved", PolicyChanges::Approved),
         ];
         let unlinked = [("forbid", Unlinked::Forbid), ("allow", Unlinked::Allow)];
+        let absences = [("allow", Absences::Allow), ("forbid", Absences::Forbid)];
         Defaults {
             place: Some(node.place.clone()),
             request_expires: self.span(fields.get("request_expires")),
@@ -114,6 +116,7 @@ impl Reader<'_> {
             unlinked_reviewers: fields
                 .get("unlinked_reviewers")
                 .and_then(|node| self.word(node, &unlinked)),
+            absences: fields.get("absences").and_then(|node| self.word(node, &absences)),
         }
     }
 

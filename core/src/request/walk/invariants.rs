@@ -13,12 +13,13 @@ macro_rules! keep {
     };
 }
 
-const INVARIANTS: [(&str, Invariant); 26] = [
+const INVARIANTS: [(&str, Invariant); 27] = [
     ("ends never change", invariant_ends_never_change),
     ("nobody is counted twice", invariant_nobody_is_counted_twice),
     ("nobody behind the change counts", invariant_nobody_behind_the_change_counts),
     ("reviews are in time", invariant_reviews_are_in_time_on_the_right_digest),
     ("reviewers were asked", invariant_reviewers_were_asked),
+    ("withdrawals are one's own", invariant_a_withdrawal_is_of_ones_own_standing_review),
     ("a denial has its review", invariant_a_denial_has_its_review),
     ("an approval has its quorum", invariant_an_approval_has_its_quorum),
     ("a quorum is an approval", invariant_a_quorum_is_an_approval_at_once),
@@ -137,7 +138,15 @@ impl<'a> History<'a> {
         let before = self
             .reviews()
             .filter(|(other, _, review)| *other < at && review.verdict == Verdict::Approve);
-        before.map(|(_, _, review)| review).collect()
+        let stands = |review: &&Review| !self.is_withdrawn_before(at, review);
+        before.map(|(_, _, review)| review).filter(stands).collect()
+    }
+
+    fn is_withdrawn_before(&self, at: usize, review: &Review) -> bool {
+        self.events[..at].iter().any(|event| {
+            matches!(&event.fact, Fact::Withdrawn { review: id, .. } if *id == review.id)
+                && event.by.as_ref() == Some(&review.reviewer)
+        })
     }
 
     /// What had become of every stage before this event.
@@ -156,6 +165,16 @@ impl<'a> History<'a> {
                     }
                     for name in opened {
                         lived.get_mut(name.as_str()).unwrap().opened = Some(event.at);
+                    }
+                }
+                Fact::Withdrawn { reopened, closed, .. } => {
+                    for name in reopened {
+                        let life = lived.get_mut(name.as_str()).unwrap();
+                        (life.opened, life.filled) = (Some(event.at), None);
+                    }
+                    for name in closed {
+                        let life = lived.get_mut(name.as_str()).unwrap();
+                        (life.opened, life.filled) = (None, None);
                     }
                 }
                 Fact::Escalated { stage, .. } => {
@@ -320,6 +339,7 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
         let (moves, ends) = match &event.fact {
             Fact::Filed { .. }
             | Fact::Reviewed(_)
+            | Fact::Withdrawn { .. }
             | Fact::Approved { .. }
             | Fact::Advanced { .. }
             | Fact::Escalated { .. }
@@ -370,10 +390,22 @@ fn invariant_ends_never_change(history: &History<'_>) -> Kept {
 fn invariant_nobody_is_counted_twice(history: &History<'_>) -> Kept {
     let mut seen = BTreeSet::new();
     let mut stood_in_for = BTreeSet::new();
-    for (_, _, review) in history.reviews() {
-        keep!(seen.insert(&review.reviewer), "{} reviewed twice", review.reviewer);
-        for absent in &review.stands_in_for {
-            keep!(stood_in_for.insert(absent), "two stand in for {absent}");
+    for event in history.events {
+        match &event.fact {
+            Fact::Reviewed(review) => {
+                keep!(seen.insert(&review.reviewer), "{} reviewed twice", review.reviewer);
+                for absent in &review.stands_in_for {
+                    keep!(stood_in_for.insert(absent), "two stand in for {absent}");
+                }
+            }
+            Fact::Withdrawn { review: id, .. } => {
+                let mut all = history.reviews().filter(|(_, _, review)| review.id == *id);
+                let mut own = all.by_ref().filter(|(.., r)| event.by.as_ref() == Some(&r.reviewer));
+                let (_, _, review) = own.next().ok_or("withdrawn, but never given")?;
+                seen.remove(&review.reviewer);
+                stood_in_for.retain(|absent| !review.stands_in_for.contains(*absent));
+            }
+            _ => {}
         }
     }
     let mut counted = BTreeSet::new();
@@ -418,6 +450,37 @@ fn invariant_reviewers_were_asked(history: &History<'_>) -> Kept {
                 && history.can_fill(at, &history.chain(stage), &before)
         });
         keep!(asked, "{} was not asked", review.reviewer);
+    }
+    Ok(())
+}
+
+/// Whoever withdraws has a review that stands, before anything is decided and in time; what waits
+/// again was filled, and what closes was open and lacks one before it.
+fn invariant_a_withdrawal_is_of_ones_own_standing_review(history: &History<'_>) -> Kept {
+    for (at, event) in history.events.iter().enumerate() {
+        let Fact::Withdrawn { review: id, reopened, closed, .. } = &event.fact else { continue };
+        let theirs = history
+            .approvals_before(at)
+            .into_iter()
+            .find(|review| review.id == *id && event.by.as_ref() == Some(&review.reviewer));
+        keep!(theirs.is_some(), "{:?} has no review {id}", event.by);
+        keep!(history.approval().is_none_or(|(since, ..)| since > at), "after the approval");
+        let due = history.deadline_before(at);
+        keep!(event.at < due, "withdrawn at {}, due {due}", event.at);
+        let lived = history.lived_before(at);
+        let approvals = history.approvals_before(at + 1);
+        for name in reopened {
+            keep!(lived[name.as_str()].filled.is_some(), "{name} was not filled");
+        }
+        for name in closed {
+            keep!(lived[name.as_str()].opened.is_some(), "{name} was not open");
+            let stage = history.stages().iter().find(|stage| stage.name == *name).unwrap();
+            keep!(stage.after.is_some(), "{name} waits for nobody");
+        }
+        // What the others filled together without it stays so.
+        let all: Vec<&Stage> = history.stages().iter().collect();
+        let met = history.can_fill(at, &all, &approvals);
+        keep!(!met || reopened.is_empty(), "{reopened:?} are filled");
     }
     Ok(())
 }
@@ -734,6 +797,7 @@ fn invariant_who_ends_it_may(history: &History<'_>) -> Kept {
             | Fact::PlanFetched { .. } => {
                 keep!(requester, "{} by {by:?}", fact_word(&event.fact));
             }
+            Fact::Withdrawn { .. } => keep!(by.is_some(), "withdrawn by nobody"),
             Fact::Canceled { .. } => {
                 let due = history.deadline_before(at);
                 keep!(requester && event.at < due, "canceled by {by:?}, due {due}");

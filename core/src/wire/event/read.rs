@@ -27,6 +27,9 @@ impl SentFact {
                 }
             }
             Self::Reviewed(review) => Fact::Reviewed(review.read(at)?),
+            Self::Withdrawn { review, reason, reopened, closed } => {
+                Fact::Withdrawn { review: review.parse()?, reason, reopened, closed }
+            }
             Self::PostReviewed(review) => Fact::PostReviewed(review.read(at)?),
             Self::PostReviewDone { rule } => Fact::PostReviewDone { rule },
             Self::PostReviewMissed { rule, suspended } => {

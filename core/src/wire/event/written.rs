@@ -21,6 +21,12 @@ impl From<&Fact> for SentFact {
                 }
             }
             Fact::Reviewed(review) => Self::Reviewed(review.into()),
+            Fact::Withdrawn { review, reason, reopened, closed } => Self::Withdrawn {
+                review: review.to_string(),
+                reason: reason.clone(),
+                reopened: reopened.clone(),
+                closed: closed.clone(),
+            },
             Fact::PostReviewed(review) => Self::PostReviewed(review.into()),
             Fact::PostReviewDone { rule } => Self::PostReviewDone { rule: rule.clone() },
             Fact::PostReviewMissed { rule, suspended } => {

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::listing;
+
 /// `asnt`, so that tools tell what the file is.
 const APPLICATION: i32 = 0x6173_6e74;
 /// Each migration brings the schema from its index to the next number.
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_beside.sql"),
     include_str!("../../../migrations/sqlite/0003_exchange.sql"),
@@ -26,9 +28,13 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("../../../migrations/sqlite/0014_waiting.sql"),
     include_str!("../../../migrations/sqlite/0015_approved.sql"),
     include_str!("../../../migrations/sqlite/0016_people.sql"),
+    include_str!("../../../migrations/sqlite/0018_listing.sql"),
     include_str!("../../../migrations/sqlite/0019_notices.sql"),
     include_str!("../../../migrations/sqlite/0020_asked_by.sql"),
 ];
+
+/// The migration after which what is on record is listed.
+const LISTED_SINCE: usize = 18;
 
 /// Why a ledger's file could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +127,7 @@ pub(super) fn writer(file: &Path) -> Result<Owned, OpenError> {
         return Err(OpenError::Newer { file: file.to_owned(), found, known });
     }
     prepare(&connection).map_err(refused)?;
-    migrate(&mut connection, done).map_err(refused)?;
+    migrate(&mut connection, done, file)?;
     if !is_new {
         check(&connection, file)?;
     }
@@ -169,13 +175,18 @@ fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-fn migrate(connection: &mut Connection, done: usize) -> Result<(), rusqlite::Error> {
+fn migrate(connection: &mut Connection, done: usize, file: &Path) -> Result<(), OpenError> {
+    let refused = |source| refusal(file, source);
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", index + 1)?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.commit()?;
+        let transaction = connection.transaction().map_err(refused)?;
+        transaction.execute_batch(migration).map_err(refused)?;
+        if index + 1 == LISTED_SINCE {
+            let damaged = |problem| OpenError::Damaged { file: file.to_owned(), problem };
+            listing::rebuild(&transaction).map_err(|error| damaged(error.to_string()))?;
+        }
+        transaction.pragma_update(None, "user_version", index + 1).map_err(refused)?;
+        transaction.pragma_update(None, "application_id", APPLICATION).map_err(refused)?;
+        transaction.commit().map_err(refused)?;
     }
     Ok(())
 }

@@ -51,6 +51,19 @@ pub(super) fn request(
     id: RequestId,
     at: Option<Version>,
 ) -> Answer<Option<Request>> {
+    let Some((version, events)) = all_events(db, id)? else { return Ok(None) };
+    let wanted = at.map_or(version, |Version(at)| at.min(version));
+    let events = events.iter().take(usize::try_from(wanted).unwrap_or(usize::MAX));
+    replayed(id, events).map(Some)
+}
+
+/// A request with its events.
+pub(super) fn events_of(db: &Connection, id: RequestId) -> Answer<Option<(Request, Vec<Event>)>> {
+    let Some((_, events)) = all_events(db, id)? else { return Ok(None) };
+    Ok(Some((replayed(id, &events)?, events)))
+}
+
+fn all_events(db: &Connection, id: RequestId) -> Answer<Option<(u64, Vec<Event>)>> {
     let sql = "SELECT head, version FROM request WHERE id = ?1";
     let found = one(db, sql, &[&id.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let Some((head, version)): Option<(i64, u64)> = found else { return Ok(None) };
@@ -58,13 +71,15 @@ pub(super) fn request(
     if events.len() as u64 != version {
         return Err(corrupt(format!("{id} has {} events, not {version}", events.len())));
     }
-    let wanted = at.map_or(version, |Version(at)| at.min(version));
-    let events = events.iter().take(usize::try_from(wanted).unwrap_or(usize::MAX));
+    Ok(Some((version, events)))
+}
+
+fn replayed<'e>(id: RequestId, events: impl IntoIterator<Item = &'e Event>) -> Answer<Request> {
     let request = Request::replay(events).map_err(|e| corrupt(format!("{id}: {e}")))?;
-    if request.id() != id {
-        return Err(corrupt(format!("{id} leads to the events of {}", request.id())));
+    match request.id() == id {
+        true => Ok(request),
+        false => Err(corrupt(format!("{id} leads to the events of {}", request.id()))),
     }
-    Ok(Some(request))
 }
 
 /// Whether there is a request of this id.
@@ -95,7 +110,7 @@ fn history(db: &Connection, head: i64) -> Answer<Vec<Event>> {
 
 /// What is stored must be the very bytes that were digested: other bytes with the same meaning to
 /// one reader may mean something else to another.
-fn json(body: &[u8], seq: i64) -> Answer<Value> {
+pub(super) fn json(body: &[u8], seq: i64) -> Answer<Value> {
     let value = canonical::parse(body).map_err(|e| corrupt(format!("entry {seq}: {e}")))?;
     match wire::entry_bytes(&value) == body {
         true => Ok(value),

@@ -17,10 +17,11 @@ use tokio::sync::oneshot;
 use super::open::{OpenError, Owned};
 use super::outbox::{self, Post};
 use super::row::{StoredAccess, StoredKey, requester_key};
-use super::{read, unavailable};
+use super::{listing, read, unavailable};
 use crate::ledger::{
     Account, Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError,
-    Listened, Met, NewCall, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent, Write,
+    Listened, Met, NewCall, Opening, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent,
+    Write,
     awaits_later_review,
 };
 
@@ -51,6 +52,7 @@ pub(super) enum Job {
     Account(Box<Account>, Option<(Value, Timestamp)>, Done<()>),
     Link(Box<Link>, Value, Timestamp, Done<()>),
     Gate(Box<Gate>, Done<()>),
+    Opening(Opening, Done<()>),
     ForgetGates(Timestamp, Done<()>),
     Post(Box<Post>, Done<()>),
 }
@@ -60,6 +62,7 @@ pub(super) enum Job {
 pub(super) struct Leaf {
     body: Vec<u8>,
     hash: Digest,
+    marks: Vec<Vec<u8>>,
 }
 
 impl Leaf {
@@ -70,7 +73,7 @@ impl Leaf {
 
     fn of(entry: &Value) -> Self {
         let body = wire::entry_bytes(entry);
-        Self { hash: leaf_hash(&body), body }
+        Self { hash: leaf_hash(&body), body, marks: listing::marks(entry) }
     }
 }
 
@@ -206,6 +209,7 @@ impl Job {
             | Self::See(_, _, done)
             | Self::Account(_, _, done)
             | Self::Link(_, _, _, done)
+            | Self::Opening(_, done)
             | Self::ForgetGates(_, done)
             | Self::ForgetPieces(_, done) => acknowledge(done, None),
         }
@@ -234,6 +238,7 @@ impl Job {
             Self::Piece(piece, done) => settle(pen.piece(&piece), done),
             Self::ForgetPieces(before, done) => settle(pen.forget_pieces(before), done),
             Self::Gate(gate, done) => settle(super::gates::keep(pen.db, &gate), done),
+            Self::Opening(opening, done) => settle(listing::note_opening(pen.db, &opening), done),
             Self::ForgetGates(before, done) => settle(super::gates::forget(pen.db, before), done),
             Self::Refusal(refusal, done) => settle(pen.refusal(&refusal), done),
             Self::Post(post, done) => settle(post.write(pen.db), done),
@@ -331,6 +336,8 @@ impl Pen<'_> {
         let sql = "INSERT INTO filing (intent, request, requester, stated, run) \
             VALUES (?1, ?2, ?3, ?4, ?5)";
         self.execute(sql, &[next.digest().as_bytes(), &id, &requester, &stated, &run])?;
+        listing::begin(self.db, next)?;
+        listing::count(self.db, write.step.events(), next, false)?;
         self.listen(&write.step)?;
         Ok(None)
     }
@@ -382,12 +389,12 @@ impl Pen<'_> {
     ) -> Result<Option<Commit>, LedgerError> {
         let next = step.next();
         let id = next.id().to_bytes();
-        let sql = "SELECT head FROM request WHERE id = ?1 AND version = ?2";
+        let sql = "SELECT head, state FROM request WHERE id = ?1 AND version = ?2";
         let mut statement = self.db.prepare_cached(sql).map_err(unavailable)?;
         let parameters: [&dyn ToSql; 2] = [&id, &expected.0];
-        let head: Option<i64> =
-            statement.query_row(parameters, |row| row.get(0)).optional().map_err(unavailable)?;
-        let Some(head) = head else { return Ok(Some(Commit::Conflict)) };
+        let found = statement.query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?)));
+        let found: Option<(i64, String)> = found.optional().map_err(unavailable)?;
+        let Some((head, before)) = found else { return Ok(Some(Commit::Conflict)) };
         let head = self.events(step, leaves, Some(head))?;
         let due = next.due_at().map(Timestamp::as_millis);
         let later = awaits_later_review(next).then_some(1);
@@ -398,6 +405,8 @@ impl Pen<'_> {
         let (version, state) = (next.version().0, next.state().word());
         self.execute(sql, &[&id, &version, &state, &head, &due, &later, &closing, &live])?;
         self.listen(step)?;
+        listing::advance(self.db, next)?;
+        listing::count(self.db, step.events(), next, before != "pending")?;
         Ok(None)
     }
 
@@ -538,6 +547,7 @@ impl Pen<'_> {
         let seq = i64::try_from(self.frontier.size()).unwrap_or(i64::MAX);
         let sql = "INSERT INTO event (seq, prev, body) VALUES (?1, ?2, ?3)";
         self.execute(sql, &[&seq, &prev, &leaf.body])?;
+        listing::mark(self.db, &leaf.marks, seq)?;
         self.frontier.push(leaf.hash);
         self.last = self.last.max(at);
         Ok(seq)
@@ -625,6 +635,7 @@ impl Pen<'_> {
                     at = excluded.at";
                 self.execute(sql, &[name, &value.to_string(), &who, &millis])?;
             }
+            Kept::Absence(absence) => listing::keep_absence(self.db, absence)?,
             Kept::Nothing => {}
             Kept::Document { name, text } => {
                 let sql = "INSERT INTO policy_document (name, version, text, who, at) SELECT ?1, \

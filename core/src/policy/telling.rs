@@ -1,0 +1,276 @@
+//! Rules as people read them: what must hold, what follows, and who is asked.
+
+use std::collections::BTreeSet;
+
+use crate::membership::Approver;
+use crate::policy::calendar::Calendar;
+use crate::policy::condition::{Condition, Order, Test};
+use crate::policy::document::{Limits, Place};
+use crate::policy::ruling::{PostReview, Stage};
+use crate::policy::{Effect, Policy, Requiring, Rule};
+
+/// One rule in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its id.
+    pub rule: String,
+    /// `deny`, `require`, `allow` or `ask`.
+    pub effect: &'static str,
+    /// Where it stands.
+    pub place: Place,
+    /// What its author says of it.
+    pub description: Option<String>,
+    /// What must hold, each in one sentence; nothing where it is for everything.
+    pub when: Vec<String>,
+    /// What follows, each in one sentence.
+    pub then: Vec<String>,
+    /// Who may approve by it.
+    pub approvers: BTreeSet<Approver>,
+}
+
+impl Policy {
+    /// Every rule in words, in order of id.
+    pub fn told(&self) -> impl Iterator<Item = Told> {
+        self.rules.iter().map(|rule| Told {
+            rule: rule.id.clone(),
+            effect: rule.effect.word(),
+            place: rule.place.clone(),
+            description: rule.description.clone(),
+            when: rule.when.iter().map(condition).collect(),
+            then: follows(rule),
+            approvers: approvers(rule),
+        })
+    }
+
+    /// The named calendars, in order.
+    pub fn calendars(&self) -> impl Iterator<Item = (&str, &Calendar)> {
+        self.records.calendars.iter().map(|(name, calendar)| (name.as_str(), &**calendar))
+    }
+
+    /// The named environments, in order.
+    pub fn environments(&self) -> impl Iterator<Item = &str> {
+        self.records.environments.keys().map(String::as_str)
+    }
+}
+
+fn condition(condition: &Condition) -> String {
+    match condition {
+        Condition::Test { attribute, test } => {
+            format!("{} {}", named(&attribute.to_string()), tested(test))
+        }
+        Condition::Not(inner) => format!("not: {}", joined(inner, " and ")),
+        Condition::Any(branches) => branched(branches, "; or "),
+        Condition::All(branches) => branched(branches, "; and "),
+    }
+}
+
+fn branched(branches: &[Vec<Condition>], word: &str) -> String {
+    branches.iter().map(|branch| joined(branch, " and ")).collect::<Vec<_>>().join(word)
+}
+
+fn joined(conditions: &[Condition], word: &str) -> String {
+    conditions.iter().map(condition).collect::<Vec<_>>().join(word)
+}
+
+/// The attributes that most rules look at have names that people use.
+fn named(attribute: &str) -> String {
+    let known = [
+        ("intent.environment", "the environment"),
+        ("intent.kind", "the kind"),
+        ("intent.category", "the category"),
+        ("environment.tier", "the tier of the environment"),
+        ("requester.groups", "the requester's groups"),
+        ("requester.kind", "the requester"),
+        ("now", "now"),
+    ];
+    let name = known.iter().find(|(name, _)| *name == attribute).map(|(_, words)| *words);
+    name.unwrap_or(attribute).to_owned()
+}
+
+fn tested(test: &Test) -> String {
+    match test {
+        Test::In(items) => match items.as_slice() {
+            [one] => format!("is {one}"),
+            many => {
+                let each: Vec<_> = many.iter().map(ToString::to_string).collect();
+                format!("is one of {}", each.join(", "))
+            }
+        },
+        Test::Compare { order, bound } => {
+            let word = match order {
+                Order::Gt => "more than",
+                Order::Gte => "at least",
+                Order::Lt => "less than",
+                Order::Lte => "at most",
+            };
+            format!("is {word} {bound}")
+        }
+        Test::Within(named) => match &named.name {
+            Some(name) => format!("is within the calendar {name}"),
+            None => format!("is within {}", named.calendar),
+        },
+        Test::Some(inner) => format!("has one with {}", joined(inner, " and ")),
+        Test::Every(inner) => format!("has only those with {}", joined(inner, " and ")),
+        Test::Not(inner) => format!("not: {}", tested(inner)),
+        Test::Any(tests) => tests.iter().map(tested).collect::<Vec<_>>().join(" or "),
+        Test::All(tests) => tests.iter().map(tested).collect::<Vec<_>>().join(" and "),
+        other @ (Test::Contains { .. }
+        | Test::Prefix(_)
+        | Test::Suffix(_)
+        | Test::Glob(_)
+        | Test::Cidr(_)
+        | Test::Exists(_)
+        | Test::SameAs(_)) => other.to_string(),
+    }
+}
+
+fn follows(rule: &Rule) -> Vec<String> {
+    match &rule.effect {
+        Effect::Deny { message, waivable, .. } => {
+            let waived = waivable.then(|| "A rule that names it may waive it.".to_owned());
+            [format!("It is refused: {message}")].into_iter().chain(waived).collect()
+        }
+        Effect::Require(requiring) => asked(requiring),
+        Effect::Allow { waives, limits, post_review, .. } => {
+            let mut then = vec!["It is allowed, and nobody is asked.".to_owned()];
+            if !waives.is_empty() {
+                let waives: Vec<_> = waives.iter().cloned().collect();
+                then.push(format!("It waives {}.", waives.join(", ")));
+            }
+            then.extend(post_review.as_ref().map(looked_at));
+            then.extend(limited(limits));
+            then
+        }
+        Effect::Ask(asking) => {
+            let mut then =
+                vec!["An engine is asked; it may refuse, or want people asked:".to_owned()];
+            then.extend(asked(&asking.stages));
+            then
+        }
+    }
+}
+
+fn asked(requiring: &Requiring) -> Vec<String> {
+    let mut then: Vec<String> = requiring.stages.iter().flat_map(|s| stage(s, requiring)).collect();
+    then.extend(requiring.expires_after.map(|span| format!("People have {span}.")));
+    then.extend(limited(&requiring.limits));
+    then
+}
+
+fn stage(stage: &Stage, requiring: &Requiring) -> Vec<String> {
+    let people = if stage.approvals == 1 { "One person" } else { "people" };
+    let count = match stage.approvals {
+        1 => String::new(),
+        many => format!("{many} "),
+    };
+    let owners = requiring.owners.contains(&stage.name).then(|| "the target's owners".to_owned());
+    let from: Vec<_> = stage.asks().chain(owners).collect();
+    let after = stage.after.as_ref().map(|after| format!(", after {after}")).unwrap_or_default();
+    let verb = if stage.approvals == 1 { "approves" } else { "approve" };
+    let mut then = vec![format!("{count}{people} of {} {verb}{after}.", from.join(", "))];
+    if !stage.exclude.is_empty() {
+        let not: Vec<_> = stage.exclude.iter().map(ToString::to_string).collect();
+        then.push(format!("Not {}.", not.join(", ")));
+    }
+    then.extend(stage.login_within.map(|s| format!("They signed in at most {s} before.")));
+    then.extend(stage.remind.map(|span| format!("They are told again every {span}.")));
+    if let Some(escalation) = &stage.escalate {
+        let to: Vec<_> = escalation.to.iter().map(ToString::to_string).collect();
+        then.push(format!("After {}, {} too.", escalation.after, to.join(", ")));
+    }
+    then
+}
+
+fn looked_at(review: &PostReview) -> String {
+    let by: Vec<_> = review.by.iter().map(ToString::to_string).collect();
+    let late = review.suspend.as_ref().map(|rule| format!("; until then {rule} does not match"));
+    format!(
+        "Afterwards {} of {} look at it within {}{}.",
+        review.approvals,
+        by.join(", "),
+        review.within,
+        late.map(|late| format!(", and if they do not{late}")).unwrap_or_default(),
+    )
+}
+
+fn limited(limits: &Limits) -> Vec<String> {
+    let mut then = Vec::new();
+    then.extend(limits.max_ttl.map(|span| format!("A credential lasts at most {span}.")));
+    then.extend(limits.uses.map(|uses| match uses {
+        1 => "One credential.".to_owned(),
+        many => format!("Up to {many} credentials."),
+    }));
+    if let Some(audiences) = &limits.audiences {
+        let all: Vec<_> = audiences.iter().cloned().collect();
+        then.push(format!("Only for {}.", all.join(", ")));
+    }
+    then.extend(limits.broker.as_ref().map(|broker| format!("The broker {broker} opens it.")));
+    then
+}
+
+fn approvers(rule: &Rule) -> BTreeSet<Approver> {
+    let of = |requiring: &Requiring| -> BTreeSet<Approver> {
+        let stages = requiring.stages.iter();
+        let each = stages.flat_map(|stage| {
+            stage.from.iter().chain(stage.escalate.iter().flat_map(|escalation| &escalation.to))
+        });
+        each.cloned().collect()
+    };
+    match &rule.effect {
+        Effect::Require(requiring) => of(requiring),
+        Effect::Ask(asking) => of(&asking.stages),
+        Effect::Allow { post_review, .. } => {
+            post_review.iter().flat_map(|review| review.by.iter().cloned()).collect()
+        }
+        Effect::Deny { .. } => BTreeSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::document::PolicyDocument;
+
+    fn told(text: &str) -> Vec<Told> {
+        let head = "apiVersion: assent/v1\nkind: Policy\n\
+            groups: {a: [person:bob, person:carol], leads: [person:lena]}\n";
+        let text = format!("{head}{text}");
+        let policy = Policy::compile(&[PolicyDocument { file: "p.yaml".to_owned(), text }]);
+        policy.unwrap().told().collect()
+    }
+
+    #[test]
+    fn a_rule_is_told_in_sentences() {
+        let all = told(
+            "rules:\n\
+             - id: big\n  description: Large changes\n\
+             \x20 when: {intent.environment: production, plan.deletes: {gt: 3}}\n\
+             \x20 require: {stages: [{name: look, approvals: 2, from: [group:a]}], \
+             escalate: {after: 30m, to: [group:leads]}, request_expires: 4h}\n\
+             - id: freeze\n  when: {intent.kind: {in: [db.drop, db.grant]}}\n\
+             \x20 deny: {message: not now, waivable: true}\n\
+             - id: glass\n  when: {requester.groups: {contains: leads}}\n\
+             \x20 allow: {waives: [freeze], post_review: {approvals: 1, by: [group:a], within: 24h}}\n",
+        );
+        let [big, freeze, glass] = all.as_slice() else { panic!("{all:?}") };
+        assert_eq!(big.description.as_deref(), Some("Large changes"));
+        assert_eq!(big.when, ["the environment is production", "plan.deletes is more than 3"]);
+        assert_eq!(
+            big.then,
+            ["2 people of group:a approve.", "After 30m, group:leads too.", "People have 4h."]
+        );
+        let approvers: Vec<_> = big.approvers.iter().map(ToString::to_string).collect();
+        assert_eq!(approvers, ["group:a", "group:leads"]);
+        assert_eq!(freeze.when, ["the kind is one of db.drop, db.grant"]);
+        assert_eq!(freeze.then, ["It is refused: not now", "A rule that names it may waive it."]);
+        assert_eq!(glass.when, ["the requester's groups contains leads"]);
+        assert_eq!(
+            glass.then,
+            [
+                "It is allowed, and nobody is asked.",
+                "It waives freeze.",
+                "Afterwards 1 of group:a look at it within 24h."
+            ]
+        );
+    }
+}

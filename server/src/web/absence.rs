@@ -1,0 +1,191 @@
+//! Being out of office: from when to when, and who stands in.
+
+use std::sync::Arc;
+
+use askama::Template;
+use assent_core::absence::Absence;
+use assent_core::digest::Digest;
+use assent_core::wire;
+use axum::extract::{Form, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use crate::api::error::ApiError;
+use crate::app::{Authority, Wish};
+use crate::web::csrf;
+use crate::web::session::{SignedIn, foreign_form};
+use crate::web::text::plain;
+use crate::web::view::{self, Page};
+
+/// How many are listed, and how many names are offered.
+const MOST: usize = 100;
+
+#[derive(Template)]
+#[template(path = "absence.html")]
+struct AbsencePage {
+    page: Page,
+    is_let: bool,
+    fault: Option<String>,
+    form: AbsenceForm,
+    people: Vec<String>,
+    own: Vec<AbsenceLine>,
+    standing: Vec<AbsenceLine>,
+    others: Vec<AbsenceLine>,
+}
+
+struct AbsenceLine {
+    id: String,
+    who: String,
+    to: String,
+    from: String,
+    until: String,
+    status: &'static str,
+    may_end: bool,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AbsenceForm {
+    csrf: String,
+    to: String,
+    from: String,
+    until: String,
+}
+
+pub(super) async fn page(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
+    shown(&authority, &me, AbsenceForm::default(), None)
+}
+
+fn shown(
+    authority: &Authority,
+    me: &SignedIn,
+    form: AbsenceForm,
+    fault: Option<&ApiError>,
+) -> Response {
+    let all = match authority.absences(&me.caller) {
+        Ok(all) => all,
+        Err(error) => return view::fault(error),
+    };
+    let (now, membership) = (authority.clock().now(), authority.membership());
+    let mine = &me.caller.principal().id;
+    let line = |absence: &Absence| AbsenceLine {
+        id: absence.id.to_string(),
+        who: plain(&absence.who.to_string()),
+        to: plain(&absence.to.to_string()),
+        from: view::clock(&absence.from.to_string()),
+        until: view::clock(&absence.until.to_string()),
+        status: match (&absence.ended, absence.is_over(now), now < absence.from) {
+            (Some(_), ..) => "ended",
+            (None, true, _) => "over",
+            (None, false, true) => "planned",
+            (None, false, false) => "away",
+        },
+        may_end: !absence.is_over(now)
+            && (membership.are_same(&absence.who, mine) || me.caller.is_administrator()),
+    };
+    let (mut own, mut standing, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for absence in all.iter().take(MOST) {
+        let place = if membership.are_same(&absence.who, mine) {
+            &mut own
+        } else if membership.are_same(&absence.to, mine) {
+            &mut standing
+        } else {
+            &mut others
+        };
+        // Of others only what lasts still matters.
+        if !absence.is_over(now) || membership.are_same(&absence.who, mine) {
+            place.push(line(absence));
+        }
+    }
+    let known = membership.names().filter_map(|group| membership.members(group)).flatten();
+    let known: std::collections::BTreeSet<_> =
+        known.filter(|who| !membership.are_same(who, mine)).map(ToString::to_string).collect();
+    let status = fault.map_or(StatusCode::OK, ApiError::status);
+    let fault = fault.map(|error| {
+        let fields = error.errors().iter().map(|e| format!("{}: {}", e.field, e.problem));
+        let fields: Vec<_> = fields.collect();
+        plain(
+            if fields.is_empty() { error.detail().to_owned() } else { fields.join("; ") }.as_str(),
+        )
+    });
+    let page = AbsencePage {
+        page: me.page("Out of office").at("/settings"),
+        is_let: authority.lets_name_stand_ins(),
+        fault,
+        form,
+        people: known.into_iter().take(MOST).collect(),
+        own,
+        standing,
+        others,
+    };
+    (status, view::html(&page)).into_response()
+}
+
+pub(super) async fn begin(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    me: SignedIn,
+    Form(form): Form<AbsenceForm>,
+) -> Response {
+    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
+        return foreign_form();
+    }
+    let AbsenceForm { to, from, until, .. } = form.clone();
+    let body = format!("{to}\n{from}\n{until}\n{}", authority.clock().now().as_seconds() / 60);
+    let key = Digest::of(format!("{}\n{body}", me.caller.access().id).as_bytes()).hex();
+    let wish = Wish::new(&me.caller, "page absence", &key, body.as_bytes());
+    let from = Some(utc(&from)).filter(|from| !from.is_empty());
+    let new = wire::NewAbsence { to, from, until: utc(&until) };
+    match authority.begin_absence(&me.caller, new, wish).await {
+        Ok(_) => Redirect::to("/settings/absence").into_response(),
+        Err(error) => {
+            let error = ApiError::from(error);
+            error.log();
+            shown(&authority, &me, form, Some(&error))
+        }
+    }
+}
+
+/// What a browser's field for a time says, which has no zone and here is in UTC: `2026-11-20T09:00`.
+fn utc(text: &str) -> String {
+    let text = text.trim();
+    match text.len() {
+        16 => format!("{text}:00Z"),
+        19 => format!("{text}Z"),
+        _ => text.to_owned(),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct EndForm {
+    csrf: String,
+}
+
+pub(super) async fn end(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<EndForm>,
+) -> Response {
+    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
+        return foreign_form();
+    }
+    match authority.end_absence(&me.caller, &id).await {
+        Ok(_) => Redirect::to("/settings/absence").into_response(),
+        Err(error) => view::fault(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browsers_time_is_in_utc() {
+        assert_eq!(utc("2026-11-20T09:00"), "2026-11-20T09:00:00Z");
+        assert_eq!(utc("2026-11-20T09:00:30"), "2026-11-20T09:00:30Z");
+        assert_eq!(utc("2026-11-20T09:00:00Z"), "2026-11-20T09:00:00Z");
+    }
+}

@@ -1,0 +1,327 @@
+//! The audit log: newest first, by type, person or request; and as a file that anybody can verify.
+
+use std::sync::Arc;
+
+use askama::Template;
+use assent_core::audit::leaf_hash;
+use assent_core::id::RequestId;
+use assent_core::principal::PrincipalId;
+use assent_core::wire;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::Sender;
+use tokio_stream::wrappers::ReceiverStream;
+use url::form_urlencoded::Serializer;
+
+use crate::app::{AppError, Authority, somebody};
+use crate::ledger::LogSearch;
+use crate::web::session::SignedIn;
+use crate::web::text::plain;
+use crate::web::view::{self, Page};
+
+/// How many entries a page lists.
+const PAGE: usize = 50;
+/// How many are read at once for a file.
+const BATCH: usize = 500;
+/// How much of an entry's words a line shows.
+const SHOWN: usize = 240;
+
+/// The types that a form offers; others can be typed.
+const TYPES: [&str; 24] = [
+    "filed",
+    "reviewed",
+    "withdrawn",
+    "approved",
+    "denied",
+    "refused",
+    "expired",
+    "canceled",
+    "revoked",
+    "consumed",
+    "minted",
+    "redeemed",
+    "completed",
+    "stopped",
+    "escalated",
+    "reminded",
+    "post_reviewed",
+    "post_review_done",
+    "post_review_missed",
+    "token_created",
+    "token_revoked",
+    "signal_heard",
+    "absence_begun",
+    "absence_ended",
+];
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Wanted {
+    kind: String,
+    by: String,
+    request: String,
+    before: Option<u64>,
+}
+
+impl Wanted {
+    fn search(&self) -> Result<LogSearch, AppError> {
+        let named = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let by: Option<Result<PrincipalId, AppError>> =
+            named(&self.by).map(|text| somebody("by", &text));
+        let request = named(&self.request).map(|id| {
+            id.parse::<RequestId>()
+                .map_err(|error| AppError::Field { field: "request", problem: error.to_string() })
+        });
+        Ok(LogSearch {
+            kind: named(&self.kind),
+            by: by.transpose()?,
+            request: request.transpose()?,
+            before: self.before,
+            limit: PAGE + 1,
+        })
+    }
+
+    fn query(&self, before: u64) -> String {
+        let mut query = Serializer::new(String::new());
+        let fields = [("kind", &self.kind), ("by", &self.by), ("request", &self.request)];
+        query.extend_pairs(fields.into_iter().filter(|(_, value)| !value.is_empty()));
+        query.append_pair("before", &before.to_string());
+        query.finish()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    page: Page,
+    wanted: Wanted,
+    types: [&'static str; 24],
+    fault: Option<String>,
+    size: u64,
+    root: String,
+    at: String,
+    base: String,
+    lines: Vec<EntryLine>,
+    next: Option<String>,
+}
+
+struct EntryLine {
+    index: u64,
+    kind: String,
+    at: String,
+    by: Option<String>,
+    request: Option<String>,
+    words: String,
+}
+
+impl From<&(u64, Value)> for EntryLine {
+    fn from((index, entry): &(u64, Value)) -> Self {
+        let text = |path: &str| entry.pointer(path).and_then(Value::as_str);
+        let request = text("/request").or_else(|| text("/refused"));
+        let request = request.filter(|id| id.parse::<RequestId>().is_ok());
+        Self {
+            index: *index,
+            kind: plain(&text("/type").unwrap_or("unknown").replace('_', " ")),
+            at: view::clock(text("/at").unwrap_or_default()),
+            by: by(entry),
+            request: request.map(str::to_owned),
+            words: words(entry),
+        }
+    }
+}
+
+fn by(entry: &Value) -> Option<String> {
+    let text = |path: &str| entry.pointer(path).and_then(Value::as_str);
+    let by = PrincipalId::new(text("/by/iss")?, text("/by/sub")?).ok()?;
+    Some(plain(&by.to_string()))
+}
+
+/// What an entry says beside who, when and of which request: what is short of it.
+fn words(entry: &Value) -> String {
+    const KNOWN: [&str; 5] = ["v", "type", "at", "by", "request"];
+    let members = entry.as_object().into_iter().flatten();
+    let said = members.filter(|(key, _)| !KNOWN.contains(&key.as_str()));
+    let mut words: Vec<String> = Vec::new();
+    for (key, value) in said {
+        let text = match value {
+            Value::String(text) if text.is_empty() => continue,
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            Value::Array(all) => {
+                let texts: Vec<_> = all.iter().filter_map(Value::as_str).collect();
+                if texts.is_empty() {
+                    continue;
+                }
+                texts.join(", ")
+            }
+            Value::Object(members) => {
+                let pick = ["kind", "environment", "sub", "outcome", "to"];
+                let texts = pick.iter().filter_map(|name| members.get(*name)?.as_str());
+                let texts: Vec<_> = texts.collect();
+                if texts.is_empty() {
+                    continue;
+                }
+                texts.join(" ")
+            }
+            Value::Null => continue,
+        };
+        words.push(format!("{} {text}", key.replace('_', " ")));
+    }
+    let all = plain(&words.join(" · ").replace('\n', " "));
+    match all.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", all.get(..end).unwrap_or_default()),
+        None => all,
+    }
+}
+
+pub(super) async fn page(
+    State(authority): State<Arc<Authority>>,
+    me: SignedIn,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    let found = match wanted.search() {
+        Ok(search) => authority.search_log(&me.caller, search).await,
+        Err(error) => Err(error),
+    };
+    let (mut entries, fault) = match found {
+        Ok(entries) => (entries, None),
+        Err(AppError::Field { field, problem }) => {
+            (Vec::new(), Some(format!("{field}: {problem}")))
+        }
+        Err(error) => return view::fault(error),
+    };
+    let head = match authority.ledger().head().await {
+        Ok(head) => head,
+        Err(error) => return view::fault(error.into()),
+    };
+    let is_full = entries.len() > PAGE;
+    entries.truncate(PAGE);
+    let last = entries.last().map(|(index, _)| *index).filter(|_| is_full);
+    view::html(&AuditPage {
+        page: me.page("Audit").at("/audit"),
+        types: TYPES,
+        fault,
+        size: head.size,
+        root: head.root.hex(),
+        at: view::clock(&head.at.to_string()),
+        base: authority.base().to_owned(),
+        lines: entries.iter().map(EntryLine::from).collect(),
+        next: last.map(|last| wanted.query(last)),
+        wanted,
+    })
+}
+
+#[derive(Template)]
+#[template(path = "entry.html")]
+struct EntryPage {
+    page: Page,
+    line: EntryLine,
+    leaf: String,
+    json: String,
+}
+
+/// One entry, whole.
+pub(super) async fn entry(
+    State(authority): State<Arc<Authority>>,
+    me: SignedIn,
+    Path(index): Path<u64>,
+) -> Response {
+    let missing = || AppError::NotFound { what: "entry", id: index.to_string() };
+    let before = index.checked_add(1);
+    let search = LogSearch { before, limit: 1, ..LogSearch::default() };
+    let found = match authority.search_log(&me.caller, search).await {
+        Ok(found) => found,
+        Err(error) => return view::fault(error),
+    };
+    let Some(entry) = found.first().filter(|(found, _)| *found == index) else {
+        return view::fault(missing());
+    };
+    view::html(&EntryPage {
+        page: me.page(&format!("Entry {index}")).at("/audit"),
+        line: entry.into(),
+        leaf: leaf_hash(&wire::entry_bytes(&entry.1)).hex(),
+        json: plain(&serde_json::to_string_pretty(&entry.1).unwrap_or_default()),
+    })
+}
+
+/// The whole log as `assent audit verify --file` reads it: the checkpoint first, then every entry.
+pub(super) async fn export(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
+    if !me.caller.is_reader() {
+        return view::fault(AppError::NotForWorkloads);
+    }
+    let head = match authority.ledger().head().await {
+        Ok(head) => head,
+        Err(error) => return view::fault(error.into()),
+    };
+    let (send, receive) = tokio::sync::mpsc::channel(4);
+    let promised = wire::Checkpoint { size: head.size, root: head.root.hex() };
+    tokio::task::spawn(hand_out(authority, promised, send));
+    let headers = [
+        (header::CONTENT_TYPE, "application/jsonl; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"assent-audit.jsonl\""),
+    ];
+    (headers, Body::from_stream(ReceiverStream::new(receive))).into_response()
+}
+
+/// What was there when it was asked for: what comes meanwhile is in the next file.
+async fn hand_out(
+    authority: Arc<Authority>,
+    promised: wire::Checkpoint,
+    send: Sender<Result<Bytes, std::io::Error>>,
+) {
+    let size = promised.size;
+    if send.send(Ok(Bytes::from(format!("{}\n", json!({"checkpoint": promised}))))).await.is_err() {
+        return;
+    }
+    let mut from = 0;
+    while from < size {
+        let left = usize::try_from(size - from).unwrap_or(BATCH).min(BATCH);
+        let entries = tokio::select! {
+            entries = authority.ledger().entries(from, left) => entries.ok(),
+            () = authority.closing().cancelled() => None,
+        };
+        let Some(entries) = entries.filter(|entries| !entries.is_empty()) else {
+            // Whoever takes the file sees that it broke off.
+            let _ = send.send(Err(std::io::Error::other("the log ended early"))).await;
+            return;
+        };
+        let lines = (from..).zip(&entries);
+        let lines = lines.map(|(index, event)| {
+            format!("{}\n", json!(wire::Entry { index, event: event.clone() }))
+        });
+        if send.send(Ok(Bytes::from(lines.collect::<String>()))).await.is_err() {
+            return;
+        }
+        from += entries.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t36_an_entry_is_told_in_short_words_and_hides_nothing() {
+        let entry = json!({
+            "v": 1, "type": "reviewed", "at": "2026-11-20T21:00:00.000Z", "request": "req_1",
+            "by": {"iss": "assent:local", "sub": "bob"}, "verdict": "approve", "comment": "a\u{202e}\nb",
+            "empty": "", "none": null, "list": [1], "stages": ["x", "y"], "intent": {"kind": "k", "deep": {}},
+        });
+        let line = EntryLine::from(&(7, entry));
+        assert_eq!(line.by.as_deref(), Some("bob"));
+        assert_eq!(line.request, None, "not an id");
+        assert_eq!(line.kind, "reviewed");
+        let words = "comment a\\u{202e} b · intent k · stages x, y · verdict approve";
+        assert_eq!(line.words, words);
+        let long = words_of(&"é".repeat(SHOWN));
+        assert!(long.ends_with('…') && long.chars().count() == SHOWN + 1);
+    }
+
+    fn words_of(text: &str) -> String {
+        words(&json!({"reason": text}))
+    }
+}

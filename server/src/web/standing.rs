@@ -1,0 +1,108 @@
+//! What of a request's page is about reviews that were withdrawn, or may be, and about who stands in.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use assent_core::digest::Digest;
+use assent_core::request::{Request, State as RequestState, Withdrawn};
+use assent_core::wire;
+use axum::extract::{Form, Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use crate::app::{Authority, Wish};
+use crate::web::csrf;
+use crate::web::session::{SignedIn, foreign_form};
+use crate::web::text::plain;
+use crate::web::view;
+
+/// How many stand-ins are named.
+const MOST: usize = 5;
+
+/// What `standing.html` shows.
+pub(super) struct Standing {
+    /// Whether a review of whoever looks stands, and may be withdrawn.
+    pub(super) may_withdraw: bool,
+    pub(super) withdrawn: Vec<WithdrawnLine>,
+    /// Who is away, and who stands in, in one sentence each.
+    pub(super) away: Vec<String>,
+}
+
+pub(super) struct WithdrawnLine {
+    pub(super) who: String,
+    pub(super) given_at: String,
+    pub(super) at: String,
+    pub(super) reason: String,
+}
+
+impl Standing {
+    pub(super) fn of(authority: &Authority, me: &SignedIn, request: &Request) -> Self {
+        let pending = matches!(request.state(), RequestState::Pending(_));
+        let own = request.standing_review(&me.caller.principal().id);
+        let away = if pending { away(authority, request) } else { Vec::new() };
+        Self {
+            may_withdraw: pending && own.is_some(),
+            withdrawn: request.withdrawn().iter().map(WithdrawnLine::from).collect(),
+            away,
+        }
+    }
+}
+
+impl From<&Withdrawn> for WithdrawnLine {
+    fn from(withdrawn: &Withdrawn) -> Self {
+        Self {
+            who: plain(&withdrawn.review.reviewer.to_string()),
+            given_at: view::clock(&withdrawn.review.at.to_string()),
+            at: view::clock(&withdrawn.at.to_string()),
+            reason: plain(&withdrawn.reason),
+        }
+    }
+}
+
+/// Of the people who are asked, those who are away.
+fn away(authority: &Authority, request: &Request) -> Vec<String> {
+    let membership = authority.membership();
+    let stages = request.asked_stages();
+    let asked: BTreeSet<_> =
+        stages.iter().flat_map(|stage| membership.people(&stage.from)).collect();
+    let lines = asked.into_iter().flat_map(|who| {
+        let stand_ins = membership.stand_ins_of(who).map(ToString::to_string);
+        stand_ins.map(move |to| plain(&format!("{who} is away; {to} stands in.")))
+    });
+    lines.take(MOST).collect()
+}
+
+#[derive(Deserialize)]
+pub(super) struct WithdrawForm {
+    csrf: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Takes back one's own review.
+pub(super) async fn withdraw(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<WithdrawForm>,
+) -> Response {
+    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
+        return foreign_form();
+    }
+    // The same form sent twice is one wish; another review of the same request is another.
+    let standing = match authority.request(&me.caller, &id).await {
+        Ok(request) => request.standing_review(&me.caller.principal().id).map(|review| review.id),
+        Err(error) => return view::fault(error),
+    };
+    let body =
+        format!("{id}\n{}\n{}", standing.map_or(String::new(), |id| id.to_string()), form.reason);
+    let key = Digest::of(format!("{}\n{body}", me.caller.access().id).as_bytes()).hex();
+    let wish = Wish::new(&me.caller, "page withdraw", &key, body.as_bytes());
+    let reason = wire::Reason { reason: form.reason.replace("\r\n", "\n") };
+    match authority.withdraw(&me.caller, &id, reason, wish).await {
+        Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
+        Err(error) => view::fault(error),
+    }
+}

@@ -1,0 +1,142 @@
+//! History, audit log and absences as pages and files, without a browser.
+
+use assent_core::time::Span;
+use serde_json::{Value, json};
+
+use crate::pages::{Browser, field};
+use crate::support::{Server, approve, filing, fresh_key, sent};
+
+async fn filed(server: &Server, reason: &str) -> String {
+    let alice = server.person("alice").await;
+    alice.client.file(&filing("production", reason), &fresh_key()).await.unwrap().id
+}
+
+#[tokio::test]
+async fn t36_history_is_handed_out_whole_as_lines_and_as_a_table_that_runs_nothing() {
+    let server = Server::start().await;
+    let mut ids = Vec::new();
+    for number in 0..1_203 {
+        let reason = if number == 0 { "=HYPERLINK(\"https://evil\")" } else { "resize \"it\"" };
+        ids.push(
+            filed(
+                &server,
+                &format!(
+                    "{reason}{}",
+                    if number == 0 { String::new() } else { number.to_string() }
+                ),
+            )
+            .await,
+        );
+        server.time().pass(Span::from_millis(1));
+    }
+    let bob = Browser::of(&server, "bob").await;
+    let answer = bob.get("/history/requests.jsonl?environment=production").await;
+    assert!(answer.headers["content-disposition"].to_str().unwrap().contains("attachment"));
+    let lines: Vec<Value> = answer.text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let found: Vec<_> = lines.iter().map(|line| line["id"].as_str().unwrap()).collect();
+    ids.reverse();
+    assert_eq!(found, ids.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(lines[0]["state"], "pending");
+    let table = bob.get("/history/requests.csv?q=hyperlink").await.text;
+    let rows: Vec<_> = table.split("\r\n").collect();
+    assert_eq!(rows.len(), 3, "{table}");
+    assert!(rows[0].starts_with("\"id\",\"state\","), "{table}");
+    assert!(rows[1].contains("\"'=HYPERLINK(\"\"https://evil\"\")\""), "{table}");
+    assert_eq!(bob.get("/history/passwords.csv").await.status, 404);
+    let found = bob.get("/history?q=hyperlink").await.text;
+    assert!(
+        found.contains("HYPERLINK") && found.matches("<li>\n<a href=\"/requests/").count() == 1
+    );
+    let wrong = bob.get("/history?q=ab").await;
+    assert!(
+        wrong.status == 200 && wrong.text.contains("each word needs 3 letters"),
+        "{}",
+        wrong.text
+    );
+}
+
+#[tokio::test]
+async fn the_log_is_handed_out_so_that_it_verifies() {
+    let server = Server::start().await;
+    let id = filed(&server, "resize").await;
+    let (alice, bob) = (server.person("alice").await, server.person("bob").await);
+    approve(&bob, &alice.client.request(&id).await.unwrap()).await.unwrap();
+    let browser = Browser::of(&server, "bob").await;
+    let text = browser.get("/audit/log.jsonl").await.text;
+    let mut lines = text.lines();
+    let head: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    let checkpoint: assent_core::wire::Checkpoint =
+        serde_json::from_value(head["checkpoint"].clone()).unwrap();
+    let mut history = assent_core::wire::History::default();
+    for line in lines {
+        history.read(&serde_json::from_str(line).unwrap()).unwrap();
+    }
+    history.finish(&checkpoint).unwrap();
+    let page = browser.get(&format!("/audit?request={id}&kind=reviewed")).await.text;
+    assert_eq!(page.matches("/audit/entries/").count(), 1, "{page}");
+    let place = page.split("/audit/entries/").nth(1).unwrap().split('"').next().unwrap();
+    let entry = browser.get(&format!("/audit/entries/{place}")).await.text;
+    assert!(
+        entry.contains("&quot;verdict&quot;: &quot;approve&quot;")
+            || entry.contains("&#34;verdict&#34;: &#34;approve&#34;"),
+        "{entry}"
+    );
+    assert_eq!(browser.get("/audit/entries/999999").await.status, 404);
+    assert!(browser.get("/audit?request=x").await.text.contains("request: "));
+}
+
+#[tokio::test]
+async fn t62_a_foreign_form_withdraws_nothing_and_says_nobody_is_away() {
+    let server = Server::start().await;
+    let id = filed(&server, "resize").await;
+    let (alice, bob) = (server.person("alice").await, server.person("bob").await);
+    approve(&bob, &alice.client.request(&id).await.unwrap()).await.unwrap();
+    let browser = Browser::of(&server, "bob").await;
+    let csrf = field(&browser.get(&format!("/requests/{id}")).await.text, "csrf");
+    let form: [(&str, &str); 4] =
+        [("csrf", &csrf), ("reason", ""), ("to", "carol"), ("until", "2999-01-01T00:00")];
+    for path in [format!("/requests/{id}/withdraw"), "/settings/absence".to_owned()] {
+        for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")]
+        {
+            let call = browser.caller.call("POST", &path).header("cookie", &browser.cookie);
+            let answer = sent(call.header(name, value).form(&form)).await;
+            assert_eq!(answer.status, 403, "{path} {}", answer.text);
+        }
+        let wrong = [("csrf", "0"), ("reason", ""), ("to", "carol"), ("until", "2999-01-01T00:00")];
+        let call = browser.caller.call("POST", &path).header("cookie", &browser.cookie);
+        let answer = sent(call.header("origin", &browser.base).form(&wrong)).await;
+        assert_eq!(answer.status, 403, "{path} {}", answer.text);
+    }
+    assert_eq!(alice.client.request(&id).await.unwrap().reviews.len(), 1);
+    assert!(alice.client.absences().await.unwrap().absences.is_empty());
+}
+
+/// Opening a request is noted for whoever is asked, so that approvals that were hardly read are seen.
+#[tokio::test]
+async fn an_approval_right_after_opening_the_page_is_told_in_insights() {
+    let server = Server::start().await;
+    let id = filed(&server, "resize").await;
+    let browser = Browser::of(&server, "bob").await;
+    browser.get(&format!("/requests/{id}")).await;
+    let alice = server.person("alice").await;
+    let bob = server.person("bob").await;
+    server.time().pass(Span::seconds(2));
+    // What is noted beside the answer is there in a moment.
+    let mut told = String::new();
+    for attempt in 0..200 {
+        let again =
+            if attempt == 0 { id.clone() } else { filed(&server, &format!("r{attempt}")).await };
+        browser.get(&format!("/requests/{again}")).await;
+        tokio::task::yield_now().await;
+        approve(&bob, &alice.client.request(&again).await.unwrap()).await.unwrap();
+        let carol = server.person("carol").await;
+        approve(&carol, &alice.client.request(&again).await.unwrap()).await.unwrap();
+        told = browser.get("/insights?days=7").await.text;
+        if told.contains("100 % of") {
+            break;
+        }
+    }
+    assert!(told.contains("100 % of"), "{told}");
+    let value = json!(told.contains("approved within 5 s of opening"));
+    assert_eq!(value, true);
+}

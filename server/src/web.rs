@@ -3,29 +3,29 @@
 //! Every page is under a policy that lets it load nothing from elsewhere and run no script but ours; every
 //! form carries a token that only its own session knows.
 
-mod assets;
 mod absence;
+mod assets;
 mod audit;
 mod csrf;
 mod device;
 mod github;
+mod history;
 mod inbox;
+mod insights;
 mod live;
 mod notifications;
-mod history;
-mod insights;
 mod pages;
 mod people;
 mod plan;
+mod policy;
 mod request;
 mod risk;
-mod policy;
 mod session;
 mod settings;
 mod sign_in;
+mod standing;
 mod story;
 pub(crate) mod text;
-mod standing;
 mod text;
 mod view;
 mod when;

@@ -2,10 +2,10 @@
 
 use crate::support::{Server, Window};
 
+mod history;
 mod injected;
 mod live;
 mod looks;
-mod history;
 mod pages;
 mod tools;
 

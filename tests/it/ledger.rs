@@ -5,5 +5,5 @@ mod file;
 mod gates;
 mod heartbeats;
 mod kit;
-mod notices;
 mod listing;
+mod notices;

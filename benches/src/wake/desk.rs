@@ -19,7 +19,7 @@ use assent_server::ledger::outbox::Outbox;
 use assent_server::ledger::{
     Account, Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping,
     KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listed, Listened,
-    LogSearch, Met, Opening, Piece, PlanText, Refusal, Search, SealedKey, Spent, States, Tally,
+    LogSearch, Met, Opening, Piece, PlanText, Refusal, SealedKey, Search, Spent, States, Tally,
     Write,
 };
 use async_trait::async_trait;

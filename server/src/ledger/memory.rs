@@ -19,8 +19,8 @@ use assent_core::wire;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::ledger::outbox::Outbox;
 use crate::ledger::listing::{self, Listed, LogSearch, Opening, Search, Tally};
+use crate::ledger::outbox::Outbox;
 use crate::ledger::{
     Account, Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping, Kept,
     KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listened, Met, NewCall,

@@ -36,7 +36,7 @@ use crate::ledger::outbox::Outbox;
 use crate::ledger::{
     Account, Beginning, Call, Commit, Gate, GateKey, Head, Hearing, Heartbeat, Keeping,
     KeptDocument, KeptSignal, KeptTold, KeyChange, Ledger, LedgerError, Listed, Listened,
-    LogSearch, Met, Opening, Piece, PlanText, Refusal, Search, SealedKey, Spent, States, Tally,
+    LogSearch, Met, Opening, Piece, PlanText, Refusal, SealedKey, Search, Spent, States, Tally,
     Write,
 };
 

@@ -21,8 +21,7 @@ use super::{listing, read, unavailable};
 use crate::ledger::{
     Account, Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError,
     Listened, Met, NewCall, Opening, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent,
-    Write,
-    awaits_later_review,
+    Write, awaits_later_review,
 };
 
 type Done<T> = oneshot::Sender<Result<T, LedgerError>>;

@@ -13,6 +13,8 @@ pub mod device;
 pub mod digest;
 #[cfg(feature = "authority")]
 pub mod endorsement;
+#[cfg(feature = "wire")]
+pub mod evidence;
 #[cfg(feature = "authority")]
 pub mod github;
 #[cfg(feature = "authority")]
@@ -23,6 +25,8 @@ pub mod intent;
 #[cfg(feature = "authority")]
 pub mod membership;
 #[cfg(feature = "authority")]
+pub mod passkey;
+#[cfg(feature = "authority")]
 pub mod plan;
 #[cfg(feature = "authority")]
 pub mod policy;
@@ -32,9 +36,13 @@ pub mod principal;
 pub mod request;
 #[cfg(feature = "authority")]
 pub mod signal;
+#[cfg(feature = "authority")]
+pub mod statement;
 pub mod time;
 pub mod token;
 #[cfg(feature = "authority")]
 pub mod trust;
+#[cfg(feature = "authority")]
+pub mod webauthn;
 #[cfg(feature = "wire")]
 pub mod wire;

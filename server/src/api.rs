@@ -10,6 +10,7 @@ mod github;
 mod keys;
 mod oauth;
 mod openapi;
+mod passkeys;
 mod plans;
 mod policy;
 mod requests;

@@ -13,12 +13,14 @@ mod deployments;
 mod devices;
 mod doctor;
 mod error;
+mod evidence;
 mod exact;
 mod exchange;
 mod github;
 mod heartbeats;
 mod keys;
 mod live;
+mod passkeys;
 mod pauses;
 mod plans;
 mod policies;
@@ -41,6 +43,7 @@ use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
+use assent_core::statement;
 use assent_core::time::{Span, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +56,7 @@ pub(crate) use exact::{BodyLost, LARGEST as LARGEST_PLAN, pieces};
 pub use exchange::ExchangeError;
 pub use github::AppSetupError;
 pub use live::Matching;
+pub use passkeys::{Ceremony, Finished, Wanted};
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
@@ -151,6 +155,9 @@ pub struct Authority {
     sending_plans: Turns<PrincipalId>,
     closings: closing::Closings,
     proofs: Result<Proofs, NoChance>,
+    statements: Result<statement::Nonces, NoChance>,
+    /// Held while evidence is gathered: one at a time walks the whole log.
+    gathering: tokio::sync::Mutex<()>,
     errands: abroad::Errands,
     hearing: heartbeats::Hearing,
     teams: teams::Teams,
@@ -290,6 +297,8 @@ impl Authority {
             sending_plans: Turns::default(),
             closings: closing::Closings::default(),
             proofs: possession::proofs(&Chance::default()),
+            statements: Chance::default().key().map(|key| statement::Nonces::new(&key)),
+            gathering: tokio::sync::Mutex::default(),
             errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
             teams: teams::Teams::default(),

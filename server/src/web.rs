@@ -1,12 +1,14 @@
 //! The pages: server-rendered, readable without JavaScript, the same use cases as the API.
 //!
-//! Every page is under a policy that lets it load nothing from elsewhere and run no script; every
+//! Every page is under a policy that lets it load nothing from elsewhere and run no script but our own
+//! files; every
 //! form carries a token that only its own session knows.
 
 mod csrf;
 mod device;
 mod github;
 mod pages;
+mod passkeys;
 mod plan;
 mod session;
 mod text;
@@ -22,8 +24,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::Authority;
 
-const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-    base-uri 'none'; frame-ancestors 'none'";
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
     let header = |name: &'static str, value: &'static str| {
@@ -46,6 +48,15 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/login/{code}", get(session::door_page).post(session::enter))
         .route("/bootstrap/{code}", get(session::bootstrap_page).post(session::bootstrap))
         .route("/logout", post(session::logout))
+        .route("/login/passkey/challenge", post(passkeys::begin_sign_in))
+        .route("/login/passkey", post(passkeys::sign_in))
+        .route("/settings/passkeys", get(passkeys::page).post(passkeys::enrol))
+        .route("/settings/passkeys/challenge", post(passkeys::begin_enrolment))
+        .route("/settings/passkeys/{id}/rename", post(passkeys::rename))
+        .route("/settings/passkeys/{id}/remove", post(passkeys::remove))
+        .route("/requests/{id}/statement", get(passkeys::statement))
+        .route("/requests/{id}/review/signed", post(passkeys::review))
+        .route("/requests/{id}/evidence", get(passkeys::evidence))
         // Not over what a page says itself: one lets its form go to GitHub.
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CONTENT_SECURITY_POLICY,
@@ -58,6 +69,7 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .layer(header("cross-origin-opener-policy", "same-origin"))
         .layer(header("cache-control", "no-store"))
         .route("/static/assent.css", get(style))
+        .route("/static/passkey.js", get(passkeys::script))
 }
 
 async fn style() -> impl IntoResponse {

@@ -3,6 +3,7 @@
 use crate::support::{Server, Window};
 
 mod pages;
+mod passkeys;
 mod tools;
 
 /// Signs in as this person by a link, as `--dev` prints it.

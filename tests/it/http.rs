@@ -30,6 +30,7 @@ mod repeats;
 mod reviews;
 mod routes;
 mod signals;
+pub(crate) mod signed;
 mod silence;
 mod sources;
 mod stages;

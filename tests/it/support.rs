@@ -8,6 +8,7 @@ mod command;
 pub(crate) mod emulate;
 pub(crate) mod github;
 mod issuer;
+pub(crate) mod passkey;
 mod place;
 pub(crate) mod prism;
 mod provider;

@@ -26,8 +26,12 @@ pub(crate) async fn run(
     tell_context(&request, output);
     plan::tell(&request, client, output).await?;
     output.talk(format!("digest: {}", clean(&request.digest)));
-    let review =
-        NewReview { verdict: Verdict::Approve, comment: args.comment, digest: request.digest };
+    let review = NewReview {
+        verdict: Verdict::Approve,
+        comment: args.comment,
+        digest: request.digest,
+        signature: None,
+    };
     let request = client.review(&id, &review, &IdempotencyKey::fresh()).await?;
     super::print_moved(&request, args.printing, output)?;
     Ok(Exit::Granted)

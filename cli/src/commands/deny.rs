@@ -16,8 +16,12 @@ pub(crate) async fn run(args: DenyArgs, client: &Client, output: &Output) -> Res
     let id = args.id.to_string();
     let request = client.request(&id).await?;
     output.talk(format!("denying: {}", show::sentence(&request)));
-    let review =
-        NewReview { verdict: Verdict::Deny, comment: args.comment, digest: request.digest };
+    let review = NewReview {
+        verdict: Verdict::Deny,
+        comment: args.comment,
+        digest: request.digest,
+        signature: None,
+    };
     let request = client.review(&id, &review, &IdempotencyKey::fresh()).await?;
     super::print_moved(&request, args.printing, output)?;
     Ok(Exit::Granted)

@@ -10,8 +10,8 @@ use schemars::{Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    access, audit, authzen, credentials, github as doctor, keys, oauth, plans, policy, requests,
-    signals, trusts, webhooks, wellknown,
+    access, audit, authzen, credentials, github as doctor, keys, oauth, passkeys, plans, policy,
+    requests, signals, trusts, webhooks, wellknown,
 };
 use crate::app::{Authority, Entry};
 use crate::github;
@@ -107,6 +107,14 @@ pub const ROUTES: &[Route] = &[
         NONE, REQUEST, get(requests::wait)),
     route!(Change "/v1/requests/{id}/reviews" "Approve or deny exactly what was shown",
         Some(of::<wire::NewReview>), REQUEST, post(requests::review)),
+    route!(Get "/v1/requests/{id}/statement" "What the caller's passkey is to sign of a request",
+        NONE, Some(of::<wire::Statement>), get(passkeys::statement)),
+    route!(Get "/v1/requests/{id}/evidence" "What lets a stranger check a request's approval offline",
+        NONE, Some(of::<wire::Evidence>), get(passkeys::evidence)),
+    route!(Get "/v1/passkeys" "The caller's passkeys, removed ones too",
+        NONE, Some(of::<wire::Passkeys>), get(passkeys::list)),
+    route!(Change "/v1/passkeys/{id}/remove" "Remove a passkey: one's own, or any for an administrator",
+        NONE, Some(of::<wire::Passkey>), post(passkeys::remove)),
     route!(Change "/v1/requests/{id}/post-reviews" "Look at a grant that nobody was asked for",
         Some(of::<wire::NewReview>), REQUEST, post(requests::review_afterwards)),
     route!(Change "/v1/requests/{id}/heartbeat" "A sign of life of whoever waits for a decision",

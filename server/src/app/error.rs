@@ -13,6 +13,9 @@ use assent_core::request::{
     ReviewError, RevokeError, SendPlanError,
 };
 
+use assent_core::passkey::EnrolError;
+use assent_core::statement::SignatureError;
+use assent_core::webauthn::WebauthnError;
 use assent_core::wire;
 
 use crate::app::behind::BehindError;
@@ -71,6 +74,16 @@ pub enum AppError {
     NotFound { what: &'static str, id: String },
     #[error(transparent)]
     Review(#[from] ReviewError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    #[error(transparent)]
+    Webauthn(#[from] WebauthnError),
+    #[error("this took too long, or was done before: begin again")]
+    CeremonyOver,
+    #[error("passkeys need this server to have a name and https: its URL is {0}")]
+    NoPasskeys(String),
     #[error(transparent)]
     PostReview(#[from] PostReviewError),
     #[error(transparent)]

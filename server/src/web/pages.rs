@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::app::{AppError, Authority, Wish};
 use crate::ledger::States;
 use crate::web::csrf;
+use crate::web::passkeys::{self, Signing};
 use crate::web::plan::PlanView;
 use crate::web::session::{SignedIn, foreign_form};
 use crate::web::text::plain;
@@ -184,6 +185,7 @@ struct RequestPage {
     question: Option<Question>,
     source: Option<Source>,
     elsewhere: Vec<Elsewhere>,
+    signing: Option<Signing>,
 }
 
 /// A review that is due after the grant.
@@ -219,7 +221,13 @@ pub(super) async fn request(
             Err(error) => return view::fault(error),
         },
     };
-    view::html(&request_page(&authority, &me, &request, plan))
+    match passkeys::signing(&authority, &me, &request).await {
+        Ok(signing) => {
+            let page = request_page(&authority, &me, &request, plan);
+            view::html(&RequestPage { signing, ..page })
+        }
+        Err(error) => view::fault(error),
+    }
 }
 
 fn request_page(
@@ -266,6 +274,7 @@ fn request_page(
         later: shown.afterwards.iter().map(LaterLine::from).collect(),
         may_review_later: later_objection.is_none(),
         plan,
+        signing: None,
         request: shown,
     }
 }
@@ -303,6 +312,8 @@ fn why_not(objection: &ReviewError) -> Option<String> {
         | ReviewError::Unlinked { .. }
         | ReviewError::Twice(_)
         | ReviewError::SignInAgain { .. }
+        | ReviewError::Unsigned(_)
+        | ReviewError::OtherStatement(_)
         | ReviewError::NotAsked { .. } => Some(objection.to_string()),
     }
 }
@@ -332,7 +343,8 @@ pub(super) async fn review(
         _ => return foreign_form(),
     };
     let wish = wish(&me, "page review", &id, &form);
-    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest };
+    let review =
+        wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
     match authority.review(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
         Err(error) => view::fault(error),
@@ -356,7 +368,8 @@ pub(super) async fn review_afterwards(
         _ => return foreign_form(),
     };
     let wish = wish(&me, "page later review", &id, &form);
-    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest };
+    let review =
+        wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
     match authority.review_afterwards(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
         Err(error) => view::fault(error),

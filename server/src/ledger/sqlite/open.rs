@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 /// `asnt`, so that tools tell what the file is.
 const APPLICATION: i32 = 0x6173_6e74;
 /// Each migration brings the schema from its index to the next number.
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_beside.sql"),
     include_str!("../../../migrations/sqlite/0003_exchange.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("../../../migrations/sqlite/0013_gates.sql"),
     include_str!("../../../migrations/sqlite/0014_waiting.sql"),
     include_str!("../../../migrations/sqlite/0015_approved.sql"),
+    include_str!("../../../migrations/sqlite/0017_passkeys.sql"),
 ];
 
 /// Why a ledger's file could not be opened.

@@ -34,6 +34,8 @@ mod races;
 #[cfg(test)]
 mod runner;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terraform;

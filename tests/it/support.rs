@@ -387,7 +387,7 @@ impl Server {
         self.holder_of(&fresh.token)
     }
 
-    async fn issue(&self, principal: Principal, administrator: bool) -> Secret {
+    pub(crate) async fn issue(&self, principal: Principal, administrator: bool) -> Secret {
         let now = self.authority.clock().now();
         let by = principal.id.clone();
         let new = NewAccess {

@@ -155,6 +155,7 @@ impl From<AppError> for ApiError {
             AppError::Review(error) => review(&error, text),
             AppError::Signature(error) => signature(&error, text),
             AppError::Enrol(error) => enrol(&error, text),
+            AppError::Vouch(_) => Self::new(S::FORBIDDEN, "not_vouched", text),
             AppError::Webauthn(_) => Self::new(S::FORBIDDEN, "passkey_refused", text),
             AppError::CeremonyOver => Self::new(S::CONFLICT, "ceremony_over", text),
             AppError::NoPasskeys(_) => Self::new(S::CONFLICT, "no_passkeys", text),

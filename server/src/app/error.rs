@@ -13,7 +13,7 @@ use assent_core::request::{
     ReviewError, RevokeError, SendPlanError,
 };
 
-use assent_core::passkey::EnrolError;
+use assent_core::passkey::{EnrolError, VouchError};
 use assent_core::statement::SignatureError;
 use assent_core::webauthn::WebauthnError;
 use assent_core::wire;
@@ -78,6 +78,8 @@ pub enum AppError {
     Signature(#[from] SignatureError),
     #[error(transparent)]
     Enrol(#[from] EnrolError),
+    #[error(transparent)]
+    Vouch(#[from] VouchError),
     #[error(transparent)]
     Webauthn(#[from] WebauthnError),
     #[error("this took too long, or was done before: begin again")]

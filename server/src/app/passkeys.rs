@@ -9,7 +9,7 @@ use assent_core::access::{Access, NewAccess, Purpose};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::id::PasskeyId;
-use assent_core::passkey::{EnrolError, Passkey, PasskeyStep};
+use assent_core::passkey::{EnrolError, Passkey, PasskeyStep, UnverifiedVoucher};
 use assent_core::principal::{LOCAL_ISSUER, Principal, PrincipalId, PrincipalKind};
 use assent_core::request::Verdict;
 use assent_core::statement::{
@@ -139,6 +139,29 @@ impl Authority {
     pub async fn remove_passkey(&self, caller: &Caller, id: &str) -> Result<Passkey, AppError> {
         let by = &caller.principal().id;
         self.change_passkey(caller, id, |passkey, now| Ok(passkey.remove(by, now))).await
+    }
+
+    /// Takes the word of a person's identity provider on one of their own: an ID token whose `nonce` is
+    /// [`Passkey::voucher_nonce`] of its key, as a sign-in there gives it that is asked for with that.
+    ///
+    /// # Errors
+    /// [`AppError::Vouch`], [`AppError::NotFound`].
+    pub async fn vouch_for_passkey(
+        &self,
+        caller: &Caller,
+        id: &str,
+        word: &UnverifiedVoucher<'_>,
+    ) -> Result<Passkey, AppError> {
+        let party = self.relying_party()?;
+        let sealed = self.sealer.seal("passkey/voucher", word.token.as_bytes())?;
+        self.change_passkey(caller, id, |passkey, now| {
+            if passkey.person != caller.principal().id {
+                return Err(no_such_passkey(id));
+            }
+            let voucher = word.verify(passkey, party.id(), sealed.clone(), now)?;
+            Ok(passkey.vouch(voucher, now))
+        })
+        .await
     }
 
     async fn change_passkey(

@@ -373,11 +373,11 @@ pub(super) async fn review(
 
 /// What the decide form shows where a review must be signed.
 pub(super) struct Signing {
-    demand: String,
+    pub(super) demand: String,
     /// How long after it is added a new passkey signs.
-    wait: Option<String>,
-    passkeys: Vec<PasskeyLine>,
-    words: String,
+    pub(super) wait: Option<String>,
+    pub(super) passkeys: Vec<PasskeyLine>,
+    pub(super) words: String,
 }
 
 /// What whoever looks must sign this request with; `None` where they need not.

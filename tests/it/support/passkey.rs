@@ -29,11 +29,16 @@ pub(crate) struct Enrolled {
 impl Enrolled {
     /// One of this person's, enrolled just now.
     pub(crate) async fn of(server: &Server, who: &str, soft: Soft) -> Self {
+        Self::of_person(server, PrincipalId::local(who).unwrap(), soft).await
+    }
+
+    /// The same of somebody whom an issuer knows.
+    pub(crate) async fn of_person(server: &Server, who: PrincipalId, soft: Soft) -> Self {
         let party = RelyingParty::of(server.base()).expect("passkeys need a server for browsers");
         let (attestation, client_data) = soft.register(party.id(), party.origin(), b"challenge");
         let sent = UnverifiedRegistration { attestation, client_data };
         let made = sent.verify(&party, b"challenge").unwrap();
-        let (now, who) = (server.authority.clock().now(), PrincipalId::local(who).unwrap());
+        let now = server.authority.clock().now();
         let id = Chance::default().passkey_id(now).unwrap();
         let step = Passkey::enrol(id, &who, (made, "test"), Some(now), &[], now).unwrap();
         assert!(server.authority.ledger().commit_passkey(step).await.unwrap());

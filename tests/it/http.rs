@@ -21,6 +21,7 @@ pub(crate) mod life;
 mod listing;
 mod live;
 mod network;
+mod passkeys;
 mod plans;
 mod policies;
 mod policy_approvals;

@@ -43,3 +43,5 @@ mod terraform;
 mod threats;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod verifiers;

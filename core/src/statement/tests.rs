@@ -15,6 +15,7 @@ const SERVER: &str = "https://assent.example.com";
 const PARTY: &str = "assent.example.com";
 
 /// A signed review, for tests of what follows from one.
+#[derive(Clone, Copy)]
 pub(crate) struct SignedReview<'a> {
     pub(crate) request: &'a Request,
     pub(crate) approver: &'a PrincipalId,

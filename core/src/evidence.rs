@@ -152,14 +152,22 @@ fn prove(
     if signature.statement().server != evidence.server {
         return Err(EvidenceError::SignedElsewhere(id));
     }
-    let recorded = signature.recorded();
-    let told = evidence.passkeys.get(&recorded.passkey.to_string());
+    let told = evidence.passkeys.get(&signature.passkey().to_string());
     let before = told.into_iter().flatten().filter(|entry| entry.index < index);
-    let passkey = Told::of(before.map(|entry| &entry.entry), recorded);
-    let voucher = passkey.check(review, recorded);
+    let voucher = check_passkey(before.map(|entry| &entry.entry), review);
     let voucher = voucher.map_err(|problem| EvidenceError::Passkey { review: id, problem })?;
     let strength = Some(signature.strength());
     Ok(ProvenReview { review: review.clone(), strength, voucher })
+}
+
+/// That the passkey which signed a review was the reviewer's by what the log had told of it before, and
+/// not removed; and who had vouched for it, where the record says that somebody had.
+pub(crate) fn check_passkey<'a>(
+    told: impl Iterator<Item = &'a Value>,
+    review: &Review,
+) -> Result<Option<PrincipalId>, &'static str> {
+    let Some(signature) = &review.signature else { return Ok(None) };
+    Told::of(told, signature.recorded()).check(review, signature.recorded())
 }
 
 /// What the log had told of a passkey by then, by the type of entry.

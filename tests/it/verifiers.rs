@@ -2,9 +2,7 @@
 //! algorithm, both say the same.
 
 use assent_core::digest::Digest;
-use assent_core::webauthn::{
-    PublicKey, RelyingParty, UnverifiedAssertion, UnverifiedRegistration,
-};
+use assent_core::webauthn::{PublicKey, RelyingParty, UnverifiedAssertion, UnverifiedRegistration};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -151,11 +149,9 @@ fn keys_of_every_algorithm_are_judged_alike() {
     for algorithm in [-7, -8, -257] {
         for flags in [DEVICE_BOUND, SYNCED] {
             let mut soft = Soft { flags, ..Soft::new(algorithm) };
-            let (key, theirs) =
-                reference.taken(&made(&soft, PARTY, ORIGIN, challenge), challenge);
-            let both = |used: &UnverifiedAssertion| {
-                reference.both((&key, &theirs), used, challenge)
-            };
+            let (key, theirs) = reference.taken(&made(&soft, PARTY, ORIGIN, challenge), challenge);
+            let both =
+                |used: &UnverifiedAssertion| reference.both((&key, &theirs), used, challenge);
             let good = used(&soft, PARTY, ORIGIN, challenge);
             assert!(both(&good), "{algorithm}");
             let mut bogus = good.clone();

@@ -37,8 +37,9 @@ use super::kit::{
     granted_to_open, keeping, later_review, opening, person, rules, spending, verified,
 };
 use super::passkeys::{
-    a_passkey_is_found_by_person_id_and_name, a_passkeys_record_moves_only_from_what_it_was,
-    entries_of_a_request_are_proven_by_their_places, of_a_removal_and_a_signed_review_one_wins,
+    a_log_in_which_a_strangers_key_signs_does_not_hold, a_passkey_is_found_by_person_id_and_name,
+    a_passkeys_record_moves_only_from_what_it_was, entries_of_a_request_are_proven_by_their_places,
+    of_a_removal_and_a_signed_review_one_wins,
 };
 
 macro_rules! suite {
@@ -65,6 +66,7 @@ suite! {
     a_passkeys_record_moves_only_from_what_it_was
     of_a_removal_and_a_signed_review_one_wins
     entries_of_a_request_are_proven_by_their_places
+    a_log_in_which_a_strangers_key_signs_does_not_hold
     what_is_committed_is_loaded_at_every_version
     a_gate_is_kept_as_it_was_written_last
     gates_are_found_by_run_and_repositories_by_their_last_name

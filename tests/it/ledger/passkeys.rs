@@ -122,6 +122,22 @@ pub(super) async fn of_a_removal_and_a_signed_review_one_wins(ledger: Arc<dyn Le
     verified(&ledger).await;
 }
 
+pub(super) async fn a_log_in_which_a_strangers_key_signs_does_not_hold(ledger: Arc<dyn Ledger>) {
+    let soft = Soft::new(-8);
+    let enrolled = enrolment(&soft, 1, &bob(), at(1));
+    assert!(ledger.commit_passkey(enrolled.clone()).await.unwrap());
+    verified(&ledger).await;
+    // Whoever can write the file puts a key of their own under the passkey's name.
+    let other = Soft::new(-8);
+    let forged = Passkey { credential: other.credential.clone(), ..enrolled.next().clone() };
+    let key = assent_core::webauthn::PublicKey::read(&other.cose()).unwrap();
+    let forged = Passkey { key, ..forged };
+    let (request, _) = done(&ledger, file("production", "r", at(2))).await;
+    done(&ledger, review(&request, signed(&request, &other, &forged, at(3)), at(3))).await;
+    let told = super::kit::verify(&ledger).await;
+    assert!(matches!(told, Err(wire::HistoryError::Unsigned { .. })), "{told:?}");
+}
+
 pub(super) async fn entries_of_a_request_are_proven_by_their_places(ledger: Arc<dyn Ledger>) {
     let mut requests = Vec::new();
     for number in 0..5 {

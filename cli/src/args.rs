@@ -5,6 +5,7 @@ mod admin;
 mod audit;
 mod credential;
 mod digest;
+mod evidence;
 mod intent;
 mod plan;
 mod policy;
@@ -30,6 +31,7 @@ pub(crate) use credential::{
     ProofArgs, VerifyTokenArgs,
 };
 pub(crate) use digest::DigestArgs;
+pub(crate) use evidence::{EvidenceCommand, EvidenceShowArgs, EvidenceVerifyArgs};
 pub(crate) use intent::{IntentArgs, RequestArgs, RunArgs, Target};
 pub(crate) use plan::{
     ApplyArgs, PlanCommand, PlanDigestArgs, PlanFetchArgs, PlanScanArgs, PlanSendArgs, PlanShowArgs,
@@ -39,8 +41,8 @@ pub(crate) use policy::{
     PolicyPutArgs, PolicyRemoveArgs, PolicyShowArgs, SimulateArgs, TestArgs, TestFormat,
 };
 pub(crate) use requests::{
-    ApproveArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs, RevokeArgs,
-    ShowArgs, WaitArgs, WatchArgs, WithdrawArgs,
+    ApproveArgs, BrowserArgs, CancelArgs, CompleteArgs, DenyArgs, ListArgs, PostReviewArgs,
+    ReviewArgs, RevokeArgs, ShowArgs, WaitArgs, WatchArgs, WithdrawArgs,
 };
 pub(crate) use serve::{IssuerArgs, KeyArgs, ServeArgs};
 pub(crate) use signal::{AboutArgs, ClearArgs, SignalCommand, TellArgs};
@@ -115,6 +117,8 @@ pub(crate) enum Command {
     Wait(WaitArgs),
     /// Show what waits for you, and keep it up to date
     Watch(WatchArgs),
+    /// Show exactly what would be approved, with its digest computed on this machine
+    Review(ReviewArgs),
     /// Approve exactly what a request asks for
     Approve(ApproveArgs),
     /// Deny a request
@@ -156,6 +160,9 @@ pub(crate) enum Command {
     /// Whose tokens the server believes: CI jobs, Terraform runs, pods
     #[command(subcommand)]
     Trust(TrustCommand),
+    /// Show and check what proves an approval
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Verify and export the audit log
     #[command(subcommand)]
     Audit(AuditCommand),

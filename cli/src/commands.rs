@@ -11,6 +11,7 @@ mod completions;
 mod credential;
 mod deny;
 mod digest;
+mod evidence;
 mod list;
 mod login;
 mod logout;
@@ -18,6 +19,7 @@ mod plan;
 mod policy;
 mod post_review;
 mod request;
+mod review;
 mod revoke;
 mod run;
 mod serve;
@@ -54,8 +56,10 @@ pub(crate) async fn dispatch(
         Command::Show(args) => show::run(args, &client()?, output).await,
         Command::Wait(args) => wait::run(args, &client()?, output).await,
         Command::Watch(args) => watch::run(args, &client()?, output).await,
-        Command::Approve(args) => approve::run(args, &client()?, output).await,
-        Command::Deny(args) => deny::run(args, &client()?, output).await,
+        Command::Approve(args) => approve::run(args, &client()?, environment, output).await,
+        Command::Deny(args) => deny::run(args, &client()?, environment, output).await,
+        Command::Review(args) => review::run(args, &client()?, output).await,
+        Command::Evidence(command) => evidence::run(command, client, output).await,
         Command::Withdraw(args) => withdraw::run(args, &client()?, output).await,
         Command::Absence(command) => absence::run(command, &client()?, output).await,
         Command::PostReview(args) => post_review::run(args, &client()?, output).await,

@@ -5,6 +5,7 @@
 //! here decides about approval.
 
 mod args;
+mod browser;
 mod clock;
 mod commands;
 mod events;

@@ -107,6 +107,14 @@ impl Client {
         self.end(&path("/v1/requests/{}/reviews/withdraw", id), reason, key).await
     }
 
+    /// What lets a stranger check a request's approval offline.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn evidence(&self, id: &str) -> Result<wire::Evidence, ClientError> {
+        self.transport.send(Call::get(&path("/v1/requests/{}/evidence", id))).await
+    }
+
     /// A person's verdict on what was granted without asking anybody: it was right, or not.
     ///
     /// # Errors

@@ -3,7 +3,11 @@
 //! Only hashing lives here: leaves, nodes, and the frontier from which the root of a growing tree
 //! is known without keeping the tree.
 
+mod proof;
+
 use crate::digest::Digest;
+
+pub use proof::{Prover, includes};
 
 /// The hash of a leaf: SHA-256 of a zero byte and the entry (RFC 6962 section 2.1).
 pub fn leaf_hash(entry: &[u8]) -> Digest {

@@ -7,6 +7,8 @@
 #[cfg(feature = "authority")]
 mod assertion;
 #[cfg(feature = "authority")]
+pub mod checkpoint;
+#[cfg(feature = "authority")]
 pub mod denial;
 pub mod dpop;
 pub mod fit;

@@ -94,6 +94,10 @@ id!(
     SignalId, "sig_", "signal"
 );
 id!(
+    /// Names a [`Passkey`](crate::passkey::Passkey).
+    PasskeyId, "psk_", "passkey"
+);
+id!(
     /// Names the bytes of an exact plan, as they were sent once.
     UploadId, "upl_", "upload"
 );

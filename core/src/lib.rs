@@ -15,6 +15,8 @@ pub mod device;
 pub mod digest;
 #[cfg(feature = "authority")]
 pub mod endorsement;
+#[cfg(feature = "wire")]
+pub mod evidence;
 #[cfg(feature = "authority")]
 pub mod github;
 #[cfg(feature = "authority")]
@@ -27,6 +29,8 @@ pub mod membership;
 #[cfg(feature = "authority")]
 pub mod notice;
 #[cfg(feature = "authority")]
+pub mod passkey;
+#[cfg(feature = "authority")]
 pub mod plan;
 #[cfg(feature = "authority")]
 pub mod policy;
@@ -38,9 +42,13 @@ pub mod request;
 pub mod sign_in;
 #[cfg(feature = "authority")]
 pub mod signal;
+#[cfg(feature = "authority")]
+pub mod statement;
 pub mod time;
 pub mod token;
 #[cfg(feature = "authority")]
 pub mod trust;
+#[cfg(feature = "authority")]
+pub mod webauthn;
 #[cfg(feature = "wire")]
 pub mod wire;

@@ -52,7 +52,7 @@ use crate::binding::{Binding, OtherRun, Reuse};
 use crate::credential::KeyId;
 use crate::credential::dpop::Thumbprint;
 use crate::digest::Digest;
-use crate::id::{CredentialId, RequestId};
+use crate::id::{CredentialId, PasskeyId, RequestId};
 use crate::intent::Intent;
 use crate::membership::Membership;
 use crate::policy::quorum::Progress;
@@ -84,6 +84,8 @@ pub struct Request {
     known: Known,
     reviews: Vec<Review>,
     withdrawn: Vec<Withdrawn>,
+    /// Of every signed review that was ever taken, whatever became of it.
+    nonces: BTreeSet<[u8; 16]>,
     stage_lives: BTreeMap<String, StageLife>,
     abroad: elsewhere::AllAbroad,
     afterwards: Vec<Afterwards>,
@@ -547,6 +549,14 @@ impl Step {
     /// What happened.
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// The passkey that signed a review of it, where one did. It must be live when this is written.
+    pub fn signed_with(&self) -> Option<PasskeyId> {
+        self.events.iter().find_map(|event| {
+            let Fact::Reviewed(review) = &event.fact else { return None };
+            review.signature.as_ref().map(|signed| signed.passkey())
+        })
     }
 
     fn spending(&self) -> Option<&Event> {

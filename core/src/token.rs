@@ -391,6 +391,11 @@ impl VerifiedToken {
         self.mark
     }
 
+    /// All that it says.
+    pub fn all_claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
     /// The text of a claim; of one inside another where the name is a JSON Pointer (RFC 6901):
     /// `/kubernetes.io/serviceaccount/uid`. `None` where there is none, or it is no text.
     pub fn claim(&self, name: &str) -> Option<&str> {

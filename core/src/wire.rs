@@ -10,6 +10,7 @@ mod decision;
 mod doctor;
 mod entries;
 mod event;
+mod evidence;
 mod history;
 mod intent;
 mod keys;
@@ -41,6 +42,7 @@ pub use entries::{
     Trust, Trusts,
 };
 pub use event::{EventError, entry_bytes, event_from_json, event_to_json};
+pub use evidence::{Evidence, Passkey, Passkeys, ProvenEntry, Statement};
 pub use history::{Checkpoint, Entries, Entry, History, HistoryError, Summary};
 pub use intent::{Filing, Intent};
 pub use keys::{IssuerMisfit, Key, Keys, NewKey};
@@ -52,15 +54,17 @@ pub use notice::{
 pub use principal::{Kind, Principal, PrincipalId, Whoami};
 pub use problem::{Problem, ProblemField};
 pub use request::{
-    Afterwards, Brokered, CredentialStatus, Ending, NewReview, PlanBytes, Reason, Request,
-    Requests, Review, Source, StageElsewhere, StageStatus, Verdict, WithdrawnReview,
+    Afterwards, Brokered, CredentialStatus, Ending, NewReview, NotBase64url, PlanBytes, Reason,
+    Request, Requests, Review, ReviewSignature, Source, StageElsewhere, StageStatus, Verdict,
+    WithdrawnReview,
 };
 pub use rules::{
     NewDocument, PolicyDocument, PolicyDocuments, PolicyFault, PolicyProblem, PolicyStatus, Signal,
     WrittenDocument,
 };
 pub use ruling::{
-    Credentials, Elsewhere, Escalation, PostReview, RefusalReason, Risk, Ruling, Said, Stage,
+    Credentials, Elsewhere, Escalation, PostReview, RefusalReason, Risk, Ruling, Said,
+    SignatureDemand, Stage,
 };
 pub use signal::{
     NewSignal, SignalError, SignalSubject, Signals, ToldSignal, says, signal_entry,

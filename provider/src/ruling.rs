@@ -96,6 +96,7 @@ pub(crate) mod tests {
             exclude: Vec::new(),
             after: None,
             login_within: None,
+            signature: None,
             expires_after: None,
             escalate: None,
             remind: None,

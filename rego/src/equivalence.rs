@@ -170,6 +170,11 @@ fn stage(stage: &Stage) -> Value {
         "exclude": words(&stage.exclude),
         "after": stage.after,
         "login_within": stage.login_within.map(Span::as_seconds),
+        "signature": stage.signature.map(|demand| json!({
+            "device_bound": demand.device_bound,
+            "enrolled_for": demand.enrolled_for.map(Span::as_seconds),
+            "vouched": demand.vouched,
+        })),
         "expires_after": stage.expires_after.map(Span::as_seconds),
         "remind": stage.remind.map(Span::as_seconds),
         "escalate": stage.escalate.as_ref().map(escalation),

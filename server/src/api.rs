@@ -13,6 +13,7 @@ mod keys;
 mod notices;
 mod oauth;
 mod openapi;
+mod passkeys;
 mod plans;
 mod policy;
 mod requests;

@@ -14,6 +14,7 @@ mod deployments;
 mod devices;
 mod doctor;
 mod error;
+mod evidence;
 mod exact;
 mod exchange;
 mod feed;
@@ -25,6 +26,7 @@ mod insights;
 mod keys;
 mod live;
 mod notices;
+mod passkeys;
 mod pauses;
 mod people;
 mod plans;
@@ -51,6 +53,7 @@ use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId};
 use assent_core::policy::situation::Network;
 use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
+use assent_core::statement;
 use assent_core::time::{Span, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -69,6 +72,7 @@ pub use inbox::{Inbox, Waiting};
 pub use insights::{Busy, Day, Insights, Took, begin_of};
 pub use live::Matching;
 pub use notices::Replay;
+pub use passkeys::{Ceremony, Finished, Wanted};
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
@@ -173,6 +177,9 @@ pub struct Authority {
     sending_plans: Turns<PrincipalId>,
     closings: closing::Closings,
     proofs: Result<Proofs, NoChance>,
+    statements: Result<statement::Nonces, NoChance>,
+    /// Held while evidence is gathered: one at a time walks the whole log.
+    gathering: tokio::sync::Mutex<()>,
     errands: abroad::Errands,
     hearing: heartbeats::Hearing,
     teams: teams::Teams,
@@ -327,6 +334,8 @@ impl Authority {
             sending_plans: Turns::default(),
             closings: closing::Closings::default(),
             proofs: possession::proofs(&Chance::default()),
+            statements: Chance::default().key().map(|key| statement::Nonces::new(&key)),
+            gathering: tokio::sync::Mutex::default(),
             errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
             teams: teams::Teams::default(),

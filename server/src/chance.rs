@@ -2,7 +2,9 @@
 
 use assent_core::credential::Secret;
 use assent_core::device::UserCode;
-use assent_core::id::{AccessId, CredentialId, EvaluationId, RequestId, ReviewId, UploadId};
+use assent_core::id::{
+    AccessId, CredentialId, EvaluationId, PasskeyId, RequestId, ReviewId, UploadId,
+};
 use assent_core::time::Timestamp;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine as _;
@@ -67,6 +69,14 @@ impl Chance {
     /// [`NoChance`].
     pub fn evaluation_id(&self, now: Timestamp) -> Result<EvaluationId, NoChance> {
         Ok(EvaluationId::new(now, self.bytes()?))
+    }
+
+    /// A passkey's id.
+    ///
+    /// # Errors
+    /// [`NoChance`].
+    pub fn passkey_id(&self, now: Timestamp) -> Result<PasskeyId, NoChance> {
+        Ok(PasskeyId::new(now, self.bytes()?))
     }
 
     /// The id of what is sent of an exact plan.

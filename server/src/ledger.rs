@@ -17,7 +17,8 @@ use assent_core::access::{Access, AccessStep};
 use assent_core::audit::Frontier;
 use assent_core::credential::ring::Key;
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
+use assent_core::id::{AccessId, CredentialId, PasskeyId, RequestId, SignalId, UploadId};
+use assent_core::passkey::{Passkey, PasskeyStep};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Receipt, Request, Step, Version};
 use assent_core::sign_in::Link;
@@ -309,6 +310,28 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
 
     /// What is to be told, and to whom.
     fn outbox(&self) -> &dyn outbox::Outbox;
+
+    /// Writes a change of a passkey's record. `false` where the record has moved on meanwhile, or the
+    /// authenticator's name for it is on record already: then nothing is written.
+    async fn commit_passkey(&self, step: PasskeyStep) -> Result<bool, LedgerError>;
+
+    /// Every passkey of this person, oldest first, removed ones too.
+    async fn passkeys_of(&self, who: &PrincipalId) -> Result<Vec<Passkey>, LedgerError>;
+
+    /// One passkey.
+    async fn passkey(&self, id: PasskeyId) -> Result<Option<Passkey>, LedgerError>;
+
+    /// The passkey that its authenticator knows by this name.
+    async fn passkey_with(&self, credential: &[u8]) -> Result<Option<Passkey>, LedgerError>;
+
+    /// What the audit log tells of a passkey, each entry by its place there.
+    async fn passkey_entries(&self, id: PasskeyId) -> Result<Vec<(u64, Value)>, LedgerError>;
+
+    /// What the audit log tells of a request, each entry by its place there.
+    async fn request_entries(&self, id: RequestId) -> Result<Vec<(u64, Value)>, LedgerError>;
+
+    /// The hashes of the audit log's entries as leaves, from this index on.
+    async fn leaves(&self, from: u64, limit: usize) -> Result<Vec<Digest>, LedgerError>;
 
     /// Forgets calls older than this. Their effects stay.
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError>;

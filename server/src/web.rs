@@ -16,6 +16,7 @@ mod live;
 mod notifications;
 mod pages;
 mod people;
+mod passkeys;
 mod plan;
 mod policy;
 mod request;
@@ -94,6 +95,15 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/login/{code}", get(session::door_page).post(session::enter))
         .route("/bootstrap/{code}", get(session::bootstrap_page).post(session::bootstrap))
         .route("/logout", post(session::logout))
+        .route("/login/passkey/challenge", post(passkeys::begin_sign_in))
+        .route("/login/passkey", post(passkeys::sign_in))
+        .route("/settings/passkeys", get(passkeys::page).post(passkeys::enrol))
+        .route("/settings/passkeys/challenge", post(passkeys::begin_enrolment))
+        .route("/settings/passkeys/{id}/rename", post(passkeys::rename))
+        .route("/settings/passkeys/{id}/remove", post(passkeys::remove))
+        .route("/requests/{id}/statement", get(passkeys::statement))
+        .route("/requests/{id}/review/signed", post(passkeys::review))
+        .route("/requests/{id}/evidence", get(passkeys::evidence))
         // Not over what a page says itself: one lets its form go to GitHub.
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CONTENT_SECURITY_POLICY,
@@ -107,6 +117,7 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .layer(header("cache-control", "no-store"))
         .route("/static/assent.css", get(style))
         .route("/static/live.js", get(live::script))
+        .route("/static/passkey.js", get(passkeys::script))
 }
 
 async fn style() -> impl IntoResponse {

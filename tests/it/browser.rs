@@ -7,6 +7,7 @@ mod injected;
 mod live;
 mod looks;
 mod pages;
+mod passkeys;
 mod tools;
 
 /// Signs in as this person by a link, as `--dev` prints it.

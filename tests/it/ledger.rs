@@ -7,3 +7,4 @@ mod heartbeats;
 mod kit;
 mod listing;
 mod notices;
+mod passkeys;

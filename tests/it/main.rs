@@ -40,6 +40,8 @@ mod runner;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terraform;
@@ -47,3 +49,5 @@ mod terraform;
 mod threats;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod verifiers;

@@ -8,6 +8,7 @@ mod command;
 pub(crate) mod emulate;
 pub(crate) mod github;
 mod issuer;
+pub(crate) mod passkey;
 mod place;
 pub(crate) mod prism;
 mod provider;
@@ -399,7 +400,7 @@ impl Server {
         self.holder_of(&fresh.token)
     }
 
-    async fn issue(&self, principal: Principal, administrator: bool) -> Secret {
+    pub(crate) async fn issue(&self, principal: Principal, administrator: bool) -> Secret {
         let now = self.authority.clock().now();
         let by = principal.id.clone();
         let new = NewAccess {

@@ -94,7 +94,7 @@ impl People {
     /// Bob approves it.
     pub(super) async fn approve(&self, asked: &wire::Request) -> Result<()> {
         let (verdict, digest) = (wire::Verdict::Approve, asked.digest.clone());
-        let review = wire::NewReview { verdict, comment: String::new(), digest };
+        let review = wire::NewReview { verdict, comment: String::new(), digest, signature: None };
         let after = self.bob.review(&asked.id, &review, &IdempotencyKey::fresh()).await?;
         ensure!(after.state == "approved", "approved, but {}", after.state);
         Ok(())

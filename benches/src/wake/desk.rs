@@ -10,7 +10,8 @@ use assent_client::{Client, IdempotencyKey, Secret, wire};
 use assent_core::absence::Absence;
 use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
+use assent_core::id::{AccessId, CredentialId, PasskeyId, RequestId, SignalId, UploadId};
+use assent_core::passkey::{Passkey, PasskeyStep};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Request, Version};
 use assent_core::sign_in::Link;
@@ -119,7 +120,7 @@ impl Desk for Authority {
 
     async fn approve(&self, ticket: &Ticket) -> Result<()> {
         let (verdict, digest) = (wire::Verdict::Approve, ticket.digest.clone());
-        let review = wire::NewReview { verdict, comment: String::new(), digest };
+        let review = wire::NewReview { verdict, comment: String::new(), digest, signature: None };
         let key = IdempotencyKey::fresh();
         let request = self.approver.review(&ticket.id, &review, &key).await?;
         anyhow::ensure!(request.state == "approved", "approved, but {}", request.state);
@@ -228,6 +229,40 @@ impl Ledger for Witness {
 
     async fn closings(&self, now: Timestamp) -> Result<Vec<RequestId>, LedgerError> {
         self.ledger.closings(now).await
+    }
+
+    async fn commit_passkey(&self, step: PasskeyStep) -> Result<bool, LedgerError> {
+        self.ledger.commit_passkey(step).await
+    }
+
+    async fn passkeys_of(&self, who: &PrincipalId) -> Result<Vec<Passkey>, LedgerError> {
+        self.ledger.passkeys_of(who).await
+    }
+
+    async fn passkey(&self, id: PasskeyId) -> Result<Option<Passkey>, LedgerError> {
+        self.ledger.passkey(id).await
+    }
+
+    async fn passkey_with(&self, credential: &[u8]) -> Result<Option<Passkey>, LedgerError> {
+        self.ledger.passkey_with(credential).await
+    }
+
+    async fn passkey_entries(
+        &self,
+        id: PasskeyId,
+    ) -> Result<Vec<(u64, serde_json::Value)>, LedgerError> {
+        self.ledger.passkey_entries(id).await
+    }
+
+    async fn request_entries(
+        &self,
+        id: RequestId,
+    ) -> Result<Vec<(u64, serde_json::Value)>, LedgerError> {
+        self.ledger.request_entries(id).await
+    }
+
+    async fn leaves(&self, from: u64, limit: usize) -> Result<Vec<Digest>, LedgerError> {
+        self.ledger.leaves(from, limit).await
     }
 
     async fn later_reviews(&self) -> Result<Vec<RequestId>, LedgerError> {

@@ -1,5 +1,7 @@
 //! Looking at requests and deciding them, as it is typed.
 
+use std::path::PathBuf;
+
 use assent_core::id::RequestId;
 use assent_core::time::{Span, Timestamp};
 use clap::{ArgGroup, Args, ValueEnum};
@@ -128,6 +130,34 @@ pub(crate) struct ApproveArgs {
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) comment: String,
     #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+    #[command(flatten)]
+    pub(crate) printing: Printing,
+}
+
+/// Where a passkey must sign, or a sign-in be fresh: that is done in the browser.
+#[derive(Debug, Args)]
+pub(crate) struct BrowserArgs {
+    /// The program that opens the page where a passkey is needed, instead of $BROWSER or the desktop's
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) browser: Option<String>,
+    /// How long your decision in the browser is waited for (10m)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<Span>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Nobody has to trust the page: the digest is computed from what was fetched, \
+    and fails if it is not the request's. The page shows the same words where you sign."
+)]
+pub(crate) struct ReviewArgs {
+    /// The request's id
+    pub(crate) id: RequestId,
+    /// A plan that you have, to compare: a saved plan file, or its JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    #[command(flatten)]
     pub(crate) printing: Printing,
 }
 
@@ -138,6 +168,8 @@ pub(crate) struct DenyArgs {
     /// Why, for the requester and the record
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) comment: String,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
     #[command(flatten)]
     pub(crate) printing: Printing,
 }

@@ -1,20 +1,22 @@
 //! `assent approve`
 
+use assent_client::Client;
 use assent_client::wire::{NewReview, Request, Verdict};
-use assent_client::{Client, IdempotencyKey};
 use assent_core::policy::changes::KIND;
 use serde_json::Value;
 
 use crate::args::ApproveArgs;
-use crate::commands::plan;
+use crate::commands::{plan, review};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
+use crate::settings::Environment;
 use crate::show;
 
 /// Approves exactly what is shown: the review names the digest of the request as it was fetched.
 pub(crate) async fn run(
     args: ApproveArgs,
     client: &Client,
+    environment: &Environment,
     output: &Output,
 ) -> Result<Exit, Failure> {
     let id = args.id.to_string();
@@ -25,10 +27,16 @@ pub(crate) async fn run(
     }
     tell_context(&request, output);
     plan::tell(&request, client, output).await?;
-    output.talk(format!("digest: {}", clean(&request.digest)));
-    let review =
-        NewReview { verdict: Verdict::Approve, comment: args.comment, digest: request.digest };
-    let request = client.review(&id, &review, &IdempotencyKey::fresh()).await?;
+    let digest = review::computed(&request)?;
+    output.talk(format!("digest: {digest}"));
+    let review = NewReview {
+        verdict: Verdict::Approve,
+        comment: args.comment,
+        digest: digest.to_string(),
+        signature: None,
+    };
+    let by = (client, environment, output);
+    let request = review::cast(&request, review, &args.browser, by).await?;
     super::print_moved(&request, args.printing, output)?;
     Ok(Exit::Granted)
 }

@@ -1,7 +1,5 @@
 //! `assent login`
 
-use std::process::{Command, Stdio};
-
 use assent_client::{Client, Secret};
 use url::Url;
 
@@ -9,7 +7,7 @@ use crate::args::{LoginArgs, ServerArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, clean};
 use crate::settings::{self, Environment, Login, Server};
-use crate::{show, terminal};
+use crate::{browser, show, terminal};
 
 /// Saves a server and a token once the server has said whose token it is. Where there is no token
 /// yet, the person gives one by their browser.
@@ -56,8 +54,8 @@ async fn by_browser(
     output.talk(format!("open {page} where you are signed in, and type the code"));
     output.talk(format!("\n    {}\n", output.talk_paint().strong(&clean(&login.user_code))));
     let may_open = !args.no_browser && output.talks_to_a_terminal() && environment.has_display();
-    if let Some(page) = ours(&login.verification_uri, server).filter(|_| may_open) {
-        open(&page);
+    if let Some(page) = browser::ours(&login.verification_uri, server).filter(|_| may_open) {
+        browser::open(&page);
     }
     output.talk(format!("waiting for your answer, {} minutes", login.expires_in.as_secs() / 60));
     client.await_login(&login).await.map(|fresh| fresh.token).map_err(|error| match error.code() {
@@ -65,42 +63,4 @@ async fn by_browser(
         Some("expired_token") => Failure::refused("nobody answered in time; start again"),
         _ => error.into(),
     })
-}
-
-/// The page, if it is of the server that was named: nothing else is opened because a server says so.
-fn ours(page: &str, server: &Url) -> Option<Url> {
-    Url::parse(page)
-        .ok()
-        .filter(|page| page.origin() == server.origin() && page.origin().is_tuple())
-}
-
-/// Asks the desktop to show a page. If it cannot, the address stands on the terminal.
-fn open(page: &Url) {
-    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let mut command = Command::new(opener);
-    command.arg(page.as_str()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // What becomes of it is nothing to wait for.
-    drop(command.spawn());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn t65_only_a_page_of_the_named_server_is_opened() {
-        let server: Url = "https://assent.example.com".parse().unwrap();
-        assert!(ours("https://assent.example.com/device", &server).is_some());
-        for other in [
-            "https://assent.example.com.evil.example/device",
-            "https://assent.example.com@evil.example/device",
-            "http://assent.example.com/device",
-            "https://assent.example.com:8443/device",
-            "file:///etc/passwd",
-            "--help",
-            "",
-        ] {
-            assert!(ours(other, &server).is_none(), "{other}");
-        }
-    }
 }

@@ -21,7 +21,8 @@ pub(crate) async fn run(
     plan::tell(&request, client, output).await?;
     output.talk(format!("digest: {}", clean(&request.digest)));
     let verdict = if args.approve { Verdict::Approve } else { Verdict::Deny };
-    let review = NewReview { verdict, comment: args.comment, digest: request.digest };
+    let review =
+        NewReview { verdict, comment: args.comment, digest: request.digest, signature: None };
     let request = client.review_afterwards(&id, &review, &IdempotencyKey::fresh()).await?;
     match args.printing.is_json() {
         true => output.json(&request)?,

@@ -16,6 +16,7 @@ pub(crate) struct Environment {
     no_color: bool,
     dumb_terminal: bool,
     terraform: Option<String>,
+    browser: Option<String>,
     has_display: bool,
     /// The filter of the server's log.
     pub(crate) log: Option<String>,
@@ -35,6 +36,7 @@ impl Environment {
             no_color: variable("NO_COLOR").is_some(),
             dumb_terminal: variable("TERM").is_some_and(|term| term == "dumb"),
             terraform: variable("TERRAFORM"),
+            browser: variable("BROWSER").filter(|browser| !browser.is_empty()),
             has_display: ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| variable(name).is_some()),
             log: variable("ASSENT_LOG"),
             log_is_json: variable("ASSENT_LOG_FORMAT").is_some_and(|format| format == "json"),
@@ -54,6 +56,11 @@ impl Environment {
     /// Whether a browser can show itself.
     pub(crate) fn has_display(&self) -> bool {
         self.has_display || cfg!(target_os = "macos")
+    }
+
+    /// The program that shows pages.
+    pub(crate) fn browser(&self) -> Option<&str> {
+        self.browser.as_deref()
     }
 
     /// The program that shows saved plans.

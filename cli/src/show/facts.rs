@@ -159,7 +159,10 @@ fn reviews(reviews: &[assent_client::wire::Review]) -> String {
             true => String::new(),
             false => format!(": {}", clean(&review.comment)),
         };
-        format!("{} {verdict} at {}{comment}", clean(&review.reviewer), clean(&review.at))
+        let signed =
+            review.passkey.as_ref().map(|passkey| format!(", signed with {}", clean(passkey)));
+        let (who, at) = (clean(&review.reviewer), clean(&review.at));
+        format!("{who} {verdict} at {at}{}{comment}", signed.unwrap_or_default())
     };
     reviews.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -77,6 +77,7 @@ fn mint_bound(confirmation: Option<dpop::Thumbprint>) -> Minting {
         exclude: BTreeSet::new(),
         after: None,
         login_within: None,
+        signature: None,
         expires_after: None,
         escalate: None,
         remind: None,

@@ -200,6 +200,7 @@ pub(crate) struct StageText {
     pub(crate) authority: Option<String>,
     pub(crate) exclude: BTreeSet<Approver>,
     pub(crate) login_within: Option<Span>,
+    pub(crate) signature: Option<crate::policy::ruling::SignatureDemand>,
     pub(crate) expires_after: Option<Span>,
     pub(crate) escalate: Option<crate::policy::ruling::Escalation>,
     pub(crate) remind: Option<Span>,

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::membership::{Membership, Tie};
 use crate::policy::ruling::Stage;
 use crate::principal::PrincipalId;
+use crate::statement::Strength;
 use crate::time::Span;
 
 /// How far one stage is.
@@ -45,6 +46,8 @@ pub struct Approval {
     pub stands_in_for: BTreeSet<PrincipalId>,
     /// How long before that the reviewer had signed in, where that is known.
     pub login_age: Option<Span>,
+    /// How good the signature is, where it is signed.
+    pub signature: Option<Strength>,
 }
 
 impl Approval {
@@ -52,6 +55,12 @@ impl Approval {
     pub fn is_fresh_for(&self, stage: &Stage) -> bool {
         let fresh = |within| self.login_age.is_some_and(|age| age <= within);
         stage.login_within.is_none_or(fresh)
+    }
+
+    /// Whether it is signed as the stage wants.
+    pub fn is_signed_for(&self, stage: &Stage) -> bool {
+        let meets = |demand| self.signature.is_some_and(|strength| strength.meets(&demand));
+        stage.signature.is_none_or(meets)
     }
 }
 
@@ -93,7 +102,9 @@ impl Progress {
                 approvals.keys().any(|who| membership.count_as_one(who, absent))
             };
             approval.stands_in_for.retain(|absent| !came(absent));
-            approval.is_fresh_for(stage) && is_asked(stage, person, &approval, behind, membership)
+            approval.is_fresh_for(stage)
+                && approval.is_signed_for(stage)
+                && is_asked(stage, person, &approval, behind, membership)
         };
         let mut places = Places { people: &people, taken: Vec::new(), may_fill: &may_fill };
         let mut counted: Vec<StageProgress> = Vec::new();
@@ -242,6 +253,7 @@ mod tests {
             exclude: BTreeSet::new(),
             after: after.map(str::to_owned),
             login_within: None,
+            signature: None,
             expires_after: None,
             escalate: None,
             remind: None,
@@ -307,7 +319,7 @@ mod tests {
         let met = |who: &[(&str, &str)], behind: &str| {
             let absent = |text: &str| Approval {
                 stands_in_for: text.split_whitespace().map(person).collect(),
-                login_age: None,
+                ..Approval::default()
             };
             let approvals =
                 who.iter().map(|(who, absents)| (person(who), absent(absents))).collect();

@@ -78,12 +78,56 @@ pub struct Stage {
     pub after: Option<String>,
     /// How long ago a reviewer may have signed in at most.
     pub login_within: Option<Span>,
+    /// With what kind of passkey a reviewer must sign, where they must.
+    pub signature: Option<SignatureDemand>,
     /// How long after it opened the request expires, if it is not filled.
     pub expires_after: Option<Span>,
     /// Who else may count, if it stays open.
     pub escalate: Option<Escalation>,
     /// How often its people are told again while it is open.
     pub remind: Option<Span>,
+}
+
+/// What a stage demands of the passkey that signs a review.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignatureDemand {
+    /// Its key can never leave its device: no vendor's account syncs it.
+    pub device_bound: bool,
+    /// For how long it must have been enrolled.
+    pub enrolled_for: Option<Span>,
+    /// The person's identity provider must have vouched for it.
+    pub vouched: bool,
+}
+
+impl SignatureDemand {
+    /// What meets both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            device_bound: self.device_bound || other.device_bound,
+            enrolled_for: self.enrolled_for.max(other.enrolled_for),
+            vouched: self.vouched || other.vouched,
+        }
+    }
+}
+
+impl fmt::Display for SignatureDemand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a passkey")?;
+        let mut joint = " that";
+        if self.device_bound {
+            f.write_str(" that never leaves its device")?;
+            joint = " and";
+        }
+        if let Some(least) = self.enrolled_for {
+            write!(f, "{joint} was enrolled at least {least} ago")?;
+            joint = " and";
+        }
+        match self.vouched {
+            true => write!(f, "{joint} your identity provider vouched for"),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Stage {

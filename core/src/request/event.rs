@@ -1,6 +1,7 @@
 //! Facts of a request's life. Each says who, when, and enough to prove the rule it passed was kept.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::credential::KeyId;
 use crate::credential::dpop::Thumbprint;
@@ -13,6 +14,7 @@ use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
 use crate::request::AbroadFact;
 use crate::signal::{Concern, Subject};
+use crate::statement::Signature;
 use crate::time::{Span, Timestamp};
 
 /// One fact.
@@ -318,6 +320,8 @@ pub struct Review {
     pub stands_in_for: BTreeSet<PrincipalId>,
     /// How long before that the reviewer had signed in, where that is known.
     pub login_age: Option<Span>,
+    /// What the reviewer's passkey signed, where it did.
+    pub signature: Option<Arc<Signature>>,
     /// When, by the authority's clock.
     pub at: Timestamp,
 }

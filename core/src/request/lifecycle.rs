@@ -3,14 +3,17 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test tells the few facts it is about")]
 
+use std::sync::Arc;
+
 use super::*;
 use crate::id::ReviewId;
 use crate::intent::UnverifiedIntent;
 use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
-use crate::policy::ruling::Outcome;
+use crate::policy::ruling::{Outcome, SignatureDemand};
 use crate::policy::situation::Situation;
 use crate::principal::PrincipalKind;
+use crate::statement::tests::SignedReview;
 use crate::time::Span;
 
 const HEAD: &str = "
@@ -266,6 +269,80 @@ rules:
     // What is asked of nobody is told nobody.
     let stranger = signed_in(&request, &policy, "dave", None, 100).unwrap_err();
     assert!(matches!(stranger, ReviewError::NotAsked { .. }));
+}
+
+#[test]
+fn a_stage_that_wants_a_signature_takes_no_unsigned_word_and_no_weaker_one() {
+    let policy = policy(
+        "
+rules:
+  - {id: r, require: {stages: [{approvals: 1, from: [group:a], signature: {passkey: device-bound, enrolled_for: 1h}}]}}
+",
+    );
+    let request = filed(&policy, "a.b");
+    let demand =
+        SignatureDemand { device_bound: true, enrolled_for: Some(Span::hours(1)), vouched: false };
+    let bob = person("bob");
+    let members = policy.membership(minute(100));
+    assert_eq!(request.demands_signature(&bob, &members, minute(100)), Some(demand));
+    assert_eq!(request.demands_signature(&person("dave"), &members, minute(100)), None);
+    assert_eq!(
+        request.may_review(&bob, &members, minute(100)),
+        None,
+        "they are told where they sign"
+    );
+    let good = SignedReview {
+        request: &request,
+        approver: &bob.id,
+        verdict: Verdict::Approve,
+        comment: "seen",
+        nonce: [1; 16],
+        at: minute(100),
+        enrolled_for: Span::hours(1),
+        device_bound: true,
+        vouched: false,
+    };
+    let review = |signed: Option<SignedReview<'_>>, verdict, at| {
+        let said = Said {
+            verdict,
+            digest: request.digest(),
+            comment: "seen".to_owned(),
+            signed_in_at: None,
+        };
+        let signature = signed.map(|signed| Arc::new(signed.signature()));
+        let id = ReviewId::new(minute(at), [1; 10]);
+        request.review_signed(id, &bob, (said, signature), &members, minute(at))
+    };
+    let (yes, no) = (Verdict::Approve, Verdict::Deny);
+    let unsigned = ReviewError::Unsigned(demand);
+    for verdict in [yes, no] {
+        assert_eq!(review(None, verdict, 100).unwrap_err(), unsigned);
+        for weak in [
+            SignedReview { verdict, device_bound: false, ..good },
+            SignedReview { verdict, enrolled_for: Span::minutes(59), ..good },
+        ] {
+            assert_eq!(review(Some(weak), verdict, 100).unwrap_err(), unsigned);
+        }
+    }
+    let carol = person("carol").id;
+    for (other, what) in [
+        (SignedReview { verdict: no, ..good }, "verdict"),
+        (SignedReview { comment: "other", ..good }, "comment"),
+        (SignedReview { approver: &carol, ..good }, "person"),
+        (SignedReview { at: minute(94), ..good }, "time"),
+        (SignedReview { at: minute(101), ..good }, "time"),
+    ] {
+        assert_eq!(review(Some(other), yes, 100).unwrap_err(), ReviewError::OtherStatement(what));
+    }
+    let elsewhere = filed(&policy, "c.d");
+    let other = review(Some(SignedReview { request: &elsewhere, ..good }), yes, 100).unwrap_err();
+    assert!(matches!(other, ReviewError::OtherStatement("request" | "digest")), "{other}");
+    assert_eq!(review(Some(good), yes, 104).unwrap().next().state().word(), "approved");
+    let denial = SignedReview { verdict: no, ..good };
+    assert_eq!(review(Some(denial), no, 100).unwrap().next().state().word(), "denied");
+    // That the passkey is removed later changes nothing: what counts was signed.
+    let approved = review(Some(good), yes, 100).unwrap().next().clone();
+    assert!(spend(&approved, &policy, 110).is_ok());
 }
 
 #[test]

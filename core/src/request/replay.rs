@@ -98,6 +98,7 @@ impl Request {
             known: known.clone(),
             reviews: Vec::new(),
             withdrawn: Vec::new(),
+            nonces: BTreeSet::new(),
             stage_lives: stages::begin(stages, at),
             abroad: BTreeMap::new(),
             afterwards: Vec::new(),
@@ -131,6 +132,7 @@ impl Request {
         self.move_abroad(&event.fact);
         self.move_plan(&event.fact, event.at);
         if let Fact::Reviewed(review) = &event.fact {
+            self.nonces.extend(review.signature.as_ref().map(|signed| signed.statement().nonce));
             self.reviews.push(review.clone());
         }
         self.move_withdrawn(&event.fact, event.at);
@@ -160,6 +162,9 @@ impl Request {
         }
         if review.stands_in_for.iter().any(|absent| self.has_spoken(absent)) {
             return broken("a stand-in for somebody who has spoken");
+        }
+        if self.misstated(review, review.at).is_some() {
+            return broken("a review that says otherwise than what was signed");
         }
         Ok(())
     }
@@ -268,6 +273,14 @@ impl Request {
         };
         if !stages.iter().zip(counted).all(filled) {
             return broken("a stage that was not filled");
+        }
+        let signs = |stage: &Stage, person: &PrincipalId| {
+            let mut reviews = self.reviews.iter().filter(|review| review.reviewer == *person);
+            reviews.any(|review| review.approval().is_signed_for(stage))
+        };
+        let mut asked = stages.iter().zip(counted).filter(|(stage, _)| stage.signature.is_some());
+        if !asked.all(|(stage, (_, people))| people.iter().all(|person| signs(stage, person))) {
+            return broken("a stage that wants signatures, filled without");
         }
         let mut seen = BTreeSet::new();
         for person in counted.iter().flat_map(|(_, people)| people) {

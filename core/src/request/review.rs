@@ -1,15 +1,17 @@
 //! The word of a person on a request: whose is taken, when, and for what it counts.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::id::ReviewId;
 use crate::membership::{Membership, Tie};
 use crate::policy::quorum::{Approval, Progress, is_asked};
-use crate::policy::ruling::Stage;
+use crate::policy::ruling::{SignatureDemand, Stage};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::event::{Denial, Fact, Review, Verdict};
 use crate::request::{Request, State, Step};
+use crate::statement::{self, Signature};
 use crate::time::{Span, Timestamp};
 
 /// Why a review was not taken.
@@ -50,6 +52,12 @@ pub enum ReviewError {
         /// How long ago at most.
         within: Span,
     },
+    /// The stages that ask this person want a signature, or a better one.
+    #[error("sign this with {0}: open the request in your browser")]
+    Unsigned(SignatureDemand),
+    /// What was signed is not what is said.
+    #[error("what your passkey signed is of another {0}: decide once more")]
+    OtherStatement(&'static str),
     /// Nobody can tell that they are not behind it.
     #[error(
         "an account of {issuer} is behind this request, and which account there is `{who}`'s is not \
@@ -97,9 +105,26 @@ impl Request {
         membership: &Membership,
         now: Timestamp,
     ) -> Result<Step, ReviewError> {
+        self.review_signed(id, reviewer, (said, None), membership, now)
+    }
+
+    /// The same, with what the reviewer's passkey signed. It counts where a stage asks for a signature;
+    /// elsewhere it is on record.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub fn review_signed(
+        &self,
+        id: ReviewId,
+        reviewer: &Principal,
+        (said, signature): (Said, Option<Arc<Signature>>),
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Result<Step, ReviewError> {
         let now = self.no_earlier(now);
         let (who, verdict) = (reviewer.id.clone(), said.verdict);
         let review = said.review(id, &who, self.absent_for(&who, membership), now);
+        let review = Review { signature, ..review };
         self.check_reviewer(reviewer, &review, membership, now)?;
         let by = Some(who.clone());
         let denial = Denial::Reviewed { review: id, by: who, comment: review.comment.clone() };
@@ -155,16 +180,66 @@ impl Request {
             let asked = asked.into_iter().collect::<Vec<_>>().join(", ");
             return Err(ReviewError::NotAsked { who: who.clone(), asked });
         }
-        let fresh = |stage: &&&&Stage| approval.is_fresh_for(stage);
+        let fresh: Vec<_> = asking.iter().filter(|stage| approval.is_fresh_for(stage)).collect();
         let within = asking.iter().filter_map(|stage| stage.login_within).max();
-        match (asking.iter().any(|stage| fresh(&stage)), within) {
-            (false, Some(within)) => Err(ReviewError::SignInAgain { within }),
+        if let (true, Some(within)) = (fresh.is_empty(), within) {
+            return Err(ReviewError::SignInAgain { within });
+        }
+        if let Some(differs) = self.misstated(review, now) {
+            return Err(ReviewError::OtherStatement(differs));
+        }
+        let demand = fresh.iter().find_map(|stage| stage.signature);
+        match (fresh.iter().any(|stage| approval.is_signed_for(stage)), demand) {
+            (false, Some(demand)) => Err(ReviewError::Unsigned(demand)),
             _ => Ok(()),
+        }
+    }
+
+    /// What the signed statement of this review says otherwise than the review, if anything: the one
+    /// nonce, too, is spent with the one review.
+    pub(super) fn misstated(&self, review: &Review, at: Timestamp) -> Option<&'static str> {
+        let signature = review.signature.as_ref()?;
+        if self.nonces.contains(&signature.statement().nonce) {
+            return Some("review");
+        }
+        signature.differs_from(&statement::Said {
+            request: self.id,
+            digest: review.digest,
+            policy: self.ruling.policy,
+            verdict: review.verdict,
+            comment: &review.comment,
+            approver: &review.reviewer,
+            at,
+        })
+    }
+
+    /// What the stages that ask this person now demand of a signature; `None` where one of them takes
+    /// their word without, or nobody asks them.
+    pub fn demands_signature(
+        &self,
+        reviewer: &Principal,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Option<SignatureDemand> {
+        match self.objection(reviewer, membership, now) {
+            Some(ReviewError::Unsigned(demand)) => Some(demand),
+            Some(_) | None => None,
         }
     }
 
     /// Why this person's review would not be taken now; `None` where it would.
     pub fn may_review(
+        &self,
+        reviewer: &Principal,
+        membership: &Membership,
+        now: Timestamp,
+    ) -> Option<ReviewError> {
+        // That they must sign, they are told where they decide.
+        let objection = self.objection(reviewer, membership, now);
+        objection.filter(|why| !matches!(why, ReviewError::Unsigned(_)))
+    }
+
+    fn objection(
         &self,
         reviewer: &Principal,
         membership: &Membership,
@@ -224,14 +299,17 @@ impl Said {
         let Self { verdict, digest, comment, signed_in_at } = self;
         let login_age = signed_in_at.map(|since| whole_seconds(since.until(at)));
         let reviewer = reviewer.clone();
-        Review { id, reviewer, verdict, digest, comment, stands_in_for, login_age, at }
+        let signature = None;
+        Review { id, reviewer, verdict, digest, comment, stands_in_for, login_age, signature, at }
     }
 }
 
 impl Review {
     /// What of it decides for which stages it counts.
     pub(super) fn approval(&self) -> Approval {
-        Approval { stands_in_for: self.stands_in_for.clone(), login_age: self.login_age }
+        let (stands_in_for, login_age) = (self.stands_in_for.clone(), self.login_age);
+        let signature = self.signature.as_ref().map(|signature| signature.strength());
+        Approval { stands_in_for, login_age, signature }
     }
 }
 

@@ -53,6 +53,7 @@ fn filed_by(requester: Principal, told: &str, uses: u32) -> Request {
             exclude: BTreeSet::new(),
             after,
             login_within: None,
+            signature: None,
             expires_after: None,
             escalate: None,
             remind: None,

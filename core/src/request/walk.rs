@@ -10,6 +10,7 @@
 pub(super) mod invariants;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::tests::key;
 use super::*;
@@ -19,11 +20,13 @@ use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId, SignalId, UploadId};
 use crate::intent::UnverifiedIntent;
 use crate::membership::{Approver, People};
-use crate::policy::ruling::{Dpop, Escalation, PostReview, Reason, Stage};
+use crate::policy::ruling::{Dpop, Escalation, PostReview, Reason, SignatureDemand, Stage};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::transition::POLICY_CHANGED;
 use crate::request::walk::invariants::History;
 use crate::signal::{Concern, OnGranted, OnPending, Reactions, Says, Signal, Subject, Teller};
+use crate::statement::Signature;
+use crate::statement::tests::SignedReview;
 use crate::time::{Span, Timestamp};
 
 const WALKS: u64 = 3_000;
@@ -327,10 +330,14 @@ impl World {
                 let id = ReviewId::new(now, [self.chance.below(256) as u8; 10]);
                 let right = said.digest == request.digest();
                 let foretold = request.may_review(&reviewer, &members, now);
-                let step = request.review(id, &reviewer, said, &members, now);
-                // Whether they must sign in again, they are told only when they decide.
+                let signature = self.signature(&request, &reviewer.id, &said);
+                let step = request.review_signed(id, &reviewer, (said, signature), &members, now);
+                // Whether they must sign in again, or sign, they are told only when they decide.
                 let told = step.as_ref().err();
-                let told = told.filter(|e| !matches!(e, ReviewError::SignInAgain { .. }));
+                let told = told.filter(|e| {
+                    use ReviewError::{OtherStatement, SignInAgain, Unsigned};
+                    !matches!(e, SignInAgain { .. } | Unsigned(_) | OtherStatement(_))
+                });
                 assert!(!right || told == foretold.as_ref(), "{told:?}, not {foretold:?}");
                 self.maybe(step.ok());
             }
@@ -530,6 +537,28 @@ impl World {
         Said { verdict, digest, comment: "seen".to_owned(), signed_in_at }
     }
 
+    /// What a passkey signed: mostly just this, now and then something else.
+    fn signature(
+        &mut self,
+        request: &Request,
+        reviewer: &PrincipalId,
+        said: &Said,
+    ) -> Option<Arc<Signature>> {
+        let of = SignedReview {
+            request,
+            approver: reviewer,
+            verdict: if self.chance.one_in(20) { Verdict::Deny } else { said.verdict },
+            comment: &said.comment,
+            nonce: [if self.chance.one_in(20) { 0 } else { self.chance.below(256) as u8 }; 16],
+            at: Timestamp::from_millis(self.now.as_millis() - self.chance.below(120_000) as i64),
+            enrolled_for: Span::minutes(self.chance.below(90)),
+            device_bound: self.chance.one_in(2),
+            vouched: self.chance.one_in(2),
+        };
+        let signature = Arc::new(of.signature());
+        (!self.chance.one_in(4)).then_some(signature)
+    }
+
     fn spend(&mut self) -> Spend {
         let audience = (*self.chance.pick(&["db", "db", "aws", "elsewhere"])).to_owned();
         let ttl = self.chance.one_in(2).then(|| Span::minutes(1 + self.chance.below(60)));
@@ -671,6 +700,14 @@ fn post_reviews(chance: &mut Chance) -> Vec<PostReview> {
     later
 }
 
+fn demand(chance: &mut Chance) -> SignatureDemand {
+    SignatureDemand {
+        device_bound: chance.one_in(3),
+        enrolled_for: chance.one_in(3).then(|| Span::minutes(chance.below(60))),
+        vouched: chance.one_in(3),
+    }
+}
+
 fn stages(chance: &mut Chance) -> Vec<Stage> {
     let from = ["group:a", "group:b", "person:bob", "person:alice", "person:bot"];
     let mut stages: Vec<Stage> = Vec::new();
@@ -688,6 +725,7 @@ fn stages(chance: &mut Chance) -> Vec<Stage> {
             exclude: if chance.one_in(4) { exclude } else { BTreeSet::new() },
             after: after.filter(|_| chance.one_in(2)),
             login_within: chance.one_in(4).then(|| Span::minutes(1 + chance.below(60))),
+            signature: chance.one_in(5).then(|| demand(chance)),
             expires_after: chance.one_in(4).then(|| Span::minutes(1 + chance.below(60))),
             escalate: chance.one_in(2).then(|| Escalation {
                 after: Span::minutes(1 + chance.below(10)),

@@ -223,6 +223,23 @@ struct SentReview {
     stands_in_for: BTreeSet<PrincipalId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     login_age: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<SentSignature>,
+}
+
+/// A signature with all that is needed to check it again.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentSignature {
+    passkey: String,
+    key: String,
+    enrolled_at: String,
+    vouched: bool,
+    /// The very text that was signed.
+    statement: String,
+    authenticator_data: String,
+    client_data: String,
+    signature: String,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::audit::{Frontier, leaf_hash};
+use crate::evidence;
 use crate::id::{RequestId, SignalId};
 use crate::request::{Effect, Event, Fact, Request};
 use crate::signal::Signal;
@@ -84,6 +85,14 @@ pub enum HistoryError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A review was signed with a passkey that was not its reviewer's by what the log says before.
+    #[error("request {request}: a review is signed, but {problem}")]
+    Unsigned {
+        /// The request.
+        request: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// The log is not the one that was promised.
     #[error(
         "the log has {size} entries with root {root}, but the checkpoint says {promised_size} with root {promised_root}"
@@ -106,6 +115,8 @@ pub struct History {
     frontier: Frontier,
     requests: BTreeMap<RequestId, Vec<Event>>,
     signals: HashMap<SignalId, Signal>,
+    /// What was told of each passkey so far.
+    passkeys: HashMap<String, Vec<Value>>,
 }
 
 /// What a verified log holds.
@@ -136,11 +147,16 @@ impl History {
             let signal = signal_from_entry(&entry.event)
                 .map_err(|error| HistoryError::Unreadable { index, problem: error.to_string() })?;
             self.signals.extend(signal.map(|signal| (signal.id, signal)));
+            if let Some(passkey) = entry.event.get("passkey").and_then(Value::as_str) {
+                let told = self.passkeys.entry(passkey.to_owned()).or_default();
+                told.push(entry.event.clone());
+            }
             return Ok(());
         }
         let event = event_from_json(&entry.event)
             .map_err(|error| HistoryError::Unreadable { index, problem: error.to_string() })?;
         self.check_heard(&event)?;
+        self.check_signed(&event)?;
         let events = self.requests.entry(event.request).or_default();
         let last: Option<Timestamp> = events.last().map(|event| event.at);
         if last.is_some_and(|last| event.at < last) {
@@ -163,6 +179,16 @@ impl History {
         };
         let (request, signal) = (event.request.to_string(), signal.to_string());
         Err(HistoryError::Unsignalled { request, signal, problem })
+    }
+
+    /// A review that is signed was signed with a passkey that was the reviewer's then.
+    fn check_signed(&self, event: &Event) -> Result<(), HistoryError> {
+        let Fact::Reviewed(review) = &event.fact else { return Ok(()) };
+        let passkey = review.signature.as_ref().map(|signed| signed.passkey().to_string());
+        let told = passkey.and_then(|passkey| self.passkeys.get(&passkey));
+        let request = event.request.to_string();
+        let checked = evidence::check_passkey(told.into_iter().flatten(), review);
+        checked.map(drop).map_err(|problem| HistoryError::Unsigned { request, problem })
     }
 
     /// That the signal was about this request as it was then, and that policy wanted it stopped.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,9 @@ use crate::membership::Membership;
 use crate::policy::quorum::{Approval, StageProgress, is_asked};
 use crate::policy::ruling;
 use crate::request::{self, Denial, EndedHow, State};
+use crate::statement::UnverifiedSignature;
 use crate::time::Timestamp;
+use crate::webauthn::UnverifiedAssertion;
 use crate::wire::{Intent, Principal, Ruling};
 
 /// A request, as of one version.
@@ -241,6 +245,9 @@ pub struct Review {
     pub comment: String,
     /// When.
     pub at: String,
+    /// The passkey that signed it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<String>,
 }
 
 /// A review that its giver took back.
@@ -551,6 +558,7 @@ impl From<&request::Review> for Review {
             },
             comment: review.comment.clone(),
             at: review.at.to_string(),
+            passkey: review.signature.as_ref().map(|signed| signed.passkey().to_string()),
         }
     }
 }
@@ -566,6 +574,48 @@ pub struct NewReview {
     pub comment: String,
     /// The request's digest, as it was shown.
     pub digest: String,
+    /// What the reviewer's passkey signed, where a rule asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<ReviewSignature>,
+}
+
+/// What a reviewer's passkey signed (WebAuthn); each part in base64url without padding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewSignature {
+    /// The passkey, as the authenticator knows it.
+    pub credential_id: String,
+    /// The statement that the authority gave, byte for byte.
+    pub statement: String,
+    /// `authenticatorData`.
+    pub authenticator_data: String,
+    /// `clientDataJSON`.
+    pub client_data: String,
+    /// `signature`.
+    pub signature: String,
+}
+
+/// The text is not base64url without padding.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not base64url without padding")]
+pub struct NotBase64url(pub &'static str);
+
+impl TryFrom<ReviewSignature> for UnverifiedSignature {
+    type Error = NotBase64url;
+
+    fn try_from(sent: ReviewSignature) -> Result<Self, NotBase64url> {
+        let decoded =
+            |name, text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| NotBase64url(name));
+        Ok(Self {
+            credential: decoded("credential_id", &sent.credential_id)?,
+            statement: decoded("statement", &sent.statement)?,
+            assertion: UnverifiedAssertion {
+                authenticator_data: decoded("authenticator_data", &sent.authenticator_data)?,
+                client_data: decoded("client_data", &sent.client_data)?,
+                signature: decoded("signature", &sent.signature)?,
+            },
+        })
+    }
 }
 
 /// Approve or deny.

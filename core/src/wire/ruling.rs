@@ -134,6 +134,9 @@ pub struct Stage {
     /// How long ago a reviewer may have signed in at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_within: Option<String>,
+    /// With what kind of passkey a reviewer must sign, where they must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureDemand>,
     /// How long after it opened the request expires, if it is not filled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after: Option<String>,
@@ -143,6 +146,29 @@ pub struct Stage {
     /// How often its people are told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remind: Option<String>,
+}
+
+/// What a stage demands of the passkey that signs a review.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureDemand {
+    /// Its key can never leave its device.
+    pub device_bound: bool,
+    /// For how long it must have been enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled_for: Option<String>,
+    /// The person's identity provider must have vouched for it.
+    pub vouched: bool,
+}
+
+impl std::fmt::Display for SignatureDemand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.device_bound { "a device-bound passkey" } else { "a passkey" })?;
+        if let Some(least) = &self.enrolled_for {
+            write!(f, " enrolled for {least}")?;
+        }
+        f.write_str(if self.vouched { " and vouched for" } else { "" })
+    }
 }
 
 impl Stage {
@@ -259,6 +285,11 @@ impl From<&policy::ruling::Stage> for Stage {
             exclude: texts(&stage.exclude),
             after: stage.after.clone(),
             login_within: stage.login_within.map(|span| span.to_string()),
+            signature: stage.signature.map(|demand| SignatureDemand {
+                device_bound: demand.device_bound,
+                enrolled_for: demand.enrolled_for.map(|span| span.to_string()),
+                vouched: demand.vouched,
+            }),
             expires_after: stage.expires_after.map(|span| span.to_string()),
             escalate: stage.escalate.as_ref().map(|escalation| Escalation {
                 after: escalation.after.to_string(),

@@ -4,12 +4,14 @@ use assent_core::absence::AbsenceError;
 use assent_core::access::AccessError;
 use assent_core::credential::dpop::ProofError;
 use assent_core::credential::ring::{AddError, RetireError};
+use assent_core::passkey::EnrolError;
 use assent_core::policy::uses::Use;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, FetchPlanError, PostReviewError, RedeemError,
     ReviewError, RevokeError, SendPlanError, WithdrawError,
 };
 use assent_core::sign_in::LinkError;
+use assent_core::statement::SignatureError;
 use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -158,6 +160,12 @@ impl From<AppError> for ApiError {
             AppError::ForeignSubject(_) => Self::new(S::FORBIDDEN, "foreign_subject", text),
             AppError::NotFound { .. } => Self::new(S::NOT_FOUND, "not_found", text),
             AppError::Review(error) => review(&error, text),
+            AppError::Signature(error) => signature(&error, text),
+            AppError::Enrol(error) => enrol(&error, text),
+            AppError::Vouch(_) => Self::new(S::FORBIDDEN, "not_vouched", text),
+            AppError::Webauthn(_) => Self::new(S::FORBIDDEN, "passkey_refused", text),
+            AppError::CeremonyOver => Self::new(S::CONFLICT, "ceremony_over", text),
+            AppError::NoPasskeys(_) => Self::new(S::CONFLICT, "no_passkeys", text),
             AppError::PostReview(error) => post_review(&error, text),
             AppError::Withdraw(error) => withdraw(&error, text),
             AppError::Absence(error) => absence(&error, text),
@@ -271,6 +279,8 @@ fn review(error: &ReviewError, text: String) -> ApiError {
         ReviewError::Unlinked { .. } => (S::FORBIDDEN, "unlinked_account"),
         ReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
         ReviewError::SignInAgain { .. } => (S::FORBIDDEN, "sign_in_again"),
+        ReviewError::Unsigned(_) => (S::FORBIDDEN, "signature_needed"),
+        ReviewError::OtherStatement(_) => (S::CONFLICT, "other_statement"),
         ReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
     };
     ApiError::new(status, code, text)
@@ -297,6 +307,29 @@ fn absence(error: &AbsenceError, text: String) -> ApiError {
         | AbsenceError::TooFarAhead
         | AbsenceError::Oneself(_)
         | AbsenceError::Unknown(_) => (S::UNPROCESSABLE_ENTITY, "invalid_absence"),
+    };
+    ApiError::new(status, code, text)
+}
+
+fn signature(error: &SignatureError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        SignatureError::Statement(_) => (S::BAD_REQUEST, "no_statement"),
+        SignatureError::Webauthn(_) => (S::FORBIDDEN, "passkey_refused"),
+        SignatureError::UnknownPasskey => (S::FORBIDDEN, "unknown_passkey"),
+        SignatureError::Removed => (S::FORBIDDEN, "passkey_removed"),
+        SignatureError::Stale(_) => (S::CONFLICT, "stale_statement"),
+    };
+    ApiError::new(status, code, text)
+}
+
+fn enrol(error: &EnrolError, text: String) -> ApiError {
+    use StatusCode as S;
+    let (status, code) = match error {
+        EnrolError::SignInAgain => (S::FORBIDDEN, "sign_in_again"),
+        EnrolError::TooMany => (S::CONFLICT, "too_many_passkeys"),
+        EnrolError::Known => (S::CONFLICT, "passkey_known"),
+        EnrolError::Name => (S::BAD_REQUEST, "passkey_name"),
     };
     ApiError::new(status, code, text)
 }

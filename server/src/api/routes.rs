@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{
     absence, access, audit, authzen, credentials, events, github as doctor, keys, notices, oauth,
-    plans, policy, requests, signals, trusts, webhooks, wellknown,
+    passkeys, plans, policy, requests, signals, trusts, webhooks, wellknown,
 };
 use crate::app::{Authority, Entry};
 use crate::github;
@@ -109,6 +109,14 @@ pub const ROUTES: &[Route] = &[
         Some(of::<wire::NewReview>), REQUEST, post(requests::review)),
     route!(Change "/v1/requests/{id}/reviews/withdraw" "Take back one's own review of a pending request",
         Some(of::<wire::Reason>), REQUEST, post(requests::withdraw)),
+    route!(Get "/v1/requests/{id}/statement" "What the caller's passkey is to sign of a request",
+        NONE, Some(of::<wire::Statement>), get(passkeys::statement)),
+    route!(Get "/v1/requests/{id}/evidence" "What lets a stranger check a request's approval offline",
+        NONE, Some(of::<wire::Evidence>), get(passkeys::evidence)),
+    route!(Get "/v1/passkeys" "The caller's passkeys, removed ones too",
+        NONE, Some(of::<wire::Passkeys>), get(passkeys::list)),
+    route!(Change "/v1/passkeys/{id}/remove" "Remove a passkey: one's own, or any for an administrator",
+        NONE, Some(of::<wire::Passkey>), post(passkeys::remove)),
     route!(Change "/v1/requests/{id}/post-reviews" "Look at a grant that nobody was asked for",
         Some(of::<wire::NewReview>), REQUEST, post(requests::review_afterwards)),
     route!(Change "/v1/requests/{id}/heartbeat" "A sign of life of whoever waits for a decision",

@@ -19,7 +19,7 @@ use assent_core::wire;
 use crate::app::{AppError, Authority, Caller, Wish};
 
 /// How long a browser stays signed in.
-const SESSION: Span = Span::hours(8);
+pub(super) const SESSION: Span = Span::hours(8);
 /// How long a token lives where nothing is said.
 const DEFAULT_LIFE: Span = Span::hours(90 * 24);
 

@@ -77,6 +77,10 @@ impl Authority {
         review: wire::NewReview,
         wish: Wish,
     ) -> Result<Request, AppError> {
+        if review.signature.is_some() {
+            let problem = "a later review is not signed".to_owned();
+            return Err(AppError::Field { field: "signature", problem });
+        }
         let said = said(caller, review)?;
         self.change(caller, id, wish, |request| {
             let now = self.clock.now();

@@ -14,8 +14,11 @@ use assent_core::request::{
     ReviewError, RevokeError, SendPlanError, WithdrawError,
 };
 
+use assent_core::passkey::{EnrolError, VouchError};
 use assent_core::sign_in::LinkError;
+use assent_core::statement::SignatureError;
 use assent_core::time::Span;
+use assent_core::webauthn::WebauthnError;
 use assent_core::wire;
 
 use crate::app::behind::BehindError;
@@ -80,6 +83,18 @@ pub enum AppError {
     NotFound { what: &'static str, id: String },
     #[error(transparent)]
     Review(#[from] ReviewError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    #[error(transparent)]
+    Vouch(#[from] VouchError),
+    #[error(transparent)]
+    Webauthn(#[from] WebauthnError),
+    #[error("this took too long, or was done before: begin again")]
+    CeremonyOver,
+    #[error("passkeys need this server to have a name and https: its URL is {0}")]
+    NoPasskeys(String),
     #[error(transparent)]
     PostReview(#[from] PostReviewError),
     #[error(transparent)]

@@ -337,16 +337,23 @@ impl Authority {
         review: wire::NewReview,
         wish: Wish,
     ) -> Result<Request, AppError> {
+        let sent = review.signature.clone();
         let said = said(caller, review)?;
+        let signature = self.signature(caller, sent.clone()).await?;
         let asked = self.request(caller, id).await?;
         self.confirm_people(caller, &asked).await;
-        self.change(caller, id, wish, |request| {
+        let changed = self.change(caller, id, wish, |request| {
             let now = self.clock.now();
             let review_id = self.chance.review_id(now)?;
-            let members = &self.membership();
-            Ok(request.review(review_id, caller.principal(), said.clone(), members, now)?)
-        })
-        .await
+            let (members, said) = (&self.membership(), (said.clone(), signature.clone()));
+            Ok(request.review_signed(review_id, caller.principal(), said, members, now)?)
+        });
+        let changed = changed.await;
+        if matches!(changed, Err(AppError::Busy)) {
+            // A passkey that is removed meanwhile signs nothing, however often that is tried.
+            self.signature(caller, sent).await?;
+        }
+        changed
     }
 
     /// Takes back the caller's own review of a pending request.

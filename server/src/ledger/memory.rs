@@ -10,7 +10,10 @@ use assent_core::access::{Access, AccessStep, Purpose};
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::credential::KeyId;
 use assent_core::digest::Digest;
-use assent_core::id::{AbsenceId, AccessId, CredentialId, RequestId, SignalId, UploadId};
+use assent_core::id::{
+    AbsenceId, AccessId, CredentialId, PasskeyId, RequestId, SignalId, UploadId,
+};
+use assent_core::passkey::{Passkey, PasskeyStep};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Fact, Request, State, Step, Version, Word};
 use assent_core::sign_in::Link;
@@ -58,7 +61,10 @@ struct Inside {
     seen: BTreeMap<AccessId, Timestamp>,
     absences: BTreeMap<AbsenceId, Absence>,
     opened: HashMap<(RequestId, PrincipalId), Timestamp>,
+    passkeys: BTreeMap<PasskeyId, (Passkey, Vec<usize>)>,
     entries: Vec<Value>,
+    /// Of which request each entry is, where it is of one.
+    places: Vec<Option<RequestId>>,
     frontier: Frontier,
     last: Option<Timestamp>,
 }
@@ -74,6 +80,7 @@ impl Inside {
     fn append(&mut self, entry: Value, at: Timestamp) {
         self.frontier.push(leaf_hash(&wire::entry_bytes(&entry)));
         self.entries.push(entry);
+        self.places.push(None);
         self.last = Some(at);
     }
 
@@ -81,6 +88,10 @@ impl Inside {
         let next = write.step.next();
         if let Some((call, _)) = write.call.as_ref().and_then(|call| self.calls.get(&call.key)) {
             return Commit::Repeated(*call);
+        }
+        let is_live = |id| self.passkeys.get(&id).is_some_and(|(passkey, _)| passkey.is_live());
+        if write.step.signed_with().is_some_and(|passkey| !is_live(passkey)) {
+            return Commit::Conflict;
         }
         let stored = self.requests.get(&next.id()).map(|(request, _)| request.version());
         if stored != write.step.expected() {
@@ -173,6 +184,9 @@ impl Inside {
         let next = step.next();
         for event in step.events() {
             self.append(wire::event_to_json(event), event.at);
+            if let Some(place) = self.places.last_mut() {
+                *place = Some(next.id());
+            }
             self.plan(next, &event.fact);
         }
         let at = step.events().last().map(|event| event.at);
@@ -820,6 +834,57 @@ impl Ledger for MemoryLedger {
 
     fn outbox(&self) -> &dyn Outbox {
         self
+    }
+
+    async fn commit_passkey(&self, step: PasskeyStep) -> Result<bool, LedgerError> {
+        let mut inside = self.inside();
+        let next = step.next().clone();
+        let stored = inside.passkeys.get(&next.id).map(|(passkey, _)| passkey);
+        let mut others = inside.passkeys.values().filter(|(other, _)| other.id != next.id);
+        if stored != step.before() || others.any(|(other, _)| other.credential == next.credential) {
+            return Ok(false);
+        }
+        let at = inside.entries.len();
+        inside.append(step.event().clone(), step.at());
+        let slot = inside.passkeys.entry(next.id).or_insert_with(|| (next.clone(), Vec::new()));
+        slot.0 = next;
+        slot.1.push(at);
+        Ok(true)
+    }
+
+    async fn passkeys_of(&self, who: &PrincipalId) -> Result<Vec<Passkey>, LedgerError> {
+        let inside = self.inside();
+        let all = inside.passkeys.values().map(|(passkey, _)| passkey);
+        Ok(all.filter(|passkey| passkey.person == *who).cloned().collect())
+    }
+
+    async fn passkey(&self, id: PasskeyId) -> Result<Option<Passkey>, LedgerError> {
+        Ok(self.inside().passkeys.get(&id).map(|(passkey, _)| passkey.clone()))
+    }
+
+    async fn passkey_with(&self, credential: &[u8]) -> Result<Option<Passkey>, LedgerError> {
+        let inside = self.inside();
+        let mut all = inside.passkeys.values().map(|(passkey, _)| passkey);
+        Ok(all.find(|passkey| passkey.credential == credential).cloned())
+    }
+
+    async fn passkey_entries(&self, id: PasskeyId) -> Result<Vec<(u64, Value)>, LedgerError> {
+        let inside = self.inside();
+        let places = inside.passkeys.get(&id).into_iter().flat_map(|(_, places)| places);
+        let entry = |at: &usize| Some((*at as u64, inside.entries.get(*at)?.clone()));
+        Ok(places.filter_map(entry).collect())
+    }
+
+    async fn request_entries(&self, id: RequestId) -> Result<Vec<(u64, Value)>, LedgerError> {
+        let inside = self.inside();
+        let all = (0..).zip(inside.entries.iter().zip(&inside.places));
+        let theirs = all.filter(|(_, (_, of))| **of == Some(id));
+        Ok(theirs.map(|(at, (entry, _))| (at, entry.clone())).collect())
+    }
+
+    async fn leaves(&self, from: u64, limit: usize) -> Result<Vec<Digest>, LedgerError> {
+        let entries = self.entries(from, limit).await?;
+        Ok(entries.iter().map(|entry| leaf_hash(&wire::entry_bytes(entry))).collect())
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

@@ -9,6 +9,7 @@ mod listing;
 mod open;
 mod outbox;
 mod people;
+mod passkeys;
 mod read;
 mod row;
 mod write;
@@ -19,7 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use assent_core::absence::Absence;
 use assent_core::access::{Access, AccessStep};
 use assent_core::digest::Digest;
-use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
+use assent_core::id::{AccessId, CredentialId, PasskeyId, RequestId, SignalId, UploadId};
+use assent_core::passkey::{Passkey, PasskeyStep};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Request, Version};
 use assent_core::sign_in::Link;
@@ -478,6 +480,40 @@ impl Ledger for SqliteLedger {
 
     fn outbox(&self) -> &dyn Outbox {
         self
+    }
+
+    async fn commit_passkey(&self, step: PasskeyStep) -> Result<bool, LedgerError> {
+        self.write(|done| write::Job::Passkey(Box::new(step), done)).await
+    }
+
+    async fn passkeys_of(&self, who: &PrincipalId) -> Result<Vec<Passkey>, LedgerError> {
+        let who = who.clone();
+        self.read(move |db| passkeys::of(db, &who)).await
+    }
+
+    async fn passkey(&self, id: PasskeyId) -> Result<Option<Passkey>, LedgerError> {
+        self.read(move |db| passkeys::one(db, id)).await
+    }
+
+    async fn passkey_with(&self, credential: &[u8]) -> Result<Option<Passkey>, LedgerError> {
+        let credential = credential.to_vec();
+        self.read(move |db| passkeys::with(db, &credential)).await
+    }
+
+    async fn passkey_entries(&self, id: PasskeyId) -> Result<Vec<(u64, Value)>, LedgerError> {
+        self.read(move |db| passkeys::entries(db, id)).await
+    }
+
+    async fn request_entries(&self, id: RequestId) -> Result<Vec<(u64, Value)>, LedgerError> {
+        self.read(move |db| match read::head_of(db, id)? {
+            Some(head) => passkeys::of_request(db, head),
+            None => Ok(Vec::new()),
+        })
+        .await
+    }
+
+    async fn leaves(&self, from: u64, limit: usize) -> Result<Vec<Digest>, LedgerError> {
+        self.read(move |db| read::leaves(db, from, limit)).await
     }
 
     async fn forget_calls(&self, before: Timestamp) -> Result<(), LedgerError> {

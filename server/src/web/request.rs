@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use assent_core::digest::Digest;
-use assent_core::request::{Request, ReviewError, State as Standing};
+use assent_core::request::{Request, ReviewError, State as RequestState};
 use assent_core::wire;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -16,6 +16,7 @@ use crate::app::{AppError, Authority, Reading, Wish};
 use crate::web::csrf;
 use crate::web::inbox;
 use crate::web::live::Live;
+use crate::web::passkeys::{self, Signing};
 use crate::web::people::{self, Name};
 use crate::web::plan::{ChangeView, PlanPage, PlanView};
 use crate::web::risk::{self, RiskLine, Weight};
@@ -63,6 +64,7 @@ struct RequestPage {
     reviews: Vec<ReviewLine>,
     later: Vec<LaterLine>,
     may_review: bool,
+    signing: Option<Signing>,
     why_me: Vec<String>,
     why_not: Option<String>,
     may_review_later: bool,
@@ -173,6 +175,7 @@ async fn made(
     authority.note_opening(&me.caller, &request);
     let story = story::of(&authority.story(&me.caller, id).await?);
     let before = authority.plan_approved_before(&request).await?;
+    let signing = passkeys::signing(authority, me, &request).await?;
     let now = authority.clock().now();
     let membership = authority.membership();
     let shown = authority.show(&request);
@@ -229,6 +232,7 @@ async fn made(
         reviews: shown.reviews.iter().map(ReviewLine::from).collect(),
         later: shown.afterwards.iter().map(LaterLine::from).collect(),
         may_review: objection.is_none(),
+        signing,
         why_me: asked.iter().map(inbox::why).collect(),
         why_not: objection.and_then(|objection| why_not(&objection)),
         may_review_later: later_objection.is_none(),
@@ -255,14 +259,14 @@ fn standing(request: &Request, shown: &wire::Request) -> String {
     let counted: usize = shown.stages.iter().map(|stage| stage.counted.len()).sum();
     let needed: u32 = shown.stages.iter().map(|stage| stage.approvals).sum();
     match request.state() {
-        Standing::Pending(_) => format!("Waits for a decision: {counted} of {needed} approvals"),
-        Standing::Approved(_) if needed == 0 => "Permitted by policy".to_owned(),
-        Standing::Approved(_) => "Approved, not yet used".to_owned(),
-        Standing::Consumed(_) => "Approved and used".to_owned(),
-        Standing::Denied(_) => "Denied".to_owned(),
-        Standing::Expired(_) => "Expired: its time was up".to_owned(),
-        Standing::Canceled(_) => "Canceled".to_owned(),
-        Standing::Revoked(_) => "Taken back".to_owned(),
+        RequestState::Pending(_) => format!("Waits for a decision: {counted} of {needed} approvals"),
+        RequestState::Approved(_) if needed == 0 => "Permitted by policy".to_owned(),
+        RequestState::Approved(_) => "Approved, not yet used".to_owned(),
+        RequestState::Consumed(_) => "Approved and used".to_owned(),
+        RequestState::Denied(_) => "Denied".to_owned(),
+        RequestState::Expired(_) => "Expired: its time was up".to_owned(),
+        RequestState::Canceled(_) => "Canceled".to_owned(),
+        RequestState::Revoked(_) => "Taken back".to_owned(),
     }
 }
 
@@ -336,7 +340,7 @@ fn stages(authority: &Authority, request: &Request, shown: &wire::Request) -> Ve
             notes.push(format!("a sign-in at most {within} ago is needed"));
         }
         let counted: Vec<_> = status.counted.iter().map(|who| Name::read(who)).collect();
-        let is_pending = matches!(request.state(), Standing::Pending(_));
+        let is_pending = matches!(request.state(), RequestState::Pending(_));
         let awaited = status.awaited.iter().filter(|_| is_pending).map(|who| Name::read(who));
         let awaited: Vec<_> = awaited.collect();
         StageView {
@@ -452,6 +456,8 @@ fn why_not(objection: &ReviewError) -> Option<String> {
         | ReviewError::Unlinked { .. }
         | ReviewError::Twice(_)
         | ReviewError::SignInAgain { .. }
+        | ReviewError::Unsigned(_)
+        | ReviewError::OtherStatement(_)
         | ReviewError::NotAsked { .. } => Some(plain(&objection.to_string())),
     }
 }
@@ -483,23 +489,54 @@ pub(super) async fn review(
         "deny" => wire::Verdict::Deny,
         _ => return foreign_form(),
     };
-    if verdict == wire::Verdict::Approve && form.read_all != "yes" {
-        match unread(&authority, &me, &id).await {
-            Ok(None) => {}
-            Ok(Some(problem)) => {
-                let refused =
-                    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "not_all_read", problem);
-                return not_taken(&authority, &me, &id, refused, form.comment).await;
-            }
-            Err(error) => return view::fault(error),
-        }
+    if let Err(refusal) = check_read(&authority, &me, &id, verdict, &form).await {
+        return refusal;
     }
     let wish = wish(&me, "page review", &id, &form);
     let typed = form.comment.clone();
-    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest };
+    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
     match authority.review(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
         Err(error) => not_taken(&authority, &me, &id, error.into(), typed).await,
+    }
+}
+
+/// What a form says of how much its reader has seen, and in which words they decide.
+pub(super) trait Decided {
+    /// Whether they say that they read what the page does not show.
+    fn has_read_all(&self) -> bool;
+    /// Their words.
+    fn comment(&self) -> &str;
+}
+
+impl Decided for ReviewForm {
+    fn has_read_all(&self) -> bool {
+        self.read_all == "yes"
+    }
+
+    fn comment(&self) -> &str {
+        &self.comment
+    }
+}
+
+/// Nobody approves what they have not said to have read, where the page does not show all of it.
+pub(super) async fn check_read(
+    authority: &Authority,
+    me: &SignedIn,
+    id: &str,
+    verdict: wire::Verdict,
+    form: &impl Decided,
+) -> Result<(), Response> {
+    if verdict != wire::Verdict::Approve || form.has_read_all() {
+        return Ok(());
+    }
+    match unread(authority, me, id).await {
+        Ok(None) => Ok(()),
+        Ok(Some(problem)) => {
+            let refused = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "not_all_read", problem);
+            Err(not_taken(authority, me, id, refused, form.comment().to_owned()).await)
+        }
+        Err(error) => Err(view::fault(error)),
     }
 }
 
@@ -517,7 +554,7 @@ async fn unread(
 }
 
 /// The same page again, with what was typed and why it was not taken.
-async fn not_taken(
+pub(super) async fn not_taken(
     authority: &Authority,
     me: &SignedIn,
     id: &str,
@@ -555,7 +592,7 @@ pub(super) async fn review_afterwards(
     };
     let wish = wish(&me, "page later review", &id, &form);
     let typed = form.comment.clone();
-    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest };
+    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
     match authority.review_afterwards(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
         Err(error) => not_taken(&authority, &me, &id, error.into(), typed).await,

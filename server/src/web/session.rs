@@ -237,6 +237,11 @@ pub(super) fn signed_in(authority: &Authority, session: &Secret, next: &Next) ->
     response
 }
 
+/// Whoever has proven who they are by other means than here comes in.
+pub(super) fn come_in(authority: &Authority, session: &Secret, next: Option<&str>) -> Response {
+    signed_in(authority, session, &Next::read(next))
+}
+
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {

@@ -52,6 +52,7 @@ async fn denied(world: &World, comment: &str, text: &str) -> Ended {
         verdict: wire::Verdict::Deny,
         comment: comment.to_owned(),
         digest: request.digest.clone(),
+        signature: None,
     };
     world.bob().await.client.review(&request.id, &review, &fresh_key()).await.unwrap();
     running.end().await.exits(1)

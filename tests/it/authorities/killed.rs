@@ -246,7 +246,7 @@ async fn t56_the_asked_server_killed_between_any_two_steps_decides_once_and_lose
             true => {
                 let (key, digest) = (fresh_key(), question.digest.clone());
                 let (verdict, comment) = (wire::Verdict::Approve, "as discussed".to_owned());
-                let review = wire::NewReview { verdict, comment, digest };
+                let review = wire::NewReview { verdict, comment, digest, signature: None };
                 let sending = carol.client.review(&id, &review, &key);
                 let (sent, ()) = tokio::join!(sending, them.again());
                 // Whether it was written or not: the same call again has it written once.

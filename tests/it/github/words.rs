@@ -79,8 +79,12 @@ async fn t36_t37_what_others_wrote_stays_their_words() {
     // What an eye does not see is refused in a comment.
     let comment: String = HOSTILE.repeat(15);
     let comment = comment.chars().filter(|letter| is_visible(*letter)).collect();
-    let review =
-        wire::NewReview { verdict: wire::Verdict::Deny, comment, digest: request.digest.clone() };
+    let review = wire::NewReview {
+        verdict: wire::Verdict::Deny,
+        comment,
+        digest: request.digest.clone(),
+        signature: None,
+    };
     world.bob().await.client.review(&request.id, &review, &fresh_key()).await.unwrap();
     world.guard().await;
     world.guard_after(Span::minutes(2)).await;

@@ -36,6 +36,11 @@ use super::kit::{
     alone, approval, at, called, credential, done, file, file_bound, granted_to_be_looked_at,
     granted_to_open, keeping, later_review, opening, person, rules, spending, verified,
 };
+use super::passkeys::{
+    a_log_in_which_a_strangers_key_signs_does_not_hold, a_passkey_is_found_by_person_id_and_name,
+    a_passkeys_record_moves_only_from_what_it_was, entries_of_a_request_are_proven_by_their_places,
+    of_a_removal_and_a_signed_review_one_wins,
+};
 
 use super::notices::{
     a_step_that_is_not_written_is_not_posted, notices_come_by_their_way_longest_due_first,
@@ -68,6 +73,11 @@ macro_rules! suite {
 }
 
 suite! {
+    a_passkey_is_found_by_person_id_and_name
+    a_passkeys_record_moves_only_from_what_it_was
+    of_a_removal_and_a_signed_review_one_wins
+    entries_of_a_request_are_proven_by_their_places
+    a_log_in_which_a_strangers_key_signs_does_not_hold
     what_is_committed_is_loaded_at_every_version
     what_a_step_is_worth_is_posted_with_it_until_it_is_addressed
     a_step_that_is_not_written_is_not_posted

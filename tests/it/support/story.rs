@@ -44,7 +44,8 @@ async fn review(
     verdict: wire::Verdict,
 ) -> Result<wire::Request, ClientError> {
     let comment = "as discussed".to_owned();
-    let review = wire::NewReview { verdict, comment, digest: request.digest.clone() };
+    let review =
+        wire::NewReview { verdict, comment, digest: request.digest.clone(), signature: None };
     who.client.review(&request.id, &review, &fresh_key()).await
 }
 

@@ -98,6 +98,7 @@ fn in_words(stage: &Stage) -> String {
     for (words, what) in [
         ("after", &stage.after),
         ("signed in within", &stage.login_within),
+        ("signed with", &stage.signature.as_ref().map(ToString::to_string)),
         ("expires after", &stage.expires_after),
         ("reminded every", &stage.remind),
     ] {

@@ -13,6 +13,7 @@ use crate::policy::quorum::{Approval, Endorsed, Progress};
 use crate::policy::record::Records;
 use crate::policy::risk::Factor;
 use crate::policy::ruling::Stage;
+use crate::statement::Strength;
 use crate::time::Span;
 
 /// What all rules together must keep.
@@ -230,8 +231,12 @@ impl Checker<'_> {
         }
         let asked: Vec<Stage> = ordered("", here.iter().copied(), false, self.records);
         let everybody = self.membership.people(asked.iter().flat_map(|stage| &stage.from));
-        // Whoever is to count can sign in just before.
-        let fresh = || Approval { login_age: Some(Span::ZERO), ..Approval::default() };
+        // Whoever is to count can sign in just before, and sign as it is wanted.
+        let fresh = || Approval {
+            login_age: Some(Span::ZERO),
+            signature: Some(Strength::STRONGEST),
+            ..Approval::default()
+        };
         let everybody = everybody.into_iter().cloned().map(|who| (who, fresh())).collect();
         let progress =
             Progress::of(&asked, &everybody, &Endorsed::new(), &BTreeSet::new(), self.membership);

@@ -209,8 +209,14 @@ pub(crate) const ESCALATE: Keys =
 pub(crate) const STAGE: Keys = keys(
     "stage",
     &["approvals", "from"],
-    &["name", "approvals", "from", "exclude", "login_within", "expires_after"],
+    &["name", "approvals", "from", "exclude", "login_within", "signature", "expires_after"],
 );
+
+pub(crate) const SIGNATURE: Keys =
+    keys("signature", &["passkey"], &["passkey", "enrolled_for", "vouched"]);
+
+/// What `passkey` may say: whether it must be bound to its device.
+pub(crate) const PASSKEY: [(&str, bool); 2] = [("any", false), ("device-bound", true)];
 
 pub(crate) const ALLOW: Keys =
     keys("allow", &[], &["waives", "credential", "notify", "post_review"]);

@@ -12,7 +12,7 @@ use crate::policy::document::{
     RequireText, Rule, ShapeText, StageText,
 };
 use crate::policy::risk::Factor;
-use crate::policy::ruling::{Escalation, SHORTEST_HEARTBEAT};
+use crate::policy::ruling::{Escalation, SHORTEST_HEARTBEAT, SignatureDemand};
 use crate::policy::yaml::{Node, Yaml};
 use crate::time::Span;
 
@@ -147,10 +147,23 @@ impl Reader<'_> {
             authority,
             exclude: exclude.into_iter().map(|(_, approver)| approver).collect(),
             login_within: self.span(fields.get("login_within")),
+            signature: fields.get("signature").and_then(|node| self.signature(node)),
             expires_after: self.span(fields.get("expires_after")),
             escalate: None,
             remind: None,
         })
+    }
+
+    /// `passkey`, or which kind of one.
+    fn signature(&mut self, node: &Node) -> Option<SignatureDemand> {
+        if matches!(node.value, Yaml::Text(_)) {
+            return self.word(node, &[("passkey", SignatureDemand::default())]);
+        }
+        let fields = self.members(node, &keys::SIGNATURE);
+        let device_bound = self.word(fields.get("passkey")?, &keys::PASSKEY)?;
+        let enrolled_for = self.span(fields.get("enrolled_for"));
+        let vouched = fields.get("vouched").and_then(|node| self.boolean(node)).unwrap_or(false);
+        Some(SignatureDemand { device_bound, enrolled_for, vouched })
     }
 
     /// The authority that reviews the stage, where one does: it, and nobody here beside it.
@@ -162,7 +175,7 @@ impl Reader<'_> {
             let message = "a stage asks one authority and nobody beside it: make two stages";
             self.fault(&from.place, message);
         }
-        for key in ["exclude", "login_within"] {
+        for key in ["exclude", "login_within", "signature"] {
             if let Some(node) = stage.get(key) {
                 let message = "says nothing to another organisation, whose own rules hold there";
                 self.fault(&node.place, format_args!("`{key}` {message}"));

@@ -392,6 +392,7 @@ stages contains stage if {
 		"exclude": one.exclude,
 		"after": object.get(one.stage, "after", null),
 		"login_within": soonest(all, "login_within"),
+		"signature": signature([other.stage.signature | some other in all]),
 		"expires_after": soonest(all, "expires_after"),
 		"remind": soonest(all, "remind"),
 		"escalate": escalation([other.stage.escalate | some other in all], count(all)),
@@ -401,6 +402,21 @@ stages contains stage if {
 soonest(all, limit) := least_of([other.stage[limit] | some other in all])
 
 least_of(numbers) := min(numbers) if count(numbers) > 0
+
+else := null
+
+# What meets every rule.
+signature(all) := null if count(all) == 0
+
+signature(all) := {
+	"device_bound": true in {one.device_bound | some one in all},
+	"enrolled_for": most_of([one.enrolled_for | some one in all]),
+	"vouched": true in {one.vouched | some one in all},
+} if {
+	count(all) > 0
+}
+
+most_of(numbers) := max(numbers) if count(numbers) > 0
 
 else := null
 

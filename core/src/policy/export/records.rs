@@ -11,7 +11,7 @@ use crate::policy::document::Limits;
 use crate::policy::export::conditions::regex;
 use crate::policy::export::input::full_name;
 use crate::policy::record::VERBS;
-use crate::policy::ruling::{Dpop, Escalation, PostReview, Stage};
+use crate::policy::ruling::{Dpop, Escalation, PostReview, SignatureDemand, Stage};
 use crate::policy::{Effect, Policy, Requiring, Rule};
 use crate::time::Span;
 
@@ -90,12 +90,21 @@ fn stages(what: &Requiring) -> Value {
             ("exclude", words(&stage.exclude)),
             ("after", json!(stage.after)),
             ("login_within", seconds(stage.login_within)),
+            ("signature", stage.signature.as_ref().map_or(Value::Null, signature)),
             ("expires_after", seconds(stage.expires_after)),
             ("remind", seconds(stage.remind)),
             ("escalate", stage.escalate.as_ref().map_or(Value::Null, escalation)),
         ])
     };
     what.stages.iter().map(stage).collect()
+}
+
+fn signature(demand: &SignatureDemand) -> Value {
+    said([
+        ("device_bound", json!(demand.device_bound)),
+        ("enrolled_for", seconds(demand.enrolled_for)),
+        ("vouched", json!(demand.vouched)),
+    ])
 }
 
 fn escalation(escalation: &Escalation) -> Value {

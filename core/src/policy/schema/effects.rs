@@ -98,7 +98,33 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("from", from),
                 ("exclude", list("approver", "Who may not count, beside the requester")),
                 ("login_within", of("span", "How long ago a reviewer may have signed in")),
+                (
+                    "signature",
+                    json!({"anyOf": [{"const": "passkey"}, reference("signature")], "description": "Whether a reviewer signs with a passkey, and of which kind"}),
+                ),
                 ("expires_after", of("span", "How long after it opened the request expires")),
+            ],
+        ),
+        map(
+            "signature",
+            &keys::SIGNATURE,
+            "Which passkeys may sign a review",
+            vec![
+                (
+                    "passkey",
+                    words(
+                        &keys::PASSKEY,
+                        "Whether its key may be synced, or never leaves its device",
+                    ),
+                ),
+                ("enrolled_for", of("span", "For how long it must have been enrolled")),
+                (
+                    "vouched",
+                    boolean(
+                        "Whether the person's identity provider must have vouched for it",
+                        false,
+                    ),
+                ),
             ],
         ),
         map(

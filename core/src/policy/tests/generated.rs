@@ -322,7 +322,7 @@ fn any_require() -> impl Strategy<Value = String> {
         3 => Just("group:g"), 3 => Just("group:h"), 1 => Just("person:dave"), 2 => Just("'owners_of(target)'"),
     ];
     let more = prop_oneof![
-        4 => Just(""), 1 => Just(", exclude: [person:bob]"), 1 => Just(", login_within: 1h"), 1 => Just(", expires_after: 2h"),
+        4 => Just(""), 1 => Just(", exclude: [person:bob]"), 1 => Just(", login_within: 1h"), 1 => Just(", signature: passkey"), 1 => Just(", signature: {passkey: device-bound, enrolled_for: 1h, vouched: true}"), 1 => Just(", expires_after: 2h"),
     ];
     let stage =
         (from, more).prop_map(|(from, more)| format!("{{approvals: 1, from: [{from}]{more}}}"));
@@ -617,6 +617,9 @@ fn asks_as_much(less: &Stage, more: &Stage) -> bool {
         && less.from.is_subset(&more.from)
         && less.exclude.is_superset(&more.exclude)
         && within(less.login_within, more.login_within)
+        && more
+            .signature
+            .is_none_or(|more| less.signature.is_some_and(|less| less.and(more) == less))
         && within(less.expires_after, more.expires_after)
         && steps_in(less).is_subset(&steps_in(more))
 }

@@ -219,7 +219,10 @@ impl<'a> History<'a> {
         let fresh = stage
             .login_within
             .is_none_or(|within| review.login_age.is_some_and(|age| age <= within));
-        if !fresh || self.is_barred(at, stage, &review.reviewer) {
+        let strength = review.signature.as_ref().map(|signed| signed.strength());
+        let signed =
+            stage.signature.is_none_or(|demand| strength.is_some_and(|s| s.meets(&demand)));
+        if !fresh || !signed || self.is_barred(at, stage, &review.reviewer) {
             return Vec::new();
         }
         let still = members.stands_in_for(&review.reviewer);

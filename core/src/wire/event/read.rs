@@ -1,11 +1,17 @@
 //! What is written, as what happened: all of it, or why it is no event.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{Counted, SentFact, SentRecall, SentReview};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{Counted, SentFact, SentRecall, SentReview, SentSignature};
 use crate::endorsement::{Endorsement, Evidence};
 use crate::request::{self, AbroadFact, Denial, Fact, Recall};
+use crate::statement::{Recorded, Signature};
 use crate::time::Timestamp;
+use crate::webauthn::UnverifiedAssertion;
 use crate::wire::ruling::read::{read_reasons, read_ruling};
 use crate::wire::{Unreadable, read_set, signal};
 
@@ -167,7 +173,30 @@ impl SentReview {
             comment: self.comment,
             stands_in_for: stood.collect::<Result<_, _>>()?,
             login_age: self.login_age.map(|age| age.parse()).transpose()?,
+            signature: self.signature.map(SentSignature::read).transpose()?.map(Arc::new),
             at,
         })
+    }
+}
+
+impl SentSignature {
+    /// Checked again each time that it is read: a changed record is none.
+    fn read(self) -> Result<Signature, Unreadable> {
+        let decoded = |text: &str| {
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| Unreadable("not base64url".to_owned()))
+        };
+        let recorded = Recorded {
+            passkey: self.passkey.parse()?,
+            key: decoded(&self.key)?,
+            enrolled_at: self.enrolled_at.parse()?,
+            vouched: self.vouched,
+            statement: self.statement.into_bytes(),
+            assertion: UnverifiedAssertion {
+                authenticator_data: decoded(&self.authenticator_data)?,
+                client_data: decoded(&self.client_data)?,
+                signature: decoded(&self.signature)?,
+            },
+        };
+        recorded.verify().map_err(|error| Unreadable(error.to_string()))
     }
 }

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Counted, SentFact, SentRecall, SentReview};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{Counted, SentFact, SentRecall, SentReview, SentSignature};
 use crate::policy::ruling;
 use crate::request::{self, AbroadFact, Denial, Fact, Recall};
+use crate::statement::Recorded;
 use crate::wire::{PrincipalId, RefusalReason, Verdict};
 
 impl From<&Fact> for SentFact {
@@ -188,6 +192,24 @@ impl From<&request::Review> for SentReview {
             comment: review.comment.clone(),
             stands_in_for: review.stands_in_for.iter().map(PrincipalId::from).collect(),
             login_age: review.login_age.map(|age| age.to_string()),
+            signature: review.signature.as_ref().map(|signed| signed.recorded().into()),
+        }
+    }
+}
+
+impl From<&Recorded> for SentSignature {
+    fn from(recorded: &Recorded) -> Self {
+        let Recorded { passkey, key, enrolled_at, vouched, statement, assertion } = recorded;
+        Self {
+            passkey: passkey.to_string(),
+            key: URL_SAFE_NO_PAD.encode(key),
+            enrolled_at: enrolled_at.to_string(),
+            vouched: *vouched,
+            // INVARIANT: a statement that was read is JSON, and so UTF-8.
+            statement: String::from_utf8_lossy(statement).into_owned(),
+            authenticator_data: URL_SAFE_NO_PAD.encode(&assertion.authenticator_data),
+            client_data: URL_SAFE_NO_PAD.encode(&assertion.client_data),
+            signature: URL_SAFE_NO_PAD.encode(&assertion.signature),
         }
     }
 }

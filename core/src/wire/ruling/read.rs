@@ -4,7 +4,8 @@ use crate::policy::risk::Score;
 use crate::policy::ruling;
 use crate::time::Span;
 use crate::wire::{
-    Credentials, Elsewhere, PostReview, RefusalReason, Ruling, Said, Stage, Unreadable, read_set,
+    Credentials, Elsewhere, PostReview, RefusalReason, Ruling, Said, SignatureDemand, Stage,
+    Unreadable, read_set,
 };
 
 pub(in crate::wire) fn read_ruling(sent: Ruling) -> Result<ruling::Ruling, Unreadable> {
@@ -81,10 +82,17 @@ fn read_stage(sent: Stage) -> Result<ruling::Stage, Unreadable> {
         exclude: read_set(&sent.exclude)?,
         after: sent.after,
         login_within: span(sent.login_within)?,
+        signature: sent.signature.map(read_signature).transpose()?,
         expires_after: span(sent.expires_after)?,
         escalate: escalate.transpose()?,
         remind: span(sent.remind)?,
     })
+}
+
+fn read_signature(sent: SignatureDemand) -> Result<ruling::SignatureDemand, Unreadable> {
+    let enrolled_for = sent.enrolled_for.map(|text| text.parse()).transpose()?;
+    let SignatureDemand { device_bound, vouched, .. } = sent;
+    Ok(ruling::SignatureDemand { device_bound, enrolled_for, vouched })
 }
 
 fn read_elsewhere(sent: Elsewhere) -> Result<ruling::Elsewhere, Unreadable> {

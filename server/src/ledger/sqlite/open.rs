@@ -11,7 +11,7 @@ use super::listing;
 /// `asnt`, so that tools tell what the file is.
 const APPLICATION: i32 = 0x6173_6e74;
 /// Each migration brings the schema from its index to the next number.
-const MIGRATIONS: [&str; 19] = [
+const MIGRATIONS: [&str; 20] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_beside.sql"),
     include_str!("../../../migrations/sqlite/0003_exchange.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 19] = [
     include_str!("../../../migrations/sqlite/0014_waiting.sql"),
     include_str!("../../../migrations/sqlite/0015_approved.sql"),
     include_str!("../../../migrations/sqlite/0016_people.sql"),
+    include_str!("../../../migrations/sqlite/0017_passkeys.sql"),
     include_str!("../../../migrations/sqlite/0018_listing.sql"),
     include_str!("../../../migrations/sqlite/0019_notices.sql"),
     include_str!("../../../migrations/sqlite/0020_asked_by.sql"),

@@ -1,7 +1,7 @@
 //! Questions to the file.
 
 use assent_core::access::Access;
-use assent_core::audit::Frontier;
+use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::canonical;
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, CredentialId, RequestId, SignalId, UploadId};
@@ -80,6 +80,18 @@ fn replayed<'e>(id: RequestId, events: impl IntoIterator<Item = &'e Event>) -> A
         true => Ok(request),
         false => Err(corrupt(format!("{id} leads to the events of {}", request.id()))),
     }
+}
+
+/// The place of a request's newest entry.
+pub(super) fn head_of(db: &Connection, id: RequestId) -> Answer<Option<i64>> {
+    one(db, "SELECT head FROM request WHERE id = ?1", &[&id.to_bytes()], |row| row.get(0))
+}
+
+/// The hashes of entries as leaves of the log, from this place on.
+pub(super) fn leaves(db: &Connection, from: u64, limit: usize) -> Answer<Vec<Digest>> {
+    let sql = "SELECT body FROM event WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    many(db, sql, &[&from, &limit], |row| Ok(leaf_hash(row.get_ref(0)?.as_bytes()?)))
 }
 
 /// Whether there is a request of this id.

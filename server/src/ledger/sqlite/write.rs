@@ -6,6 +6,7 @@ use assent_core::access::AccessStep;
 use assent_core::audit::{Frontier, leaf_hash};
 use assent_core::digest::Digest;
 use assent_core::id::{AccessId, SignalId};
+use assent_core::passkey::PasskeyStep;
 use assent_core::request::{Event, Fact, Receipt, Request, State, Step, Version, Word};
 use assent_core::sign_in::Link;
 use assent_core::time::Timestamp;
@@ -17,7 +18,7 @@ use tokio::sync::oneshot;
 use super::open::{OpenError, Owned};
 use super::outbox::{self, Post};
 use super::row::{StoredAccess, StoredKey, requester_key};
-use super::{listing, read, unavailable};
+use super::{listing, passkeys, read, unavailable};
 use crate::ledger::{
     Account, Beginning, Call, Commit, Gate, Hearing, Keeping, Kept, KeyChange, LedgerError,
     Listened, Met, NewCall, Opening, Piece, REFUSALS, REFUSALS_OF_ONE, Refusal, SealedKey, Spent,
@@ -29,6 +30,7 @@ type Done<T> = oneshot::Sender<Result<T, LedgerError>>;
 /// Something to write, and whom to tell.
 pub(super) enum Job {
     Step(Box<Write>, Vec<Leaf>, Done<Commit>),
+    Passkey(Box<PasskeyStep>, Done<bool>),
     Access(Box<AccessStep>, Done<()>),
     Exchange(Box<AccessStep>, Option<Spent>, Done<bool>),
     Remember(Met, Done<()>),
@@ -189,6 +191,7 @@ impl Job {
             Self::Begin(_, done)
             | Self::Exchange(_, _, done)
             | Self::Hear(_, done)
+            | Self::Passkey(_, done)
             | Self::Delivery(_, _, done)
             | Self::Refusal(_, done)
             | Self::Heard { done, .. } => acknowledge(done, None),
@@ -218,6 +221,7 @@ impl Job {
         match self {
             Self::Step(write, leaves, done) => settle(pen.commit(&write, &leaves), done),
             Self::Access(step, done) => settle(pen.access(&step), done),
+            Self::Passkey(step, done) => settle(pen.passkey(&step), done),
             Self::Exchange(step, spent, done) => settle(pen.exchange(&step, spent), done),
             Self::Remember(met, done) => settle(pen.remember_met(&met), done),
             Self::Keep(keeping, done) => settle(pen.keep(&keeping), done),
@@ -288,6 +292,11 @@ impl Pen<'_> {
             && let Some(before) = read::call(self.db, call.key)?
         {
             return Ok(Commit::Repeated(before));
+        }
+        if let Some(passkey) = write.step.signed_with()
+            && !passkeys::is_live(self.db, passkey)?
+        {
+            return Ok(Commit::Conflict);
         }
         let moved = match write.step.expected() {
             None => self.begin(write, leaves)?,
@@ -595,6 +604,14 @@ impl Pen<'_> {
     fn link(&mut self, link: &Link, entry: &Value, at: Timestamp) -> Result<(), LedgerError> {
         super::people::keep_link(self.db, link)?;
         self.append(&Leaf::of(entry), None, at).map(drop)
+    }
+
+    fn passkey(&mut self, step: &PasskeyStep) -> Result<bool, LedgerError> {
+        if !passkeys::keep(self.db, step)? {
+            return Ok(false);
+        }
+        let seq = self.append(&Leaf::of(step.event()), None, step.at())?;
+        passkeys::note(self.db, step.next().id, seq).map(|()| true)
     }
 
     fn exchange(&mut self, step: &AccessStep, spent: Option<Spent>) -> Result<bool, LedgerError> {

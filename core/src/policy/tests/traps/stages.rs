@@ -38,6 +38,26 @@ fn joined_stages_keep_what_is_stricter_or_sooner_of_each() {
             );
         }
     }
+    // What meets the demands of both on a passkey.
+    let bound = ", signature: {passkey: device-bound, enrolled_for: 1h}}]";
+    let vouched = ", signature: {passkey: any, enrolled_for: 2h, vouched: true}}]";
+    for (one, other, wanted) in [
+        (
+            bound,
+            vouched,
+            "a passkey that never leaves its device and was enrolled at least 2h ago and your identity provider vouched for",
+        ),
+        (
+            bound,
+            ", signature: passkey}]",
+            "a passkey that never leaves its device and was enrolled at least 1h ago",
+        ),
+        (", signature: passkey}]", "}]", "a passkey"),
+    ] {
+        for stage in [joined(one, other), joined(other, one)] {
+            assert_eq!(stage.signature.unwrap().to_string(), wanted);
+        }
+    }
     // Only who may step in by both rules may step in for both; the deadline of either holds.
     let one = "}], escalate: {after: 2h, to: [group:h, person:zoe], then_expire_after: 4h}";
     let other = "}], escalate: {after: 1h, to: [group:h, person:yan]}";

@@ -96,6 +96,8 @@ pub(crate) mod tests {
             exclude: Vec::new(),
             after: None,
             login_within: None,
+            acr: Vec::new(),
+            amr: Vec::new(),
             expires_after: None,
             escalate: None,
             remind: None,

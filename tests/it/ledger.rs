@@ -5,3 +5,4 @@ mod file;
 mod gates;
 mod heartbeats;
 mod kit;
+mod people;

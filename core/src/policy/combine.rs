@@ -371,6 +371,8 @@ fn join(same: &mut Stage, other: Stage) {
     let sooner = |one: Option<Span>, other: Option<Span>| one.into_iter().chain(other).min();
     same.rules.extend(other.rules);
     same.login_within = sooner(same.login_within, other.login_within);
+    same.means.acr.extend(other.means.acr);
+    same.means.amr.extend(other.means.amr);
     same.expires_after = sooner(same.expires_after, other.expires_after);
     same.remind = sooner(same.remind, other.remind);
     same.escalate = match (same.escalate.take(), other.escalate) {

@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId, ReviewId, SignalId, UploadId};
 use crate::intent::Intent;
 use crate::membership::Approver;
+use crate::policy::quorum::Means;
 use crate::policy::ruling::{Reason, Ruling};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
@@ -306,6 +307,8 @@ pub struct Review {
     pub stands_in_for: BTreeSet<PrincipalId>,
     /// How long before that the reviewer had signed in, where that is known.
     pub login_age: Option<Span>,
+    /// How they had.
+    pub means: Means,
     /// When, by the authority's clock.
     pub at: Timestamp,
 }

@@ -8,6 +8,7 @@ use crate::id::ReviewId;
 use crate::intent::UnverifiedIntent;
 use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
+use crate::policy::quorum::Means;
 use crate::policy::ruling::Outcome;
 use crate::policy::situation::Situation;
 use crate::principal::PrincipalKind;
@@ -96,6 +97,7 @@ fn signed_in(
         digest: request.digest(),
         comment: String::new(),
         signed_in_at: since.map(minute),
+        means: Default::default(),
     };
     let (id, now) = (ReviewId::new(minute(at), [7; 10]), minute(at));
     let step = request.review(id, &person(who), said, &policy.membership(now), now)?;
@@ -110,7 +112,7 @@ fn looks_later(
     at: u64,
 ) -> Result<Request, PostReviewError> {
     let (digest, comment) = (request.digest(), String::new());
-    let said = Said { verdict, digest, comment, signed_in_at: None };
+    let said = Said { verdict, digest, comment, signed_in_at: None, means: Default::default() };
     let (id, now) = (ReviewId::new(minute(at), [8; 10]), minute(at));
     let step = request.review_afterwards(id, &person(who), said, &policy.membership(now), now)?;
     Ok(step.next().clone())
@@ -256,7 +258,8 @@ rules:
 ",
     );
     let request = filed(&policy, "a.b");
-    let again = ReviewError::SignInAgain { within: Span::hours(1) };
+    let wanted = SignInWanted { within: Some(Span::hours(1)), ..SignInWanted::default() };
+    let again = ReviewError::SignInAgain(wanted);
     assert_eq!(signed_in(&request, &policy, "bob", None, 100).unwrap_err(), again);
     assert_eq!(signed_in(&request, &policy, "bob", Some(39), 100).unwrap_err(), again);
     let fresh = signed_in(&request, &policy, "bob", Some(40), 100).unwrap();
@@ -266,6 +269,50 @@ rules:
     // What is asked of nobody is told nobody.
     let stranger = signed_in(&request, &policy, "dave", None, 100).unwrap_err();
     assert!(matches!(stranger, ReviewError::NotAsked { .. }));
+}
+
+#[test]
+fn a_sign_in_of_another_kind_is_told_which_is_wanted() {
+    let policy = policy(
+        "
+rules:
+  - {id: r, require: {stages: [{approvals: 1, from: [group:a], acr: [high, higher]}]}}
+  - {id: s, require: {stages: [{approvals: 1, from: [group:a], acr: [high], amr: [hwk, swk]}]}}
+",
+    );
+    let request = filed(&policy, "a.b");
+    let review = |acr: Option<&str>, amr: &[&str]| {
+        let amr = amr.iter().map(|one| (*one).to_owned()).collect();
+        let said = Said {
+            verdict: Verdict::Approve,
+            digest: request.digest(),
+            comment: String::new(),
+            signed_in_at: Some(minute(1)),
+            means: Means { acr: acr.map(str::to_owned), amr },
+        };
+        let id = ReviewId::new(minute(1), [1; 10]);
+        let step =
+            request.review(id, &person("bob"), said, &policy.membership(minute(1)), minute(1));
+        step.map(|step| step.next().clone())
+    };
+    for (acr, amr) in [
+        (None, &["hwk"][..]),
+        (Some("higher"), &["hwk"]),
+        (Some("high"), &[]),
+        (Some("high"), &["pwd"]),
+        (Some("High"), &["hwk"]),
+    ] {
+        let error = review(acr, amr).unwrap_err();
+        let told = error.to_string();
+        assert_eq!(
+            told,
+            "sign in again: this needs a sign-in of class high or higher by hwk or swk"
+        );
+    }
+    let approved = review(Some("high"), &["pwd", "swk"]).unwrap();
+    assert_eq!(approved.state().word(), "approved", "both rules ask the same people");
+    let kept = approved.reviews().first().unwrap();
+    assert_eq!((kept.means.acr.as_deref(), kept.means.amr.len()), (Some("high"), 2));
 }
 
 #[test]
@@ -435,6 +482,7 @@ fn t51_a_later_review_is_of_those_asked_and_not_behind_it() {
         digest: request.digest(),
         comment: String::new(),
         signed_in_at: None,
+        means: Default::default(),
     };
     let members = policy.membership(minute(1));
     let id = ReviewId::new(minute(1), [8; 10]);

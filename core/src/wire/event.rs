@@ -214,6 +214,10 @@ struct SentReview {
     stands_in_for: BTreeSet<PrincipalId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     login_age: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acr: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    amr: BTreeSet<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -134,6 +134,12 @@ pub struct Stage {
     /// How long ago a reviewer may have signed in at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_within: Option<String>,
+    /// Of which classes (`acr`) a reviewer's sign-in must be: of each list, one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr: Vec<BTreeSet<String>>,
+    /// By which methods (`amr`) it must have been: of each list, one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<BTreeSet<String>>,
     /// How long after it opened the request expires, if it is not filled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after: Option<String>,
@@ -259,6 +265,8 @@ impl From<&policy::ruling::Stage> for Stage {
             exclude: texts(&stage.exclude),
             after: stage.after.clone(),
             login_within: stage.login_within.map(|span| span.to_string()),
+            acr: stage.means.acr.iter().cloned().collect(),
+            amr: stage.means.amr.iter().cloned().collect(),
             expires_after: stage.expires_after.map(|span| span.to_string()),
             escalate: stage.escalate.as_ref().map(|escalation| Escalation {
                 after: escalation.after.to_string(),

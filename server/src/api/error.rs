@@ -266,7 +266,7 @@ fn review(error: &ReviewError, text: String) -> ApiError {
         ReviewError::OwnRequest(_) => (S::FORBIDDEN, "self_approval"),
         ReviewError::Unlinked { .. } => (S::FORBIDDEN, "unlinked_account"),
         ReviewError::Twice(_) => (S::CONFLICT, "reviewed_already"),
-        ReviewError::SignInAgain { .. } => (S::FORBIDDEN, "sign_in_again"),
+        ReviewError::SignInAgain(_) => (S::FORBIDDEN, "sign_in_again"),
         ReviewError::NotAsked { .. } => (S::FORBIDDEN, "not_asked"),
     };
     ApiError::new(status, code, text)

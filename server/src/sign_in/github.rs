@@ -125,7 +125,9 @@ impl Github {
                 }
                 StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {}
                 _ => {
-                    return Err(away(format!("it answered {status} when asked for {organization}")));
+                    return Err(away(format!(
+                        "it answered {status} when asked for {organization}"
+                    )));
                 }
             }
         }

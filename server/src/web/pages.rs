@@ -17,6 +17,7 @@ use crate::ledger::States;
 use crate::web::csrf;
 use crate::web::plan::PlanView;
 use crate::web::session::{SignedIn, foreign_form};
+use crate::web::sign_in;
 use crate::web::text::plain;
 use crate::web::view::{self, Elsewhere, Line, Page, Question, Source};
 
@@ -302,7 +303,7 @@ fn why_not(objection: &ReviewError) -> Option<String> {
         | ReviewError::OwnRequest(_)
         | ReviewError::Unlinked { .. }
         | ReviewError::Twice(_)
-        | ReviewError::SignInAgain { .. }
+        | ReviewError::SignInAgain(_)
         | ReviewError::NotAsked { .. } => Some(objection.to_string()),
     }
 }
@@ -335,7 +336,7 @@ pub(super) async fn review(
     let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest };
     match authority.review(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
-        Err(error) => view::fault(error),
+        Err(error) => sign_in::again_or_fault(&me, &id, error),
     }
 }
 

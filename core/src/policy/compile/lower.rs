@@ -148,6 +148,7 @@ pub(super) fn ordered<'s>(
             exclude: stage.exclude.clone(),
             after: if parallel { None } else { after.replace(stage.name.clone()) },
             login_within: stage.login_within,
+            means: stage.means.clone(),
             expires_after: stage.expires_after,
             escalate: stage.escalate.clone(),
             remind: stage.remind,

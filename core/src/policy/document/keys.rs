@@ -202,7 +202,7 @@ pub(crate) const ESCALATE: Keys =
 pub(crate) const STAGE: Keys = keys(
     "stage",
     &["approvals", "from"],
-    &["name", "approvals", "from", "exclude", "login_within", "expires_after"],
+    &["name", "approvals", "from", "exclude", "login_within", "acr", "amr", "expires_after"],
 );
 
 pub(crate) const ALLOW: Keys =

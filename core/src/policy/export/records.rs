@@ -1,7 +1,7 @@
 //! What the documents say, but for conditions, as the JSON that the module's fixed part reads.
 //! What a rule does not say is left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -90,12 +90,19 @@ fn stages(what: &Requiring) -> Value {
             ("exclude", words(&stage.exclude)),
             ("after", json!(stage.after)),
             ("login_within", seconds(stage.login_within)),
+            ("acr", lists(&stage.means.acr)),
+            ("amr", lists(&stage.means.amr)),
             ("expires_after", seconds(stage.expires_after)),
             ("remind", seconds(stage.remind)),
             ("escalate", stage.escalate.as_ref().map_or(Value::Null, escalation)),
         ])
     };
     what.stages.iter().map(stage).collect()
+}
+
+/// Of each of which one is wanted; nothing where there is none.
+fn lists(all: &BTreeSet<BTreeSet<String>>) -> Value {
+    if all.is_empty() { Value::Null } else { json!(all) }
 }
 
 fn escalation(escalation: &Escalation) -> Value {

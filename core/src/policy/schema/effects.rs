@@ -98,6 +98,8 @@ pub(super) fn definitions() -> Vec<Definition> {
                 ("from", from),
                 ("exclude", list("approver", "Who may not count, beside the requester")),
                 ("login_within", of("span", "How long ago a reviewer may have signed in")),
+                ("acr", texts("Of which classes that sign-in may be, in the provider's words")),
+                ("amr", texts("By which methods they may have signed in (RFC 8176)")),
                 ("expires_after", of("span", "How long after it opened the request expires")),
             ],
         ),

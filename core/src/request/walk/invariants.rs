@@ -199,7 +199,8 @@ impl<'a> History<'a> {
         let members = self.members[at];
         let fresh = stage
             .login_within
-            .is_none_or(|within| review.login_age.is_some_and(|age| age <= within));
+            .is_none_or(|within| review.login_age.is_some_and(|age| age <= within))
+            && stage.means.amr.iter().all(|any| !any.is_disjoint(&review.means.amr));
         if !fresh || self.is_barred(at, stage, &review.reviewer) {
             return Vec::new();
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Counted, SentFact, SentRecall, SentReview};
 use crate::endorsement::{Endorsement, Evidence};
+use crate::policy::quorum::Means;
 use crate::request::{self, AbroadFact, Denial, Fact, Recall};
 use crate::time::Timestamp;
 use crate::wire::ruling::read::{read_reasons, read_ruling};
@@ -164,6 +165,7 @@ impl SentReview {
             comment: self.comment,
             stands_in_for: stood.collect::<Result<_, _>>()?,
             login_age: self.login_age.map(|age| age.parse()).transpose()?,
+            means: Means { acr: self.acr, amr: self.amr },
             at,
         })
     }

@@ -81,6 +81,10 @@ fn read_stage(sent: Stage) -> Result<ruling::Stage, Unreadable> {
         exclude: read_set(&sent.exclude)?,
         after: sent.after,
         login_within: span(sent.login_within)?,
+        means: ruling::MeansWanted {
+            acr: sent.acr.into_iter().collect(),
+            amr: sent.amr.into_iter().collect(),
+        },
         expires_after: span(sent.expires_after)?,
         escalate: escalate.transpose()?,
         remind: span(sent.remind)?,

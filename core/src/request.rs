@@ -42,7 +42,7 @@ pub use ending::{
 pub use event::{Denial, Event, Fact, Recall, Review, Verdict, Word};
 pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
 pub use replay::ReplayError;
-pub use review::{ReviewError, Said};
+pub use review::{ReviewError, Said, SignInWanted};
 pub use signals::{Effect, KnownAs};
 pub use stages::StageLife;
 pub use transition::{Filing, POLICY_CHANGED};

@@ -97,6 +97,8 @@ pub(crate) mod tests {
             after: None,
             login_within: None,
             signature: None,
+            acr: Vec::new(),
+            amr: Vec::new(),
             expires_after: None,
             escalate: None,
             remind: None,

@@ -8,3 +8,4 @@ mod kit;
 mod listing;
 mod notices;
 mod passkeys;
+mod people;

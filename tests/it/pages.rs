@@ -165,9 +165,17 @@ async fn a_link_alone_signs_nobody_in() {
     assert!(!page.headers.contains_key("set-cookie"));
     let wrong = server.stranger().get("/login/not-the-code").await;
     assert_eq!(wrong.status, 403);
-    for path in ["/", "/history", "/requests/req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z"] {
+    for (path, login) in [
+        ("/", "/login"),
+        ("/history", "/login?next=/history"),
+        (
+            "/requests/req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z",
+            "/login?next=/requests/req_01JD5K3N7Q8R9S0T1V2W3X4Y5Z",
+        ),
+        ("/requests/none", "/login"),
+    ] {
         let answer = server.stranger().get(path).await;
-        assert_eq!((answer.status, &answer.headers["location"]), (303, &"/login".parse().unwrap()));
+        assert_eq!((answer.status, &answer.headers["location"]), (303, &login.parse().unwrap()));
     }
 }
 

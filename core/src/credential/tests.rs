@@ -78,6 +78,7 @@ fn mint_bound(confirmation: Option<dpop::Thumbprint>) -> Minting {
         after: None,
         login_within: None,
         signature: None,
+        means: Default::default(),
         expires_after: None,
         escalate: None,
         remind: None,
@@ -100,7 +101,13 @@ fn mint_bound(confirmation: Option<dpop::Thumbprint>) -> Minting {
     );
     let request = filed.next();
     let (verdict, digest) = (Verdict::Approve, request.digest());
-    let said = Said { verdict, digest, comment: String::new(), signed_in_at: None };
+    let said = Said {
+        verdict,
+        digest,
+        comment: String::new(),
+        signed_in_at: None,
+        means: Default::default(),
+    };
     let nobody = Membership::default();
     let review = ReviewId::new(start(), [2; 10]);
     let reviewed = request.review(review, &person("bob"), said, &nobody, start()).unwrap();

@@ -375,6 +375,8 @@ fn join(same: &mut Stage, other: Stage) {
         (Some(one), Some(other)) => Some(one.and(other)),
         (one, other) => one.or(other),
     };
+    same.means.acr.extend(other.means.acr);
+    same.means.amr.extend(other.means.amr);
     same.expires_after = sooner(same.expires_after, other.expires_after);
     same.remind = sooner(same.remind, other.remind);
     same.escalate = match (same.escalate.take(), other.escalate) {

@@ -201,6 +201,7 @@ pub(crate) struct StageText {
     pub(crate) exclude: BTreeSet<Approver>,
     pub(crate) login_within: Option<Span>,
     pub(crate) signature: Option<crate::policy::ruling::SignatureDemand>,
+    pub(crate) means: crate::policy::ruling::MeansWanted,
     pub(crate) expires_after: Option<Span>,
     pub(crate) escalate: Option<crate::policy::ruling::Escalation>,
     pub(crate) remind: Option<Span>,

@@ -46,15 +46,27 @@ pub struct Approval {
     pub stands_in_for: BTreeSet<PrincipalId>,
     /// How long before that the reviewer had signed in, where that is known.
     pub login_age: Option<Span>,
+    /// How they had.
+    pub means: Means,
     /// How good the signature is, where it is signed.
     pub signature: Option<Strength>,
 }
 
+/// How somebody signed in, in their provider's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Means {
+    /// The class of it (`acr`).
+    pub acr: Option<String>,
+    /// The methods of it (`amr`, RFC 8176).
+    pub amr: BTreeSet<String>,
+}
+
 impl Approval {
-    /// Whether its giver had signed in as lately as the stage wants.
+    /// Whether its giver had signed in as lately as the stage wants, and as it wants.
     pub fn is_fresh_for(&self, stage: &Stage) -> bool {
         let fresh = |within| self.login_age.is_some_and(|age| age <= within);
         stage.login_within.is_none_or(fresh)
+            && stage.means.are_met(self.means.acr.as_deref(), &self.means.amr)
     }
 
     /// Whether it is signed as the stage wants.
@@ -254,6 +266,7 @@ mod tests {
             after: after.map(str::to_owned),
             login_within: None,
             signature: None,
+            means: Default::default(),
             expires_after: None,
             escalate: None,
             remind: None,

@@ -80,6 +80,8 @@ pub struct Stage {
     pub login_within: Option<Span>,
     /// With what kind of passkey a reviewer must sign, where they must.
     pub signature: Option<SignatureDemand>,
+    /// Of what kind that sign-in must be.
+    pub means: MeansWanted,
     /// How long after it opened the request expires, if it is not filled.
     pub expires_after: Option<Span>,
     /// Who else may count, if it stays open.
@@ -127,6 +129,29 @@ impl fmt::Display for SignatureDemand {
             true => write!(f, "{joint} your identity provider vouched for"),
             false => Ok(()),
         }
+    }
+}
+
+/// Of what kind a reviewer's sign-in must be: of each of these lists, one. Rules that ask for the same
+/// people each bring a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MeansWanted {
+    /// Classes (`acr`), in the provider's words.
+    pub acr: BTreeSet<BTreeSet<String>>,
+    /// Methods (`amr`, RFC 8176).
+    pub amr: BTreeSet<BTreeSet<String>>,
+}
+
+impl MeansWanted {
+    /// Whether nothing is wanted.
+    pub fn is_nothing(&self) -> bool {
+        self.acr.is_empty() && self.amr.is_empty()
+    }
+
+    /// Whether a sign-in of this class and these methods is one.
+    pub fn are_met(&self, acr: Option<&str>, amr: &BTreeSet<String>) -> bool {
+        let of_class = |any: &BTreeSet<String>| acr.is_some_and(|acr| any.contains(acr));
+        self.acr.iter().all(of_class) && self.amr.iter().all(|any| !any.is_disjoint(amr))
     }
 }
 

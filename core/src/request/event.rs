@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::id::{CredentialId, RequestId, ReviewId, SignalId, UploadId};
 use crate::intent::Intent;
 use crate::membership::Approver;
+use crate::policy::quorum::Means;
 use crate::policy::ruling::{Reason, Ruling};
 use crate::policy::situation::Known;
 use crate::principal::{Principal, PrincipalId};
@@ -322,6 +323,8 @@ pub struct Review {
     pub login_age: Option<Span>,
     /// What the reviewer's passkey signed, where it did.
     pub signature: Option<Arc<Signature>>,
+    /// How they had.
+    pub means: Means,
     /// When, by the authority's clock.
     pub at: Timestamp,
 }

@@ -10,6 +10,7 @@ use crate::id::ReviewId;
 use crate::intent::UnverifiedIntent;
 use crate::policy::Policy;
 use crate::policy::document::PolicyDocument;
+use crate::policy::quorum::Means;
 use crate::policy::ruling::{Outcome, SignatureDemand};
 use crate::policy::situation::Situation;
 use crate::principal::PrincipalKind;
@@ -99,6 +100,7 @@ fn signed_in(
         digest: request.digest(),
         comment: String::new(),
         signed_in_at: since.map(minute),
+        means: Default::default(),
     };
     let (id, now) = (ReviewId::new(minute(at), [7; 10]), minute(at));
     let step = request.review(id, &person(who), said, &policy.membership(now), now)?;
@@ -113,7 +115,7 @@ fn looks_later(
     at: u64,
 ) -> Result<Request, PostReviewError> {
     let (digest, comment) = (request.digest(), String::new());
-    let said = Said { verdict, digest, comment, signed_in_at: None };
+    let said = Said { verdict, digest, comment, signed_in_at: None, means: Default::default() };
     let (id, now) = (ReviewId::new(minute(at), [8; 10]), minute(at));
     let step = request.review_afterwards(id, &person(who), said, &policy.membership(now), now)?;
     Ok(step.next().clone())
@@ -259,7 +261,8 @@ rules:
 ",
     );
     let request = filed(&policy, "a.b");
-    let again = ReviewError::SignInAgain { within: Span::hours(1) };
+    let wanted = SignInWanted { within: Some(Span::hours(1)), ..SignInWanted::default() };
+    let again = ReviewError::SignInAgain(wanted);
     assert_eq!(signed_in(&request, &policy, "bob", None, 100).unwrap_err(), again);
     assert_eq!(signed_in(&request, &policy, "bob", Some(39), 100).unwrap_err(), again);
     let fresh = signed_in(&request, &policy, "bob", Some(40), 100).unwrap();
@@ -308,6 +311,7 @@ rules:
             digest: request.digest(),
             comment: "seen".to_owned(),
             signed_in_at: None,
+            means: Means::default(),
         };
         let signature = signed.map(|signed| Arc::new(signed.signature()));
         let id = ReviewId::new(minute(at), [1; 10]);
@@ -343,6 +347,50 @@ rules:
     // That the passkey is removed later changes nothing: what counts was signed.
     let approved = review(Some(good), yes, 100).unwrap().next().clone();
     assert!(spend(&approved, &policy, 110).is_ok());
+}
+
+#[test]
+fn a_sign_in_of_another_kind_is_told_which_is_wanted() {
+    let policy = policy(
+        "
+rules:
+  - {id: r, require: {stages: [{approvals: 1, from: [group:a], acr: [high, higher]}]}}
+  - {id: s, require: {stages: [{approvals: 1, from: [group:a], acr: [high], amr: [hwk, swk]}]}}
+",
+    );
+    let request = filed(&policy, "a.b");
+    let review = |acr: Option<&str>, amr: &[&str]| {
+        let amr = amr.iter().map(|one| (*one).to_owned()).collect();
+        let said = Said {
+            verdict: Verdict::Approve,
+            digest: request.digest(),
+            comment: String::new(),
+            signed_in_at: Some(minute(1)),
+            means: Means { acr: acr.map(str::to_owned), amr },
+        };
+        let id = ReviewId::new(minute(1), [1; 10]);
+        let step =
+            request.review(id, &person("bob"), said, &policy.membership(minute(1)), minute(1));
+        step.map(|step| step.next().clone())
+    };
+    for (acr, amr) in [
+        (None, &["hwk"][..]),
+        (Some("higher"), &["hwk"]),
+        (Some("high"), &[]),
+        (Some("high"), &["pwd"]),
+        (Some("High"), &["hwk"]),
+    ] {
+        let error = review(acr, amr).unwrap_err();
+        let told = error.to_string();
+        assert_eq!(
+            told,
+            "sign in again: this needs a sign-in of class high or higher by hwk or swk"
+        );
+    }
+    let approved = review(Some("high"), &["pwd", "swk"]).unwrap();
+    assert_eq!(approved.state().word(), "approved", "both rules ask the same people");
+    let kept = approved.reviews().first().unwrap();
+    assert_eq!((kept.means.acr.as_deref(), kept.means.amr.len()), (Some("high"), 2));
 }
 
 #[test]
@@ -535,6 +583,7 @@ fn t51_a_later_review_is_of_those_asked_and_not_behind_it() {
         digest: request.digest(),
         comment: String::new(),
         signed_in_at: None,
+        means: Default::default(),
     };
     let members = policy.membership(minute(1));
     let id = ReviewId::new(minute(1), [8; 10]);

@@ -1,12 +1,13 @@
 //! The word of a person on a request: whose is taken, when, and for what it counts.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::id::ReviewId;
 use crate::membership::{Membership, Tie};
-use crate::policy::quorum::{Approval, Progress, is_asked};
+use crate::policy::quorum::{Approval, Means, Progress, is_asked};
 use crate::policy::ruling::{SignatureDemand, Stage};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::event::{Denial, Fact, Review, Verdict};
@@ -47,11 +48,8 @@ pub enum ReviewError {
     #[error("`{0}` has reviewed this request already; nobody counts twice")]
     Twice(PrincipalId),
     /// The stages that ask this person want somebody who signed in lately.
-    #[error("sign in again: this needs a sign-in at most {within} ago")]
-    SignInAgain {
-        /// How long ago at most.
-        within: Span,
-    },
+    #[error("sign in again: this needs a sign-in{0}")]
+    SignInAgain(SignInWanted),
     /// The stages that ask this person want a signature, or a better one.
     #[error("sign this with {0}: open the request in your browser")]
     Unsigned(SignatureDemand),
@@ -79,6 +77,47 @@ pub enum ReviewError {
     },
 }
 
+/// The sign-in that the stages want which ask somebody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignInWanted {
+    /// How long ago at most.
+    pub within: Option<Span>,
+    /// Of any of these classes (`acr`).
+    pub acr: BTreeSet<String>,
+    /// By any of these methods (`amr`).
+    pub amr: BTreeSet<String>,
+}
+
+impl fmt::Display for SignInWanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let any = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(" or ");
+        if let Some(within) = self.within {
+            write!(f, " at most {within} ago")?;
+        }
+        if !self.acr.is_empty() {
+            write!(f, " of class {}", any(&self.acr))?;
+        }
+        if !self.amr.is_empty() {
+            write!(f, " by {}", any(&self.amr))?;
+        }
+        Ok(())
+    }
+}
+
+impl SignInWanted {
+    /// What these stages want: of one that is easiest in time, and all that is named.
+    fn of<'s>(stages: impl Iterator<Item = &'s Stage> + Clone) -> Self {
+        let all = |each: fn(&Stage) -> &BTreeSet<BTreeSet<String>>| {
+            stages.clone().flat_map(move |stage| each(stage).iter().flatten().cloned()).collect()
+        };
+        Self {
+            within: stages.clone().filter_map(|stage| stage.login_within).max(),
+            acr: all(|stage| &stage.means.acr),
+            amr: all(|stage| &stage.means.amr),
+        }
+    }
+}
+
 /// What a reviewer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
@@ -90,6 +129,8 @@ pub struct Said {
     pub comment: String,
     /// When the reviewer signed in, where that is known.
     pub signed_in_at: Option<Timestamp>,
+    /// How they did.
+    pub means: Means,
 }
 
 impl Request {
@@ -181,9 +222,9 @@ impl Request {
             return Err(ReviewError::NotAsked { who: who.clone(), asked });
         }
         let fresh: Vec<_> = asking.iter().filter(|stage| approval.is_fresh_for(stage)).collect();
-        let within = asking.iter().filter_map(|stage| stage.login_within).max();
-        if let (true, Some(within)) = (fresh.is_empty(), within) {
-            return Err(ReviewError::SignInAgain { within });
+        if fresh.is_empty() {
+            let wanted = SignInWanted::of(asking.iter().map(|stage| **stage));
+            return Err(ReviewError::SignInAgain(wanted));
         }
         if let Some(differs) = self.misstated(review, now) {
             return Err(ReviewError::OtherStatement(differs));
@@ -248,10 +289,12 @@ impl Request {
         let now = self.no_earlier(now);
         // Whether they must sign in again, they are told when they decide.
         let (verdict, digest, comment) = (Verdict::Approve, self.digest, String::new());
-        let said = Said { verdict, digest, comment, signed_in_at: Some(now) };
+        let (signed_in_at, means) = (Some(now), Means::default());
+        let said = Said { verdict, digest, comment, signed_in_at, means };
         let absent = self.absent_for(&reviewer.id, membership);
         let review = said.review(ReviewId::from_bytes([0; 16]), &reviewer.id, absent, now);
-        self.check_reviewer(reviewer, &review, membership, now).err()
+        let objection = self.check_reviewer(reviewer, &review, membership, now).err();
+        objection.filter(|objection| !matches!(objection, ReviewError::SignInAgain(_)))
     }
 
     /// Those for whom somebody stands in now, and for whom nobody has spoken in this request yet:
@@ -296,20 +339,33 @@ impl Said {
         stands_in_for: BTreeSet<PrincipalId>,
         at: Timestamp,
     ) -> Review {
-        let Self { verdict, digest, comment, signed_in_at } = self;
+        let Self { verdict, digest, comment, signed_in_at, means } = self;
         let login_age = signed_in_at.map(|since| whole_seconds(since.until(at)));
         let reviewer = reviewer.clone();
-        let signature = None;
-        Review { id, reviewer, verdict, digest, comment, stands_in_for, login_age, signature, at }
+        Review {
+            id,
+            reviewer,
+            verdict,
+            digest,
+            comment,
+            stands_in_for,
+            login_age,
+            means,
+            signature: None,
+            at,
+        }
     }
 }
 
 impl Review {
     /// What of it decides for which stages it counts.
     pub(super) fn approval(&self) -> Approval {
-        let (stands_in_for, login_age) = (self.stands_in_for.clone(), self.login_age);
-        let signature = self.signature.as_ref().map(|signature| signature.strength());
-        Approval { stands_in_for, login_age, signature }
+        Approval {
+            stands_in_for: self.stands_in_for.clone(),
+            login_age: self.login_age,
+            means: self.means.clone(),
+            signature: self.signature.as_ref().map(|signature| signature.strength()),
+        }
     }
 }
 

@@ -54,6 +54,7 @@ fn filed_by(requester: Principal, told: &str, uses: u32) -> Request {
             after,
             login_within: None,
             signature: None,
+            means: Default::default(),
             expires_after: None,
             escalate: None,
             remind: None,
@@ -87,7 +88,13 @@ fn filed_by(requester: Principal, told: &str, uses: u32) -> Request {
 
 /// Whoever says it signed in just then, as far as anybody knows.
 fn said(verdict: Verdict, digest: Digest) -> Said {
-    Said { verdict, digest, comment: "seen".to_owned(), signed_in_at: None }
+    Said {
+        verdict,
+        digest,
+        comment: "seen".to_owned(),
+        signed_in_at: None,
+        means: Default::default(),
+    }
 }
 
 impl Request {

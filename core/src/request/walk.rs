@@ -20,7 +20,10 @@ use crate::grant::{Grant, SealedGrant};
 use crate::id::{CredentialId, RequestId, ReviewId, SignalId, UploadId};
 use crate::intent::UnverifiedIntent;
 use crate::membership::{Approver, People};
-use crate::policy::ruling::{Dpop, Escalation, PostReview, Reason, SignatureDemand, Stage};
+use crate::policy::quorum::Means;
+use crate::policy::ruling::{
+    Dpop, Escalation, MeansWanted, PostReview, Reason, SignatureDemand, Stage,
+};
 use crate::principal::{Principal, PrincipalId, PrincipalKind};
 use crate::request::transition::POLICY_CHANGED;
 use crate::request::walk::invariants::History;
@@ -336,7 +339,7 @@ impl World {
                 let told = step.as_ref().err();
                 let told = told.filter(|e| {
                     use ReviewError::{OtherStatement, SignInAgain, Unsigned};
-                    !matches!(e, SignInAgain { .. } | Unsigned(_) | OtherStatement(_))
+                    !matches!(e, SignInAgain(_) | Unsigned(_) | OtherStatement(_))
                 });
                 assert!(!right || told == foretold.as_ref(), "{told:?}, not {foretold:?}");
                 self.maybe(step.ok());
@@ -534,7 +537,9 @@ impl World {
         let ago = self.chance.below(5_400_000) as i64;
         let since = Timestamp::from_millis(self.now.as_millis() - ago);
         let signed_in_at = (!self.chance.one_in(4)).then_some(since);
-        Said { verdict, digest, comment: "seen".to_owned(), signed_in_at }
+        let amr = if self.chance.one_in(2) { ["hwk".to_owned()].into() } else { BTreeSet::new() };
+        let means = Means { acr: None, amr };
+        Said { verdict, digest, comment: "seen".to_owned(), signed_in_at, means }
     }
 
     /// What a passkey signed: mostly just this, now and then something else.
@@ -726,6 +731,13 @@ fn stages(chance: &mut Chance) -> Vec<Stage> {
             after: after.filter(|_| chance.one_in(2)),
             login_within: chance.one_in(4).then(|| Span::minutes(1 + chance.below(60))),
             signature: chance.one_in(5).then(|| demand(chance)),
+            means: MeansWanted {
+                acr: BTreeSet::new(),
+                amr: match chance.one_in(6) {
+                    true => [["hwk".to_owned()].into()].into(),
+                    false => BTreeSet::new(),
+                },
+            },
             expires_after: chance.one_in(4).then(|| Span::minutes(1 + chance.below(60))),
             escalate: chance.one_in(2).then(|| Escalation {
                 after: Span::minutes(1 + chance.below(10)),

@@ -480,7 +480,13 @@ impl<'p> World<'p> {
             if self.chance.one_in(one_denies_in) { Verdict::Deny } else { Verdict::Approve };
         let ago = self.chance.below(12 * 3_600_000) as i64;
         let since = Timestamp::from_millis(self.now.as_millis() - ago);
-        Said { verdict, digest, comment: "seen".to_owned(), signed_in_at: Some(since) }
+        Said {
+            verdict,
+            digest,
+            comment: "seen".to_owned(),
+            signed_in_at: Some(since),
+            means: Default::default(),
+        }
     }
 
     fn review(&mut self, request: &Request, who: &Principal, members: &Membership) -> Option<Step> {
@@ -563,6 +569,7 @@ impl<'p> World<'p> {
             digest: request.digest(),
             comment: String::new(),
             signed_in_at: Some(self.now),
+            means: Default::default(),
         };
         let id = ReviewId::new(self.now, [1; 10]);
         let pending = matches!(request.state(), State::Pending(_));

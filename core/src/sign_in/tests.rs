@@ -119,3 +119,69 @@ fn what_is_shown_of_a_person_hides_nothing() {
     assert_eq!(shown(claims, "name").as_deref(), Some("Bob"));
     assert_eq!((shown(claims, "email"), shown(claims, "nick")), (None, None));
 }
+
+/// A good identity token of each algorithm, but for what these claims say.
+fn identity(algorithm: &str, claims: serde_json::Value) -> Result<Identity, IdentityError> {
+    use crate::token::tests::{KEYS, NOW, merged, now, verified};
+    let good = json!({
+        "iss": CORP, "sub": "bob", "aud": "assent", "nonce": "n", "iat": NOW - 5,
+        "exp": NOW + 300, "auth_time": NOW - 5, "acr": "high", "amr": ["pwd", "hwk"], "sid": "s",
+    });
+    let header = json!({"alg": algorithm, "kid": algorithm, "typ": "JWT"});
+    let claims = merged(good, claims);
+    let token = verified(&KEYS.token(algorithm, &header.to_string(), &claims.to_string()))?;
+    let expected = Expected {
+        issuer: CORP,
+        client: "assent",
+        nonce: "n",
+        access_token: "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y",
+        since: Some(at(NOW - 60)),
+    };
+    Identity::of_code_flow(&token, expected, now())
+}
+
+#[test]
+fn t24_an_identity_token_belongs_to_its_access_token_by_the_hash_of_its_algorithm() {
+    let hash = |algorithm, text: &str| {
+        let all = digest(algorithm, text.as_bytes());
+        URL_SAFE_NO_PAD.encode(&all.as_ref()[..all.as_ref().len() / 2])
+    };
+    let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+    // OpenID Connect Core 1.0 appendix A.3 has this pair.
+    assert_eq!(hash(&SHA256, token), "77QmUPtjPfzWtF2AnpK9RQ");
+    for (algorithm, fits) in [
+        ("RS256", &SHA256),
+        ("PS256", &SHA256),
+        ("ES256", &SHA256),
+        ("ES384", &SHA384),
+        ("EdDSA", &SHA512),
+    ] {
+        for with in [&SHA256, &SHA384, &SHA512] {
+            let read = identity(algorithm, json!({"at_hash": hash(with, token)}));
+            match std::ptr::eq(with, fits) {
+                true => assert_eq!(read.unwrap().id, who(CORP, "bob"), "{algorithm}"),
+                false => assert_eq!(read, Err(IdentityError::AccessToken), "{algorithm}"),
+            }
+        }
+        assert!(identity(algorithm, json!({})).is_ok(), "it need not have one");
+        let of_other = json!({"at_hash": hash(fits, "another")});
+        assert_eq!(identity(algorithm, of_other), Err(IdentityError::AccessToken));
+    }
+}
+
+#[test]
+fn t63_whoever_is_to_sign_in_again_must_have_done_so_since() {
+    use crate::token::tests::NOW;
+    for (auth_time, wanted) in [
+        (json!(NOW - 120), Ok(())),
+        (json!(NOW - 121), Err(IdentityError::NotAgain)),
+        (json!(null), Err(IdentityError::NotAgain)),
+        (json!(NOW + 61), Err(TokenError::TooEarly(at(NOW + 61)).into())),
+    ] {
+        let read = identity("ES256", json!({"auth_time": auth_time}));
+        assert_eq!(read.map(drop), wanted, "{auth_time}");
+    }
+    let read = identity("ES256", json!({})).unwrap();
+    let expected = (Some("high"), 2, Some("s"));
+    assert_eq!((read.acr.as_deref(), read.amr.len(), read.sid.as_deref()), expected);
+}

@@ -224,6 +224,10 @@ struct SentReview {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     login_age: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    acr: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    amr: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     signature: Option<SentSignature>,
 }
 

@@ -137,6 +137,12 @@ pub struct Stage {
     /// With what kind of passkey a reviewer must sign, where they must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<SignatureDemand>,
+    /// Of which classes (`acr`) a reviewer's sign-in must be: of each list, one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr: Vec<BTreeSet<String>>,
+    /// By which methods (`amr`) it must have been: of each list, one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<BTreeSet<String>>,
     /// How long after it opened the request expires, if it is not filled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after: Option<String>,
@@ -290,6 +296,8 @@ impl From<&policy::ruling::Stage> for Stage {
                 enrolled_for: demand.enrolled_for.map(|span| span.to_string()),
                 vouched: demand.vouched,
             }),
+            acr: stage.means.acr.iter().cloned().collect(),
+            amr: stage.means.amr.iter().cloned().collect(),
             expires_after: stage.expires_after.map(|span| span.to_string()),
             escalate: stage.escalate.as_ref().map(|escalation| Escalation {
                 after: escalation.after.to_string(),

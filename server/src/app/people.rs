@@ -171,7 +171,8 @@ impl Authority {
         }
         let links = self.ledger.links().await?;
         *open(&self.people.links) = Arc::new(links);
-        open(&self.people.seen).extend(self.ledger.seen().await?);
+        let seen = self.ledger.seen().await?;
+        open(&self.people.seen).extend(seen);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use assent_core::digest::Digest;
 use assent_core::id::RequestId;
+use assent_core::policy::quorum::Means;
 use assent_core::policy::situation::Situation;
 use assent_core::principal::is_visible;
 use assent_core::request::{Event, Fact, Filing, Request, Said, Standing, Step, Version};
@@ -542,7 +543,10 @@ pub(super) fn said(caller: &Caller, review: wire::NewReview) -> Result<Said, App
     let comment = comment.replace("\r\n", "\n");
     check_visible("comment", &comment)?;
     let (verdict, signed_in_at) = (review.verdict.into(), caller.signed_in_at());
-    Ok(Said { verdict, digest, comment, signed_in_at })
+    let login = caller.access().login.as_ref();
+    let means = login.map(|login| Means { acr: login.acr.clone(), amr: login.amr.clone() });
+    let means = means.unwrap_or_default();
+    Ok(Said { verdict, digest, comment, signed_in_at, means })
 }
 
 pub(super) fn checked(reason: wire::Reason) -> Result<String, AppError> {

@@ -200,11 +200,7 @@ impl Authority {
         let sent = ceremony.sent(&redirect);
         let since = (aim != Aim::Enter).then(|| Timestamp::from_millis(ceremony.begun_at));
         let arrived = match &provider.kind {
-            Kind::Oidc(oidc) => {
-                // An account is linked by whoever has it, signed in lately or not.
-                let since = since.filter(|_| aim == Aim::Again);
-                oidc.arrive(&self.issuers, &code, sent, since, now).await?
-            }
+            Kind::Oidc(oidc) => oidc.arrive(&self.issuers, &code, sent, since, now).await?,
             Kind::Github(github) => github.arrive(&self.issuers, &code, sent).await?,
         };
         let next = ceremony.next.clone();

@@ -23,7 +23,7 @@ use serde_json::json;
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Finished, Wanted, Wish};
 use crate::web::csrf;
-use crate::web::request::{Decided, check_read, not_taken};
+use crate::web::request::{Decided, check_read, refused};
 use crate::web::session::{self, SignedIn, foreign_form};
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
@@ -387,7 +387,7 @@ pub(super) async fn review(
     };
     match authority.review(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
-        Err(error) => not_taken(&authority, &me, &id, error.into(), typed).await,
+        Err(error) => refused(&authority, &me, &id, error, typed).await,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::web::people::{self, Name};
 use crate::web::plan::{ChangeView, PlanPage, PlanView};
 use crate::web::risk::{self, RiskLine, Weight};
 use crate::web::session::{SignedIn, foreign_form};
+use crate::web::sign_in;
 use crate::web::standing::Standing;
 use crate::web::story::{self, Moment};
 use crate::web::text::{LookAlike, plain};
@@ -455,7 +456,7 @@ fn why_not(objection: &ReviewError) -> Option<String> {
         | ReviewError::OwnRequest(_)
         | ReviewError::Unlinked { .. }
         | ReviewError::Twice(_)
-        | ReviewError::SignInAgain { .. }
+        | ReviewError::SignInAgain(_)
         | ReviewError::Unsigned(_)
         | ReviewError::OtherStatement(_)
         | ReviewError::NotAsked { .. } => Some(plain(&objection.to_string())),
@@ -497,7 +498,7 @@ pub(super) async fn review(
     let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
     match authority.review(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
-        Err(error) => not_taken(&authority, &me, &id, error.into(), typed).await,
+        Err(error) => refused(&authority, &me, &id, error, typed).await,
     }
 }
 
@@ -553,8 +554,23 @@ async fn unread(
     Ok((!is_whole(plan.as_ref(), &diff, &context)).then_some(problem))
 }
 
+/// What follows where a word was not taken: to a sign-in, where that is what is missing; else the same
+/// page again.
+pub(super) async fn refused(
+    authority: &Authority,
+    me: &SignedIn,
+    id: &str,
+    error: AppError,
+    typed: String,
+) -> Response {
+    match sign_in::again(me, id, &error) {
+        Some(to_sign_in) => to_sign_in,
+        None => not_taken(authority, me, id, error.into(), typed).await,
+    }
+}
+
 /// The same page again, with what was typed and why it was not taken.
-pub(super) async fn not_taken(
+async fn not_taken(
     authority: &Authority,
     me: &SignedIn,
     id: &str,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use assent_core::access::{Label, Purpose};
 use assent_core::credential::Secret;
+use assent_core::request::ReviewError;
 use assent_core::sign_in::LINKS_WITHIN;
 use assent_core::time::Span;
 use axum::extract::{Form, FromRef, FromRequestParts, Path, Query, State};
@@ -151,7 +152,8 @@ async fn go(
     who: (Option<&Caller>, Option<std::net::IpAddr>),
     next: &Next,
 ) -> Response {
-    match authority.begin_sign_in(provider, asked, who, next.path()).await {
+    let word = next.word().unwrap_or_default();
+    match authority.begin_sign_in(provider, asked, who, word).await {
         Ok(begun) => {
             let to = Redirect::to(&begun.to).into_response();
             with_ceremony(authority, begun.ceremony.expose(), 600, to)
@@ -174,10 +176,7 @@ pub(super) async fn callback(
         authority.end_sign_in(&provider, answer, kept.as_ref(), caller.as_ref(), label).await;
     let answer = match ended {
         Ok(ended) => {
-            let next = match ended.next.as_str() {
-                "/device" => Next::read(Some("device")),
-                path => Next::read(Some(path)),
-            };
+            let next = Next::read(Some(&ended.next));
             match ended.session {
                 Some(session) => signed_in(&authority, &session, &next),
                 None => Redirect::to(&next.path()).into_response(),
@@ -277,6 +276,22 @@ pub(super) async fn go_again(
     go(&authority, &provider, (Aim::Again, demands), (Some(&me.caller), from), &next).await
 }
 
+/// To a sign-in where that is what is missing to a decision, and back to its request then.
+pub(super) fn again(me: &SignedIn, id: &str, error: &AppError) -> Option<Response> {
+    let AppError::Review(ReviewError::SignInAgain(wanted)) = error else { return None };
+    me.caller.access().login.as_ref()?;
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    pairs.append_pair("return", &Next::read(Some(&format!("/requests/{id}"))).path());
+    if let Some(within) = wanted.within {
+        pairs.append_pair("within", &within.to_string());
+    }
+    let acr: Vec<_> = wanted.acr.iter().map(String::as_str).collect();
+    if !acr.is_empty() {
+        pairs.append_pair("acr", &acr.join(" "));
+    }
+    Some(Redirect::to(&format!("/login/again?{}", pairs.finish())).into_response())
+}
+
 #[derive(Deserialize)]
 pub(super) struct LinkForm {
     csrf: String,
@@ -309,9 +324,12 @@ pub(super) async fn link(
     let mut providers = authority.providers().into_iter();
     let title = providers.find(|(name, _)| *name == form.provider).map(|(_, title)| title);
     let next = Next::read(Some("/settings/accounts"));
-    let (asked, from) = ((Aim::Link, Demands::default()), me.caller.network().ip);
+    // At the other provider, too: an old session there may be somebody else's.
+    let demands = Demands { again: true, ..Demands::default() };
+    let (asked, from) = ((Aim::Link, demands), me.caller.network().ip);
     let who = (Some(&me.caller), from);
-    match authority.begin_sign_in(&form.provider, asked, who, next.path()).await {
+    let word = next.word().unwrap_or_default();
+    match authority.begin_sign_in(&form.provider, asked, who, word).await {
         Ok(begun) => {
             let page = me.page("Link an account");
             let title = title.unwrap_or_default();

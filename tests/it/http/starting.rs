@@ -24,6 +24,7 @@ fn config(folder: &Path) -> Config {
         authzen: Default::default(),
         brokers: Default::default(),
         github: None,
+        sign_in: assent_server::sign_in::SignIn::default(),
         plan_retention: None,
         sealing: Default::default(),
         earlier_sealing: Vec::new(),

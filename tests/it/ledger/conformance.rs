@@ -53,6 +53,12 @@ use super::listing::{
     what_happens_is_counted_by_the_day, what_is_listed_is_what_the_request_is,
 };
 
+use super::people::{
+    links_are_kept_also_when_they_are_undone,
+    sessions_of_a_person_and_of_a_providers_session_are_found,
+    whoever_signs_in_is_kept_as_they_were_written_last,
+};
+
 macro_rules! suite {
     ($($name:ident)*) => {
         mod memory {
@@ -91,6 +97,9 @@ suite! {
     a_gate_is_kept_as_it_was_written_last
     gates_are_found_by_run_and_repositories_by_their_last_name
     open_gates_come_longest_unchanged_first_and_old_ones_are_forgotten
+    whoever_signs_in_is_kept_as_they_were_written_last
+    links_are_kept_also_when_they_are_undone
+    sessions_of_a_person_and_of_a_providers_session_are_found
     t33_a_delivery_is_first_once_until_it_is_forgotten
     nothing_is_loaded_that_was_never_committed
     a_step_decided_on_an_old_version_is_a_conflict

@@ -123,7 +123,13 @@ pub(super) fn opening(
 /// Bob's later review.
 pub(super) fn later_review(request: &Request, now: Timestamp) -> Step {
     let (verdict, comment) = (Verdict::Approve, "it was right".to_owned());
-    let said = Said { verdict, digest: request.digest(), comment, signed_in_at: None };
+    let said = Said {
+        verdict,
+        digest: request.digest(),
+        comment,
+        signed_in_at: None,
+        means: Default::default(),
+    };
     let (id, members) = (ReviewId::new(now, chance()), rules().membership(now));
     request.review_afterwards(id, &person("bob"), said, &members, now).unwrap()
 }
@@ -137,7 +143,13 @@ pub(super) fn keeping(what: Kept, entry: &str, now: Timestamp) -> Keeping {
 /// This person's approval.
 pub(super) fn approval(request: &Request, who: &str, now: Timestamp) -> Step {
     let (verdict, comment) = (Verdict::Approve, "fine".to_owned());
-    let said = Said { verdict, digest: request.digest(), comment, signed_in_at: None };
+    let said = Said {
+        verdict,
+        digest: request.digest(),
+        comment,
+        signed_in_at: None,
+        means: Default::default(),
+    };
     let id = ReviewId::new(now, chance());
     request.review(id, &person(who), said, &rules().membership(now), now).unwrap()
 }

@@ -9,15 +9,21 @@ use super::world::{Browser, POLICY, World, oidc, settings};
 use crate::support::{Provider, Remains, Server, Setup, documents};
 
 /// A server of which the people of two companies are.
-struct Two {
-    world: World,
-    other: Provider,
+pub(super) struct Two {
+    pub(super) world: World,
+    pub(super) other: Provider,
 }
 
 impl Two {
     async fn start() -> Self {
+        Self::found_at(None).await
+    }
+
+    /// The same, found by this name of the machine's.
+    pub(super) async fn found_at(host: Option<&str>) -> Self {
         let remains = Remains::fresh();
-        let base = remains.base();
+        let public = host.map(|host| format!("http://{host}:{}", remains.address.port()));
+        let base = public.clone().unwrap_or_else(|| remains.base());
         let mut provider = Provider::start(0, &remains.time).await;
         let mut other = Provider::start(0, &remains.time).await;
         provider.client(&format!("{base}/login/corp/callback")).await;
@@ -39,7 +45,7 @@ impl Two {
         ));
         let reach = Reach { loopback: true, ..Reach::default() };
         let source = Source::Given(documents(POLICY));
-        let setup = Setup { sign_in, reach, source, ..Setup::default() };
+        let setup = Setup { sign_in, reach, source, public, ..Setup::default() };
         let server = Server::placed(remains, setup).await;
         Self { world: World { server, provider }, other }
     }

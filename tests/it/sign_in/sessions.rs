@@ -89,8 +89,6 @@ async fn t62_a_foreign_form_ends_no_session_and_makes_no_token() {
 
 #[tokio::test]
 async fn t63_sessions_outlive_a_restart_and_idle_time_goes_on_meanwhile() {
-    let folder = tempfile::tempdir().unwrap();
-    let _ = folder;
     let mut world = World::start().await;
     let mut bob = world.signed_in("bob").await;
     world.pass(Span::minutes(20)).await;
@@ -126,4 +124,30 @@ async fn a_session_that_a_token_opened_never_counts_as_signed_in() {
     browser.form("/settings/tokens", "/settings/tokens", &form).await.is(403);
     let link = [("provider", "corp")];
     browser.form("/settings/accounts", "/settings/accounts/link", &link).await.is(403);
+}
+
+#[tokio::test]
+async fn t66_no_cookie_code_or_secret_is_kept_or_told_as_it_is() {
+    let world = World::start().await;
+    let mut bob = world.browser();
+    let to = bob.led("/login/corp/begin").await;
+    let ceremony = bob.cookie("assent-ceremony").unwrap().clone();
+    let back = bob.at_provider(&to, "bob").await;
+    bob.follow(&back).await.is(303);
+    let session = bob.cookie("assent").unwrap().clone();
+    let code = url::Url::parse(&back).unwrap();
+    let code = code.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let secret = session.rsplit_once('_').unwrap().1.to_owned();
+    let log = world.server.ledger().entries(0, 100).await.unwrap();
+    let accounts = format!("{:?}", world.server.ledger().accounts().await.unwrap());
+    let told = format!("{:?} {log:?} {accounts}", world.server.authority);
+    for canary in [&ceremony, &code, &secret, &"a-secret-of-the-tests-alone".to_owned()] {
+        assert!(canary.len() > 20 && !told.contains(canary.as_str()), "{canary}");
+    }
+    let settings = bob.get("/settings/sessions").await.text;
+    assert!(!settings.contains(&secret) && settings.contains("by corp"));
+    // The audit log says that bob signed in, how and when.
+    let opened = log.iter().find(|entry| entry["login"]["provider"] == "corp").unwrap();
+    assert_eq!(opened["access"]["sub"], "bob");
+    assert_eq!(opened["login"]["amr"], serde_json::json!(["pwd"]));
 }

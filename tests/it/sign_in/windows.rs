@@ -1,5 +1,6 @@
 //! Signing in, in a real browser.
 
+use super::links::Two;
 use super::world::World;
 use crate::support::{Chromium, Screen, Setup, Window};
 
@@ -61,4 +62,27 @@ async fn a_person_signs_in_steps_up_and_ends_another_session_in_a_browser() {
     there.pictures("login", &Screen::ALL).await;
     there.close().await;
     here.close().await;
+}
+
+#[tokio::test]
+async fn a_person_links_their_other_account_in_a_browser() {
+    let two = Two::found_at(Some("localhost")).await;
+    let base = two.world.server.base().to_owned();
+    let chromium = Chromium::start().await;
+    let window = chromium.window(Screen::PHONE).await;
+    window.go(&format!("{base}/login/corp/begin?next=/settings/accounts")).await;
+    say(&window, "bob").await;
+    window.until_it_says("Link your account at lab").await;
+    assert_eq!(window.barriers().await, Vec::<String>::new());
+    window.click("form[action='/settings/accounts/link'] button").await;
+    window.until_it_says("You cannot undo this yourself").await;
+    assert_eq!(window.barriers().await, Vec::<String>::new());
+    window.pictures("link", &Screen::ALL).await;
+    window.click("a.button").await;
+    say(&window, "robert").await;
+    window.until_it_says(&format!("{}#robert", two.other.url)).await;
+    assert!(window.url().await.ends_with("/settings/accounts"));
+    assert!(!window.text().await.contains("Link your account"), "one account at each");
+    assert_eq!(window.violations().await, Vec::<String>::new());
+    window.close().await;
 }

@@ -185,7 +185,8 @@ impl Browser {
     pub(super) async fn form(&mut self, page: &str, path: &str, more: &[(&str, &str)]) -> Answer {
         let page = self.get(page).await.text;
         let csrf = field(&page, "csrf");
-        let fields: Vec<_> = [("csrf", csrf.as_str())].into_iter().chain(more.iter().copied());
+        let csrf = [("csrf", csrf.as_str())].into_iter();
+        let fields: Vec<_> = csrf.chain(more.iter().copied()).collect();
         let call = self.caller.call("POST", path).header("origin", &self.base).form(&fields);
         self.send(&self.base.clone(), call).await
     }

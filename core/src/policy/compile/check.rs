@@ -12,7 +12,7 @@ use crate::policy::polarity;
 use crate::policy::quorum::{Approval, Endorsed, Progress};
 use crate::policy::record::Records;
 use crate::policy::risk::Factor;
-use crate::policy::ruling::Stage;
+use crate::policy::ruling::{MeansWanted, Stage};
 use crate::statement::Strength;
 use crate::time::Span;
 
@@ -229,9 +229,10 @@ impl Checker<'_> {
         if !here.iter().all(|stage| counts(stage)) {
             return; // That was said already, or nobody can count here who will be there then.
         }
-        let asked: Vec<Stage> = ordered("", here.iter().copied(), false, self.records);
+        let mut asked: Vec<Stage> = ordered("", here.iter().copied(), false, self.records);
+        // Whoever is to count can sign in just before, as is wanted.
+        asked.iter_mut().for_each(|stage| stage.means = MeansWanted::default());
         let everybody = self.membership.people(asked.iter().flat_map(|stage| &stage.from));
-        // Whoever is to count can sign in just before, and sign as it is wanted.
         let fresh = || Approval {
             login_age: Some(Span::ZERO),
             signature: Some(Strength::STRONGEST),

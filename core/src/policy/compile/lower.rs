@@ -149,6 +149,7 @@ pub(super) fn ordered<'s>(
             after: if parallel { None } else { after.replace(stage.name.clone()) },
             login_within: stage.login_within,
             signature: stage.signature,
+            means: stage.means.clone(),
             expires_after: stage.expires_after,
             escalate: stage.escalate.clone(),
             remind: stage.remind,

@@ -209,7 +209,10 @@ pub(crate) const ESCALATE: Keys =
 pub(crate) const STAGE: Keys = keys(
     "stage",
     &["approvals", "from"],
-    &["name", "approvals", "from", "exclude", "login_within", "signature", "expires_after"],
+    &[
+        "name", "approvals", "from", "exclude", "login_within", "acr", "amr", "signature",
+        "expires_after",
+    ],
 );
 
 pub(crate) const SIGNATURE: Keys =

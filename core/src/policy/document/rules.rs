@@ -12,7 +12,7 @@ use crate::policy::document::{
     RequireText, Rule, ShapeText, StageText,
 };
 use crate::policy::risk::Factor;
-use crate::policy::ruling::{Escalation, SHORTEST_HEARTBEAT, SignatureDemand};
+use crate::policy::ruling::{Escalation, MeansWanted, SHORTEST_HEARTBEAT, SignatureDemand};
 use crate::policy::yaml::{Node, Yaml};
 use crate::time::Span;
 
@@ -148,6 +148,10 @@ impl Reader<'_> {
             exclude: exclude.into_iter().map(|(_, approver)| approver).collect(),
             login_within: self.span(fields.get("login_within")),
             signature: fields.get("signature").and_then(|node| self.signature(node)),
+            means: MeansWanted {
+                acr: self.any_of(&fields, "acr"),
+                amr: self.any_of(&fields, "amr"),
+            },
             expires_after: self.span(fields.get("expires_after")),
             escalate: None,
             remind: None,
@@ -166,6 +170,19 @@ impl Reader<'_> {
         Some(SignatureDemand { device_bound, enrolled_for, vouched })
     }
 
+    /// A list of which any is enough, where it is written.
+    fn any_of(&mut self, stage: &Fields<'_>, key: &str) -> BTreeSet<BTreeSet<String>> {
+        let Some(node) = stage.get(key) else { return BTreeSet::new() };
+        let all: BTreeSet<String> =
+            self.texts(node, key).into_iter().map(|(_, text)| text).collect();
+        let fits = |text: &String| (1..=255).contains(&text.len()) && !text.contains(' ');
+        if all.is_empty() || !all.iter().all(fits) {
+            let message = "list at least one, each of 1 to 255 letters without spaces";
+            self.fault(&node.place, format_args!("`{key}`: {message}"));
+        }
+        BTreeSet::from([all])
+    }
+
     /// The authority that reviews the stage, where one does: it, and nobody here beside it.
     fn elsewhere(&mut self, from: &Node, stage: &Fields<'_>) -> Option<String> {
         let Yaml::List(items) = &from.value else { return None };
@@ -175,7 +192,7 @@ impl Reader<'_> {
             let message = "a stage asks one authority and nobody beside it: make two stages";
             self.fault(&from.place, message);
         }
-        for key in ["exclude", "login_within", "signature"] {
+        for key in ["exclude", "login_within", "acr", "amr", "signature"] {
             if let Some(node) = stage.get(key) {
                 let message = "says nothing to another organisation, whose own rules hold there";
                 self.fault(&node.place, format_args!("`{key}` {message}"));

@@ -1,7 +1,7 @@
 //! What the documents say, but for conditions, as the JSON that the module's fixed part reads.
 //! What a rule does not say is left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -91,6 +91,8 @@ fn stages(what: &Requiring) -> Value {
             ("after", json!(stage.after)),
             ("login_within", seconds(stage.login_within)),
             ("signature", stage.signature.as_ref().map_or(Value::Null, signature)),
+            ("acr", lists(&stage.means.acr)),
+            ("amr", lists(&stage.means.amr)),
             ("expires_after", seconds(stage.expires_after)),
             ("remind", seconds(stage.remind)),
             ("escalate", stage.escalate.as_ref().map_or(Value::Null, escalation)),
@@ -105,6 +107,11 @@ fn signature(demand: &SignatureDemand) -> Value {
         ("enrolled_for", seconds(demand.enrolled_for)),
         ("vouched", json!(demand.vouched)),
     ])
+}
+
+/// Of each of which one is wanted; nothing where there is none.
+fn lists(all: &BTreeSet<BTreeSet<String>>) -> Value {
+    if all.is_empty() { Value::Null } else { json!(all) }
 }
 
 fn escalation(escalation: &Escalation) -> Value {

@@ -102,6 +102,8 @@ pub(super) fn definitions() -> Vec<Definition> {
                     "signature",
                     json!({"anyOf": [{"const": "passkey"}, reference("signature")], "description": "Whether a reviewer signs with a passkey, and of which kind"}),
                 ),
+                ("acr", texts("Of which classes that sign-in may be, in the provider's words")),
+                ("amr", texts("By which methods they may have signed in (RFC 8176)")),
                 ("expires_after", of("span", "How long after it opened the request expires")),
             ],
         ),

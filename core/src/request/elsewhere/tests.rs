@@ -98,6 +98,7 @@ fn asked_after(who: &str, policy: &Policy) -> (Request, Vec<crate::request::Even
         digest: request.digest(),
         comment: String::new(),
         signed_in_at: None,
+        means: Default::default(),
     };
     let id = ReviewId::new(at(10), [3; 10]);
     let members = &policy.membership(at(10));
@@ -236,6 +237,7 @@ fn whoever_counted_over_there_is_not_awaited_here_and_their_review_is_not_taken(
         digest: endorsed.digest(),
         comment: String::new(),
         signed_in_at: None,
+        means: Default::default(),
     };
     let id = ReviewId::new(at(21), [5; 10]);
     assert!(endorsed.review(id, &person("bob"), said, &members, at(21)).is_err());

@@ -218,7 +218,8 @@ impl<'a> History<'a> {
         let members = self.members[at];
         let fresh = stage
             .login_within
-            .is_none_or(|within| review.login_age.is_some_and(|age| age <= within));
+            .is_none_or(|within| review.login_age.is_some_and(|age| age <= within))
+            && stage.means.amr.iter().all(|any| !any.is_disjoint(&review.means.amr));
         let strength = review.signature.as_ref().map(|signed| signed.strength());
         let signed =
             stage.signature.is_none_or(|demand| strength.is_some_and(|s| s.meets(&demand)));

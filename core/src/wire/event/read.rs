@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Counted, SentFact, SentRecall, SentReview, SentSignature};
 use crate::endorsement::{Endorsement, Evidence};
+use crate::policy::quorum::Means;
 use crate::request::{self, AbroadFact, Denial, Fact, Recall};
 use crate::statement::{Recorded, Signature};
 use crate::time::Timestamp;
@@ -174,6 +175,7 @@ impl SentReview {
             stands_in_for: stood.collect::<Result<_, _>>()?,
             login_age: self.login_age.map(|age| age.parse()).transpose()?,
             signature: self.signature.map(SentSignature::read).transpose()?.map(Arc::new),
+            means: Means { acr: self.acr, amr: self.amr },
             at,
         })
     }

@@ -192,6 +192,8 @@ impl From<&request::Review> for SentReview {
             comment: review.comment.clone(),
             stands_in_for: review.stands_in_for.iter().map(PrincipalId::from).collect(),
             login_age: review.login_age.map(|age| age.to_string()),
+            acr: review.means.acr.clone(),
+            amr: review.means.amr.clone(),
             signature: review.signature.as_ref().map(|signed| signed.recorded().into()),
         }
     }

@@ -83,6 +83,10 @@ fn read_stage(sent: Stage) -> Result<ruling::Stage, Unreadable> {
         after: sent.after,
         login_within: span(sent.login_within)?,
         signature: sent.signature.map(read_signature).transpose()?,
+        means: ruling::MeansWanted {
+            acr: sent.acr.into_iter().collect(),
+            amr: sent.amr.into_iter().collect(),
+        },
         expires_after: span(sent.expires_after)?,
         escalate: escalate.transpose()?,
         remind: span(sent.remind)?,

@@ -65,12 +65,17 @@ impl Filter {
             return true;
         }
         let intent = request.intent();
-        let (id, who) = (request.id().to_string(), request.requester().id.to_string());
+        let who = request.requester().id.to_string();
         let target = intent.target().iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-        let said =
-            [intent.kind(), intent.environment(), intent.reason(), id.as_str(), who.as_str()];
+        let said = [intent.kind(), intent.environment(), intent.reason(), who.as_str()];
         let text = said.into_iter().chain(target).collect::<Vec<_>>().join("\n").to_lowercase();
-        words.iter().all(|word| text.contains(word))
+        let id = request.id().to_string().to_lowercase();
+        // An id is looked for as one: else its letters and digits are found for any other word.
+        let is_found = |word: &str| match word.starts_with("req_") {
+            true => id.starts_with(word),
+            false => text.contains(word),
+        };
+        words.iter().all(|word| is_found(word))
     }
 
     fn is_any(&self) -> bool {

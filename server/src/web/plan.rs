@@ -343,11 +343,15 @@ fn verb(change: &Change) -> (&'static str, &'static str) {
 
 fn notes(change: &Change, has_no_values: bool) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Some(reason) = change.reason.as_deref() {
-        notes.push(format!("because: {}", plain(&reason.replace('_', " "))));
+    let reason = change.reason.as_deref();
+    if let Some(reason) = reason {
+        let why = reason.split_once("_because_").map_or(reason, |(_, why)| why);
+        notes.push(format!("because: {}", plain(&why.replace('_', " "))));
     }
-    if !change.replace_reasons.is_empty() {
-        notes.push(format!("cannot be changed in place: {}", row(&change.replace_reasons)));
+    let forcing = change.replace_reasons.iter().filter(|path| Some(path.as_str()) != reason);
+    let forcing: Vec<_> = forcing.cloned().collect();
+    if !forcing.is_empty() {
+        notes.push(format!("cannot be changed in place: {}", row(&forcing)));
     }
     if let Some(before) = &change.previous_address {
         notes.push(format!("was {}", plain(before)));

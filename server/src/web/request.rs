@@ -260,7 +260,9 @@ fn standing(request: &Request, shown: &wire::Request) -> String {
     let counted: usize = shown.stages.iter().map(|stage| stage.counted.len()).sum();
     let needed: u32 = shown.stages.iter().map(|stage| stage.approvals).sum();
     match request.state() {
-        RequestState::Pending(_) => format!("Waits for a decision: {counted} of {needed} approvals"),
+        RequestState::Pending(_) => {
+            format!("Waits for a decision: {counted} of {needed} approvals")
+        }
         RequestState::Approved(_) if needed == 0 => "Permitted by policy".to_owned(),
         RequestState::Approved(_) => "Approved, not yet used".to_owned(),
         RequestState::Consumed(_) => "Approved and used".to_owned(),
@@ -495,7 +497,8 @@ pub(super) async fn review(
     }
     let wish = wish(&me, "page review", &id, &form);
     let typed = form.comment.clone();
-    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
+    let review =
+        wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
     match authority.review(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
         Err(error) => refused(&authority, &me, &id, error, typed).await,
@@ -608,7 +611,8 @@ pub(super) async fn review_afterwards(
     };
     let wish = wish(&me, "page later review", &id, &form);
     let typed = form.comment.clone();
-    let review = wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
+    let review =
+        wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
     match authority.review_afterwards(&me.caller, &id, review, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
         Err(error) => not_taken(&authority, &me, &id, error.into(), typed).await,

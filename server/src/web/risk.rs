@@ -194,7 +194,7 @@ pub(super) fn sentence(
         ("terraform.apply", Some(facts), _) => {
             format!("Terraform {} in {place}{}", does(facts), within(intent))
         }
-        ("terraform.apply", None, _) => format!("Terraform applies to {place}{}", within(intent)),
+        ("terraform.apply", None, _) => format!("Apply Terraform to {place}{}", within(intent)),
         (assent_core::github::DEPLOY, _, Some(source)) => {
             let commit: String = source.commit.chars().take(12).collect();
             format!("Deploy {} at commit {commit} to {place}", plain(&source.repository))

@@ -65,7 +65,7 @@ pub(crate) async fn filed_with(server: &Server, plan: &Value) -> wire::Request {
 
 impl Browser {
     /// Sends the form of a request's page with these fields besides.
-    async fn send(&self, id: &str, fields: &[(&str, &str)]) -> Answer {
+    async fn says(&self, id: &str, fields: &[(&str, &str)]) -> Answer {
         let page = self.get(&format!("/requests/{id}")).await.text;
         let (csrf, digest) = (field(&page, "csrf"), field(&page, "digest"));
         let mut form = vec![("csrf", csrf.as_str()), ("digest", &digest)];
@@ -88,7 +88,7 @@ async fn t38_what_a_page_does_not_show_is_approved_by_nobody_who_does_not_say_th
     let page = bob.get(&format!("/requests/{}", request.id)).await.is(200).text;
     assert!(page.contains("more changes</strong> are not shown here"), "{page}");
     assert!(page.contains("name=\"read_all\""), "{page}");
-    let unread = bob.send(&request.id, &[("verdict", "approve"), ("comment", "fine by me")]).await;
+    let unread = bob.says(&request.id, &[("verdict", "approve"), ("comment", "fine by me")]).await;
     assert_eq!(unread.status, 422, "{}", unread.text);
     assert!(unread.text.contains("does not show everything"), "{}", unread.text);
     assert!(
@@ -97,9 +97,9 @@ async fn t38_what_a_page_does_not_show_is_approved_by_nobody_who_does_not_say_th
         unread.text
     );
     assert_eq!(reviews(&server, &request.id).await, 0);
-    bob.send(&request.id, &[("verdict", "approve"), ("read_all", "yes")]).await.is(303);
+    bob.says(&request.id, &[("verdict", "approve"), ("read_all", "yes")]).await.is(303);
     let carol = Browser::of(&server, "carol").await;
-    carol.send(&request.id, &[("verdict", "deny"), ("comment", "not at night")]).await.is(303);
+    carol.says(&request.id, &[("verdict", "deny"), ("comment", "not at night")]).await.is(303);
     assert_eq!(reviews(&server, &request.id).await, 2);
     // Of a small plan everything is there, and nothing more is asked.
     let small = filed_with(&server, &many(3)).await;
@@ -108,7 +108,7 @@ async fn t38_what_a_page_does_not_show_is_approved_by_nobody_who_does_not_say_th
         !page.contains("read_all") && page.contains("v&#34;") | page.contains("tags.v"),
         "{page}"
     );
-    bob.send(&small.id, &[("verdict", "approve")]).await.is(303);
+    bob.says(&small.id, &[("verdict", "approve")]).await.is(303);
 }
 
 #[tokio::test]
@@ -121,12 +121,14 @@ async fn t38_one_line_among_thousands_stands_first_and_no_page_is_large() {
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"));
     assert!(place("Destroys 1 resource") < place("aws_db_instance.orders"));
     assert!(place("aws_db_instance.orders") < place("aws_instance.web_0"));
-    assert!(page.contains("2941 more changes"), "{page}");
+    let shown = page.matches("<details class=\"change").count();
+    assert!(shown >= 30, "{shown}");
+    assert!(page.contains(&format!("{} more changes", 3_001 - shown)), "{page}");
     let last = bob.get(&format!("/requests/{}/plan?page=76", request.id)).await.is(200).text;
     assert!(last.contains("page 76 of 76") && last.contains("aws_instance.web_2999<"), "{last}");
     assert!(last.len() < 60_000, "{} bytes", last.len());
     let found = bob.get(&format!("/requests/{}/plan?q=web_2998", request.id)).await.is(200).text;
-    assert!(found.contains("1 changes") && found.contains("id=\"change-3000\""), "{found}");
+    assert!(found.contains("<p>1 change</p>") && found.contains("id=\"change-3000\""), "{found}");
     bob.get(&format!("/requests/{}/plan?change=9999", request.id)).await.is(404);
 }
 
@@ -139,7 +141,7 @@ async fn t38_a_long_value_is_cut_said_to_be_and_whole_elsewhere() {
     let bob = Browser::of(&server, "bob").await;
     let page = bob.get(&format!("/requests/{}", request.id)).await.text;
     assert!(!page.contains("THE-END") && page.contains("characters more"), "{page}");
-    bob.send(&request.id, &[("verdict", "approve")]).await.is(422);
+    bob.says(&request.id, &[("verdict", "approve")]).await.is(422);
     let whole = bob.get(&format!("/requests/{}/plan?change=1", request.id)).await.is(200).text;
     assert!(whole.contains("THE-END"), "{whole}");
 }
@@ -152,10 +154,10 @@ async fn t38_what_the_requester_says_at_length_is_cut_said_to_be_and_whole_elsew
     let bob = Browser::of(&server, "bob").await;
     let page = bob.get(&format!("/requests/{id}")).await.text;
     assert!(!page.contains("THE-END") && page.len() < 60_000, "{page}");
-    bob.send(&id, &[("verdict", "approve")]).await.is(422);
+    bob.says(&id, &[("verdict", "approve")]).await.is(422);
     let whole = bob.get(&format!("/requests/{id}/intent")).await.is(200).text;
     assert!(whole.contains("THE-END"), "{whole}");
-    bob.send(&id, &[("verdict", "approve"), ("read_all", "yes")]).await.is(303);
+    bob.says(&id, &[("verdict", "approve"), ("read_all", "yes")]).await.is(303);
 }
 
 #[tokio::test]
@@ -189,7 +191,7 @@ async fn a_denial_without_a_comment_keeps_the_page_and_says_so() {
     let server = Server::start().await;
     let id = filed(&server, "resize", json!({})).await;
     let bob = Browser::of(&server, "bob").await;
-    let refused = bob.send(&id, &[("verdict", "deny"), ("comment", " ")]).await;
+    let refused = bob.says(&id, &[("verdict", "deny"), ("comment", " ")]).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
     assert!(
         refused.text.contains("say why") && refused.text.contains("Your decision"),
@@ -239,9 +241,9 @@ async fn the_story_of_a_request_is_told_in_order() {
     let server = Server::start().await;
     let id = filed(&server, "resize", json!({})).await;
     let bob = Browser::of(&server, "bob").await;
-    bob.send(&id, &[("verdict", "approve"), ("comment", "go on")]).await.is(303);
+    bob.says(&id, &[("verdict", "approve"), ("comment", "go on")]).await.is(303);
     let carol = Browser::of(&server, "carol").await;
-    carol.send(&id, &[("verdict", "deny"), ("comment", "not at night")]).await.is(303);
+    carol.says(&id, &[("verdict", "deny"), ("comment", "not at night")]).await.is(303);
     let page = bob.get(&format!("/requests/{id}")).await.text;
     let story = page.split("What happened").nth(1).unwrap();
     let place = |text: &str| story.find(text).unwrap_or_else(|| panic!("{text}: {story}"));

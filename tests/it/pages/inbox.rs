@@ -89,6 +89,7 @@ async fn it_is_filtered_searched_and_paged() {
         ("environment=none", 0),
         ("q=NUMBER%2007", 1),
         ("q=quoted", 1),
+        (&format!("q={}", one.id), 1),
         ("requester=alice&environment=production&q=29", 1),
         ("requester=eve", 0),
         ("kind=terraform.apply&environment=one", 1),

@@ -210,7 +210,14 @@ pub(crate) const STAGE: Keys = keys(
     "stage",
     &["approvals", "from"],
     &[
-        "name", "approvals", "from", "exclude", "login_within", "acr", "amr", "signature",
+        "name",
+        "approvals",
+        "from",
+        "exclude",
+        "login_within",
+        "acr",
+        "amr",
+        "signature",
         "expires_after",
     ],
 );

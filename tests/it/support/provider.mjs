@@ -59,10 +59,10 @@ function publish(count, issuer) {
       response_types: [],
       id_token_signed_response_alg: 'ES256',
     }, ...clients],
-    findAccount: (_, sub) => people.has(sub) && {
+    findAccount: (_, sub) => (!people.has(sub) ? undefined : {
       accountId: sub,
       claims: () => ({ sub, name: `${sub} of Corp`, groups: people.get(sub).groups ?? [] }),
-    },
+    }),
     claims: { acr: null, amr: null, auth_time: null, iss: null, sid: null, openid: ['sub', 'name', 'groups', 'acr', 'amr'] },
     acrValues: ['urn:corp:strong', 'urn:corp:weak'],
     cookies: { keys: ['of the tests alone'] },

@@ -267,7 +267,7 @@ pub fn groups_of(claim: Option<&Value>, of: &BTreeSet<String>) -> BTreeSet<Strin
         Some(Value::Array(all)) if all.len() <= MOST_GROUPS => {
             all.iter().map(Value::as_str).collect::<Option<Vec<_>>>().unwrap_or_default()
         }
-        _ => Vec::new(),
+        Some(_) | None => Vec::new(),
     };
     let is_group = |name: &&str| name.chars().all(is_name_character) && of.contains(*name);
     named.into_iter().filter(is_group).map(str::to_owned).collect()

@@ -399,7 +399,7 @@ async fn the_policy_page_says_what_rules_and_since_when() {
     for rule in ["production", "staging", "no-sessions-in-production"] {
         assert!(page.contains(rule), "{page}");
     }
-    assert_eq!(server.stranger().get("/policy").await.headers["location"], "/login");
+    assert_eq!(server.stranger().get("/policy").await.headers["location"], "/login?next=/policy");
 }
 
 #[tokio::test]

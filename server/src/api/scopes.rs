@@ -47,11 +47,14 @@ impl Route {
             Method::Post | Method::Change | Method::Form | Method::Door | Method::Grant => false,
         };
         let is_in = |paths: &[&str]| paths.contains(&self.path);
-        match () {
-            () if reads || is_in(&LOOKING) => Scope::Read,
-            () if is_in(&ASKING) => Scope::Request,
-            () if is_in(&REVIEWING) => Scope::Review,
-            () => Scope::AllOfMine,
+        if reads || is_in(&LOOKING) {
+            Scope::Read
+        } else if is_in(&ASKING) {
+            Scope::Request
+        } else if is_in(&REVIEWING) {
+            Scope::Review
+        } else {
+            Scope::AllOfMine
         }
     }
 }

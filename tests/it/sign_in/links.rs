@@ -57,6 +57,7 @@ impl Two {
         assert_eq!(page.status, 200, "{}", page.text);
         let to = page.text.split("class=\"button approve\" href=\"").nth(1).unwrap();
         let to = to.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+        browser.leave_providers();
         let back = browser.at_provider(&to, who).await;
         browser.follow(&back).await
     }

@@ -65,7 +65,7 @@ async fn t62_a_foreign_form_ends_no_session_and_makes_no_token() {
         let wrong = [
             ("csrf", "0"),
             ("id", "others"),
-            ("name", "mine"),
+            ("name", "planted"),
             ("scope", "read"),
             ("expires_after", "24h"),
             ("provider", "corp"),
@@ -84,7 +84,7 @@ async fn t62_a_foreign_form_ends_no_session_and_makes_no_token() {
         }
     }
     other.get("/").await.is(200);
-    assert!(!bob.get("/settings/tokens").await.text.contains("mine"));
+    assert!(!bob.get("/settings/tokens").await.text.contains("planted"));
 }
 
 #[tokio::test]

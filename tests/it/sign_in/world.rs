@@ -41,6 +41,9 @@ rules:
       credential: {max_ttl: 15m, grant_window: 1h}
 ";
 
+/// What a browser says that it is.
+const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0";
+
 /// What secrets the settings of tests name.
 pub(super) fn variable(name: &str) -> Option<Secret> {
     (name == "SECRET").then(|| Secret::new("a-secret-of-the-tests-alone".to_owned()))
@@ -177,7 +180,7 @@ impl Browser {
     }
 
     pub(super) async fn get(&mut self, path: &str) -> Answer {
-        let call = self.caller.call("GET", path).header("user-agent", "X Firefox/1 (Linux)");
+        let call = self.caller.call("GET", path).header("user-agent", AGENT);
         self.send(&self.base.clone(), call).await
     }
 
@@ -193,7 +196,7 @@ impl Browser {
 
     /// Goes wherever that leads.
     pub(super) async fn follow(&mut self, url: &str) -> Answer {
-        let call = self.http.get(url);
+        let call = self.http.get(url).header("user-agent", AGENT);
         self.send(url, call).await
     }
 
@@ -235,8 +238,15 @@ impl Browser {
         self.follow(&back).await
     }
 
+    /// Forgets whoever was signed in elsewhere than here.
+    pub(super) fn leave_providers(&mut self) {
+        let base = self.base.clone();
+        self.cookies.retain(|(origin, _), _| *origin == base);
+    }
+
     /// The whole way of signing in again.
     pub(super) async fn sign_in_again(&mut self, provider: &str, who: &str, back: &str) -> Answer {
+        self.leave_providers();
         let to = self.led(&format!("/login/{provider}/again?return={back}")).await;
         let back = self.at_provider(&to, who).await;
         self.follow(&back).await
@@ -245,7 +255,10 @@ impl Browser {
     /// Approves or denies a request by its page.
     pub(super) async fn decide(&mut self, id: &str, verdict: &str) -> Answer {
         let path = format!("/requests/{id}");
-        let digest = field(&self.get(&path).await.text, "digest");
+        // The page shows it also to whoever may not decide.
+        let page = self.get(&path).await.is(200).text;
+        let digest = page.split("<code>sha256:").nth(1).unwrap().split('<').next().unwrap();
+        let digest = format!("sha256:{digest}");
         let fields = [("digest", digest.as_str()), ("verdict", verdict), ("comment", "seen")];
         self.form(&path, &format!("{path}/review"), &fields).await
     }

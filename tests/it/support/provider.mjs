@@ -12,6 +12,8 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
 const [modules, port, now] = process.argv.slice(2);
+// What it tells its operator is no answer to an order.
+console.info = console.warn;
 const really = Date.now;
 let began = really();
 let base = Number(now);
@@ -57,11 +59,11 @@ function publish(count, issuer) {
       response_types: [],
       id_token_signed_response_alg: 'ES256',
     }, ...clients],
-    findAccount: (_, sub) => people.has(sub) && {
+    findAccount: (_, sub) => (!people.has(sub) ? undefined : {
       accountId: sub,
       claims: () => ({ sub, name: `${sub} of Corp`, groups: people.get(sub).groups ?? [] }),
-    },
-    claims: { acr: null, amr: null, auth_time: null, iss: null, sid: null, openid: ['sub', 'name', 'groups'] },
+    }),
+    claims: { acr: null, amr: null, auth_time: null, iss: null, sid: null, openid: ['sub', 'name', 'groups', 'acr', 'amr'] },
     acrValues: ['urn:corp:strong', 'urn:corp:weak'],
     cookies: { keys: ['of the tests alone'] },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },

@@ -173,6 +173,7 @@ fn of_event(event: &Event, number: u64, request: &Request) -> Vec<Told> {
             vec![Told { rule: Some(rule.clone()), ..told(Occasion::ReviewOverdue, &[]) }]
         }
         Fact::Approved { .. }
+        | Fact::Withdrawn { .. }
         | Fact::Expired { .. }
         | Fact::Advanced { .. }
         | Fact::Reviewed(_)

@@ -414,11 +414,6 @@ impl VerifiedToken {
         &self.algorithm
     }
 
-    /// Everything it says.
-    pub fn all_claims(&self) -> &Map<String, Value> {
-        &self.claims
-    }
-
     /// A claim that is a moment, in whole seconds (RFC 7519 section 2, `NumericDate`). `None` where
     /// there is none.
     ///

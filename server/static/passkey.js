@@ -17,7 +17,10 @@
       redirect: "error",
     });
     const said = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(said.detail || "the server gave no answer; try again");
+    if (!answer.ok) {
+      const faults = (said.errors || []).map((fault) => fault.problem).join("; ");
+      throw new Error(faults || said.detail || "the server gave no answer; try again");
+    }
     return said;
   };
 
@@ -130,4 +133,8 @@
     for (const part of document.querySelectorAll("[data-passkey-hidden]")) part.hidden = false;
   };
   document.addEventListener("DOMContentLoaded", reveal);
+  // Whoever comes back to a page that was kept decides anew.
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-busy]")) delete form.dataset.busy;
+  });
 })();

@@ -129,7 +129,7 @@ async fn every_part_of_what_is_sent_is_looked_at() {
         let refused = send(&bob, &request, "approve", &changed).await;
         assert!([400, 403, 409].contains(&refused.status), "{part}: {}", refused.text);
         changed[part] = json!("not base64url!");
-        send(&bob, &request, "approve", &changed).await.refuses(400, "bad_field");
+        send(&bob, &request, "approve", &changed).await.refuses(422, "invalid");
     }
     assert_eq!(state(&bob, &request).await, ("pending".to_owned(), 0));
 }

@@ -39,6 +39,9 @@ impl Weight {
     }
 }
 
+/// What a change says of one of the facts of its plan.
+type FactOf = fn(&Change) -> Option<bool>;
+
 /// One thing not to be missed.
 pub(super) struct RiskLine {
     pub(super) weight: Weight,
@@ -74,7 +77,7 @@ pub(super) fn of_plan(plan: &Plan, request: &str, shown: impl Fn(usize) -> bool)
     let again = |change: &Change| change.replaces();
     let text = format!("{}: each is destroyed and made anew", count(facts.replaces, "Replaces"));
     line(facts.replaces > 0, Weight::Grave, text, &again);
-    let facts_of: [(Option<bool>, fn(&Change) -> Option<bool>, &str, &str); 3] = [
+    let facts_of: [(Option<bool>, FactOf, &str, &str); 3] = [
         (
             facts.touches_iam,
             |c| c.touches_iam,

@@ -10,7 +10,7 @@ use crate::web::when;
 /// One thing that happened.
 pub(super) struct Moment {
     pub(super) at: String,
-    /// Who did it; `None` where the server acted by its rules.
+    /// Who did it, where the line does not say that itself.
     pub(super) who: Option<Name>,
     pub(super) what: String,
     /// In the words of whoever did it.
@@ -30,9 +30,12 @@ pub(super) fn of(events: &[Event]) -> Vec<Moment> {
 impl Moment {
     fn of(event: &Event) -> Self {
         let (what, class) = what(&event.fact);
+        // What begins with a verb is somebody's deed; what is a sentence of its own is not.
+        let is_deed = what.starts_with(char::is_lowercase);
+        let server = || Name { short: "Assent".to_owned(), full: None };
         Self {
             at: when::clock(event.at),
-            who: event.by.as_ref().map(Name::of),
+            who: is_deed.then(|| event.by.as_ref().map_or_else(server, Name::of)),
             what,
             said: said(&event.fact).map(plain).filter(|said| !said.is_empty()),
             class,
@@ -220,5 +223,33 @@ fn abroad(stage: &str, fact: &AbroadFact) -> String {
             format!("Stage {stage}: what its people approved was taken back")
         }
         AbroadFact::Told => format!("Stage {stage}: the other organisation was told how it ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assent_core::id::{CredentialId, RequestId};
+    use assent_core::time::Timestamp;
+
+    use super::*;
+
+    fn told(by: Option<&str>, fact: Fact) -> String {
+        let at = Timestamp::from_millis(0);
+        let by = by.map(|name| PrincipalId::local(name).unwrap());
+        let event = Event { request: RequestId::from_bytes([0; 16]), at, by, fact };
+        let moments = of(&[event]);
+        let [moment] = moments.as_slice() else { panic!("{}", moments.len()) };
+        let who = moment.who.as_ref().map(|who| format!("{} ", who.short)).unwrap_or_default();
+        format!("{who}{}", moment.what)
+    }
+
+    #[test]
+    fn a_deed_is_somebodys_and_a_sentence_stands_by_itself() {
+        let revoked = || Fact::Revoked { reason: String::new() };
+        assert_eq!(told(Some("bob"), revoked()), "bob took it back; every credential ended");
+        assert_eq!(told(None, revoked()), "Assent took it back; every credential ended");
+        let credential = CredentialId::from_bytes([0; 16]);
+        let redeemed = told(Some("db"), Fact::Redeemed { credential });
+        assert_eq!(redeemed, format!("Credential {credential} was spent"));
     }
 }

@@ -26,6 +26,7 @@ pub(crate) fn request(state: &str) -> wire::Request {
         heartbeat: None,
         stages: Vec::new(),
         reviews: Vec::new(),
+        withdrawn: Vec::new(),
         approved_by: ["bob".to_owned()].into(),
         afterwards: Vec::new(),
         ending: None,

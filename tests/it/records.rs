@@ -4,7 +4,7 @@ use assent_core::time::Span;
 use serde_json::{Value, json};
 
 use crate::pages::{Browser, field};
-use crate::support::{Server, approve, filing, fresh_key, sent};
+use crate::support::{Server, approve, assent, filing, fresh_key, sent};
 
 async fn filed(server: &Server, reason: &str) -> String {
     let alice = server.person("alice").await;
@@ -139,4 +139,33 @@ async fn an_approval_right_after_opening_the_page_is_told_in_insights() {
     assert!(told.contains("100 % of"), "{told}");
     let value = json!(told.contains("approved within 5 s of opening"));
     assert_eq!(value, true);
+}
+
+#[tokio::test]
+async fn the_command_line_searches_withdraws_and_is_away() {
+    let server = Server::start().await;
+    let id = filed(&server, "resize the orders database").await;
+    filed(&server, "drop the index").await;
+    let (alice, bob) = (server.person("alice").await, server.person("bob").await);
+    approve(&bob, &alice.client.request(&id).await.unwrap()).await.unwrap();
+    let base = server.base();
+    let words = ["list", "--search", "orders", "--reviewer", "bob", "-o", "json"];
+    let found = assent(base, bob.token(), &words).await.exits(0).json();
+    assert_eq!(found["requests"].as_array().unwrap().len(), 1);
+    assert_eq!(found["requests"][0]["id"], id);
+    let mine = assent(base, bob.token(), &["list", "--mine", "-o", "json"]).await.exits(0).json();
+    assert_eq!(mine["requests"], json!([]));
+    let withdrawn =
+        assent(base, bob.token(), &["withdraw", &id, "--reason", "unsure", "-o", "json"]);
+    let withdrawn = withdrawn.await.exits(0).json();
+    assert_eq!(withdrawn["withdrawn"][0]["reason"], "unsure");
+    assent(base, bob.token(), &["withdraw", &id]).await.exits(1);
+    let until = server.authority.clock().now().plus(Span::hours(5)).to_string();
+    let words = ["absence", "begin", "--to", "carol", "--until", &until, "-o", "json"];
+    let absence = assent(base, bob.token(), &words).await.exits(0).json();
+    let listed = assent(base, alice.token(), &["absence", "list"]).await.exits(0);
+    assert!(listed.lines()[1].contains(" bob carol "), "{listed:?}");
+    let ended = absence["id"].as_str().unwrap();
+    let ended = assent(base, bob.token(), &["absence", "end", ended, "-o", "json"]).await.exits(0);
+    assert_eq!(ended.json()["ended_by"]["sub"], "bob");
 }

@@ -27,6 +27,8 @@ use calendar::CalendarView;
 
 /// How many rules a page has.
 const PAGE: usize = 25;
+/// How many calendars are shown day by day.
+const MONTHS: usize = 5;
 /// How many people of a group are named.
 const NAMED: usize = 20;
 /// How many groups and calendars are shown.
@@ -180,7 +182,8 @@ pub(super) async fn page(
         groups,
         more_groups,
         calendars: calendars
-            .map(|(name, calendar)| CalendarView::of(name, calendar, now))
+            .enumerate()
+            .map(|(place, (name, calendar))| CalendarView::of(name, calendar, now, place < MONTHS))
             .collect(),
         kept: kept
             .into_iter()

@@ -79,9 +79,6 @@ async fn lived_in() -> Server {
 async fn what_was_asked_is_looked_back_at_and_bars_nobody() {
     let server = lived_in().await;
     let chromium = Chromium::start().await;
-    let window = chromium.window(Screen::DESKTOP).await;
-    window.without_scripts().await;
-    sign_in(&window, &server, "bob").await;
     let last = server.authority.ledger().head().await.unwrap().size - 1;
     let entry = format!("/audit/entries/{last}");
     let pages = [
@@ -94,7 +91,6 @@ async fn what_was_asked_is_looked_back_at_and_bars_nobody() {
         ("audit-entry", &entry),
         ("absence", "/settings/absence"),
     ];
-    window.close().await;
     let window = chromium.window(Screen::DESKTOP).await;
     sign_in(&window, &server, "bob").await;
     for (name, path) in pages {
@@ -114,11 +110,10 @@ async fn what_was_asked_is_looked_back_at_and_bars_nobody() {
 }
 
 #[tokio::test]
-async fn somebody_tries_an_intent_and_is_away_without_scripts() {
+async fn somebody_tries_an_intent_and_says_that_they_are_away() {
     let server = lived_in().await;
     let chromium = Chromium::start().await;
     let window = chromium.window(Screen::PHONE).await;
-    window.without_scripts().await;
     sign_in(&window, &server, "bob").await;
     let before = server.authority.ledger().head().await.unwrap().size;
     window.go(&format!("{}/policy/try", server.base())).await;

@@ -22,13 +22,14 @@ pub(super) struct CalendarView {
 /// One day, by the wall clock of the calendar's zone.
 pub(super) struct DayView {
     pub(super) day: String,
-    pub(super) date: String,
+    #[cfg(test)]
+    date: String,
     pub(super) class: &'static str,
     pub(super) says: &'static str,
 }
 
 impl CalendarView {
-    pub(super) fn of(name: &str, calendar: &Calendar, now: Timestamp) -> Self {
+    pub(super) fn of(name: &str, calendar: &Calendar, now: Timestamp, has_month: bool) -> Self {
         let mut changes = Vec::new();
         let (mut at, mut holds) = (now, calendar.holds(now));
         while let Some(next) = calendar.next_change(at).filter(|_| changes.len() < CHANGES) {
@@ -43,7 +44,7 @@ impl CalendarView {
             zone: calendar.zone().name().to_owned(),
             holds: calendar.holds(now),
             changes,
-            weeks: weeks(calendar, now),
+            weeks: if has_month { weeks(calendar, now) } else { Vec::new() },
         }
     }
 }
@@ -80,7 +81,13 @@ fn weeks(calendar: &Calendar, now: Timestamp) -> Vec<Vec<DayView>> {
             (false, class) => class,
         };
         let day = date.rsplit('-').next().unwrap_or_default();
-        DayView { day: day.trim_start_matches('0').to_owned(), date, class, says }
+        DayView {
+            day: day.trim_start_matches('0').to_owned(),
+            #[cfg(test)]
+            date: date.clone(),
+            class,
+            says,
+        }
     };
     let shown: Vec<DayView> = shown.map(view).collect();
     let mut weeks = Vec::new();
@@ -108,7 +115,7 @@ mod tests {
         let calendar = Calendar::new(zone, windows, Vec::new(), Vec::new()).unwrap();
         // A Wednesday.
         let now = "2026-11-18T10:00:00Z".parse().unwrap();
-        let view = CalendarView::of("changes", &calendar, now);
+        let view = CalendarView::of("changes", &calendar, now, true);
         assert!(!view.holds);
         assert_eq!(view.changes[..2], ["begins 2026-11-20 09:00", "ends 2026-11-20 17:00"]);
         assert_eq!(view.weeks.len(), 5);

@@ -361,8 +361,10 @@ impl Authority {
         let Some(then) = self.ledger.load(notice.request, Some(notice.version)).await? else {
             return Ok(None);
         };
-        // One that may stand there already is told again, under the same id, to be changed then.
-        if notice.told.occasion.asks() && !notice.begun {
+        // One that may stand there already is told again, under the same id, to be changed then; and
+        // programs are told everything.
+        let may_be_moot = !notice.begun && !self.channels.is_for_programs(&notice.to);
+        if notice.told.occasion.asks() && may_be_moot {
             let now = self.ledger.load(notice.request, None).await?;
             let asks = |request: &Request| match notice.to.recipient() {
                 Recipient::Person(who) => still_asks(request, &who, &self.membership()),

@@ -158,7 +158,7 @@ pub struct Authority {
     hearing: heartbeats::Hearing,
     teams: teams::Teams,
     findings: behind::Findings,
-    channels: Channels,
+    channels: Arc<Channels>,
     telling: notices::Telling,
 }
 
@@ -299,7 +299,7 @@ impl Authority {
             hearing: heartbeats::Hearing::default(),
             teams: teams::Teams::default(),
             findings: behind::Findings::default(),
-            channels: Channels::default(),
+            channels: Arc::default(),
             telling: notices::Telling::default(),
         }
     }

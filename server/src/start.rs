@@ -31,7 +31,7 @@ use crate::sealing::{self, Sealer, SealingSource};
 use crate::{dev, github, private};
 
 /// How an authority is set up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
@@ -55,7 +55,7 @@ pub struct Config {
     /// The GitHub App, where a file says which.
     pub github: Option<github::Settings>,
     /// The ways by which people and other systems are told.
-    pub channels: Channels,
+    pub channels: Arc<Channels>,
     /// Where the key comes from that seals what must not lie readable on disk.
     pub sealing: SealingSource,
     /// How long the bytes of exact plans are kept at most; as long as their requests, if nothing is

@@ -9,7 +9,7 @@
 //! the settings name may.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use assent_core::id::NoticeId;
@@ -78,8 +78,8 @@ impl Telling {
 impl Authority {
     /// The same, telling by these ways.
     #[must_use]
-    pub fn with_channels(self, channels: Channels) -> Self {
-        Self { channels, ..self }
+    pub fn with_channels(self, channels: impl Into<Arc<Channels>>) -> Self {
+        Self { channels: channels.into(), ..self }
     }
 
     /// Tells until the server stops. What is under way then is told by the next start: perhaps a

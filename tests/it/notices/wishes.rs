@@ -84,7 +84,7 @@ async fn wishes_are_ones_own_and_are_checked() {
     assert_eq!(told.status, 422, "{}", told.text);
     assert!(told.text.contains("digest.every"), "{}", told.text);
     let told = bob.put("/v1/notices/mine", &json!({"email": "eve@example.com"})).await;
-    assert_eq!(told.status, 400, "an address is not one's own to say: {}", told.text);
+    assert_eq!(told.status, 422, "an address is not one's own to say: {}", told.text);
     let wishes = json!({"by": ["slack"], "zone": "Europe/Berlin"});
     bob.put("/v1/notices/mine", &wishes).await.is(200);
     assert_eq!(bob.get("/v1/notices/mine").await.json()["wishes"], wishes);

@@ -127,7 +127,7 @@ async fn what_is_never_taken_is_given_up_and_told_again_when_an_administrator_sa
     let dead = root.client.notices(Some("dead")).await.unwrap().notices;
     assert_eq!((dead.len(), dead[0].attempts, &dead[0].due), (1, 1, &None));
     assert!(dead[0].problem.as_deref().unwrap().contains("410"), "{dead:?}");
-    server.time().pass(Span::hours(24));
+    server.time().pass(Span::hours(12));
     server.authority.tell_due().await.unwrap();
     assert_eq!(hook.asked().len(), 1, "given up is given up");
 

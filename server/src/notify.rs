@@ -106,6 +106,14 @@ impl Channels {
         self.channels.contains_key(channel)
     }
 
+    /// Whether no person reads what is told there.
+    pub fn is_for_programs(&self, to: &To) -> bool {
+        match to {
+            To::Person(..) => false,
+            To::Channel(name) => matches!(self.channels.get(name), Some(Way::Webhook(_))),
+        }
+    }
+
     /// Whether a message that was told there can be changed.
     pub fn changes(&self, to: &To) -> bool {
         match to {

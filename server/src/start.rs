@@ -32,7 +32,7 @@ use crate::sign_in::SignIn;
 use crate::{dev, github, private};
 
 /// How an authority is set up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
@@ -56,7 +56,7 @@ pub struct Config {
     /// The GitHub App, where a file says which.
     pub github: Option<github::Settings>,
     /// The ways by which people and other systems are told.
-    pub channels: Channels,
+    pub channels: Arc<Channels>,
     /// Where people sign in.
     pub sign_in: SignIn,
     /// Where the key comes from that seals what must not lie readable on disk.

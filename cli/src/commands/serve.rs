@@ -4,6 +4,7 @@ mod announce;
 mod log;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use assent_core::credential::ring::Schedule;
 use assent_core::time::Span;
@@ -66,7 +67,7 @@ pub(crate) async fn run(
         authzen,
         brokers,
         github,
-        channels,
+        channels: Arc::new(channels),
         sign_in,
         plan_retention: args.plan_retention,
         sealing,

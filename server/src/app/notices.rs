@@ -9,7 +9,7 @@
 //! the settings name may.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use assent_core::id::NoticeId;
@@ -78,8 +78,8 @@ impl Telling {
 impl Authority {
     /// The same, telling by these ways.
     #[must_use]
-    pub fn with_channels(self, channels: Channels) -> Self {
-        Self { channels, ..self }
+    pub fn with_channels(self, channels: impl Into<Arc<Channels>>) -> Self {
+        Self { channels: channels.into(), ..self }
     }
 
     /// Tells until the server stops. What is under way then is told by the next start: perhaps a
@@ -361,8 +361,10 @@ impl Authority {
         let Some(then) = self.ledger.load(notice.request, Some(notice.version)).await? else {
             return Ok(None);
         };
-        // One that may stand there already is told again, under the same id, to be changed then.
-        if notice.told.occasion.asks() && !notice.begun {
+        // One that may stand there already is told again, under the same id, to be changed then; and
+        // programs are told everything.
+        let may_be_moot = !notice.begun && !self.channels.is_for_programs(&notice.to);
+        if notice.told.occasion.asks() && may_be_moot {
             let now = self.ledger.load(notice.request, None).await?;
             let asks = |request: &Request| match notice.to.recipient() {
                 Recipient::Person(who) => still_asks(request, &who, &self.membership()),

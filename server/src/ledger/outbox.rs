@@ -213,7 +213,7 @@ impl Notice {
     pub fn new(posted: &Posted, told: Told, to: To, due: Timestamp) -> Self {
         let (number, word, whom) =
             (told.number.to_be_bytes(), told.occasion.word(), to.to_string());
-        let head: [u8; 10] = Digest::of_parts(&[
+        let digest: [u8; 8] = Digest::of_parts(&[
             b"assent/notice/v1\0",
             &posted.request.to_bytes(),
             &number,
@@ -222,6 +222,10 @@ impl Notice {
             whom.as_bytes(),
         ])
         .head();
+        // Of what happened in one moment the ids are in the order in which it happened.
+        let [.., high, low] = number;
+        let [a, b, c, d, e, f, g, h] = digest;
+        let head = [high, low, a, b, c, d, e, f, g, h];
         Self {
             id: NoticeId::new(told.at, head),
             request: posted.request,

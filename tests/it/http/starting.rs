@@ -14,6 +14,7 @@ use crate::support::{Caller, POLICY, filing, fresh_key};
 
 fn config(folder: &Path) -> Config {
     Config {
+        channels: Default::default(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         public_url: None,
         data: folder.join("data"),

@@ -74,11 +74,11 @@ pub(super) async fn notices_come_by_their_way_longest_due_first(ledger: Arc<dyn 
     assert_eq!(due("channel:ops", 9).await, [sooner.clone(), later.clone()]);
     assert_eq!(due("channel:ops", 8).await, [sooner.clone()]);
     assert_eq!(due("people:email", 9).await, std::slice::from_ref(&other));
-    assert_eq!(due("channel:nothing", 9).await, []);
+    assert!(due("channel:nothing", 9).await.is_empty());
     let dead = Notice { standing: Standing::Dead, problem: Some("no".to_owned()), ..later.clone() };
     let sent = Notice { standing: Standing::Sent, ..sooner };
     ledger.outbox().keep_notices(vec![dead.clone(), sent.clone()]).await.unwrap();
-    assert_eq!(due("channel:ops", 99).await, []);
+    assert!(due("channel:ops", 99).await.is_empty());
     let counts = ledger.outbox().notice_counts().await.unwrap();
     assert_eq!(counts["channel:ops"], Counts { waiting: 0, dead: 1 });
     assert_eq!(counts["people:email"], Counts { waiting: 1, dead: 0 });

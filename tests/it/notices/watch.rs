@@ -99,7 +99,7 @@ async fn a_terminal_shows_a_table_until_q_and_gets_its_screen_back() {
     let server = Server::start().await;
     let home = tempfile::tempdir().unwrap();
     let bob = server.person("bob").await;
-    filed(&server, "one", "there already").await;
+    filed(&server, "one", "first").await;
     let mut command = Command::new("script");
     command.args(["-qec", &format!("{} watch", program().display()), "/dev/null"]);
     command.env("HOME", home.path()).env("ASSENT_URL", server.base()).env("NO_COLOR", "1");
@@ -121,8 +121,8 @@ async fn a_terminal_shows_a_table_until_q_and_gets_its_screen_back() {
     };
     until("\u{1b}[?1049h").await;
     until("1 waiting for you").await;
-    until("there already").await;
-    filed(&server, "one", "comes later").await;
+    until("alice          first").await;
+    filed(&server, "one", "second").await;
     until("2 waiting for you").await;
     child.stdin.as_mut().unwrap().write_all(b"q").await.unwrap();
     until("\u{1b}[?1049l").await;

@@ -18,7 +18,7 @@ async fn a_digest_tells_everything_of_its_time_in_one_message() {
     let slack = Slack::start().await;
     let (_folder, server) = at_slack_only(&slack).await;
     let bob = server.person("bob").await;
-    let wishes = json!({"digest": {"every": "4h"}});
+    let wishes = json!({"digest": {"every": "2h"}});
     bob.put("/v1/notices/mine", &wishes).await.is(200);
     let first = filed(&server, "one", "first").await;
     filed(&server, "one", "second").await;
@@ -26,13 +26,14 @@ async fn a_digest_tells_everything_of_its_time_in_one_message() {
     server.authority.tell_due().await.unwrap();
     assert_eq!(slack.told(), Vec::<String>::new());
     approve(&server.person("carol").await, &first).await.unwrap();
-    server.time().pass(Span::hours(3).min(Span::minutes(239)));
+    server.time().pass(Span::minutes(119));
     server.authority.tell_due().await.unwrap();
     let to_bob = |slack: &Slack| {
         let all = slack.messages();
         all.into_iter().filter(|one| one["channel"] == "D0000000002").collect::<Vec<_>>()
     };
-    server.time().pass(Span::hours(2));
+    assert!(to_bob(&slack).is_empty());
+    server.time().pass(Span::minutes(1));
     server.authority.tell_due().await.unwrap();
     let told = to_bob(&slack);
     assert_eq!(told.len(), 1, "one message");
@@ -83,7 +84,7 @@ async fn wishes_are_ones_own_and_are_checked() {
     assert_eq!(told.status, 422, "{}", told.text);
     assert!(told.text.contains("digest.every"), "{}", told.text);
     let told = bob.put("/v1/notices/mine", &json!({"email": "eve@example.com"})).await;
-    assert_eq!(told.status, 400, "an address is not one's own to say: {}", told.text);
+    assert_eq!(told.status, 422, "an address is not one's own to say: {}", told.text);
     let wishes = json!({"by": ["slack"], "zone": "Europe/Berlin"});
     bob.put("/v1/notices/mine", &wishes).await.is(200);
     assert_eq!(bob.get("/v1/notices/mine").await.json()["wishes"], wishes);

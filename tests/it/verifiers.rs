@@ -86,7 +86,7 @@ impl Reference {
         let builder =
             self.core.new_challenge_authenticate_builder(vec![credential.clone()], policy).unwrap();
         let (_, state) = self.core.generate_challenge_authenticate(builder).unwrap();
-        let id = serde_json::to_value(&credential.cred_id).unwrap();
+        let id = text(credential.cred_id.as_slice());
         let sent = json!({
             "id": id, "rawId": id, "type": "public-key", "extensions": {},
             "response": {

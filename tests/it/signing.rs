@@ -104,7 +104,11 @@ async fn a_review_is_computed_here_and_compared_with_ones_own_plan() {
     let bob = server.person("bob").await;
     let folder = tempfile::tempdir().unwrap();
     let (plan, other) = (folder.path().join("plan.json"), folder.path().join("other.json"));
-    let text = json!({"format_version": "1.2", "terraform_version": "1.9.0"}).to_string();
+    let text = json!({
+        "format_version": "1.2", "terraform_version": "1.9.0", "planned_values": {},
+        "resource_changes": [], "configuration": {},
+    })
+    .to_string();
     std::fs::write(&plan, &text).unwrap();
     std::fs::write(&other, format!("{text} ")).unwrap();
     let alice = server.person("alice").await;

@@ -1,3 +1,5 @@
+//! Statements and passkeys: what is signed, by whom, until when, and that every bit of it counts.
+
 use std::cell::RefCell;
 
 use super::*;

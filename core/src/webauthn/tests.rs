@@ -1,3 +1,5 @@
+//! The verifier: what is taken of a passkey's answer, and all that is refused.
+
 use serde_json::json;
 
 use super::soft::{DEVICE_BOUND, SYNCED, Soft};

@@ -293,7 +293,8 @@ mod tests {
             providers: names.iter().map(|name| (*name).to_owned()).collect(),
             ..Facts::default()
         };
-        let told = |now: &Facts, before| new_providers(now, before).map(|line| line.text);
+        let told =
+            |now: &Facts, before: Option<&Facts>| new_providers(now, before).map(|line| line.text);
         assert_eq!(told(&with(&["aws"]), Some(&with(&["aws", "tls"]))), None);
         let fresh = told(&with(&["aws", "evil"]), Some(&with(&["aws"]))).unwrap();
         assert!(fresh.ends_with("did not: evil"), "{fresh}");

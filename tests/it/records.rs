@@ -155,9 +155,8 @@ async fn the_command_line_searches_withdraws_and_is_away() {
     assert_eq!(found["requests"][0]["id"], id);
     let mine = assent(base, bob.token(), &["list", "--mine", "-o", "json"]).await.exits(0).json();
     assert_eq!(mine["requests"], json!([]));
-    let withdrawn =
-        assent(base, bob.token(), &["withdraw", &id, "--reason", "unsure", "-o", "json"]);
-    let withdrawn = withdrawn.await.exits(0).json();
+    let words = ["withdraw", &id, "--reason", "unsure", "-o", "json"];
+    let withdrawn = assent(base, bob.token(), &words).await.exits(0).json();
     assert_eq!(withdrawn["withdrawn"][0]["reason"], "unsure");
     assent(base, bob.token(), &["withdraw", &id]).await.exits(1);
     let until = server.authority.clock().now().plus(Span::hours(5)).to_string();

@@ -18,9 +18,9 @@ CREATE TABLE listing (
     decided_by  TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX listing_request ON listing (request);
-CREATE INDEX listing_state ON listing (state, seq);
-CREATE INDEX listing_requester ON listing (requester, seq);
--- All that is narrow, so that any of it together is looked through without the rest.
+-- Each holds all that is narrow, so that any of it together is looked through without the rest.
+CREATE INDEX listing_state ON listing (state, seq, environment, kind, requester, filed);
+CREATE INDEX listing_requester ON listing (requester, seq, state, environment, kind, filed);
 CREATE INDEX listing_narrow ON listing (seq, state, environment, kind, requester, filed);
 
 -- The rules that decided a request (`r:` and the id), and who reviewed it (`p:` and a digest).

@@ -27,7 +27,6 @@ mod sign_in;
 mod standing;
 mod story;
 pub(crate) mod text;
-mod text;
 mod view;
 mod when;
 

@@ -83,7 +83,13 @@ fn filed(policy: &Policy, kind: &str) -> Step {
 
 fn reviewed(request: &Request, policy: &Policy, who: &str, verdict: Verdict, at: u64) -> Step {
     let digest = request.digest();
-    let said = Said { verdict, digest, comment: "seen".to_owned(), signed_in_at: None };
+    let said = Said {
+        verdict,
+        digest,
+        comment: "seen".to_owned(),
+        signed_in_at: None,
+        means: Default::default(),
+    };
     let (id, now) = (ReviewId::new(minute(at), [at as u8; 10]), minute(at));
     request.review(id, &person(who), said, &policy.membership(now), now).unwrap()
 }

@@ -194,7 +194,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`AppError::NoPasskeys`].
-    pub fn begin_sign_in(&self) -> Result<Ceremony, AppError> {
+    pub fn begin_passkey_sign_in(&self) -> Result<Ceremony, AppError> {
         self.relying_party()?;
         self.begin_ceremony(SIGNING_IN)
     }

@@ -305,7 +305,8 @@ impl Ledger for SqliteLedger {
     }
 
     async fn history(&self, id: RequestId) -> Result<Vec<Event>, LedgerError> {
-        self.read(move |db| read::events_of(db, id)).await
+        let events = self.read(move |db| read::all_events(db, id)).await?;
+        Ok(events.map(|(_, events)| events).unwrap_or_default())
     }
 
     async fn search(&self, search: Search) -> Result<Vec<Listed>, LedgerError> {

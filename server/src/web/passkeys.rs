@@ -231,7 +231,7 @@ pub(super) async fn begin_sign_in(
     if !csrf::is_own(&headers, authority.base()) {
         return told_foreign();
     }
-    match (authority.relying_party(), authority.begin_sign_in()) {
+    match (authority.relying_party(), authority.begin_passkey_sign_in()) {
         (Ok(party), Ok(begun)) => Json(json!({
             "sealed": begun.sealed, "challenge": begun.challenge, "rp_id": party.id(),
         }))

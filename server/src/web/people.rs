@@ -98,16 +98,6 @@ pub(super) fn row(names: &[Name], most: usize) -> String {
     }
 }
 
-/// A wire principal as lists show it.
-pub(super) fn of_wire(who: &wire::Principal) -> Name {
-    match Principal::try_from(who.clone()) {
-        Ok(principal) => Name::of_principal(&principal),
-        Err(_) => {
-            Name { short: plain(&who.sub), full: Some(plain(&format!("{}#{}", who.iss, who.sub))) }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

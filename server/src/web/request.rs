@@ -166,7 +166,7 @@ async fn read(
 }
 
 async fn made(
-    authority: &Authority,
+    authority: &Arc<Authority>,
     me: &SignedIn,
     id: &str,
     not_taken: NotTaken,
@@ -525,7 +525,7 @@ impl Decided for ReviewForm {
 
 /// Nobody approves what they have not said to have read, where the page does not show all of it.
 pub(super) async fn check_read(
-    authority: &Authority,
+    authority: &Arc<Authority>,
     me: &SignedIn,
     id: &str,
     verdict: wire::Verdict,
@@ -560,13 +560,13 @@ async fn unread(
 /// What follows where a word was not taken: to a sign-in, where that is what is missing; else the same
 /// page again.
 pub(super) async fn refused(
-    authority: &Authority,
+    authority: &Arc<Authority>,
     me: &SignedIn,
     id: &str,
     error: AppError,
     typed: String,
 ) -> Response {
-    match sign_in::again(me, id, &error) {
+    match sign_in::step_up(me, id, &error) {
         Some(to_sign_in) => to_sign_in,
         None => not_taken(authority, me, id, error.into(), typed).await,
     }
@@ -574,7 +574,7 @@ pub(super) async fn refused(
 
 /// The same page again, with what was typed and why it was not taken.
 async fn not_taken(
-    authority: &Authority,
+    authority: &Arc<Authority>,
     me: &SignedIn,
     id: &str,
     error: ApiError,

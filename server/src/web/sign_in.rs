@@ -277,7 +277,7 @@ pub(super) async fn go_again(
 }
 
 /// To a sign-in where that is what is missing to a decision, and back to its request then.
-pub(super) fn again(me: &SignedIn, id: &str, error: &AppError) -> Option<Response> {
+pub(super) fn step_up(me: &SignedIn, id: &str, error: &AppError) -> Option<Response> {
     let AppError::Review(ReviewError::SignInAgain(wanted)) = error else { return None };
     me.caller.access().login.as_ref()?;
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());

@@ -50,6 +50,7 @@ fn said(fact: &Fact) -> Option<&str> {
         Fact::Denied(Denial::Elsewhere { reason, .. })
         | Fact::Canceled { reason }
         | Fact::Revoked { reason } => Some(reason),
+        Fact::Withdrawn { reason, .. } => Some(reason),
         Fact::BrokerStuck { problem, .. } => Some(problem),
         Fact::Denied(Denial::Refused(_) | Denial::Reviewed { .. })
         | Fact::Approved { .. }
@@ -88,6 +89,7 @@ fn what(fact: &Fact) -> (String, &'static str) {
                 Verdict::Deny => (format!("denied{for_others}"), "no"),
             }
         }
+        Fact::Withdrawn { .. } => plainly("withdrew their review"),
         Fact::Approved { counted, consume_by, uses } => {
             let by = if counted.is_empty() { "Permitted by policy" } else { "Approved" };
             let times = if *uses == 1 { "once".to_owned() } else { format!("{uses} times") };

@@ -115,33 +115,6 @@ pub(super) fn refused(error: &ApiError) -> Response {
     (error.status(), html(&page)).into_response()
 }
 
-/// A request in a list.
-pub(super) struct Line {
-    pub(super) id: String,
-    pub(super) state: String,
-    pub(super) sentence: String,
-    pub(super) reason: String,
-    pub(super) requester: String,
-    pub(super) filed_at: String,
-    pub(super) progress: String,
-}
-
-impl From<&wire::Request> for Line {
-    fn from(request: &wire::Request) -> Self {
-        let counted: usize = request.stages.iter().map(|stage| stage.counted.len()).sum();
-        let needed: u32 = request.stages.iter().map(|stage| stage.approvals).sum();
-        Self {
-            id: request.id.clone(),
-            state: request.state.clone(),
-            sentence: risk::sentence(&request.intent, None, request.source.as_ref()),
-            reason: plain(&request.intent.reason),
-            requester: people::of_wire(&request.requester).short,
-            filed_at: clock(&request.filed_at),
-            progress: if needed == 0 { String::new() } else { format!("{counted} of {needed}") },
-        }
-    }
-}
-
 /// What will happen, in one sentence.
 pub(super) fn sentence(intent: &wire::Intent) -> String {
     risk::sentence(intent, None, None)

@@ -63,7 +63,7 @@ pub(super) fn events_of(db: &Connection, id: RequestId) -> Answer<Option<(Reques
     Ok(Some((replayed(id, &events)?, events)))
 }
 
-fn all_events(db: &Connection, id: RequestId) -> Answer<Option<(u64, Vec<Event>)>> {
+pub(super) fn all_events(db: &Connection, id: RequestId) -> Answer<Option<(u64, Vec<Event>)>> {
     let sql = "SELECT head, version FROM request WHERE id = ?1";
     let found = one(db, sql, &[&id.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let Some((head, version)): Option<(i64, u64)> = found else { return Ok(None) };
@@ -325,12 +325,6 @@ pub(super) fn filed_by(
     let read = |row: &Row<'_>| row.get::<_, Vec<u8>>(0);
     let ids = many(db, sql, &[&requester, &before, &limit], read)?;
     load_all(db, &ids)
-}
-
-pub(super) fn events_of(db: &Connection, id: RequestId) -> Answer<Vec<Event>> {
-    let sql = "SELECT head FROM request WHERE id = ?1";
-    let head = one(db, sql, &[&id.to_bytes()], |row| row.get(0))?;
-    head.map_or_else(|| Ok(Vec::new()), |head| history(db, head))
 }
 
 fn load_all(db: &Connection, ids: &[Vec<u8>]) -> Answer<Vec<Request>> {

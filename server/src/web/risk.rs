@@ -280,10 +280,6 @@ mod tests {
         assert_eq!(first.links, [("terraform_data.gone".to_owned(), "#change-1".to_owned())]);
         let replaced = lines.iter().find(|line| line.text.starts_with("Replaces")).unwrap();
         assert_eq!(replaced.links[0].1, "/requests/req_1/plan?page=1#change-2");
-        assert!(
-            lines.iter().any(|line| line.weight == Weight::Unknown),
-            "nobody knows of provisioners"
-        );
         assert!(lines.is_sorted_by_key(|line| line.weight));
     }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use assent_core::policy::quorum::Means;
 use assent_core::id::CredentialId;
 use assent_core::policy::Policy;
+use assent_core::policy::quorum::Means;
 use assent_core::policy::situation::{Known, Situation};
 use assent_core::principal::Principal;
 use assent_core::request::{Filing, Request, Said, Spend, Step, Verdict};
@@ -227,7 +227,13 @@ impl Maker {
             now = at.plus(Span::seconds(20 + number * 7_919 % 7_000));
             let verdict = if number % 29 == 5 { Verdict::Deny } else { Verdict::Approve };
             let comment = "seen".to_owned();
-            let said = Said { verdict, digest: request.digest(), comment, signed_in_at: None, means: Means::default() };
+            let said = Said {
+                verdict,
+                digest: request.digest(),
+                comment,
+                signed_in_at: None,
+                means: Means::default(),
+            };
             let who = self.approvers.iter().cycle().nth((number % 7) as usize).context("nobody")?;
             let review = self.chance.review_id(now)?;
             steps.push(request.review(review, who, said, &members, now)?);

@@ -102,7 +102,9 @@ fn a_narrow_token_does_what_it_is_for_and_looks() {
 #[test]
 fn only_groups_that_a_provider_is_believed_about_are_read() {
     let of: BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
-    let read = |claim| groups_of(claim, &of).into_iter().collect::<Vec<_>>().join(" ");
+    let read = |claim: Option<&serde_json::Value>| {
+        groups_of(claim, &of).into_iter().collect::<Vec<_>>().join(" ")
+    };
     assert_eq!(read(Some(&json!(["a", "c", "b"]))), "a b");
     assert_eq!(read(Some(&json!("a"))), "a");
     assert_eq!(read(Some(&json!("a b"))), "");

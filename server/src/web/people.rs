@@ -2,7 +2,6 @@
 
 use assent_core::membership::Approver;
 use assent_core::principal::{LOCAL_ISSUER, Principal, PrincipalId};
-use assent_core::wire;
 use serde_json::Value;
 
 use crate::web::text::plain;

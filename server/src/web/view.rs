@@ -10,7 +10,7 @@ use crate::api::error::ApiError;
 use crate::app::AppError;
 use crate::web::assets;
 use crate::web::live::Live;
-use crate::web::people::{self, Name};
+use crate::web::people::Name;
 use crate::web::risk;
 use crate::web::text::{LookAlike, hides, look_alikes_in_name, look_alikes_in_prose, plain};
 

@@ -62,7 +62,13 @@ fn signed(request: &Request, soft: &Soft, passkey: &Passkey, now: Timestamp) -> 
 
 fn review(request: &Request, signature: Arc<Signature>, now: Timestamp) -> Step {
     let (verdict, comment) = (Verdict::Approve, "fine".to_owned());
-    let said = Said { verdict, digest: request.digest(), comment, signed_in_at: None };
+    let said = Said {
+        verdict,
+        digest: request.digest(),
+        comment,
+        signed_in_at: None,
+        means: Default::default(),
+    };
     let (id, members) = (ReviewId::new(now, [3; 10]), rules().membership(now));
     request.review_signed(id, &person("bob"), (said, Some(signature)), &members, now).unwrap()
 }

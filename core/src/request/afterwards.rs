@@ -52,8 +52,8 @@ pub enum PostReviewError {
     OwnRequest(PrincipalId),
     /// Nobody can tell that they are not behind it.
     #[error(
-        "an account of {issuer} is behind this request, and which account there is `{who}`'s is not \
-         known: link it under `people` in the policy"
+        "an account of {issuer} is behind this request, and which account there is `{who}`'s is not known: \
+         link it by signing in to both, or under `people` in the policy"
     )]
     Unlinked {
         /// The reviewer.

@@ -58,8 +58,8 @@ pub enum ReviewError {
     OtherStatement(&'static str),
     /// Nobody can tell that they are not behind it.
     #[error(
-        "an account of {issuer} is behind this request, and which account there is `{who}`'s is not \
-         known: link it under `people` in the policy"
+        "an account of {issuer} is behind this request or has reviewed it, and which account there is `{who}`'s is not known: \
+         link it by signing in to both, or under `people` in the policy"
     )]
     Unlinked {
         /// The reviewer.
@@ -209,6 +209,14 @@ impl Request {
         }
         if self.speakers().any(|spoken| membership.count_as_one(spoken, who)) {
             return Err(ReviewError::Twice(who.clone()));
+        }
+        // Of two accounts at two providers nobody knows whether they are one person's.
+        let unknown = |spoken| match membership.tie(who, &BTreeSet::from([spoken])) {
+            Some(Tie::Unlinked(issuer)) => Some(issuer),
+            Some(Tie::Behind) | None => None,
+        };
+        if let Some(issuer) = self.speakers().find_map(unknown) {
+            return Err(ReviewError::Unlinked { who: who.clone(), issuer });
         }
         let stages = self.asked_stages();
         let open = open_among(&stages, &self.progress(membership));

@@ -258,6 +258,28 @@ fn t08_who_is_not_linked_reviews_nothing_that_an_account_there_is_behind() {
 }
 
 #[test]
+fn t08_two_accounts_that_may_be_one_persons_are_not_two_approvals() {
+    let request = filed("2 of group:a", 1);
+    let mut account = person("x");
+    account.id = github("9");
+    let group = BTreeSet::from([github("9"), person("bob").id]);
+    let all = |accounts: &[(&str, &str)]| {
+        let pair = |(who, number): &(&str, &str)| (github(number), person(who).id);
+        let people = People::new(accounts.iter().map(pair));
+        let people = people.with_linked_at([github("9").iss().to_owned()]);
+        Membership::new([("a".to_owned(), group.clone())].into()).with_accounts(people)
+    };
+    let id = crate::id::ReviewId::new(at(1), [8; 10]);
+    let said = said(Verdict::Approve, request.digest());
+    let unknown = all(&[("alice", "1")]);
+    let once = request.review(id, &account, said, &unknown, at(1)).unwrap().next().clone();
+    check_review(&once, "bob", &unknown, 2, "which account there is `bob`'s is not known");
+    let (other, same) = (all(&[("bob", "2")]), all(&[("bob", "9")]));
+    assert_eq!(once.approves("bob", &other, 2).unwrap().state().word(), "approved");
+    assert_eq!(once.approves("bob", &same, 2).unwrap_err(), ReviewError::Twice(person("bob").id));
+}
+
+#[test]
 fn t11_an_account_that_is_linked_after_the_approval_takes_the_grant_back() {
     let ci = job_of("1");
     let before = linked("a: alice bob", &[("bob", "1"), ("alice", "2")]);

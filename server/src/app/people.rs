@@ -311,7 +311,14 @@ impl Authority {
         let now = self.clock.now();
         tracing::info!(who = %account.id, "a provider does not answer for somebody any more");
         let id = account.id.clone();
-        let gone = Account { groups: BTreeSet::new(), refresh: None, confirmed_at: now, ..account };
+        // Nothing of theirs opens anything, a passkey neither, until they sign in there again.
+        let gone = Account {
+            groups: BTreeSet::new(),
+            refresh: None,
+            confirmed_at: now,
+            signed_in_at: Timestamp::from_millis(0),
+            ..account
+        };
         // Whatever becomes of the writes below, they are in no group from now on.
         self.people.note(gone.clone(), None);
         let all = self.ledger.accesses_of(&id).await?;

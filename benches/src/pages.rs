@@ -40,7 +40,7 @@ metadata: {name: benchmark}
 groups:
   release-managers: [person:bob, person:carol, person:dave]
 calendars:
-  freeze: {timezone: UTC, include: [{from: 2026-12-20, to: 2027-01-04}]}
+  freeze: {zone: UTC, include: [{from: 2026-12-20, to: 2027-01-04}]}
 rules:
   - id: production
     when: {intent.environment: {in: [production, production-eu]}}

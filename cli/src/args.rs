@@ -127,7 +127,7 @@ pub(crate) enum Command {
     Withdraw(WithdrawArgs),
     /// Look at what was granted without asking anybody
     PostReview(PostReviewArgs),
-    /// Withdraw a pending request of one's own
+    /// Cancel a pending request of one's own
     Cancel(CancelArgs),
     /// Take a grant and its credentials back
     Revoke(RevokeArgs),

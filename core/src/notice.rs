@@ -152,6 +152,9 @@ fn of_event(event: &Event, number: u64, request: &Request) -> Vec<Told> {
         Fact::Advanced { opened, .. } if !opened.is_empty() => {
             vec![told(Occasion::StageOpened, opened)]
         }
+        Fact::Withdrawn { reopened, .. } if !reopened.is_empty() => {
+            vec![told(Occasion::StageOpened, reopened)]
+        }
         Fact::Reminded { stages } => vec![told(Occasion::Reminder, stages)],
         Fact::Escalated { stage, .. } => {
             vec![told(Occasion::Escalation, std::slice::from_ref(stage))]

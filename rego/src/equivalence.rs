@@ -170,6 +170,8 @@ fn stage(stage: &Stage) -> Value {
         "exclude": words(&stage.exclude),
         "after": stage.after,
         "login_within": stage.login_within.map(Span::as_seconds),
+        "acr": stage.means.acr,
+        "amr": stage.means.amr,
         "signature": stage.signature.map(|demand| json!({
             "device_bound": demand.device_bound,
             "enrolled_for": demand.enrolled_for.map(Span::as_seconds),

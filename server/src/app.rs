@@ -193,7 +193,6 @@ pub struct Authority {
     people: people::People,
     /// How many sign-ins begin, of each and of all.
     sign_ins: Buckets<Stranger>,
-    all_sign_ins: Buckets<()>,
 }
 
 /// Who calls, as their access token proved.
@@ -348,7 +347,6 @@ impl Authority {
             sign_in: SignIn::default(),
             people: people::People::default(),
             sign_ins: Buckets::new(Rates::default().sign_ins),
-            all_sign_ins: Buckets::new(Rates::default().all_sign_ins),
         }
     }
 
@@ -395,7 +393,6 @@ impl Authority {
             events: Buckets::new(rates.events),
             event_lines: Lines::new(rates),
             sign_ins: Buckets::new(rates.sign_ins),
-            all_sign_ins: Buckets::new(rates.all_sign_ins),
             ..self
         }
     }

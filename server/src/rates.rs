@@ -42,8 +42,6 @@ pub struct Rates {
     pub codes: Rate,
     /// Begin to sign in at a provider: of each address.
     pub sign_ins: Rate,
-    /// The same, of all together.
-    pub all_sign_ins: Rate,
 }
 
 impl Default for Rates {
@@ -56,7 +54,6 @@ impl Default for Rates {
             devices: Rate { burst: 20, each: Span::seconds(6) },
             codes: Rate { burst: 10, each: Span::seconds(6) },
             sign_ins: Rate { burst: 30, each: Span::seconds(2) },
-            all_sign_ins: Rate { burst: 1_000, each: Span::from_millis(50) },
         }
     }
 }

@@ -15,7 +15,7 @@ use assent_core::principal::PrincipalId;
 use assent_core::sign_in::{Identity, IdentityError};
 
 pub use github::Github;
-pub use oidc::{Demands, LogoutProblem, Oidc, SIGN_IN_LASTS, Sent};
+pub use oidc::{Demands, LogoutProblem, Oidc, SIGN_IN_LASTS, Sent, UNASKED_LASTS};
 pub use settings::SettingsError;
 
 /// Every provider, and whom of their people administers.
@@ -52,6 +52,14 @@ impl Provider {
         }
     }
 
+    /// Whether whoever has an account there comes in.
+    pub fn takes_anyone(&self) -> bool {
+        match &self.kind {
+            Kind::Oidc(_) => false,
+            Kind::Github(github) => github.takes_anyone(),
+        }
+    }
+
     /// The groups of which it is believed.
     pub fn groups(&self) -> Option<&BTreeSet<String>> {
         match &self.kind {
@@ -70,6 +78,11 @@ impl SignIn {
     /// Every provider, by name.
     pub fn providers(&self) -> impl Iterator<Item = (&str, &Provider)> {
         self.providers.iter().map(|(name, provider)| (name.as_str(), provider))
+    }
+
+    /// Whether anyone at all may have an account of this issuer, so that one more costs nothing.
+    pub fn takes_anyone(&self, issuer: &str) -> bool {
+        self.providers.values().any(|one| one.issuer() == issuer && one.takes_anyone())
     }
 
     /// Whether nobody signs in anywhere.

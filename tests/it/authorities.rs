@@ -403,6 +403,6 @@ async fn both_pages_say_who_asks_whom() {
     assert!(here.contains(&format!("{}/requests/{}", world.them().base(), there.id)), "{here}");
     let there = page(world.them(), "olga", &there.id).await;
     assert!(there.contains("Another organisation asks"), "{there}");
-    assert!(there.contains("terraform.apply in production on workspace payments"), "{there}");
+    assert!(there.contains("Apply Terraform to production: workspace payments"), "{there}");
     assert!(there.contains(world.us.base()) && there.contains("behind it: alice"), "{there}");
 }

@@ -173,6 +173,11 @@ fn stage(stage: &Stage, requiring: &Requiring) -> Vec<String> {
         then.push(format!("Not {}.", not.join(", ")));
     }
     then.extend(stage.login_within.map(|s| format!("They signed in at most {s} before.")));
+    for (by, lists) in [("of class", &stage.means.acr), ("by", &stage.means.amr)] {
+        let any = |list: &BTreeSet<String>| list.iter().cloned().collect::<Vec<_>>().join(" or ");
+        then.extend(lists.iter().map(|list| format!("They signed in {by} {}.", any(list))));
+    }
+    then.extend(stage.signature.map(|demand| format!("They sign with {demand}.")));
     then.extend(stage.remind.map(|span| format!("They are told again every {span}.")));
     if let Some(escalation) = &stage.escalate {
         let to: Vec<_> = escalation.to.iter().map(ToString::to_string).collect();
@@ -269,7 +274,7 @@ mod tests {
             [
                 "It is allowed, and nobody is asked.",
                 "It waives freeze.",
-                "Afterwards 1 of group:a look at it within 24h."
+                "Afterwards 1 of group:a look at it within 1d."
             ]
         );
     }

@@ -166,6 +166,15 @@ impl Request {
         if reviews.any(|review| membership.count_as_one(&review.reviewer, who)) {
             return Err(PostReviewError::Twice(who.clone()));
         }
+        let unknown =
+            |review: &Review| match membership.tie(who, &BTreeSet::from([&review.reviewer])) {
+                Some(Tie::Unlinked(issuer)) => Some(issuer),
+                Some(Tie::Behind) | None => None,
+            };
+        let mut reviews = self.afterwards.iter().flat_map(|after| &after.reviews);
+        if let Some(issuer) = reviews.find_map(unknown) {
+            return Err(PostReviewError::Unlinked { who: who.clone(), issuer });
+        }
         Ok(())
     }
 

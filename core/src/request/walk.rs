@@ -730,10 +730,10 @@ fn stages(chance: &mut Chance) -> Vec<Stage> {
             exclude: if chance.one_in(4) { exclude } else { BTreeSet::new() },
             after: after.filter(|_| chance.one_in(2)),
             login_within: chance.one_in(4).then(|| Span::minutes(1 + chance.below(60))),
-            signature: chance.one_in(5).then(|| demand(chance)),
+            signature: chance.one_in(8).then(|| demand(chance)),
             means: MeansWanted {
                 acr: BTreeSet::new(),
-                amr: match chance.one_in(6) {
+                amr: match chance.one_in(10) {
                     true => [["hwk".to_owned()].into()].into(),
                     false => BTreeSet::new(),
                 },

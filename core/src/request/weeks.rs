@@ -608,7 +608,8 @@ impl<'p> World<'p> {
             assert!(one.from.is_subset(&other.from), "seed {}: fewer are asked", self.seed);
         }
         let new = &self.logs[at].events[usize::try_from(before.version().0).unwrap()..];
-        let advanced = new.iter().any(|event| matches!(event.fact, Fact::Advanced { .. }));
+        let moves = |fact: &Fact| matches!(fact, Fact::Advanced { .. } | Fact::Withdrawn { .. });
+        let advanced = new.iter().any(|event| moves(&event.fact));
         if let (State::Pending(one), State::Pending(other)) = (before.state(), after.state()) {
             assert_eq!(one, other);
             assert!(advanced || before.deadline() == after.deadline(), "seed {}", self.seed);

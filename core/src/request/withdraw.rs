@@ -41,7 +41,13 @@ pub enum WithdrawError {
     /// No review of theirs stands.
     #[error("`{0}` has no review of this request to withdraw")]
     NoReview(PrincipalId),
+    /// It would go on for ever, and everybody asked be told each time.
+    #[error("`{0}` has withdrawn {MOST} reviews of this request already")]
+    TooOften(PrincipalId),
 }
+
+/// How often one person withdraws a review of one request.
+pub const MOST: usize = 3;
 
 impl Request {
     /// Takes back the review that this person gave. Stages that it filled wait for people again, with
@@ -66,6 +72,10 @@ impl Request {
         }
         let standing = self.standing_review(&by.id);
         let review = standing.ok_or_else(|| WithdrawError::NoReview(by.id.clone()))?.id;
+        let earlier = self.withdrawn.iter().filter(|one| one.review.reviewer == by.id).count();
+        if earlier >= MOST {
+            return Err(WithdrawError::TooOften(by.id.clone()));
+        }
         let (reopened, closed) = self.without(review, membership);
         let fact = Fact::Withdrawn { review, reason, reopened, closed };
         Ok(self.step(now, Some(by.id.clone()), fact))

@@ -292,6 +292,7 @@ fn withdraw(error: &WithdrawError, text: String) -> ApiError {
         WithdrawError::NotPending { .. } => (S::CONFLICT, "not_pending"),
         WithdrawError::TooLate { .. } => (S::CONFLICT, "too_late"),
         WithdrawError::NoReview(_) => (S::CONFLICT, "no_review"),
+        WithdrawError::TooOften(_) => (S::CONFLICT, "withdrawn_too_often"),
     };
     ApiError::new(status, code, text)
 }

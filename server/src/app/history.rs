@@ -97,6 +97,8 @@ pub fn words(text: &str) -> Result<Vec<String>, AppError> {
     let all: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
     let problem = if text.len() > 200 || all.len() > 12 {
         "at most 12 words and 200 bytes".to_owned()
+    } else if text.contains(char::is_control) {
+        "words without control characters".to_owned()
     } else if all.iter().any(|word| word.chars().count() < SHORTEST_WORD) {
         format!("each word needs {SHORTEST_WORD} letters or more")
     } else {

@@ -170,7 +170,7 @@ impl Authority {
         let Some(request) = self.ledger.load(posted.request, Some(posted.version)).await? else {
             return Ok(Vec::new());
         };
-        let (policy, membership) = (self.policy(), self.membership());
+        let (policy, membership) = (self.policy(), self.membership_to_tell());
         let mut each: BTreeMap<Recipient, &Told> = BTreeMap::new();
         for told in &posted.told {
             for recipient in recipients(told, &request, policy.notices(), &membership) {

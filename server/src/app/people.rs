@@ -94,11 +94,13 @@ impl People {
         known.map(|account| account.groups.clone()).unwrap_or_default()
     }
 
-    fn members(&self, then: Timestamp) -> Vec<(String, PrincipalId)> {
+    fn members(&self, believed_at: Option<Timestamp>) -> Vec<(String, PrincipalId)> {
         let all = open(&self.all);
-        let fresh = all.values().map(|known| &known.account);
-        let fresh = fresh.filter(|account| then < account.confirmed_at.plus(BELIEVED));
-        let each = fresh.flat_map(|account| {
+        let accounts = all.values().map(|known| &known.account);
+        let is_believed = |account: &&Account| {
+            believed_at.is_none_or(|then| then < account.confirmed_at.plus(BELIEVED))
+        };
+        let each = accounts.filter(is_believed).flat_map(|account| {
             account.groups.iter().map(|group| (group.clone(), account.id.clone()))
         });
         each.collect()
@@ -190,8 +192,12 @@ impl Authority {
     pub(super) fn linked(&self, membership: Membership) -> Membership {
         let links = self.people.links();
         let pair = |link: &Link| (link.person.clone(), link.account.clone());
-        let current: Vec<_> = links.iter().filter(|link| link.is_current()).map(pair).collect();
-        let former: Vec<_> = links.iter().filter(|link| !link.is_current()).map(pair).collect();
+        // Where anyone may have an account, that somebody has one tells nothing of their others.
+        let vouched =
+            |link: &&Link| link.is_current() && !self.sign_in.takes_anyone(link.account.iss());
+        let (current, former): (Vec<_>, Vec<_>) = links.iter().partition(vouched);
+        let current: Vec<_> = current.into_iter().map(pair).collect();
+        let former: Vec<_> = former.into_iter().map(pair).collect();
         membership.with_links(&current, &former)
     }
 
@@ -211,7 +217,13 @@ impl Authority {
 
     /// Who was in which of their provider's groups then, as far as that is believed.
     pub(super) fn provider_members(&self, then: Timestamp) -> Vec<(String, PrincipalId)> {
-        self.people.members(then)
+        self.people.members(Some(then))
+    }
+
+    /// Who was in which of their provider's groups when that was heard last, however long ago: to tell
+    /// them of something, never to decide by it.
+    pub(super) fn provider_members_known(&self) -> Vec<(String, PrincipalId)> {
+        self.people.members(None)
     }
 
     /// Notes that a session or token is used.
@@ -226,9 +238,13 @@ impl Authority {
     /// Asks the providers of everybody whose word counts for this request, and of whoever calls, where
     /// what is known of them is not fresh. Whoever cannot be asked about is not waited for long.
     pub(super) async fn confirm_people(&self, caller: &Caller, request: &Request) {
-        let spoken = request.reviews().iter().map(|review| &review.reviewer);
-        let people: BTreeSet<_> = spoken.chain([&caller.principal().id]).collect();
-        let people = self.membership().known_as(&people);
+        let membership = self.membership();
+        let who = &caller.principal().id;
+        let absent = membership.stands_in_for(who);
+        let reviews = request.reviews().iter();
+        let spoken = reviews.flat_map(|one| one.stands_in_for.iter().chain([&one.reviewer]));
+        let people: BTreeSet<_> = spoken.chain(&absent).chain([who]).collect();
+        let people = membership.known_as(&people);
         self.confirm(|known| people.contains(&known.account.id), FRESH).await;
     }
 
@@ -316,7 +332,7 @@ impl Authority {
             groups: BTreeSet::new(),
             refresh: None,
             confirmed_at: now,
-            signed_in_at: Timestamp::from_millis(0),
+            signed_in_at: Account::GONE,
             ..account
         };
         // Whatever becomes of the writes below, they are in no group from now on.
@@ -397,8 +413,10 @@ impl Authority {
         let _turn = self.people.linking.lock().await;
         let now = self.clock.now();
         let person = &caller.principal().id;
-        let is_person = caller.principal().kind == PrincipalKind::Person;
-        if !is_person || person.iss() == LOCAL_ISSUER || caller.access().scope.is_some() {
+        // A passkey tells who somebody is here; it is no sign-in at the provider whose account is linked.
+        let login = caller.access().login.as_ref();
+        let came_by = login.and_then(|login| self.sign_in.provider(&login.provider));
+        if came_by.is_none_or(|provider| provider.issuer() != person.iss()) {
             return Err(AppError::Link(LinkError::SignInAgain(assent_core::sign_in::LINKS_WITHIN)));
         }
         let membership = self.membership();

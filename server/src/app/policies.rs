@@ -77,6 +77,20 @@ impl Authority {
     /// and by what was not taken back. What ended by itself meanwhile, a sign-in or a turn at standing
     /// in, takes nothing back that was given before.
     pub(super) fn membership_since(&self, then: Timestamp) -> Membership {
+        self.membership_with(then, self.provider_members(then))
+    }
+
+    /// The same, where whoever was in a group of their provider when that was heard last still is: for
+    /// telling people, who are not online when they must be told.
+    pub(super) fn membership_to_tell(&self) -> Membership {
+        self.membership_with(self.clock.now(), self.provider_members_known())
+    }
+
+    fn membership_with(
+        &self,
+        then: Timestamp,
+        provider_members: Vec<(String, PrincipalId)>,
+    ) -> Membership {
         let policy = self.policy();
         let membership = self.linked(policy.membership(then));
         let membership = membership.with_team_members(self.team_members(&policy));
@@ -87,9 +101,9 @@ impl Authority {
         };
         let membership = self.linked_at_providers(&policy, membership);
         let membership = match membership.has_vouched() {
-            true => membership
-                .with_members(self.vouched_members(then))
-                .with_members(self.provider_members(then)),
+            true => {
+                membership.with_members(self.vouched_members(then)).with_members(provider_members)
+            }
             false => membership,
         };
         let membership = self.with_absences(membership, then);

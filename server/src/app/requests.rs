@@ -343,6 +343,8 @@ impl Authority {
         let signature = self.signature(caller, sent.clone()).await?;
         let asked = self.request(caller, id).await?;
         self.confirm_people(caller, &asked).await;
+        // Their provider may just have said that it does not know them any more.
+        self.check_still(caller).await?;
         let changed = self.change(caller, id, wish, |request| {
             let now = self.clock.now();
             let review_id = self.chance.review_id(now)?;

@@ -8,7 +8,7 @@ use assent_core::sign_in::{Login, Scope};
 use assent_core::time::{Span, Timestamp};
 
 use crate::app::{AppError, Authority, Caller};
-use crate::sign_in::SIGN_IN_LASTS;
+use crate::sign_in::{SIGN_IN_LASTS, UNASKED_LASTS};
 
 /// How long a session lasts, whatever happens in it.
 const ABSOLUTE: Span = Span::hours(8);
@@ -55,6 +55,14 @@ impl Authority {
         Ok(token)
     }
 
+    /// Whether what somebody presented before still admits them.
+    pub(super) async fn check_still(&self, caller: &Caller) -> Result<(), AppError> {
+        let (id, now) = (caller.access().id, self.clock.now());
+        let access = self.ledger.access(id).await?.ok_or(AccessError::Unknown(id))?;
+        access.check_life(now)?;
+        self.check_login(access, now).map(drop)
+    }
+
     /// Whether somebody's own session or token still counts: used lately, of a provider that is still
     /// there, of a person who still signs in there. Gives it with what its person may do now.
     pub(super) fn check_login(&self, access: Access, now: Timestamp) -> Result<Access, AppError> {
@@ -81,7 +89,8 @@ impl Authority {
             }
         }
         // Whoever has not come by for so long may not be there any more.
-        if now >= account.signed_in_at.plus(SIGN_IN_LASTS) {
+        let lasts = if account.refresh.is_some() { SIGN_IN_LASTS } else { UNASKED_LASTS };
+        if account.is_gone() || now >= account.signed_in_at.plus(lasts) {
             return Err(lapsed());
         }
         let groups = self.people.groups(&principal.id, now);

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use assent_core::access::Label;
+use assent_core::access::{Label, Purpose};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::principal::{Principal, PrincipalKind};
@@ -131,7 +131,7 @@ impl Authority {
         let provider = self.provider(name)?;
         let now = self.clock.now();
         let rate = self.sign_ins.take(Stranger::at(from), now);
-        rate.and_then(|()| self.all_sign_ins.take((), now)).map_err(SignInError::TooMany)?;
+        rate.map_err(SignInError::TooMany)?;
         let text = |secret: Secret| secret.expose().to_owned();
         let ceremony = Ceremony {
             provider: name.to_owned(),
@@ -293,13 +293,16 @@ impl Authority {
         let Kind::Oidc(oidc) = &provider.kind else { return Err(LogoutFault::NoProvider) };
         let now = self.clock.now();
         let (logout, event) = oidc.logout(&self.issuers, token, now).await?;
+        // Of one session of the provider's, what began by it; of a person, every session of theirs and
+        // what they let in by one.
         let is_of = |access: &assent_core::access::Access| {
-            let login = access.login.as_ref();
-            login.is_some_and(|login| {
-                login.provider == name
-                    && logout.who.as_ref().is_none_or(|who| *who == access.principal.id)
-                    && logout.sid.as_ref().is_none_or(|sid| login.sid.as_ref() == Some(sid))
-            })
+            let is_theirs = logout.who.as_ref().is_none_or(|who| *who == access.principal.id);
+            let began_by = |sid: &String| {
+                let login = access.login.as_ref().filter(|login| login.provider == name);
+                login.is_some_and(|login| login.sid.as_ref() == Some(sid))
+            };
+            let is_browser = access.purpose == Purpose::Session || access.device.is_some();
+            is_theirs && logout.sid.as_ref().map_or(is_browser, began_by)
         };
         let found = match (&logout.sid, &logout.who) {
             (Some(sid), _) => self.ledger.accesses_by_sid(sid).await,

@@ -26,6 +26,16 @@ pub struct Account {
     pub refresh: Option<Vec<u8>>,
 }
 
+impl Account {
+    /// When somebody signed in last whom their provider does not know any more.
+    pub const GONE: Timestamp = Timestamp::from_millis(0);
+
+    /// Whether their provider does not know them any more.
+    pub fn is_gone(&self) -> bool {
+        self.signed_in_at == Self::GONE
+    }
+}
+
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Account").field("id", &self.id).finish_non_exhaustive()

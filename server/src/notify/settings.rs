@@ -42,9 +42,10 @@ pub enum SettingsError {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct Document {
     #[expect(dead_code, reason = "that it is there and says this is all that matters")]
+    #[serde(rename = "apiVersion")]
     api_version: ApiVersion,
     #[expect(dead_code, reason = "that it is there and says this is all that matters")]
     kind: Kind,
@@ -73,14 +74,14 @@ enum Kind {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct SlackText {
     token_file: PathBuf,
     url: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct EmailText {
     host: String,
     port: Option<u16>,
@@ -110,20 +111,20 @@ enum ChannelText {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct SlackChannel {
     channel: Option<String>,
     webhook_file: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct TeamsChannel {
     webhook_file: PathBuf,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct WebhookChannel {
     url: String,
     secret_file: PathBuf,
@@ -131,13 +132,13 @@ struct WebhookChannel {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct EmailChannel {
     to: String,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct PersonText {
     slack: Option<String>,
     email: Option<String>,
@@ -167,7 +168,7 @@ impl Channels {
         let networks = networks.map_err(|error| fault(path, "networks", error.to_string()))?;
         let authorities = ca_file.map(|file| certificates(path, &file)).transpose()?;
         let outside = Outside::new(networks, allow_loopback, &authorities.unwrap_or_default())
-            .map_err(|problem| fault(path, "caFile", problem))?;
+            .map_err(|problem| fault(path, "ca_file", problem))?;
         let reader = Reader { path, outside };
         let slack = slack.map(|slack| reader.slack(&slack)).transpose()?;
         let email = email.map(|email| reader.email(email)).transpose()?;
@@ -220,7 +221,7 @@ impl Reader<'_> {
             (Some(name), Some(file)) => Some((name, self.secret(&file)?)),
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => {
-                let problem = "`username` and `passwordFile`, or neither".to_owned();
+                let problem = "`username` and `password_file`, or neither".to_owned();
                 return Err(self.fault("email", problem));
             }
         };
@@ -254,7 +255,7 @@ impl Reader<'_> {
                 let hook = slack::Hook::new(self.outside.clone(), self.secret(&file)?);
                 hook.map(Way::SlackHook).map_err(at)
             }
-            ChannelText::Slack(_) => Err(at("`channel` or `webhookFile`: one of them".to_owned())),
+            ChannelText::Slack(_) => Err(at("`channel` or `webhook_file`: one of them".to_owned())),
             ChannelText::Teams(TeamsChannel { webhook_file }) => {
                 let hook = teams::Hook::new(self.outside.clone(), self.secret(&webhook_file)?);
                 hook.map(Way::Teams).map_err(at)
@@ -331,13 +332,13 @@ mod tests {
     const GOOD: &str = "\
 apiVersion: assent/v1
 kind: Channels
-slack: {tokenFile: token}
-email: {host: smtp.example.com, from: Assent <assent@example.com>, username: u, passwordFile: token}
+slack: {token_file: token}
+email: {host: smtp.example.com, from: Assent <assent@example.com>, username: u, password_file: token}
 channels:
   prod: {slack: {channel: C0123456789}}
-  hook: {slack: {webhookFile: url}}
-  ops: {teams: {webhookFile: url}}
-  siem: {webhook: {url: https://siem.example.com/in, secretFile: secret}}
+  hook: {slack: {webhook_file: url}}
+  ops: {teams: {webhook_file: url}}
+  siem: {webhook: {url: https://siem.example.com/in, secret_file: secret}}
   list: {email: {to: release@example.com}}
 people:
   bob: {slack: U0123456789, email: bob@example.com}
@@ -387,11 +388,11 @@ people:
             (GOOD.replace("https://siem.example.com", "http://siem.example.com"), "webhook.url"),
             (GOOD.replace("siem.example.com", "169.254.169.254"), "webhook.url"),
             (GOOD.replace("siem.example.com", "user@siem.example.com"), "webhook.url"),
-            (GOOD.replace("secretFile: secret", "secretFile: token"), "channels.siem"),
-            (GOOD.replace("secretFile: secret", "secretFile: none"), "none"),
-            (GOOD.replace("secretFile: secret", "secretFile: empty"), "empty"),
-            (GOOD.replace("slack: {tokenFile: token}\n", ""), "channels.prod"),
-            (GOOD.replace(", passwordFile: token", ""), "email"),
+            (GOOD.replace("secret_file: secret", "secret_file: token"), "channels.siem"),
+            (GOOD.replace("secret_file: secret", "secret_file: none"), "none"),
+            (GOOD.replace("secret_file: secret", "secret_file: empty"), "empty"),
+            (GOOD.replace("slack: {token_file: token}\n", ""), "channels.prod"),
+            (GOOD.replace(", password_file: token", ""), "email"),
             (GOOD.replace("{channel: C0123456789}", "{}"), "channels.prod"),
             (GOOD.replace("{slack: {channel: C0123456789}}", "{pigeon: {}}"), "channels.prod"),
             (format!("{GOOD}networks: [ten]\n"), "networks"),

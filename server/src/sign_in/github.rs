@@ -40,6 +40,11 @@ impl Github {
         &self.place.url
     }
 
+    /// Whether whoever has an account comes in.
+    pub(super) fn takes_anyone(&self) -> bool {
+        matches!(self.comes_in, ComesIn::Anyone)
+    }
+
     /// Where the browser is sent (GitHub, *Authorizing OAuth apps*).
     ///
     /// # Errors

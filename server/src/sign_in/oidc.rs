@@ -368,3 +368,5 @@ fn claims_groups(claims: &Map<String, Value>, groups: Option<&Groups>) -> Option
 
 /// For how long after a sign-in at the provider the tokens of somebody go on.
 pub const SIGN_IN_LASTS: Span = Span::hours(30 * 24);
+/// The same where their provider cannot be asked whether they are still there: it gave no refresh token.
+pub const UNASKED_LASTS: Span = Span::hours(24);

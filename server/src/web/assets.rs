@@ -9,6 +9,9 @@ static STYLE: LazyLock<String> =
 static LIVE: LazyLock<String> =
     LazyLock::new(|| marked("live.js", include_bytes!("../../static/live.js")));
 
+static PASSKEY: LazyLock<String> =
+    LazyLock::new(|| marked("passkey.js", include_bytes!("../../static/passkey.js")));
+
 fn marked(name: &str, content: &[u8]) -> String {
     let mark: String = Digest::of(content).hex().chars().take(12).collect();
     format!("/static/{name}?v={mark}")
@@ -22,4 +25,9 @@ pub(super) fn style() -> &'static str {
 /// Where the script of live pages is.
 pub(super) fn live() -> &'static str {
     &LIVE
+}
+
+/// Where the script of passkeys is.
+pub(super) fn passkey() -> &'static str {
+    &PASSKEY
 }

@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::app::{AppError, Authority};
 use crate::web::csrf;
-use crate::web::people::Name;
 use crate::web::session::SignedIn;
 use crate::web::view::{self, Page};
 
@@ -17,7 +16,7 @@ impl SignedIn {
     pub(super) fn page(&self, title: &str) -> Page {
         Page {
             title: title.to_owned(),
-            person: Some(Name::of_principal(self.caller.principal())),
+            person: Some(self.name.clone()),
             csrf: csrf::token(&self.cookie),
             notices: self.notices.clone(),
             administers: self.caller.is_administrator(),

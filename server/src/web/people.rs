@@ -4,6 +4,7 @@ use assent_core::membership::Approver;
 use assent_core::principal::{LOCAL_ISSUER, Principal, PrincipalId};
 use serde_json::Value;
 
+use crate::app::Authority;
 use crate::web::text::plain;
 
 /// The claims in which providers say what somebody is called (OpenID Connect Core section 5.1). For eyes
@@ -31,30 +32,46 @@ impl Name {
         Self { short: plain(&short), full: Some(plain(&id.to_string())) }
     }
 
+    /// Whoever has this id, by what their provider calls them where they sign in here.
+    pub(super) fn known(authority: &Authority, id: &PrincipalId) -> Self {
+        match authority.display_name(id) {
+            Some(called) => Self::called(&called, id),
+            None => Self::of(id),
+        }
+    }
+
+    /// A name that somebody chose is never shown alone: it may be another's.
+    fn called(called: &str, id: &PrincipalId) -> Self {
+        Self {
+            short: plain(&format!("{} ({})", brief(called), Self::of(id).short)),
+            full: Some(plain(&id.to_string())),
+        }
+    }
+
     /// A principal, by what its issuer says it is called.
     pub(super) fn of_principal(who: &Principal) -> Self {
         let called = CALLED.iter().find_map(|claim| who.claims.get(*claim).and_then(Value::as_str));
         let called = called.map(str::trim).filter(|called| !called.is_empty());
         match called {
-            // A name that somebody chose is never shown alone: it may be another's.
-            Some(called) if called != who.id.sub() => Self {
-                short: plain(&format!("{} ({})", brief(called), Self::of(&who.id).short)),
-                full: Some(plain(&who.id.to_string())),
-            },
+            Some(called) if called != who.id.sub() => Self::called(called, &who.id),
             Some(_) | None => Self::of(&who.id),
         }
     }
 
     /// Whoever is named like this where ids are written as texts: `bob`, `ISSUER#SUBJECT`.
     pub(super) fn read(text: &str) -> Self {
-        match text.rsplit_once('#') {
-            Some((iss, sub)) => match PrincipalId::new(iss, sub) {
-                Ok(id) => Self::of(&id),
-                Err(_) => Self { short: plain(text), full: None },
-            },
-            None => Self { short: plain(text), full: None },
-        }
+        read_id(text).map_or_else(|| Self { short: plain(text), full: None }, |id| Self::of(&id))
     }
+
+    /// The same, by what their provider calls them where they sign in here.
+    pub(super) fn read_known(authority: &Authority, text: &str) -> Self {
+        read_id(text).map_or_else(|| Self::read(text), |id| Self::known(authority, &id))
+    }
+}
+
+fn read_id(text: &str) -> Option<PrincipalId> {
+    let (iss, sub) = text.rsplit_once('#')?;
+    PrincipalId::new(iss, sub).ok()
 }
 
 fn brief(text: &str) -> String {

@@ -110,6 +110,7 @@ struct StageView {
 
 struct ReviewLine {
     reviewer: Name,
+    is_signed: bool,
     approves: bool,
     comment: String,
     at: String,
@@ -174,7 +175,7 @@ async fn made(
     let log_size = authority.ledger().head().await?.size;
     let (request, reading) = read(authority, me, id).await?;
     authority.note_opening(&me.caller, &request);
-    let story = story::of(&authority.story(&me.caller, id).await?);
+    let story = story::of(authority, &authority.story(&me.caller, id).await?);
     let before = authority.plan_approved_before(&request).await?;
     let signing = passkeys::signing(authority, me, &request).await?;
     let now = authority.clock().now();
@@ -230,8 +231,8 @@ async fn made(
         rules: shown.ruling.rules.iter().cloned().collect::<Vec<_>>().join(", "),
         stages,
         grants: grants(&shown),
-        reviews: shown.reviews.iter().map(ReviewLine::from).collect(),
-        later: shown.afterwards.iter().map(LaterLine::from).collect(),
+        reviews: shown.reviews.iter().map(|one| ReviewLine::of(authority, one)).collect(),
+        later: shown.afterwards.iter().map(|one| LaterLine::of(authority, one)).collect(),
         may_review: objection.is_none(),
         signing,
         why_me: asked.iter().map(inbox::why).collect(),
@@ -342,9 +343,23 @@ fn stages(authority: &Authority, request: &Request, shown: &wire::Request) -> Ve
             let within = when::span(within);
             notes.push(format!("a sign-in at most {within} ago is needed"));
         }
-        let counted: Vec<_> = status.counted.iter().map(|who| Name::read(who)).collect();
+        for (what, lists) in [("of class", &stage.means.acr), ("by", &stage.means.amr)] {
+            for any in lists {
+                let any = any.iter().map(|one| plain(one)).collect::<Vec<_>>().join(" or ");
+                notes.push(format!("a sign-in {what} {any} is needed"));
+            }
+        }
+        if let Some(demand) = stage.signature {
+            notes.push(format!("signed with {demand}"));
+        }
+        let counted: Vec<_> =
+            status.counted.iter().map(|who| Name::read_known(authority, who)).collect();
         let is_pending = matches!(request.state(), RequestState::Pending(_));
-        let awaited = status.awaited.iter().filter(|_| is_pending).map(|who| Name::read(who));
+        let awaited = status
+            .awaited
+            .iter()
+            .filter(|_| is_pending)
+            .map(|who| Name::read_known(authority, who));
         let awaited: Vec<_> = awaited.collect();
         StageView {
             name: plain(&status.name),
@@ -409,10 +424,11 @@ fn grants(shown: &wire::Request) -> Vec<String> {
     lines
 }
 
-impl From<&wire::Review> for ReviewLine {
-    fn from(review: &wire::Review) -> Self {
+impl ReviewLine {
+    fn of(authority: &Authority, review: &wire::Review) -> Self {
         Self {
-            reviewer: Name::read(&review.reviewer),
+            reviewer: Name::read_known(authority, &review.reviewer),
+            is_signed: review.passkey.is_some(),
             approves: review.verdict == wire::Verdict::Approve,
             comment: plain(&review.comment),
             at: view::clock(&review.at),
@@ -420,15 +436,15 @@ impl From<&wire::Review> for ReviewLine {
     }
 }
 
-impl From<&wire::Afterwards> for LaterLine {
-    fn from(after: &wire::Afterwards) -> Self {
+impl LaterLine {
+    fn of(authority: &Authority, after: &wire::Afterwards) -> Self {
         let from: Vec<_> = after.by.iter().map(|one| people::approver_text(one)).collect();
         Self {
             rule: after.rule.clone(),
             status: after.status.clone(),
             asks: format!("{} of {}", after.approvals, from.join(", ")),
             due: view::clock(&after.due),
-            reviews: after.reviews.iter().map(ReviewLine::from).collect(),
+            reviews: after.reviews.iter().map(|one| ReviewLine::of(authority, one)).collect(),
         }
     }
 }
@@ -495,7 +511,10 @@ pub(super) async fn review(
     if let Err(refusal) = check_read(&authority, &me, &id, verdict, &form).await {
         return refusal;
     }
-    let wish = wish(&me, "page review", &id, &form);
+    let wish = match review_wish(&authority, &me, &id, &form).await {
+        Ok(wish) => wish,
+        Err(error) => return view::fault(error),
+    };
     let typed = form.comment.clone();
     let review =
         wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
@@ -617,6 +636,19 @@ pub(super) async fn review_afterwards(
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
         Err(error) => not_taken(&authority, &me, &id, error.into(), typed).await,
     }
+}
+
+/// A word given again after it was withdrawn is another wish, though it be the same word.
+async fn review_wish(
+    authority: &Authority,
+    me: &SignedIn,
+    id: &str,
+    form: &ReviewForm,
+) -> Result<Wish, AppError> {
+    let request = authority.request(&me.caller, id).await?;
+    let who = &me.caller.principal().id;
+    let withdrawn = request.withdrawn().iter().filter(|one| one.review.reviewer == *who).count();
+    Ok(wish(me, &format!("page review {withdrawn}"), id, form))
 }
 
 /// The same form sent twice is one wish: a person presses a button again when nothing happens.

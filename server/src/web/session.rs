@@ -18,6 +18,7 @@ use crate::app::{AppError, Authority, Caller};
 use crate::github::is_slug;
 use crate::network::Peer;
 use crate::web::csrf;
+use crate::web::people::Name;
 use crate::web::text::plain;
 use crate::web::view::{self, Notice, Page};
 
@@ -26,6 +27,7 @@ pub(super) struct SignedIn {
     pub(super) caller: Caller,
     pub(super) cookie: Secret,
     pub(super) notices: Vec<Notice>,
+    pub(super) name: Name,
 }
 
 /// What everybody who is signed in should know, whatever they look at: that the newest policy does
@@ -84,7 +86,8 @@ where
                 let network = authority.proxies().locate(peer, &parts.headers);
                 let caller = caller.from_network(network);
                 let notices = notices(&authority, &caller).await.map_err(view::fault)?;
-                Ok(Self { caller, cookie, notices })
+                let name = Name::known(&authority, &caller.principal().id);
+                Ok(Self { caller, cookie, notices, name })
             }
             Err(AppError::Access(_)) => Err(to_login()),
             Err(error) => Err(view::fault(error)),

@@ -3,6 +3,7 @@
 use assent_core::principal::PrincipalId;
 use assent_core::request::{AbroadFact, Denial, Event, Fact, Verdict};
 
+use crate::app::Authority;
 use crate::web::people::{self, Name};
 use crate::web::text::plain;
 use crate::web::when;
@@ -19,23 +20,24 @@ pub(super) struct Moment {
 }
 
 /// What happened, in order.
-pub(super) fn of(events: &[Event]) -> Vec<Moment> {
+pub(super) fn of(authority: &Authority, events: &[Event]) -> Vec<Moment> {
     let told = events.iter().filter(|event| {
         // The review that denies says it; that the request is denied then is the same again.
         !matches!(&event.fact, Fact::Denied(Denial::Reviewed { .. }))
     });
-    told.map(Moment::of).collect()
+    told.map(|event| Moment::of(authority, event)).collect()
 }
 
 impl Moment {
-    fn of(event: &Event) -> Self {
+    fn of(authority: &Authority, event: &Event) -> Self {
         let (what, class) = what(&event.fact);
         // What begins with a verb is somebody's deed; what is a sentence of its own is not.
         let is_deed = what.starts_with(char::is_lowercase);
         let server = || Name { short: "Assent".to_owned(), full: None };
         Self {
             at: when::clock(event.at),
-            who: is_deed.then(|| event.by.as_ref().map_or_else(server, Name::of)),
+            who: is_deed
+                .then(|| event.by.as_ref().map_or_else(server, |by| Name::known(authority, by))),
             what,
             said: said(&event.fact).map(plain).filter(|said| !said.is_empty()),
             class,
@@ -121,7 +123,7 @@ fn what(fact: &Fact) -> (String, &'static str) {
         Fact::Expired { deadline } => {
             (format!("Its time was up at {}", when::clock(*deadline)), "no")
         }
-        Fact::Canceled { .. } => ("withdrew it".to_owned(), "no"),
+        Fact::Canceled { .. } => ("canceled it".to_owned(), "no"),
         Fact::RequesterLost { last, .. } => {
             (format!("Whoever waited for it was last heard of at {}", when::clock(*last)), "no")
         }

@@ -69,6 +69,11 @@ impl Page {
         assets::live()
     }
 
+    /// Where the script of passkeys is.
+    pub(super) fn passkey_script(&self) -> &'static str {
+        assets::passkey()
+    }
+
     /// The parts of the site.
     pub(super) fn navigation(&self) -> &'static [(&'static str, &'static str)] {
         &[

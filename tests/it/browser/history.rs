@@ -14,8 +14,8 @@ groups:
   release-managers: [person:bob, person:carol, person:dave]
   oncall: [person:olga]
 calendars:
-  change-window: {timezone: Europe/Berlin, windows: [{days: [monday, tuesday, wednesday, thursday], from: \"09:00\", to: \"16:00\"}]}
-  freeze: {timezone: UTC, include: [{from: 2026-12-20, to: 2027-01-04}]}
+  change-window: {zone: Europe/Berlin, windows: [{days: [monday, tuesday, wednesday, thursday], from: \"09:00\", to: \"16:00\"}]}
+  freeze: {zone: UTC, include: [{from: 2026-12-20, to: 2027-01-04}]}
 rules:
   - id: production
     description: What reaches customers is looked at by two

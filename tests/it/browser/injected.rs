@@ -86,10 +86,20 @@ async fn t36_nothing_that_others_write_becomes_more_than_text_in_a_browser() {
         format!("/requests/{id}/plan?q=%22%3E%3Cimg%20src%3Dx%20onerror%3Dwindow.ran%3D4%3E"),
         format!("/requests/{id}/plan?change=1"),
         format!("/requests/{id}/intent"),
+        format!("/audit?request={id}"),
+        "/audit".to_owned(),
+        "/insights".to_owned(),
+        "/policy".to_owned(),
+        "/policy/try".to_owned(),
+        "/settings".to_owned(),
+        "/settings/absence".to_owned(),
+        "/settings/notifications".to_owned(),
+        "/settings/passkeys".to_owned(),
+        "/settings/sessions".to_owned(),
     ];
     // What the page is renewed with goes the same way as what it came with.
     let strange = "return [window.ran ?? null, document.querySelectorAll(\
-        'img, svg, iframe, script:not([src^=\"/static/\"]), [onerror], [onload], [style]').length]";
+        'img, svg:not(.plot), iframe, script:not([src^=\"/static/\"]), [onerror], [onload], [style]').length]";
     for path in &pages {
         window.go(&format!("{}{path}", server.base())).await;
         assert_eq!(window.run(strange).await, json!([null, 0]), "{path}");

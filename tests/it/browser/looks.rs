@@ -161,9 +161,12 @@ async fn a_long_plan_bars_nobody() {
     window.go(&format!("{}/requests/{}", server.base(), request.id)).await;
     window.click("a.jump").await;
     let seen = "const box = document.querySelector('button.approve').getBoundingClientRect(); \
-        return box.height >= 24 && box.width >= 24";
-    assert_eq!(window.run(seen).await, json!(true));
+        return box.height >= 24 && box.width >= 24 && box.top >= 0 && box.bottom <= innerHeight";
+    assert_eq!(window.run(seen).await, json!(true), "after the jump");
     window.look(Screen::DESKTOP).await;
+    let stays = "scrollTo({top: 3000, behavior: 'instant'}); \
+        return document.getElementById('panel').getBoundingClientRect().top >= 0";
+    assert_eq!(window.run(stays).await, json!(true), "the panel stays where it is seen");
     let reachable = "scrollTo(0, 0); const panel = document.getElementById('panel'); \
         const box = panel.getBoundingClientRect(); \
         return box.bottom <= innerHeight || panel.scrollHeight > panel.clientHeight";

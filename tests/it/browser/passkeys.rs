@@ -188,7 +188,8 @@ async fn t64_a_framed_page_signs_nothing() {
         Box::pin(async move { Reply::html(&html) })
     })
     .await;
-    window.go(&elsewhere.url).await;
+    // Of the same site, so that the frame would have the cookie, and all else that it needs.
+    window.go(&elsewhere.url.replace("127.0.0.1", "localhost")).await;
     window.enter_frame("iframe").await;
     assert!(!window.has("[data-passkey-sign]").await, "{}", window.source().await);
     assert_eq!(state(&server, &request.id).await, ("pending".to_owned(), 0));

@@ -190,7 +190,7 @@ async fn mailing(folder: &Path, smtp: &Smtp, tls: &str) -> Server {
     secret_in(folder, "password", "canary-password");
     let text = format!(
         "email:\n  host: localhost\n  port: {}\n  tls: {tls}\n  from: Assent <assent@example.com>\n  \
-         username: assent\n  passwordFile: password\n  caFile: ca.pem\n\
+         username: assent\n  password_file: password\n  ca_file: ca.pem\n\
          people:\n  bob: {{email: bob@example.com}}\n  alice: {{email: Alice <alice@example.com>}}\n",
         smtp.address.port()
     );

@@ -43,8 +43,8 @@ async fn a_receiver_knows_by_the_signature_what_is_ours() {
 #[tokio::test]
 async fn while_a_secret_is_replaced_both_sign_and_one_may_be_a_public_key() {
     let (folder, hook) = (tempfile::tempdir().unwrap(), receiver().await);
-    let text =
-        at_hook(&hook).replace("secretFile: secret", "secretFile: new, previousSecretFile: secret");
+    let text = at_hook(&hook)
+        .replace("secret_file: secret", "secret_file: new, previous_secret_file: secret");
     let seed = [7; 32];
     secret_in(folder.path(), "new", &format!("whsk_{}", STANDARD.encode(seed)));
     let server = telling(channels(folder.path(), &text), TO_SIEM).await;
@@ -97,7 +97,7 @@ async fn t27_a_redirect_is_not_followed() {
 async fn teams_is_sent_a_card_of_text_and_one_link() {
     let (folder, hook) = (tempfile::tempdir().unwrap(), receiver().await);
     secret_in(folder.path(), "teams", &format!("{}/workflows/canary?sig=canary", hook.url));
-    let text = "channels:\n  ops: {teams: {webhookFile: teams}}\n";
+    let text = "channels:\n  ops: {teams: {webhook_file: teams}}\n";
     let more = "notices: [{occasions: [stage_opened, denied], to: ['channel:ops']}]\n";
     let server = telling(channels(folder.path(), text), more).await;
     let evil = "[click](https://evil.example) <at>everyone</at>";

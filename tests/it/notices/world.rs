@@ -159,7 +159,7 @@ pub(super) fn secret_in(folder: &Path, name: &str, text: &str) {
 /// At this Slack: the channel `prod`, and bob and carol.
 pub(super) fn at_slack(slack: &Slack) -> String {
     format!(
-        "slack: {{tokenFile: token, url: \"{}/api\"}}\n\
+        "slack: {{token_file: token, url: \"{}/api\"}}\n\
          channels:\n  prod: {{slack: {{channel: C0000000001}}}}\n\
          people:\n  bob: {{slack: U0000000002}}\n  alice: {{slack: U0000000003}}\n",
         slack.stand_in.url
@@ -168,7 +168,7 @@ pub(super) fn at_slack(slack: &Slack) -> String {
 
 /// By webhook: the channel `siem`.
 pub(super) fn at_hook(hook: &StandIn) -> String {
-    format!("channels:\n  siem: {{webhook: {{url: \"{}/in\", secretFile: secret}}}}\n", hook.url)
+    format!("channels:\n  siem: {{webhook: {{url: \"{}/in\", secret_file: secret}}}}\n", hook.url)
 }
 
 /// A server that tells by these, under the policy of tests and this.

@@ -392,6 +392,8 @@ stages contains stage if {
 		"exclude": one.exclude,
 		"after": object.get(one.stage, "after", null),
 		"login_within": soonest(all, "login_within"),
+		"acr": {any | some other in all; some any in object.get(other.stage, "acr", [])},
+		"amr": {any | some other in all; some any in object.get(other.stage, "amr", [])},
 		"signature": signature([other.stage.signature | some other in all]),
 		"expires_after": soonest(all, "expires_after"),
 		"remind": soonest(all, "remind"),
@@ -409,11 +411,13 @@ else := null
 signature(all) := null if count(all) == 0
 
 signature(all) := {
-	"device_bound": true in {one.device_bound | some one in all},
+	"device_bound": device_bound,
 	"enrolled_for": most_of([one.enrolled_for | some one in all]),
-	"vouched": true in {one.vouched | some one in all},
+	"vouched": vouched,
 } if {
 	count(all) > 0
+	device_bound := true in {one.device_bound | some one in all}
+	vouched := true in {one.vouched | some one in all}
 }
 
 most_of(numbers) := max(numbers) if count(numbers) > 0

@@ -16,6 +16,7 @@ pub mod event;
 mod exact;
 #[cfg(test)]
 mod lifecycle;
+mod readers;
 mod replay;
 mod review;
 mod signals;
@@ -41,6 +42,7 @@ pub use ending::{
 };
 pub use event::{Denial, Event, Fact, Recall, Review, Verdict, Word};
 pub use exact::{FetchPlanError, KeptPlan, SendPlanError, Sent};
+pub use readers::Reads;
 pub use replay::ReplayError;
 pub use review::{ReviewError, Said, SignInWanted};
 pub use signals::{Effect, KnownAs};

@@ -32,6 +32,7 @@ mod people;
 mod plans;
 mod policies;
 mod possession;
+mod readers;
 mod reading;
 mod refusals;
 mod requests;

@@ -18,11 +18,23 @@ pub use github::Github;
 pub use oidc::{Demands, LogoutProblem, Oidc, SIGN_IN_LASTS, Sent, UNASKED_LASTS};
 pub use settings::SettingsError;
 
-/// Every provider, and whom of their people administers.
+/// Every provider, whom of their people administers, and who reads what.
 #[derive(Clone, Debug, Default)]
 pub struct SignIn {
     providers: BTreeMap<String, Provider>,
     administrators: BTreeSet<Approver>,
+    auditors: BTreeSet<Approver>,
+    readers: Readers,
+}
+
+/// Which people read requests that are not theirs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readers {
+    /// All.
+    #[default]
+    Everyone,
+    /// Whoever is or was asked, and those who read everything.
+    Asked,
 }
 
 /// One provider.
@@ -88,6 +100,16 @@ impl SignIn {
     /// Whether nobody signs in anywhere.
     pub fn is_empty(&self) -> bool {
         self.providers.is_empty()
+    }
+
+    /// Which people read requests that are not theirs.
+    pub fn readers(&self) -> Readers {
+        self.readers
+    }
+
+    /// Those who read everything, and may do no more than others.
+    pub fn auditors(&self) -> impl Iterator<Item = &Approver> {
+        self.auditors.iter()
     }
 
     /// Whether somebody of these groups administers.

@@ -6,6 +6,7 @@ mod crash;
 mod email;
 mod hooks;
 mod pages;
+mod readers;
 mod slack;
 mod telling;
 mod watch;

@@ -7,6 +7,7 @@ mod groups;
 mod hostile;
 mod links;
 mod logout;
+mod roles;
 mod sessions;
 mod tokens;
 mod windows;

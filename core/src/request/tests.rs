@@ -1,5 +1,7 @@
 //! The rows of the threat table that one request alone can show, and histories nobody wrote.
 
+mod readers;
+
 use super::*;
 use crate::intent::UnverifiedIntent;
 use crate::membership::People;

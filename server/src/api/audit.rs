@@ -16,9 +16,12 @@ use crate::app::{AppError, Authority, Caller};
 /// How many entries one answer holds.
 const PAGE: usize = 1000;
 
-/// The log tells of everybody's requests: people and administrators read it, workloads do not.
-fn may_read(caller: &Caller) -> Result<(), ApiError> {
-    if caller.is_reader() { Ok(()) } else { Err(AppError::NotAdministrator.into()) }
+/// The log tells of everybody's requests: those from whom none is kept read it, workloads do not.
+async fn check_reads(authority: &Authority, caller: &Caller) -> Result<(), ApiError> {
+    match authority.check_reads_everything(caller).await {
+        Err(AppError::NotForWorkloads) => Err(AppError::NotAdministrator.into()),
+        checked => Ok(checked?),
+    }
 }
 
 pub(super) async fn checkpoint(
@@ -41,7 +44,7 @@ pub(super) async fn entries(
     Known(caller): Known,
     Query(query): Query<EntriesQuery>,
 ) -> Result<Answer<wire::Entries>, ApiError> {
-    may_read(&caller)?;
+    check_reads(&authority, &caller).await?;
     let from = query.from.unwrap_or(0);
     let timeout = patience(query.wait.as_deref(), "0s")?;
     let events = authority.await_entries(from, PAGE, timeout).await?;

@@ -131,6 +131,7 @@ impl From<AppError> for ApiError {
             AppError::NotAdministrator => Self::new(S::FORBIDDEN, "not_administrator", text),
             AppError::NotASource(_) => Self::new(S::FORBIDDEN, "not_a_source", text),
             AppError::OutsideTrust { .. } => Self::new(S::FORBIDDEN, "outside_trust", text),
+            AppError::NotAuditor => Self::new(S::FORBIDDEN, "not_auditor", text),
             AppError::NotForWorkloads => Self::new(S::FORBIDDEN, "not_for_workloads", text),
             AppError::NotForPrograms(_) => Self::new(S::FORBIDDEN, "not_for_programs", text),
             AppError::SignInFirst(_) | AppError::Link(LinkError::SignInAgain(_)) => {

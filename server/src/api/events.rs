@@ -43,7 +43,8 @@ where
         }
         let authority = Arc::<Authority>::from_ref(state);
         let session = web::session_of(&authority, &parts.headers).ok_or(AppError::Anonymous)?;
-        Ok(Self(authority.admit(session.expose(), Purpose::Session).await?))
+        // A page that is open is nobody who does anything.
+        Ok(Self(authority.admit_unseen(session.expose(), Purpose::Session).await?))
     }
 }
 

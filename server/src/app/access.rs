@@ -115,6 +115,17 @@ impl Authority {
     /// # Errors
     /// [`AppError::Access`] says what is wrong with it.
     pub async fn admit(&self, token: &str, purpose: Purpose) -> Result<Caller, AppError> {
+        let caller = self.admit_unseen(token, purpose).await?;
+        self.see(&caller.access, self.clock.now()).await?;
+        Ok(caller)
+    }
+
+    /// The same, where an open page asks and nobody does anything: a session that only its page uses
+    /// ends as an unused one.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub async fn admit_unseen(&self, token: &str, purpose: Purpose) -> Result<Caller, AppError> {
         let presented = UnverifiedAccess::read(token)?;
         let known = self.ledger.access(presented.id).await?;
         let access = known.ok_or(AccessError::Unknown(presented.id))?;
@@ -125,7 +136,7 @@ impl Authority {
             return Err(AppError::Access(AccessError::Malformed));
         }
         let access = self.check_login(access, now)?;
-        self.see(&access, now).await?;
+        self.has_page_open(&access, now);
         Ok(Caller { access, network: Network::default() })
     }
 

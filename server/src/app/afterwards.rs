@@ -42,6 +42,29 @@ impl Authority {
         self.later_reviews.get(read).await
     }
 
+    /// The same, of the requests that the caller may read.
+    ///
+    /// # Errors
+    /// [`AppError::Ledger`].
+    pub async fn later_reviews_for(&self, caller: &Caller) -> Result<Vec<LaterReview>, AppError> {
+        let all = self.later_reviews().await?;
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reader = self.reader(caller).await;
+        let mut read = Vec::new();
+        for review in all.iter() {
+            let request = match reader.reads_everything() {
+                true => None,
+                false => self.ledger.load(review.request, None).await?,
+            };
+            if reader.reads_everything() || request.is_some_and(|request| reader.reads(&request)) {
+                read.push(review.clone());
+            }
+        }
+        Ok(read)
+    }
+
     /// The rules that do not match at this moment. It needs no timer to be true: a later review is
     /// overdue when its time is up, whether or not that is on record yet.
     pub(super) async fn suspended(&self, now: Timestamp) -> Result<BTreeSet<String>, AppError> {

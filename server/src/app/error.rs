@@ -46,6 +46,8 @@ pub enum AppError {
     NotAdministrator,
     #[error("this is for people and administrators")]
     NotForWorkloads,
+    #[error("this tells of everybody's requests: only auditors and administrators read it here")]
+    NotAuditor,
     #[error(
         "a token of `assent login` signs no browser in; use the one that an administrator made for you"
     )]

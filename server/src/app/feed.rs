@@ -1,17 +1,20 @@
 //! The audit log as it is written, for those who follow it: programs and open pages.
 //!
 //! Whoever follows is looked at again with every entry and every few seconds: a session or a token that
-//! has ended is told nothing more. A reader that does not read is let go.
+//! has ended is told nothing more. Whoever reads only what concerns them is told of that and of nothing
+//! else. A reader that does not read is let go.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use assent_core::access::AccessError;
+use assent_core::id::RequestId;
 use assent_core::principal::PrincipalId;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::app::readers::Reader;
 use crate::app::{AppError, Authority, Caller};
 
 /// How many streams one caller has open at once. A browser has six connections to a server.
@@ -117,14 +120,34 @@ impl Authority {
         Ok(receive)
     }
 
-    /// Whether what a caller came in by still lets them in.
+    /// The caller as what they came in by lets them in still.
     ///
     /// # Errors
     /// [`AppError::Access`].
-    pub async fn still_admits(&self, caller: &Caller) -> Result<(), AppError> {
-        let id = caller.access().id;
+    async fn still_admits(&self, caller: &Caller) -> Result<Caller, AppError> {
+        let (id, now) = (caller.access().id, self.clock.now());
         let access = self.ledger.access(id).await?.ok_or(AccessError::Unknown(id))?;
-        self.check_access(&access, self.clock.now()).await
+        self.check_access(&access, now).await?;
+        let access = self.check_login(access, now)?;
+        Ok(Caller { access, network: caller.network().clone() })
+    }
+
+    /// Whether an entry may be told to somebody who reads only what concerns them.
+    async fn concerns_reader(
+        &self,
+        entry: &Value,
+        reader: &Reader,
+        known: &mut HashMap<RequestId, bool>,
+    ) -> Result<bool, AppError> {
+        let id = named_request(entry).and_then(|id| id.as_str()?.parse::<RequestId>().ok());
+        let Some(id) = id else { return Ok(false) };
+        if let Some(reads) = known.get(&id) {
+            return Ok(*reads);
+        }
+        let request = self.ledger.load(id, None).await?;
+        let reads = request.is_some_and(|request| reader.reads(&request));
+        known.insert(id, reads);
+        Ok(reads)
     }
 }
 
@@ -147,12 +170,24 @@ impl Stream {
             };
             let Ok(entries) = entries else { return };
             // Before anything more is told: what was written may be the end of this very session.
-            if self.authority.still_admits(&self.caller).await.is_err() {
-                return;
+            let Ok(caller) = self.authority.still_admits(&self.caller).await else { return };
+            self.caller = caller;
+            if entries.is_empty() {
+                continue;
             }
+            let reader = self.authority.reader(&self.caller).await;
+            let mut known = HashMap::new();
             for entry in entries {
                 let index = self.from;
                 self.from += 1;
+                if !reader.reads_everything() {
+                    let told = self.authority.concerns_reader(&entry, &reader, &mut known).await;
+                    match told {
+                        Ok(true) => {}
+                        Ok(false) => continue,
+                        Err(_) => return,
+                    }
+                }
                 let Some(told) = told(entry, self.detail) else { continue };
                 let sent = self.send.send(Told::Entry(index, told));
                 match tokio::time::timeout(PATIENCE, sent).await {
@@ -164,17 +199,20 @@ impl Stream {
     }
 }
 
+/// The request that an entry is about. That what was requested is begun names it in a member of its
+/// own.
+fn named_request(entry: &Value) -> Option<&Value> {
+    entry.get("request").or_else(|| entry.get("begun"))
+}
+
 fn told(entry: Value, detail: Detail) -> Option<Value> {
     match detail {
         Detail::Whole => Some(entry),
         Detail::Brief if entry.get("access").is_some() => None,
         Detail::Brief => {
-            let named = |name: &str| entry.get(name).cloned();
-            // That what was requested is begun names its request in a member of its own.
-            let request = named("request").or_else(|| named("begun"));
             let mut brief = serde_json::Map::new();
-            brief.extend(named("type").map(|word| ("type".to_owned(), word)));
-            brief.extend(request.map(|id| ("request".to_owned(), id)));
+            brief.extend(entry.get("type").map(|word| ("type".to_owned(), word.clone())));
+            brief.extend(named_request(&entry).map(|id| ("request".to_owned(), id.clone())));
             Some(Value::Object(brief))
         }
     }

@@ -7,6 +7,8 @@ use assent_core::principal::PrincipalKind;
 use assent_core::request::{Request, State};
 use serde_json::Value;
 
+use crate::app::readers::Reader;
+use crate::app::requests::{LOOKED_AT, LOOKS};
 use crate::app::{AppError, Authority, Caller, Listing};
 use crate::ledger::listing::SHORTEST_WORD;
 use crate::ledger::{Listed, LogSearch, Opening, Search};
@@ -21,14 +23,17 @@ pub struct Found {
 }
 
 impl Authority {
-    /// Requests that are searched for and that the caller may see: people see all; a workload sees
-    /// its own.
+    /// Requests that are searched for and that the caller may read.
     ///
     /// # Errors
     /// [`AppError::Ledger`].
     pub async fn search(&self, caller: &Caller, mut search: Search) -> Result<Found, AppError> {
+        let reader = self.reader(caller).await;
+        if reader.is_asked() {
+            return self.search_for(&reader, search).await;
+        }
         let own = &caller.principal().id;
-        if !caller.is_reader() {
+        if !reader.reads_everything() {
             if search.requester.as_ref().is_some_and(|other| other != own) {
                 return Ok(Found { lines: Vec::new(), next: None });
             }
@@ -41,6 +46,32 @@ impl Authority {
         lines.truncate(limit);
         let next = lines.last().filter(|_| is_full).map(|line| line.id);
         Ok(Found { lines, next })
+    }
+
+    /// The same for somebody from whom most may be kept: each that is found is looked at.
+    async fn search_for(&self, reader: &Reader, mut search: Search) -> Result<Found, AppError> {
+        let limit = std::mem::replace(&mut search.limit, LOOKED_AT);
+        let mut lines: Vec<Listed> = Vec::new();
+        for _ in 0..LOOKS {
+            let part = self.ledger.search(search.clone()).await?;
+            let is_last = part.len() < LOOKED_AT;
+            for line in part {
+                search.before = Some(line.id);
+                let request = self.ledger.load(line.id, None).await?;
+                if !request.is_some_and(|request| reader.reads(&request)) {
+                    continue;
+                }
+                if lines.len() >= limit {
+                    let next = lines.last().map(|line| line.id);
+                    return Ok(Found { lines, next });
+                }
+                lines.push(line);
+            }
+            if is_last {
+                return Ok(Found { lines, next: None });
+            }
+        }
+        Ok(Found { lines, next: search.before })
     }
 
     /// The same, each in full.
@@ -60,13 +91,13 @@ impl Authority {
     /// Entries of the audit log that are searched for, newest first.
     ///
     /// # Errors
-    /// [`AppError::NotForWorkloads`]: the log tells of everybody's requests.
+    /// [`AppError::NotForWorkloads`], [`AppError::NotAuditor`]: the log tells of everybody's requests.
     pub async fn search_log(
         &self,
         caller: &Caller,
         search: LogSearch,
     ) -> Result<Vec<(u64, Value)>, AppError> {
-        caller.check_reader()?;
+        self.check_reads_everything(caller).await?;
         Ok(self.ledger.search_log(search).await?)
     }
 

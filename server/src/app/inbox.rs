@@ -66,6 +66,7 @@ impl Authority {
         caller.check_reader()?;
         let log_size = self.ledger.head().await?.size;
         let (open, is_whole) = self.open_requests().await?;
+        let reader = self.reader(caller).await;
         let (now, membership) = (self.clock.now(), self.membership());
         let principal = caller.principal();
         let mut inbox = Inbox {
@@ -84,7 +85,10 @@ impl Authority {
             let until = request.deadline();
             // What is over is so by the clock, whether or not that was written down.
             let is_over = until.is_some_and(|at| now >= at);
-            if is_over || inbox.waiting.iter().any(|one| one.request.id() == request.id()) {
+            if is_over
+                || !reader.reads(&request)
+                || inbox.waiting.iter().any(|one| one.request.id() == request.id())
+            {
                 continue;
             }
             if request.may_review(principal, &membership, now).is_none() {
@@ -130,23 +134,25 @@ impl Authority {
     }
 
     /// Of the same requester, for the same environment and of the same kind the request before this one
-    /// that people approved last and that named a plan.
+    /// that people approved last and that named a plan, if the caller may read it.
     ///
     /// # Errors
     /// [`AppError::Ledger`].
     pub async fn plan_approved_before(
         &self,
+        caller: &Caller,
         request: &Request,
     ) -> Result<Option<Request>, AppError> {
         let (who, intent) = (&request.requester().id, request.intent());
         let last = self.ledger.last_approved(who, intent.environment(), intent.kind()).await?;
         let Some(id) = last.filter(|id| *id != request.id()) else { return Ok(None) };
         let found = self.ledger.load(id, None).await?;
-        Ok(found.filter(|before| before.known().plan.is_some()))
+        let reader = self.reader(caller).await;
+        Ok(found.filter(|before| before.known().plan.is_some() && reader.reads(before)))
     }
 
     /// The newest open requests, and whether those are all.
-    async fn open_requests(&self) -> Result<(Vec<Arc<Request>>, bool), AppError> {
+    pub(super) async fn open_requests(&self) -> Result<(Vec<Arc<Request>>, bool), AppError> {
         let mut known = self.ledger.open_requests(MOST + 1).await?;
         let is_whole = known.len() <= MOST;
         known.truncate(MOST);

@@ -123,9 +123,9 @@ impl Authority {
     /// How approving went over so many days until now.
     ///
     /// # Errors
-    /// [`AppError::NotForWorkloads`]: it tells of everybody's requests.
+    /// [`AppError::NotForWorkloads`], [`AppError::NotAuditor`]: it tells of everybody's requests.
     pub async fn insights(&self, caller: &Caller, days: u32) -> Result<Insights, AppError> {
-        caller.check_reader()?;
+        self.check_reads_everything(caller).await?;
         let last = day_of(self.clock.now());
         let first = last - i64::from(days.max(1)) + 1;
         let tallies = self.ledger.tallies(first..=last).await?;

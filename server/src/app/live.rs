@@ -44,7 +44,7 @@ impl Matching {
 
 impl Authority {
     /// Credentials that are good, or of which something is open outside; with [`States::Any`] all.
-    /// People and administrators see everybody's, workloads their own.
+    /// Of each request that the caller may read.
     ///
     /// # Errors
     /// [`AppError::Ledger`].
@@ -67,6 +67,7 @@ impl Authority {
         let is_later = |id: &RequestId| before.is_none_or(|before| *id < before);
         let mut list = wire::CredentialList::default();
         let mut is_whole = live_only || candidates.len() < limit;
+        let reader = self.reader(caller).await;
         for id in candidates.into_iter().filter(is_later) {
             if list.credentials.len() >= limit {
                 is_whole = false;
@@ -81,16 +82,12 @@ impl Authority {
                     continue;
                 }
             };
-            if self.is_theirs(caller, &request) && matching.takes(&request) {
+            if reader.reads(&request) && matching.takes(&request) {
                 list.credentials.extend(self.entries_of(&request, live_only));
             }
         }
         list.next_cursor.take_if(|_| is_whole);
         Ok(list)
-    }
-
-    fn is_theirs(&self, caller: &Caller, request: &Request) -> bool {
-        caller.is_reader() || request.requester().id == caller.principal().id
     }
 
     fn entries_of(&self, request: &Request, live_only: bool) -> Vec<wire::CredentialEntry> {

@@ -5,8 +5,8 @@
 //! ever longer pauses, and gives up in the end. A way that is away keeps nothing back but what would
 //! go by it, and nobody who files or decides ever waits for any of this.
 //!
-//! Whoever may not read a request is not told of it: every person and every channel that policy or
-//! the settings name may.
+//! A person who may not read a request is not told of it, neither when it is found out to whom it goes nor
+//! when it goes out. Every channel that policy or the settings name may be told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -194,6 +194,9 @@ impl Authority {
                     notices.push(notice);
                 }
                 Recipient::Person(who) => {
+                    if !self.may_be_told(&who, &request).await? {
+                        continue;
+                    }
                     let deadline = request.deadline();
                     notices
                         .extend(self.to_person(posted, told, &who, deadline, &membership).await?);
@@ -361,6 +364,11 @@ impl Authority {
         let Some(then) = self.ledger.load(notice.request, Some(notice.version)).await? else {
             return Ok(None);
         };
+        if let Recipient::Person(who) = notice.to.recipient() {
+            if !self.may_be_told(&who, &then).await? {
+                return Ok(None);
+            }
+        }
         // One that may stand there already is told again, under the same id, to be changed then; and
         // programs are told everything.
         let may_be_moot = !notice.begun && !self.channels.is_for_programs(&notice.to);

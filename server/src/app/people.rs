@@ -34,6 +34,8 @@ const FRESH: Span = Span::minutes(1);
 const EVERY: Span = Span::minutes(2);
 /// For how long after they were seen somebody is here.
 const HERE: Span = Span::minutes(10);
+/// How old it may be when somebody reads what only those who are asked read.
+const READ_BY: Span = Span::minutes(4);
 /// How soon again, where there was no answer.
 const AFTER_FAILING: Span = Span::seconds(10);
 /// How often it is looked whether something is due.
@@ -111,11 +113,16 @@ impl People {
         open(&self.seen).get(&access).copied()
     }
 
-    /// Notes that it is used now; whether that is worth writing down.
-    fn see(&self, access: &Access, now: Timestamp) -> bool {
-        if let Some(known) = open(&self.all).get_mut(&access.principal.id) {
+    /// Notes that somebody has a page of ours open.
+    fn is_here(&self, who: &PrincipalId, now: Timestamp) {
+        if let Some(known) = open(&self.all).get_mut(who) {
             known.here = Some(now);
         }
+    }
+
+    /// Notes that it is used now; whether that is worth writing down.
+    fn see(&self, access: &Access, now: Timestamp) -> bool {
+        self.is_here(&access.principal.id, now);
         let mut seen = open(&self.seen);
         let last = seen.entry(access.id).or_insert(access.created_at);
         let is_new = last.until(now) >= Span::minutes(1);
@@ -226,6 +233,11 @@ impl Authority {
         self.people.members(None)
     }
 
+    /// Notes that a page of somebody's looks by itself, which is no use of their session.
+    pub(super) fn has_page_open(&self, access: &Access, now: Timestamp) {
+        self.people.is_here(&access.principal.id, now);
+    }
+
     /// Notes that a session or token is used.
     pub(super) async fn see(&self, access: &Access, now: Timestamp) -> Result<(), AppError> {
         let is_watched = access.login.is_some() || access.scope.is_some();
@@ -246,6 +258,12 @@ impl Authority {
         let people: BTreeSet<_> = spoken.chain(&absent).chain([who]).collect();
         let people = membership.known_as(&people);
         self.confirm(|known| people.contains(&known.account.id), FRESH).await;
+    }
+
+    /// Asks the providers of somebody who reads, where what is known of them is about to be forgotten.
+    pub(super) async fn confirm_reader(&self, who: &PrincipalId) {
+        let accounts = self.membership().known_as(&[who].into());
+        self.confirm(|known| accounts.contains(&known.account.id), READ_BY).await;
     }
 
     async fn confirm(&self, is_meant: impl Fn(&Known) -> bool, older_than: Span) {

@@ -88,18 +88,38 @@ impl Authority {
         Ok((plan, PlanText { summary, redacted }))
     }
 
-    /// A plan that was handed in: for people, administrators and whoever handed it in.
+    /// A plan that was handed in: for whoever handed it in, and for those who read everything or an open
+    /// request that names it.
     ///
     /// # Errors
     /// [`AppError::NotFound`].
     pub async fn plan(&self, caller: &Caller, digest: &str) -> Result<wire::plan::Plan, AppError> {
         let missing = || AppError::NotFound { what: "plan", id: digest.chars().take(80).collect() };
         let digest: Digest = digest.parse().map_err(|_| missing())?;
-        let who = &caller.principal().id;
-        if !caller.is_reader() && !self.ledger.has_plan_of(digest, who).await? {
+        if !self.reads_plan(caller, digest).await? {
             return Err(missing());
         }
         shown(digest, &self.ledger.plan(digest).await?.ok_or_else(missing)?)
+    }
+
+    async fn reads_plan(&self, caller: &Caller, digest: Digest) -> Result<bool, AppError> {
+        let reader = self.reader(caller).await;
+        if reader.reads_everything()
+            || self.ledger.has_plan_of(digest, &caller.principal().id).await?
+        {
+            return Ok(true);
+        }
+        if !reader.is_asked() {
+            return Ok(false);
+        }
+        for account in reader.accounts() {
+            if self.ledger.has_plan_of(digest, &account).await? {
+                return Ok(true);
+            }
+        }
+        let (open, _) = self.open_requests().await?;
+        let mut naming = open.iter().filter(|request| request.intent().plan() == Some(digest));
+        Ok(naming.any(|request| reader.reads(request)))
     }
 
     /// The plan that an intent names, which its caller must have handed in.

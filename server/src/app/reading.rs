@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assent_core::digest::Digest;
 use assent_core::plan::{Plan, PlanError, ValueChange, values};
+use assent_core::request::Request;
 
 use crate::app::plans::{corrupt, shown};
-use crate::app::{AppError, Authority, Caller};
+use crate::app::{AppError, Authority};
 use crate::ledger::{LedgerError, PlanText};
 
 /// So many bytes of plans are held. One that is larger is held alone.
@@ -51,20 +52,19 @@ impl Readings {
 }
 
 impl Authority {
-    /// A plan to be read, for those who may see it.
+    /// The plan that a request names, for whoever may read the request.
     ///
     /// # Errors
     /// [`AppError::NotFound`]; [`AppError::Ledger`] where what is kept of it does not read.
-    pub async fn plan_to_read(
-        &self,
-        caller: &Caller,
-        digest: Digest,
-    ) -> Result<Arc<Reading>, AppError> {
-        let missing = || AppError::NotFound { what: "plan", id: digest.to_string() };
-        let who = &caller.principal().id;
-        if !caller.is_reader() && !self.ledger.has_plan_of(digest, who).await? {
-            return Err(missing());
+    pub async fn plan_of(&self, request: &Request) -> Result<Option<Arc<Reading>>, AppError> {
+        match request.intent().plan() {
+            Some(digest) => Ok(Some(self.plan_to_read(digest).await?)),
+            None => Ok(None),
         }
+    }
+
+    async fn plan_to_read(&self, digest: Digest) -> Result<Arc<Reading>, AppError> {
+        let missing = || AppError::NotFound { what: "plan", id: digest.to_string() };
         if let Some(reading) = self.readings.held(digest) {
             return Ok(reading);
         }

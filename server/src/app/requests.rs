@@ -12,6 +12,7 @@ use assent_core::wire;
 use serde_json::json;
 
 use crate::app::heartbeats::promised;
+use crate::app::readers::Reader;
 use crate::app::refusals::Attempt;
 use crate::app::situation::Asked;
 use crate::app::{AppError, Authority, BeginError, Caller, TRIES, Wish};
@@ -19,6 +20,10 @@ use crate::ledger::{Beginning, Call, Commit, Met, NewCall, States, Write};
 
 /// The hints may be lost; the truth is looked at again this often.
 const POLL: Duration = Duration::from_secs(15);
+/// How many requests are looked at together for somebody who reads only what concerns them.
+pub(super) const LOOKED_AT: usize = 200;
+/// How often at most for one page.
+pub(super) const LOOKS: usize = 10;
 
 /// What filing gave.
 #[derive(Debug)]
@@ -166,17 +171,17 @@ impl Authority {
         Ok(self.ledger.remember(met).await?)
     }
 
-    /// A request that the caller may see. People see all; a workload sees its own.
+    /// A request that the caller may read. Any other is answered as one that is not there.
     ///
     /// # Errors
     /// [`AppError::NotFound`].
     pub async fn request(&self, caller: &Caller, id: &str) -> Result<Request, AppError> {
         let request = self.current(id.parse()?).await?;
-        let may = caller.is_reader() || request.requester().id == caller.principal().id;
-        if may { Ok(request) } else { Err(not_found(id)) }
+        let may = self.reader(caller).await.reads(&request);
+        if may { Ok(request) } else { Err(not_found(&request.id().to_string())) }
     }
 
-    /// A page of requests that the caller may see.
+    /// A page of requests that the caller may read.
     ///
     /// # Errors
     /// [`AppError::Ledger`].
@@ -187,17 +192,45 @@ impl Authority {
         before: Option<RequestId>,
         limit: usize,
     ) -> Result<Listing, AppError> {
+        let reader = self.reader(caller).await;
+        if reader.is_asked() {
+            return self.listed_for(&reader, states, before, limit).await;
+        }
         let mut requests = self.ledger.list(states, before, limit + 1).await?;
         let next = match requests.len() > limit {
             true => requests.get(limit.saturating_sub(1)).map(Request::id),
             false => None,
         };
         requests.truncate(limit);
-        let principal = caller.principal();
-        if !caller.is_reader() {
-            requests.retain(|request| request.requester().id == principal.id);
-        }
+        requests.retain(|request| reader.reads(request));
         Ok(Listing { requests, next })
+    }
+
+    /// The same for somebody from whom most may be kept. Where the next page begins tells of nothing
+    /// else, save after a long look at what is not theirs.
+    async fn listed_for(
+        &self,
+        reader: &Reader,
+        states: States,
+        mut before: Option<RequestId>,
+        limit: usize,
+    ) -> Result<Listing, AppError> {
+        let mut requests: Vec<Request> = Vec::new();
+        for _ in 0..LOOKS {
+            let part = self.ledger.list(states, before, LOOKED_AT).await?;
+            let is_last = part.len() < LOOKED_AT;
+            before = part.last().map(Request::id).or(before);
+            requests.extend(part.into_iter().filter(|request| reader.reads(request)));
+            if requests.len() > limit {
+                requests.truncate(limit);
+                let next = requests.last().map(Request::id);
+                return Ok(Listing { requests, next });
+            }
+            if is_last {
+                return Ok(Listing { requests, next: None });
+            }
+        }
+        Ok(Listing { requests, next: before })
     }
 
     /// The newest request with this intent.
@@ -205,12 +238,13 @@ impl Authority {
     /// # Errors
     /// [`AppError::NotFound`].
     pub async fn newest_with(&self, caller: &Caller, intent: Digest) -> Result<Request, AppError> {
-        let found = self.ledger.newest_with(intent).await?;
-        let id = found.ok_or_else(|| AppError::NotFound {
-            what: "request for the intent",
-            id: intent.to_string(),
-        })?;
-        self.request(caller, &id.to_string()).await
+        let missing =
+            || AppError::NotFound { what: "request for the intent", id: intent.to_string() };
+        let id = self.ledger.newest_with(intent).await?.ok_or_else(missing)?;
+        match self.request(caller, &id.to_string()).await {
+            Err(AppError::NotFound { .. }) => Err(missing()),
+            found => found,
+        }
     }
 
     /// The caller's own newest request with exactly this intent.

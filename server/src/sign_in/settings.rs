@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::github::ComesIn;
 use super::oidc::{ClientAuth, Groups};
-use super::{Github, Kind, Oidc, Provider, SignIn};
+use super::{Github, Kind, Oidc, Provider, Readers, SignIn};
 use crate::broker::outside::address;
 use crate::github::{Place, is_slug};
 use crate::private;
@@ -56,6 +56,18 @@ struct Document {
     providers: BTreeMap<String, Written>,
     #[serde(default)]
     administrators: Vec<String>,
+    #[serde(default)]
+    readers: WrittenReaders,
+    #[serde(default)]
+    auditors: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenReaders {
+    #[default]
+    Everyone,
+    Asked,
 }
 
 #[derive(Deserialize)]
@@ -162,10 +174,17 @@ impl SignIn {
                 made.map_err(|(part, problem)| field(place(&format!(".{part}")), problem))?;
             providers.insert(name, provider);
         }
-        let sign_in = Self { providers, administrators: BTreeSet::new() };
-        let apart = sign_in.check_apart().and_then(|()| sign_in.named(&document.administrators));
-        let administrators = apart.map_err(|(part, problem)| field(part.to_owned(), problem))?;
-        Ok(Self { administrators, ..sign_in })
+        let readers = match document.readers {
+            WrittenReaders::Everyone => Readers::Everyone,
+            WrittenReaders::Asked => Readers::Asked,
+        };
+        let sign_in = Self { providers, readers, ..Self::default() };
+        let wrong = |(part, problem): (&str, String)| field(part.to_owned(), problem);
+        sign_in.check_apart().map_err(wrong)?;
+        let administrators = sign_in.named("administrators", &document.administrators);
+        let auditors = sign_in.named("auditors", &document.auditors);
+        let (administrators, auditors) = (administrators.map_err(wrong)?, auditors.map_err(wrong)?);
+        Ok(Self { administrators, auditors, ..sign_in })
     }
 
     /// That no two providers speak of the same people or groups.
@@ -188,14 +207,16 @@ impl SignIn {
         Ok(())
     }
 
-    fn named(&self, administrators: &[String]) -> Told<BTreeSet<Approver>> {
+    /// Those named by a part. Auditors may be of a group that policy lists, which is not known here.
+    fn named(&self, part: &'static str, all: &[String]) -> Told<BTreeSet<Approver>> {
         let one = |text: &String| {
-            let told = |problem: String| ("administrators", problem);
+            let told = |problem: String| (part, problem);
             let named: Approver = text.parse().map_err(|error| told(format!("{error}")))?;
             let is_known = match &named {
                 Approver::Person(person) => {
                     self.providers.values().any(|provider| provider.issuer() == person.iss())
                 }
+                Approver::Group(_) if part == "auditors" => true,
                 Approver::Group(group) => self
                     .providers
                     .values()
@@ -206,7 +227,7 @@ impl SignIn {
                 false => Err(told(format!("no provider vouches for `{text}`"))),
             }
         };
-        administrators.iter().map(one).collect()
+        all.iter().map(one).collect()
     }
 }
 

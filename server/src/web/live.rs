@@ -10,6 +10,9 @@ use crate::app::Authority;
 use crate::web::csrf;
 use crate::web::session::{cookie, cookie_name};
 
+/// By what our script says that nobody did anything: a page looks by itself whether it is still true.
+pub(super) const LOOKS_BY_ITSELF: &str = "x-assent-live";
+
 /// What the script is told: up to where of the log the page is true, and what time it was.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Live {

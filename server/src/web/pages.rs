@@ -20,6 +20,7 @@ impl SignedIn {
             csrf: csrf::token(&self.cookie),
             notices: self.notices.clone(),
             administers: self.caller.is_administrator(),
+            reads_everything: self.reads_everything,
             here: "",
             live: None,
         }

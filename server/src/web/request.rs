@@ -159,10 +159,7 @@ async fn read(
     id: &str,
 ) -> Result<(Request, Option<Arc<Reading>>), AppError> {
     let request = authority.request(&me.caller, id).await?;
-    let reading = match request.intent().plan() {
-        Some(digest) => Some(authority.plan_to_read(&me.caller, digest).await?),
-        None => None,
-    };
+    let reading = authority.plan_of(&request).await?;
     Ok((request, reading))
 }
 
@@ -176,7 +173,7 @@ async fn made(
     let (request, reading) = read(authority, me, id).await?;
     authority.note_opening(&me.caller, &request);
     let story = story::of(authority, &authority.story(&me.caller, id).await?);
-    let before = authority.plan_approved_before(&request).await?;
+    let before = authority.plan_approved_before(&me.caller, &request).await?;
     let signing = passkeys::signing(authority, me, &request).await?;
     let now = authority.clock().now();
     let membership = authority.membership();

@@ -18,6 +18,7 @@ use crate::app::{AppError, Authority, Caller};
 use crate::github::is_slug;
 use crate::network::Peer;
 use crate::web::csrf;
+use crate::web::live::LOOKS_BY_ITSELF;
 use crate::web::people::Name;
 use crate::web::text::plain;
 use crate::web::view::{self, Notice, Page};
@@ -28,6 +29,8 @@ pub(super) struct SignedIn {
     pub(super) cookie: Secret,
     pub(super) notices: Vec<Notice>,
     pub(super) name: Name,
+    /// Whether nothing is kept from them.
+    pub(super) reads_everything: bool,
 }
 
 /// What everybody who is signed in should know, whatever they look at: that the newest policy does
@@ -43,7 +46,7 @@ async fn notices(authority: &Authority, caller: &Caller) -> Result<Vec<Notice>, 
         Notice { text: plain(&text), lines: lines.collect(), link: None, urgent: true }
     });
     let now = authority.clock().now();
-    let later = authority.later_reviews().await?;
+    let later = authority.later_reviews_for(caller).await?;
     let later = later.iter().map(|review| {
         let (due, rule) = (view::clock(&review.due.to_string()), &review.rule);
         let overdue = now >= review.due;
@@ -80,14 +83,20 @@ where
         let next = Next::of(&parts.uri);
         let to_login = || next.to_login();
         let cookie = cookie(&parts.headers, cookie_name(&authority)).ok_or_else(to_login)?;
-        match authority.admit(cookie.expose(), Purpose::Session).await {
+        let (token, purpose) = (cookie.expose(), Purpose::Session);
+        let admitted = match parts.headers.contains_key(LOOKS_BY_ITSELF) {
+            true => authority.admit_unseen(token, purpose).await,
+            false => authority.admit(token, purpose).await,
+        };
+        match admitted {
             Ok(caller) => {
                 let peer = parts.extensions.get::<Peer>().copied();
                 let network = authority.proxies().locate(peer, &parts.headers);
                 let caller = caller.from_network(network);
                 let notices = notices(&authority, &caller).await.map_err(view::fault)?;
                 let name = Name::known(&authority, &caller.principal().id);
-                Ok(Self { caller, cookie, notices, name })
+                let reads_everything = authority.check_reads_everything(&caller).await.is_ok();
+                Ok(Self { caller, cookie, notices, name, reads_everything })
             }
             Err(AppError::Access(_)) => Err(to_login()),
             Err(error) => Err(view::fault(error)),

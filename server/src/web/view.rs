@@ -22,6 +22,8 @@ pub(super) struct Page {
     pub(super) notices: Vec<Notice>,
     /// Whether whoever looks at it administers.
     pub(super) administers: bool,
+    /// Whether nothing is kept from them.
+    pub(super) reads_everything: bool,
     /// The entry of the navigation that it belongs to, by its address.
     pub(super) here: &'static str,
     /// Since when it is to be kept true, where it is.
@@ -41,7 +43,16 @@ impl Page {
     pub(super) fn anonymous(title: &str) -> Self {
         let (csrf, notices) = (String::new(), Vec::new());
         let title = title.to_owned();
-        Self { title, person: None, csrf, notices, administers: false, here: "", live: None }
+        Self {
+            title,
+            person: None,
+            csrf,
+            notices,
+            administers: false,
+            reads_everything: false,
+            here: "",
+            live: None,
+        }
     }
 
     /// The same, as a part of the site that the navigation leads to.
@@ -74,16 +85,14 @@ impl Page {
         assets::passkey()
     }
 
-    /// The parts of the site.
-    pub(super) fn navigation(&self) -> &'static [(&'static str, &'static str)] {
-        &[
-            ("/", "Inbox"),
-            ("/history", "History"),
-            ("/policy", "Policy"),
-            ("/insights", "Insights"),
-            ("/audit", "Audit"),
-            ("/settings", "Settings"),
-        ]
+    /// The parts of the site that are open to whoever looks.
+    pub(super) fn navigation(&self) -> Vec<(&'static str, &'static str)> {
+        let mut all = vec![("/", "Inbox"), ("/history", "History"), ("/policy", "Policy")];
+        if self.reads_everything {
+            all.extend([("/insights", "Insights"), ("/audit", "Audit")]);
+        }
+        all.push(("/settings", "Settings"));
+        all
     }
 }
 

@@ -82,6 +82,12 @@ impl World {
 
     /// The same, at this place.
     pub(super) async fn at(remains: Remains, setup: Setup) -> Self {
+        Self::governed(remains, setup, POLICY, "").await
+    }
+
+    /// The same, under this policy and with this in the settings of sign-in. `ISSUER` stands for the
+    /// provider in both.
+    pub(super) async fn governed(remains: Remains, setup: Setup, policy: &str, more: &str) -> Self {
         let mut provider = Provider::start(0, &remains.time).await;
         let base = setup.public.clone().unwrap_or_else(|| remains.base());
         provider.client(&format!("{base}/login/corp/callback")).await;
@@ -94,11 +100,12 @@ impl World {
             provider.person(&json!({"sub": name, "groups": groups, "amr": ["pwd"]})).await;
         }
         let sign_in = settings(&format!(
-            "providers:\n{}administrators: ['group:admins']\n",
-            oidc("corp", &provider.url)
+            "providers:\n{}administrators: ['group:admins']\n{}",
+            oidc("corp", &provider.url),
+            more.replace("ISSUER", &provider.url)
         ));
         let reach = Reach { loopback: true, ..Reach::default() };
-        let source = Source::Given(documents(POLICY));
+        let source = Source::Given(documents(&policy.replace("ISSUER", &provider.url)));
         let setup = Setup { sign_in, reach, source, ..setup };
         Self { server: Server::placed(remains, setup).await, provider }
     }
@@ -181,6 +188,12 @@ impl Browser {
 
     pub(super) async fn get(&mut self, path: &str) -> Answer {
         let call = self.caller.call("GET", path).header("user-agent", AGENT);
+        self.send(&self.base.clone(), call).await
+    }
+
+    /// The same, where our script asks and nobody does anything.
+    pub(super) async fn look(&mut self, path: &str) -> Answer {
+        let call = self.caller.call("GET", path).header("x-assent-live", "1");
         self.send(&self.base.clone(), call).await
     }
 

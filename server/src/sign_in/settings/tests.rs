@@ -19,6 +19,8 @@ providers:
     client_secret_env: CORP
     organizations: [acme]
 administrators: ['group:platform', 'person:https://id.example.com#4711']
+readers: asked
+auditors: ['group:listed', 'person:https://id.example.com#17']
 ";
 
 fn read(text: &str) -> Result<SignIn, String> {
@@ -40,6 +42,10 @@ fn a_file_of_sign_in_is_read() {
     assert!(sign_in.is_administrator(&who(corp, "1"), &groups("platform")));
     assert!(!sign_in.is_administrator(&who(corp, "1"), &groups("release-managers")));
     assert!(!sign_in.is_administrator(&who("https://github.com", "4711"), &BTreeSet::new()));
+    assert_eq!(sign_in.readers(), Readers::Asked);
+    let auditors: Vec<_> = sign_in.auditors().map(ToString::to_string).collect();
+    assert_eq!(auditors, ["group:listed", "person:https://id.example.com#17"]);
+    assert_eq!(read(&GOOD.replace("readers: asked\n", "")).unwrap().readers(), Readers::Everyone);
 }
 
 #[test]
@@ -76,6 +82,9 @@ fn what_is_not_meant_is_told_with_its_place() {
         ("group:platform", "group:owners", "no provider vouches for `group:owners`"),
         ("person:https://id.example.com#4711", "person:root", "no provider vouches"),
         ("person:https://id.example.com#4711", "root", "names nobody"),
+        ("readers: asked", "readers: nobody", "readers"),
+        ("group:listed", "group:", "auditors"),
+        ("person:https://id.example.com#17", "person:root", "auditors: no provider vouches"),
     ] {
         assert!(GOOD.contains(from), "{from}");
         let told = read(&GOOD.replace(from, to)).unwrap_err();

@@ -7,6 +7,7 @@ mod groups;
 mod hostile;
 mod links;
 mod logout;
+mod passkeys;
 mod sessions;
 mod tokens;
 mod windows;

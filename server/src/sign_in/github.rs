@@ -106,6 +106,7 @@ impl Github {
             email: None,
             groups: BTreeSet::new(),
             refresh: None,
+            word: None,
         })
     }
 

@@ -9,10 +9,14 @@ mod outside;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use assent_core::credential::Secret;
 use assent_core::membership::Approver;
+use assent_core::passkey::UnverifiedVoucher;
 use assent_core::principal::PrincipalId;
 use assent_core::sign_in::{Identity, IdentityError};
+use assent_core::token::PublicKeys;
 
 pub use github::Github;
 pub use oidc::{Demands, LogoutProblem, Oidc, SIGN_IN_LASTS, Sent, UNASKED_LASTS};
@@ -133,7 +137,24 @@ pub struct Arrived {
     /// The groups of which the provider is believed.
     pub groups: BTreeSet<String>,
     /// With what it is asked again.
-    pub refresh: Option<assent_core::credential::Secret>,
+    pub refresh: Option<Secret>,
+    /// The ID token itself, of a provider that gives one.
+    pub word: Option<Word>,
+}
+
+/// An ID token as it came, with what it is held against.
+#[derive(Debug)]
+pub struct Word {
+    token: Secret,
+    keys: Arc<PublicKeys>,
+    client: String,
+}
+
+impl Word {
+    /// The same, to vouch for a passkey.
+    pub fn unverified(&self) -> UnverifiedVoucher<'_> {
+        UnverifiedVoucher { token: self.token.expose(), keys: &self.keys, client_id: &self.client }
+    }
 }
 
 /// Why a provider gave nobody.

@@ -8,6 +8,7 @@ mod hostile;
 mod links;
 mod logout;
 mod roles;
+mod passkeys;
 mod sessions;
 mod tokens;
 mod windows;

@@ -47,7 +47,7 @@ pub enum WithdrawError {
 }
 
 /// How often one person withdraws a review of one request.
-pub const MOST: usize = 3;
+const MOST: usize = 3;
 
 impl Request {
     /// Takes back the review that this person gave. Stages that it filled wait for people again, with

@@ -23,8 +23,13 @@ const ASKING: [&str; 14] = [
     "/access/v1/requests/{id}/cancel",
     "/oauth/revoke",
 ];
-/// What reviewing is made of.
-const REVIEWING: [&str; 2] = ["/v1/requests/{id}/reviews", "/v1/requests/{id}/post-reviews"];
+/// What reviewing is made of. What a passkey is to sign is good for nothing else.
+const REVIEWING: [&str; 4] = [
+    "/v1/requests/{id}/statement",
+    "/v1/requests/{id}/reviews",
+    "/v1/requests/{id}/reviews/withdraw",
+    "/v1/requests/{id}/post-reviews",
+];
 /// What changes nothing although it is sent with a body.
 const LOOKING: [&str; 7] = [
     "/v1/decisions",
@@ -47,12 +52,12 @@ impl Route {
             Method::Post | Method::Change | Method::Form | Method::Door | Method::Grant => false,
         };
         let is_in = |paths: &[&str]| paths.contains(&self.path);
-        if reads || is_in(&LOOKING) {
+        if is_in(&REVIEWING) {
+            Scope::Review
+        } else if reads || is_in(&LOOKING) {
             Scope::Read
         } else if is_in(&ASKING) {
             Scope::Request
-        } else if is_in(&REVIEWING) {
-            Scope::Review
         } else {
             Scope::AllOfMine
         }
@@ -90,6 +95,21 @@ mod tests {
             ("/v1/requests", Verb::GET, Scope::Read),
             ("/v1/requests", Verb::POST, Scope::Request),
             ("/v1/requests/{id}/reviews", Verb::POST, Scope::Review),
+            ("/v1/requests/{id}/reviews/withdraw", Verb::POST, Scope::Review),
+            ("/v1/requests/{id}/statement", Verb::GET, Scope::Review),
+            ("/v1/requests/{id}/evidence", Verb::GET, Scope::Read),
+            ("/v1/passkeys", Verb::GET, Scope::Read),
+            ("/v1/passkeys/{id}/remove", Verb::POST, Scope::AllOfMine),
+            ("/v1/absences", Verb::GET, Scope::Read),
+            ("/v1/absences", Verb::POST, Scope::AllOfMine),
+            ("/v1/absences/{id}/end", Verb::POST, Scope::AllOfMine),
+            ("/v1/notices", Verb::GET, Scope::Read),
+            ("/v1/notices/replay", Verb::POST, Scope::AllOfMine),
+            ("/v1/notices/{id}/replay", Verb::POST, Scope::AllOfMine),
+            ("/v1/notices/mine", Verb::GET, Scope::Read),
+            ("/v1/notices/mine", Verb::PUT, Scope::AllOfMine),
+            ("/v1/notices/mine", Verb::DELETE, Scope::AllOfMine),
+            ("/v1/events", Verb::GET, Scope::Read),
             ("/v1/requests/{id}/plan", Verb::GET, Scope::Request),
             ("/v1/policy/documents/{name}", Verb::GET, Scope::Read),
             ("/v1/policy/documents/{name}", Verb::PUT, Scope::AllOfMine),

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use assent_core::access::{Access, NewAccess, Purpose};
+use assent_core::access::Label;
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::id::PasskeyId;
-use assent_core::passkey::{EnrolError, Passkey, PasskeyStep, UnverifiedVoucher};
+use assent_core::passkey::{ENROL_WITHIN, EnrolError, Passkey, PasskeyStep, UnverifiedVoucher};
 use assent_core::principal::{LOCAL_ISSUER, Principal, PrincipalId, PrincipalKind};
 use assent_core::request::Verdict;
+use assent_core::sign_in::Login;
 use assent_core::statement::{
     STATEMENTS_LAST, Signature, SignatureError, Statement, UnverifiedSignature,
 };
@@ -21,9 +22,11 @@ use assent_core::wire;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::app::access::{SESSION, lives};
+use crate::app::access::lives;
+use crate::app::sessions::PASSKEY;
 use crate::app::{AppError, Authority, Caller, TRIES};
 use crate::ledger::Spent;
+use crate::sign_in::Kind;
 
 /// How long a ceremony may take.
 const CEREMONIES_LAST: Span = Span::minutes(5);
@@ -57,6 +60,15 @@ pub struct Wanted {
     pub passkey: PasskeyId,
 }
 
+/// A passkey that answered a challenge of ours.
+struct Used {
+    person: PrincipalId,
+    /// Whether it never leaves its device, as it said now.
+    device_bound: bool,
+    /// The challenge, which is good once.
+    spent: Spent,
+}
+
 impl Authority {
     /// Whom passkeys are for here.
     ///
@@ -82,12 +94,16 @@ impl Authority {
     pub fn begin_enrolment(&self, caller: &Caller) -> Result<Ceremony, AppError> {
         self.relying_party()?;
         check_person(caller)?;
-        let now = self.clock.now();
-        let since = caller.signed_in_at();
-        if since.is_none_or(|since| now >= since.plus(assent_core::passkey::ENROL_WITHIN)) {
-            return Err(EnrolError::SignInAgain.into());
+        match self.may_enrol(caller) {
+            true => self.begin_ceremony(&enrolling(caller)),
+            false => Err(EnrolError::SignInAgain.into()),
         }
-        self.begin_ceremony(&enrolling(caller))
+    }
+
+    /// Whether the caller has signed in lately enough to enrol one.
+    pub fn may_enrol(&self, caller: &Caller) -> bool {
+        let now = self.clock.now();
+        here_since(caller).is_some_and(|since| now < since.plus(ENROL_WITHIN))
     }
 
     /// Enrols one.
@@ -107,7 +123,7 @@ impl Authority {
         let theirs = self.passkeys(caller).await?;
         let now = self.clock.now();
         let (id, who) = (self.chance.passkey_id(now)?, &caller.principal().id);
-        let since = caller.signed_in_at();
+        let since = here_since(caller);
         let step = Passkey::enrol(id, who, (made, name), since, &theirs, now)?;
         match self.ledger.commit_passkey(step.clone()).await? {
             true => Ok(self.note_passkey(&step)),
@@ -139,6 +155,29 @@ impl Authority {
     pub async fn remove_passkey(&self, caller: &Caller, id: &str) -> Result<Passkey, AppError> {
         let by = &caller.principal().id;
         self.change_passkey(caller, id, |passkey, now| Ok(passkey.remove(by, now))).await
+    }
+
+    /// The provider that can vouch for the caller's passkeys, its name and title: where they sign in, if
+    /// it gives ID tokens.
+    pub fn voucher_of(&self, caller: &Caller) -> Option<(String, String)> {
+        let (name, title) = self.provider_of(caller)?;
+        match self.sign_in.provider(&name)?.kind {
+            Kind::Oidc(_) => Some((name, title)),
+            Kind::Github(_) => None,
+        }
+    }
+
+    /// What the provider is to put into its ID token to vouch for this one of the caller's own.
+    pub(super) async fn voucher_nonce(
+        &self,
+        caller: &Caller,
+        id: PasskeyId,
+    ) -> Result<String, AppError> {
+        let party = self.relying_party()?;
+        let found = self.ledger.passkey(id).await?;
+        let own = found.filter(|one| one.person == caller.principal().id && one.is_live());
+        let passkey = own.ok_or_else(|| no_such_passkey(&id.to_string()))?;
+        Ok(Passkey::voucher_nonce(&passkey.key, party.id()))
     }
 
     /// Takes the word of a person's identity provider on one of their own: an ID token whose `nonce` is
@@ -200,6 +239,7 @@ impl Authority {
     }
 
     /// Signs in whoever's passkey answered: as the person that they are, and never as an administrator.
+    /// The session that the browser had before ends.
     ///
     /// # Errors
     /// [`AppError::Signature`], [`AppError::Webauthn`], [`AppError::CeremonyOver`];
@@ -208,42 +248,90 @@ impl Authority {
         &self,
         finished: Finished<UnverifiedAssertion>,
         credential: &[u8],
+        before: Option<&Caller>,
+        label: Label,
     ) -> Result<Secret, AppError> {
+        let used = self.used(SIGNING_IN, &finished, credential).await?;
+        let who = used.person.clone();
+        let session = self.open_by_passkey(used, None, label).await?;
+        if let Some(before) = before {
+            self.end_session(before.access().id, &who).await?;
+        }
+        Ok(session)
+    }
+
+    /// Begins to prove again, in this session alone, who its person is.
+    ///
+    /// # Errors
+    /// [`AppError::NoPasskeys`].
+    pub fn begin_passkey_again(&self, caller: &Caller) -> Result<Ceremony, AppError> {
+        self.relying_party()?;
+        self.begin_ceremony(&proving(caller))
+    }
+
+    /// Gives a new session in the place of this one, whose person's passkey answered.
+    ///
+    /// # Errors
+    /// As [`Self::sign_in_by_passkey`]; the session goes on then.
+    pub async fn sign_in_again_by_passkey(
+        &self,
+        caller: &Caller,
+        finished: Finished<UnverifiedAssertion>,
+        credential: &[u8],
+        label: Label,
+    ) -> Result<Secret, AppError> {
+        let used = self.used(&proving(caller), &finished, credential).await?;
+        let who = &caller.principal().id;
+        if used.person != *who {
+            return Err(SignatureError::UnknownPasskey.into());
+        }
+        // What the provider ends it ends still.
+        let sid = caller.access().login.as_ref().and_then(|login| login.sid.clone());
+        let session = self.open_by_passkey(used, sid, label).await?;
+        self.end_session(caller.access().id, who).await?;
+        Ok(session)
+    }
+
+    /// Whose passkey answered a ceremony of this kind.
+    async fn used(
+        &self,
+        purpose: &str,
+        finished: &Finished<UnverifiedAssertion>,
+        credential: &[u8],
+    ) -> Result<Used, AppError> {
         let party = self.relying_party()?;
-        let (challenge, until) = self.challenge_of(SIGNING_IN, &finished.sealed)?;
+        let (challenge, until) = self.challenge_of(purpose, &finished.sealed)?;
         let found = self.ledger.passkey_with(credential).await?;
         let passkey = found.ok_or(SignatureError::UnknownPasskey)?;
-        finished.answer.verify(&party, &challenge, &passkey.key)?;
+        let flags = finished.answer.verify(&party, &challenge, &passkey.key)?;
         if !passkey.is_live() {
             return Err(SignatureError::Removed.into());
         }
-        let now = self.clock.now();
-        self.check_known(&passkey.person, now).await?;
-        let principal = Principal {
-            id: passkey.person.clone(),
-            kind: PrincipalKind::Person,
-            groups: Default::default(),
-            acts_for: Default::default(),
-            claims: Default::default(),
-        };
-        let new = NewAccess {
-            id: self.chance.access_id(now)?,
-            principal,
-            administrator: false,
-            purpose: Purpose::Session,
-            parent: None,
-            life: SESSION,
-        };
-        let (step, session) = Access::issue(new, &self.chance.secret()?, &passkey.person, now);
-        self.check_standing(step.next(), now)?;
         let mark = Digest::of_parts(&[b"assent/passkey-challenge/v1\0", &challenge]);
-        let access = step.next().clone();
-        if !self.ledger.commit_exchange(step, Some(Spent { mark, until })).await? {
-            return Err(AppError::CeremonyOver);
-        }
-        self.vouch_for(&access);
-        self.waiters.wake_log();
-        Ok(session)
+        Ok(Used {
+            person: passkey.person,
+            device_bound: flags.is_device_bound(),
+            spent: Spent { mark, until },
+        })
+    }
+
+    async fn open_by_passkey(
+        &self,
+        used: Used,
+        sid: Option<String>,
+        label: Label,
+    ) -> Result<Secret, AppError> {
+        let now = self.clock.now();
+        self.check_known(&used.person, now).await?;
+        // RFC 8176 section 2.
+        let key = if used.device_bound { "hwk" } else { "swk" };
+        let amr = [key, "user"].map(str::to_owned).into();
+        let login = Login { provider: PASSKEY.to_owned(), at: Some(now), acr: None, amr, sid };
+        let (groups, acts_for) = Default::default();
+        let (id, kind, claims) = (used.person, PrincipalKind::Person, serde_json::Map::new());
+        let principal = Principal { id, kind, groups, acts_for, claims };
+        let opened = self.open_session_once(used.spent, (principal, false), login, label).await?;
+        opened.ok_or(AppError::CeremonyOver)
     }
 
     /// A person whom only this authority knows is known as long as some token of theirs lives: whose
@@ -349,6 +437,18 @@ const SIGNING_IN: &str = "passkey/sign-in";
 /// What those of enrolments are sealed for: one session's do nothing in another.
 fn enrolling(caller: &Caller) -> String {
     format!("passkey/enrol/{}", caller.access().id)
+}
+
+/// What those of proving again who one is are sealed for.
+fn proving(caller: &Caller) -> String {
+    format!("passkey/again/{}", caller.access().id)
+}
+
+/// Since when the caller is known to be there: since they proved it, or where their provider never says
+/// when that was, since they came back from it. A session that a token opened has no such moment.
+fn here_since(caller: &Caller) -> Option<Timestamp> {
+    let access = caller.access();
+    caller.signed_in_at().or_else(|| access.login.as_ref().map(|_| access.created_at))
 }
 
 fn check_person(caller: &Caller) -> Result<(), AppError> {

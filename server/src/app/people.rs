@@ -14,7 +14,7 @@ use assent_core::credential::Secret;
 use assent_core::id::AccessId;
 use assent_core::membership::Membership;
 use assent_core::policy::Policy;
-use assent_core::principal::{LOCAL_ISSUER, PrincipalId, PrincipalKind};
+use assent_core::principal::PrincipalId;
 use assent_core::request::Request;
 use assent_core::sign_in::{Link, LinkError};
 use assent_core::time::{Span, Timestamp};

@@ -89,7 +89,7 @@ impl Authority {
     fn membership_with(
         &self,
         then: Timestamp,
-        provider_members: Vec<(String, PrincipalId)>,
+        provider_members: Vec<(String, assent_core::principal::PrincipalId)>,
     ) -> Membership {
         let policy = self.policy();
         let membership = self.linked(policy.membership(then));

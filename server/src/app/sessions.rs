@@ -1,13 +1,14 @@
 //! Sessions and tokens of people: for how long they count, and what their own may see and end.
 
-use assent_core::access::{Access, AccessError, Label, NewAccess, Purpose};
+use assent_core::access::{Access, AccessError, AccessStep, Label, NewAccess, Purpose};
 use assent_core::credential::Secret;
 use assent_core::id::AccessId;
-use assent_core::principal::{LOCAL_ISSUER, PrincipalId, PrincipalKind};
+use assent_core::principal::{LOCAL_ISSUER, Principal, PrincipalId, PrincipalKind};
 use assent_core::sign_in::{Login, Scope};
 use assent_core::time::{Span, Timestamp};
 
 use crate::app::{AppError, Authority, Caller};
+use crate::ledger::Spent;
 use crate::sign_in::{SIGN_IN_LASTS, UNASKED_LASTS};
 
 /// How long a session lasts, whatever happens in it.
@@ -21,7 +22,7 @@ const LONGEST_TOKEN: Span = Span::hours(90 * 24);
 /// How many of those one person has at once.
 const MOST_TOKENS: usize = 50;
 /// The sign-in by passkey, which is no provider's.
-const PASSKEY: &str = "passkey";
+pub(super) const PASSKEY: &str = "passkey";
 
 /// A session or token of somebody's, as they see it.
 #[derive(Clone, Debug)]
@@ -38,18 +39,12 @@ impl Authority {
     /// Opens a session of somebody who has just signed in.
     pub(super) async fn open_session(
         &self,
-        caller: Secret,
-        access: (assent_core::principal::Principal, bool),
+        secret: Secret,
+        access: (Principal, bool),
         login: Login,
         label: Label,
     ) -> Result<Secret, AppError> {
-        let now = self.clock.now();
-        let (principal, administrator) = access;
-        let id = self.chance.access_id(now)?;
-        let (purpose, parent, life) = (Purpose::Session, None, ABSOLUTE);
-        let new = NewAccess { id, principal, administrator, purpose, parent, life };
-        let (step, token) = Access::open(new, login, label, &caller, now);
-        self.check_standing(step.next(), now)?;
+        let (step, token) = self.new_session(&secret, access, login, label)?;
         self.ledger.commit_access(step).await?;
         self.waiters.wake_log();
         Ok(token)
@@ -61,6 +56,38 @@ impl Authority {
         let access = self.ledger.access(id).await?.ok_or(AccessError::Unknown(id))?;
         access.check_life(now)?;
         self.check_login(access, now).map(drop)
+    }
+
+    /// The same by a proof that is good once; `None` where that was spent before.
+    pub(super) async fn open_session_once(
+        &self,
+        spent: Spent,
+        access: (Principal, bool),
+        login: Login,
+        label: Label,
+    ) -> Result<Option<Secret>, AppError> {
+        let (step, token) = self.new_session(&self.chance.secret()?, access, login, label)?;
+        let is_first = self.ledger.commit_exchange(step, Some(spent)).await?;
+        self.waiters.wake_log();
+        Ok(is_first.then_some(token))
+    }
+
+    /// One that would not count is not opened.
+    fn new_session(
+        &self,
+        secret: &Secret,
+        (principal, administrator): (Principal, bool),
+        login: Login,
+        label: Label,
+    ) -> Result<(AccessStep, Secret), AppError> {
+        let now = self.clock.now();
+        let id = self.chance.access_id(now)?;
+        let (purpose, parent, life) = (Purpose::Session, None, ABSOLUTE);
+        let new = NewAccess { id, principal, administrator, purpose, parent, life };
+        let (step, token) = Access::open(new, login, label, secret, now);
+        self.check_standing(step.next(), now)?;
+        self.check_login(step.next().clone(), now)?;
+        Ok((step, token))
     }
 
     /// Whether somebody's own session or token still counts: used lately, of a provider that is still
@@ -134,9 +161,13 @@ impl Authority {
         Ok(own)
     }
 
-    /// Whether whoever asks has signed in lately enough to make a token.
+    /// Whether whoever asks has signed in lately enough to make a token. Nobody does whom only this
+    /// authority knows: with each token of theirs they would be known for longer.
     pub fn may_make_tokens(&self, caller: &Caller) -> bool {
         let access = caller.access();
+        if access.principal.id.iss() == LOCAL_ISSUER {
+            return false;
+        }
         let signed_in = access.login.as_ref().map(|_| access.created_at);
         signed_in.is_some_and(|at| at.until(self.clock.now()) <= TOKENS_WITHIN)
     }

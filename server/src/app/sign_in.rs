@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use assent_core::access::{Label, Purpose};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
+use assent_core::id::PasskeyId;
 use assent_core::principal::{Principal, PrincipalKind};
 use assent_core::sign_in::Login;
 use assent_core::time::{Span, Timestamp};
@@ -17,6 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::app::sessions::PASSKEY;
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::{Account, Hearing, Spent};
 use crate::rates::Stranger;
@@ -35,6 +37,8 @@ pub enum Aim {
     Again,
     /// To link the account with which one signs in to the one of this session.
     Link,
+    /// To have the provider vouch for this passkey of whose session this is.
+    Vouch(PasskeyId),
 }
 
 /// A ceremony that was begun.
@@ -133,12 +137,17 @@ impl Authority {
         let rate = self.sign_ins.take(Stranger::at(from), now);
         rate.map_err(SignInError::TooMany)?;
         let text = |secret: Secret| secret.expose().to_owned();
+        let nonce = match (&aim, caller) {
+            (Aim::Vouch(id), Some(caller)) => self.voucher_nonce(caller, *id).await?,
+            (Aim::Vouch(_), None) => return Err(SignInError::NoCeremony),
+            (Aim::Enter | Aim::Again | Aim::Link, _) => text(self.secret()?),
+        };
         let ceremony = Ceremony {
             provider: name.to_owned(),
             state: text(self.secret()?),
-            nonce: text(self.secret()?),
+            nonce,
             verifier: text(self.secret()?),
-            aim: word(&aim).to_owned(),
+            aim: word(&aim),
             session: caller.map(|caller| caller.access().id.to_string()),
             next,
             begun_at: now.as_millis(),
@@ -198,7 +207,10 @@ impl Authority {
         let code = code.ok_or_else(|| SignInError::Denied("it gave no code".to_owned()))?;
         let redirect = self.callback(name);
         let sent = ceremony.sent(&redirect);
-        let since = (aim != Aim::Enter).then(|| Timestamp::from_millis(ceremony.begun_at));
+        let since = match aim {
+            Aim::Again | Aim::Link => Some(Timestamp::from_millis(ceremony.begun_at)),
+            Aim::Enter | Aim::Vouch(_) => None,
+        };
         let arrived = match &provider.kind {
             Kind::Oidc(oidc) => oidc.arrive(&self.issuers, &code, sent, since, now).await?,
             Kind::Github(github) => github.arrive(&self.issuers, &code, sent).await?,
@@ -219,6 +231,15 @@ impl Authority {
         let id = arrived.identity.id.clone();
         if let (Aim::Link, Some(caller)) = (&aim, caller) {
             self.link(caller, &id).await?;
+            self.keep_arrived(name, arrived, now).await?;
+            return Ok(None);
+        }
+        if let (Aim::Vouch(passkey), Some(caller)) = (&aim, caller) {
+            if caller.principal().id != id {
+                return Err(SignInError::OtherPerson);
+            }
+            let word = arrived.word.as_ref().ok_or(SignInError::NoCeremony)?;
+            self.vouch_for_passkey(caller, &passkey.to_string(), &word.unverified()).await?;
             self.keep_arrived(name, arrived, now).await?;
             return Ok(None);
         }
@@ -365,14 +386,18 @@ pub enum LogoutFault {
     App(#[from] AppError),
 }
 
-fn word(aim: &Aim) -> &'static str {
+fn word(aim: &Aim) -> String {
     match aim {
-        Aim::Enter => "enter",
-        Aim::Again => "again",
-        Aim::Link => "link",
+        Aim::Enter => "enter".to_owned(),
+        Aim::Again => "again".to_owned(),
+        Aim::Link => "link".to_owned(),
+        Aim::Vouch(passkey) => format!("vouch:{passkey}"),
     }
 }
 
 fn aim(word: &str) -> Option<Aim> {
-    [Aim::Enter, Aim::Again, Aim::Link].into_iter().find(|aim| self::word(aim) == word)
+    match word.strip_prefix("vouch:") {
+        Some(passkey) => passkey.parse().ok().map(Aim::Vouch),
+        None => [Aim::Enter, Aim::Again, Aim::Link].into_iter().find(|aim| self::word(aim) == word),
+    }
 }

@@ -111,6 +111,7 @@ impl Github {
             email: None,
             groups: BTreeSet::new(),
             refresh: None,
+            word: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! A provider of OpenID Connect: the code flow with PKCE, userinfo, and asking again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use assent_core::credential::Secret;
 use assent_core::principal::PrincipalId;
@@ -8,7 +9,7 @@ use assent_core::sign_in::{
     Expected, Identity, IdentityError, Logout, LogoutError, groups_of, shown,
 };
 use assent_core::time::{Span, Timestamp};
-use assent_core::token::{TokenError, UnverifiedToken, VerifiedEvent, VerifiedToken};
+use assent_core::token::{PublicKeys, TokenError, UnverifiedToken, VerifiedEvent, VerifiedToken};
 use assent_core::trust::KeySource;
 use reqwest::RequestBuilder;
 use serde_json::{Map, Value};
@@ -16,7 +17,7 @@ use url::Url;
 use url::form_urlencoded::byte_serialize;
 
 use super::outside::{ask, away, refusal, secret};
-use super::{Arrived, ProviderError};
+use super::{Arrived, ProviderError, Word};
 use crate::issuers::Issuers;
 
 /// A provider as it is set up.
@@ -163,7 +164,7 @@ impl Oidc {
         ];
         let tokens = self.tokens(issuers, &form, now).await?;
         let id_token = tokens.id_token.as_ref().ok_or_else(|| away("it gave no identity token"))?;
-        let token = self.verified(issuers, id_token, now).await?;
+        let (token, keys) = self.verified(issuers, id_token, now).await?;
         let (issuer, client, nonce) = (self.issuer(), self.client.as_str(), sent.nonce);
         let access_token = tokens.access_token.expose();
         let expected = Expected { issuer, client, nonce, access_token, since };
@@ -179,6 +180,7 @@ impl Oidc {
             name: look("name").or_else(|| look("preferred_username")),
             email: look("email"),
             groups: self.groups_in(claims, info),
+            word: Some(Word { token: id_token.clone(), keys, client: self.client.clone() }),
             refresh: tokens.refresh,
             identity,
         })
@@ -199,7 +201,7 @@ impl Oidc {
         let tokens = self.tokens(issuers, &form, now).await?;
         let claims = match &tokens.id_token {
             Some(id_token) => {
-                let token = self.verified(issuers, id_token, now).await?;
+                let (token, _) = self.verified(issuers, id_token, now).await?;
                 Identity::of_refresh(&token, who, &self.client, now)?;
                 token.all_claims().clone()
             }
@@ -312,11 +314,11 @@ impl Oidc {
         issuers: &Issuers,
         token: &Secret,
         now: Timestamp,
-    ) -> Result<VerifiedToken, ProviderError> {
+    ) -> Result<(VerifiedToken, Arc<PublicKeys>), ProviderError> {
         let doubt = |error: TokenError| ProviderError::Identity(error.into());
         let unverified = UnverifiedToken::read(token.expose()).map_err(doubt)?;
         let keys = self.keys(issuers, unverified.unverified_key_id(), now).await?;
-        unverified.verify(&keys, now).map_err(doubt)
+        Ok((unverified.verify(&keys, now).map_err(doubt)?, keys))
     }
 
     async fn keys(
@@ -324,7 +326,7 @@ impl Oidc {
         issuers: &Issuers,
         key_id: &str,
         now: Timestamp,
-    ) -> Result<std::sync::Arc<assent_core::token::PublicKeys>, ProviderError> {
+    ) -> Result<Arc<PublicKeys>, ProviderError> {
         let metadata = issuers.metadata(&self.issuer, now).await.map_err(away)?;
         let source = KeySource::At(text(&metadata, "jwks_uri")?.to_owned());
         issuers.keys_of(&self.issuer, &source, key_id, now).await.map_err(away)

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use askama::Template;
 use assent_core::digest::Digest;
-use assent_core::passkey::{ENROL_WITHIN, Passkey};
+use assent_core::passkey::{ENROL_WITHIN, EnrolError, Passkey};
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Request, Verdict};
 use assent_core::statement::words;
+use assent_core::time::Span;
 use assent_core::webauthn::{Algorithm, UnverifiedAssertion, UnverifiedRegistration};
 use assent_core::wire;
 use axum::Json;
@@ -21,10 +22,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::error::ApiError;
-use crate::app::{AppError, Authority, Finished, Wanted, Wish};
+use crate::app::{AppError, Authority, Ceremony, Finished, Wanted, Wish};
 use crate::web::csrf;
 use crate::web::request::{Decided, check_read, refused};
 use crate::web::session::{self, SignedIn, foreign_form};
+use crate::web::sign_in::{Comer, label};
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
 
@@ -35,6 +37,11 @@ struct PasskeysPage {
     done: Option<&'static str>,
     /// Why none can be added now.
     problem: Option<String>,
+    /// Whether the sign-in is too long ago for that.
+    is_old: bool,
+    within: Span,
+    /// The provider that can vouch for them.
+    voucher: Option<String>,
     live: Vec<PasskeyLine>,
     removed: Vec<PasskeyLine>,
 }
@@ -79,15 +86,7 @@ pub(super) async fn page(
         Err(error) => return view::fault(error),
     };
     let (live, removed): (Vec<_>, Vec<_>) = passkeys.iter().partition(|p| p.is_live());
-    let now = authority.clock().now();
-    let is_fresh = me.caller.signed_in_at().is_some_and(|since| now < since.plus(ENROL_WITHIN));
-    let problem = match authority.relying_party() {
-        Err(error) => Some(format!("{error}.")),
-        Ok(_) if !is_fresh => Some(format!(
-            "Sign out and in again first: a passkey is added within {ENROL_WITHIN} of a sign-in."
-        )),
-        Ok(_) => None,
-    };
+    let problem = authority.relying_party().err().map(|error| format!("{error}."));
     view::html(&PasskeysPage {
         page: me.page("Passkeys").at("/settings"),
         done: match query.done.as_deref() {
@@ -97,6 +96,9 @@ pub(super) async fn page(
             Some(_) | None => None,
         },
         problem,
+        is_old: !authority.may_enrol(&me.caller),
+        within: ENROL_WITHIN,
+        voucher: authority.voucher_of(&me.caller).map(|(_, title)| title),
         live: live.into_iter().map(PasskeyLine::from).collect(),
         removed: removed.into_iter().map(PasskeyLine::from).collect(),
     })
@@ -181,6 +183,9 @@ pub(super) async fn enrol(
     let finished = Finished { sealed: form.sealed, answer };
     match authority.enrol(&me.caller, finished, &form.name).await {
         Ok(_) => Redirect::to("/settings/passkeys?done=added").into_response(),
+        Err(AppError::Enrol(EnrolError::SignInAgain)) => {
+            Redirect::to("/login/again?return=/settings/passkeys").into_response()
+        }
         Err(error) => view::fault(error),
     }
 }
@@ -231,7 +236,23 @@ pub(super) async fn begin_sign_in(
     if !csrf::is_own(&headers, authority.base()) {
         return told_foreign();
     }
-    match (authority.relying_party(), authority.begin_passkey_sign_in()) {
+    begun(&authority, authority.begin_passkey_sign_in())
+}
+
+/// Begins to prove again who is signed in here.
+pub(super) async fn begin_again(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    me: SignedIn,
+) -> Response {
+    if !csrf::is_own(&headers, authority.base()) {
+        return told_foreign();
+    }
+    begun(&authority, authority.begin_passkey_again(&me.caller))
+}
+
+fn begun(authority: &Authority, ceremony: Result<Ceremony, AppError>) -> Response {
+    match (authority.relying_party(), ceremony) {
         (Ok(party), Ok(begun)) => Json(json!({
             "sealed": begun.sealed, "challenge": begun.challenge, "rp_id": party.id(),
         }))
@@ -242,6 +263,8 @@ pub(super) async fn begin_sign_in(
 
 #[derive(Deserialize)]
 pub(super) struct SignInForm {
+    #[serde(default)]
+    csrf: String,
     next: Option<String>,
     sealed: String,
     credential_id: String,
@@ -250,32 +273,58 @@ pub(super) struct SignInForm {
     signature: String,
 }
 
+impl SignInForm {
+    /// What the passkey answered, and which it was.
+    fn read(&self) -> Result<(Finished<UnverifiedAssertion>, Vec<u8>), AppError> {
+        let answer = UnverifiedAssertion {
+            authenticator_data: decode("authenticator_data", &self.authenticator_data)?,
+            client_data: decode("client_data", &self.client_data)?,
+            signature: decode("signature", &self.signature)?,
+        };
+        let credential = decode("credential_id", &self.credential_id)?;
+        Ok((Finished { sealed: self.sealed.clone(), answer }, credential))
+    }
+}
+
 pub(super) async fn sign_in(
     State(authority): State<Arc<Authority>>,
     headers: HeaderMap,
+    comer: Comer,
     Form(form): Form<SignInForm>,
 ) -> Response {
     if !csrf::is_own(&headers, authority.base()) {
         return foreign_form();
     }
-    match try_sign_in(&authority, &form).await {
-        Ok(cookie) => session::come_in(&authority, &cookie, form.next.as_deref()),
+    let (finished, credential) = match form.read() {
+        Ok(read) => read,
+        Err(error) => return view::fault(error),
+    };
+    let Comer { caller, label } = comer;
+    match authority.sign_in_by_passkey(finished, &credential, caller.as_ref(), label).await {
+        Ok(session) => session::come_in(&authority, &session, form.next.as_deref()),
         Err(error) => view::fault(error),
     }
 }
 
-async fn try_sign_in(
-    authority: &Authority,
-    form: &SignInForm,
-) -> Result<assent_core::credential::Secret, AppError> {
-    let answer = UnverifiedAssertion {
-        authenticator_data: decode("authenticator_data", &form.authenticator_data)?,
-        client_data: decode("client_data", &form.client_data)?,
-        signature: decode("signature", &form.signature)?,
+/// Proves again who is signed in here.
+pub(super) async fn sign_in_again(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    me: SignedIn,
+    Form(form): Form<SignInForm>,
+) -> Response {
+    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
+        return foreign_form();
+    }
+    let (finished, credential) = match form.read() {
+        Ok(read) => read,
+        Err(error) => return view::fault(error),
     };
-    let credential = decode("credential_id", &form.credential_id)?;
-    let finished = Finished { sealed: form.sealed.clone(), answer };
-    authority.sign_in_by_passkey(finished, &credential).await
+    let label = label(&headers, me.caller.network().ip);
+    match authority.sign_in_again_by_passkey(&me.caller, finished, &credential, label).await {
+        Ok(session) => session::come_in(&authority, &session, form.next.as_deref()),
+        Err(error) => view::fault(error),
+    }
 }
 
 #[derive(Deserialize)]

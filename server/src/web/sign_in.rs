@@ -1,10 +1,13 @@
 //! The way to a provider and back.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
 use assent_core::access::{Label, Purpose};
 use assent_core::credential::Secret;
+use assent_core::id::PasskeyId;
+use assent_core::passkey::Passkey;
 use assent_core::request::ReviewError;
 use assent_core::sign_in::LINKS_WITHIN;
 use assent_core::time::Span;
@@ -28,8 +31,8 @@ use crate::web::view::{self, Page};
 
 /// Whoever comes, signed in or not.
 pub(super) struct Comer {
-    caller: Option<Caller>,
-    label: Label,
+    pub(super) caller: Option<Caller>,
+    pub(super) label: Label,
 }
 
 impl<S> FromRequestParts<S> for Comer
@@ -43,7 +46,7 @@ where
         let authority = Arc::<Authority>::from_ref(state);
         let peer = parts.extensions.get::<Peer>().copied();
         let network = authority.proxies().locate(peer, &parts.headers);
-        let label = Label { name: browser(&parts.headers), from: network.ip };
+        let label = label(&parts.headers, network.ip);
         let caller = match cookie(&parts.headers, cookie_name(&authority)) {
             Some(cookie) => match authority.admit(cookie.expose(), Purpose::Session).await {
                 Ok(caller) => Some(caller.from_network(network)),
@@ -54,6 +57,11 @@ where
         };
         Ok(Self { caller, label })
     }
+}
+
+/// By what a person knows a session in this browser again.
+pub(super) fn label(headers: &HeaderMap, from: Option<IpAddr>) -> Label {
+    Label { name: browser(headers), from }
 }
 
 /// A browser, as its person knows it: what it says of itself decides nothing.
@@ -149,7 +157,7 @@ async fn go(
     authority: &Authority,
     provider: &str,
     asked: (Aim, Demands),
-    who: (Option<&Caller>, Option<std::net::IpAddr>),
+    who: (Option<&Caller>, Option<IpAddr>),
     next: &Next,
 ) -> Response {
     let word = next.word().unwrap_or_default();
@@ -220,6 +228,8 @@ struct AgainPage {
     page: Page,
     within: Option<String>,
     way: Option<Way>,
+    /// Whether a passkey of theirs does as well.
+    passkey: bool,
     back: String,
 }
 
@@ -253,7 +263,12 @@ pub(super) async fn again(
         Way { link: format!("/login/{name}/again?{}", pairs.finish()), title }
     });
     let within = query.within.and_then(|within| within.parse::<Span>().ok());
+    // Of which class a sign-in is, no passkey says.
+    let passkey = query.acr.is_empty()
+        && authority.relying_party().is_ok()
+        && authority.passkeys(&me.caller).await.is_ok_and(|all| all.iter().any(Passkey::is_live));
     view::html(&AgainPage {
+        passkey,
         page: me.page("Sign in again"),
         within: within.map(|within| within.to_string()),
         way,
@@ -334,6 +349,59 @@ pub(super) async fn link(
             let page = me.page("Link an account");
             let title = title.unwrap_or_default();
             let page = view::html(&LinkPage { page, title, to: begun.to });
+            with_ceremony(&authority, begun.ceremony.expose(), 600, page)
+        }
+        Err(error) => not_signed_in(&authority, error, &next),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct VouchForm {
+    csrf: String,
+}
+
+#[derive(Template)]
+#[template(path = "vouch.html")]
+struct VouchPage {
+    page: Page,
+    title: String,
+    name: String,
+    since: String,
+    to: String,
+}
+
+/// Begins to have a provider vouch for a passkey. A form and a page of their own, as for linking: whoever
+/// has put a passkey of theirs into somebody's account leads nobody through this by a link.
+pub(super) async fn vouch(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    me: SignedIn,
+    Path(id): Path<String>,
+    Form(form): Form<VouchForm>,
+) -> Response {
+    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
+        return foreign_form();
+    }
+    let found = match (id.parse::<PasskeyId>(), authority.passkeys(&me.caller).await) {
+        (Ok(id), Ok(theirs)) => theirs.into_iter().find(|passkey| passkey.id == id),
+        (Err(error), _) => return view::fault(error.into()),
+        (_, Err(error)) => return view::fault(error),
+    };
+    let next = Next::read(Some("/settings/passkeys"));
+    let (Some(passkey), Some((provider, title))) = (found, authority.voucher_of(&me.caller)) else {
+        return view::fault(AppError::NotFound { what: "passkey", id: plain(&id) });
+    };
+    let (asked, from) = ((Aim::Vouch(passkey.id), Demands::default()), me.caller.network().ip);
+    let word = next.word().unwrap_or_default();
+    match authority.begin_sign_in(&provider, asked, (Some(&me.caller), from), word).await {
+        Ok(begun) => {
+            let page = view::html(&VouchPage {
+                page: me.page("Have a passkey vouched for").at("/settings"),
+                title,
+                name: plain(&passkey.name),
+                since: view::clock(&passkey.enrolled_at.to_string()),
+                to: begun.to,
+            });
             with_ceremony(&authority, begun.ceremony.expose(), 600, page)
         }
         Err(error) => not_signed_in(&authority, error, &next),

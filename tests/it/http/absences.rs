@@ -113,7 +113,7 @@ async fn absences_that_cannot_be_are_refused() {
     assert_eq!(code("dave", &until(&server, 0)).await.as_deref(), Some("invalid_absence"));
     assert_eq!(code("dave", &until(&server, 91 * 24)).await.as_deref(), Some("invalid_absence"));
     assert_eq!(code("dave", "tomorrow").await.as_deref(), Some("invalid"));
-    assert_eq!(code("group:others", &soon).await.as_deref(), Some("invalid"));
+    assert_eq!(code("group:others", &soon).await.as_deref(), Some("invalid_absence"));
     away(&bob, "dave", &soon).await.unwrap();
     assert_eq!(code("erin", &soon).await.as_deref(), Some("absence_overlaps"));
     let ci = server.workload("ci", &["bob"]).await;

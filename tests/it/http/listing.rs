@@ -60,7 +60,6 @@ async fn what_cannot_be_searched_for_is_told() {
     for (name, value) in [
         ("q", "ab"),
         ("since", "yesterday"),
-        ("requester", "group:x"),
         ("state", "lost"),
         ("cursor", "req_1"),
     ] {

@@ -172,9 +172,12 @@ async fn t62_foreign_forms_enrol_name_remove_sign_and_begin_nothing() {
         "/settings/passkeys".to_owned(),
         format!("/settings/passkeys/{id}/rename"),
         format!("/settings/passkeys/{id}/remove"),
+        format!("/settings/passkeys/{id}/vouch"),
         format!("/requests/{request_id}/review/signed"),
         "/login/passkey/challenge".to_owned(),
         "/login/passkey".to_owned(),
+        "/login/passkey/again/challenge".to_owned(),
+        "/login/passkey/again".to_owned(),
     ];
     let rest = [
         "name",

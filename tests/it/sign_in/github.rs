@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use assent_core::time::Span;
 use assent_server::issuers::Reach;
 use serde_json::{Value, json};
 
 use super::world::{Browser, settings};
+use crate::support::passkey::Soft;
 use crate::support::{Answer, Reply, Server, Setup, StandIn};
 
 /// GitHub, as far as people sign in with it.
@@ -52,7 +54,7 @@ impl Github {
              client_secret_env: SECRET, {comes_in}}}\n"
         ));
         let reach = Reach { loopback: true, ..Reach::default() };
-        let server = Server::set_up(Setup { sign_in, reach, ..Setup::default() }).await;
+        let server = Server::for_browsers(Setup { sign_in, reach, ..Setup::default() }).await;
         Self { server, url, service, member }
     }
 
@@ -107,4 +109,22 @@ async fn whoever_is_in_no_organization_that_comes_in_stays_outside() {
     let open = Github::start("anyone: true").await;
     *open.member.lock().unwrap() = (404, json!({}));
     assert_eq!(open.sign_in("good").await.1.status, 303);
+}
+
+/// GitHub never says when somebody proved who they are: what counts is when they came back from it.
+#[tokio::test]
+async fn t70_whoever_came_back_from_github_just_now_enrols_a_passkey() {
+    let github = Github::start("organizations: [acme]").await;
+    let (mut browser, answer) = github.sign_in("good").await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    let soft = Soft::new(-7);
+    github.server.time().pass(Span::minutes(4));
+    browser.enrol(&soft).await.is(303);
+    let page = browser.get("/settings/passkeys").await.is(200).text;
+    assert!(page.contains("Add a passkey"), "{page}");
+    assert!(!page.contains("vouch"), "it gives no ID tokens: {page}");
+    github.server.time().pass(Span::minutes(1));
+    let page = browser.get("/settings/passkeys").await.is(200).text;
+    assert!(page.contains("/login/again?return=/settings/passkeys"), "{page}");
+    browser.begin_enrolment().await.refuses(403, "sign_in_again");
 }

@@ -70,7 +70,7 @@ impl Liar {
         let url = service.url.clone();
         let sign_in = settings(&format!("providers:\n{}", oidc("corp", &url)));
         let reach = Reach { loopback: true, ..Reach::default() };
-        let server = Server::set_up(Setup { sign_in, reach, ..Setup::default() }).await;
+        let server = Server::for_browsers(Setup { sign_in, reach, ..Setup::default() }).await;
         Self { server, issuer, url, says, _service: service }
     }
 

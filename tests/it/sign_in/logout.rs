@@ -10,14 +10,14 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 impl Liar {
     /// The browser of somebody in this session of the provider's.
-    async fn in_session(&self, sub: &str, sid: &str) -> Browser {
+    pub(super) async fn in_session(&self, sub: &str, sid: &str) -> Browser {
         let (browser, answer) = self.sign_in(json!({}), json!({"sub": sub, "sid": sid})).await;
         assert_eq!(answer.status, 303, "{}", answer.text);
         browser
     }
 
     /// A logout token of which these claims are other.
-    fn logout_token(&self, header: Value, change: Value) -> String {
+    pub(super) fn logout_token(&self, header: Value, change: Value) -> String {
         let now = self.server.authority.clock().now().as_seconds();
         let mut claims = json!({
             "iss": self.url, "aud": "assent", "iat": now, "exp": now + 120,
@@ -34,7 +34,7 @@ impl Liar {
         self.issuer.sign(whole, &claims)
     }
 
-    async fn told(&self, token: &str) -> Answer {
+    pub(super) async fn told(&self, token: &str) -> Answer {
         self.server.stranger().form("/login/corp/logout", &[("logout_token", token)]).await
     }
 }

@@ -137,7 +137,7 @@ async fn t66_no_cookie_code_or_secret_is_kept_or_told_as_it_is() {
     let session = bob.cookie("assent").unwrap().clone();
     let code = url::Url::parse(&back).unwrap();
     let code = code.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-    let secret = session.rsplit_once('_').unwrap().1.to_owned();
+    let secret = session.splitn(3, '_').nth(2).unwrap().to_owned();
     let log = world.server.ledger().entries(0, 100).await.unwrap();
     let accounts = format!("{:?}", world.server.ledger().accounts().await.unwrap());
     let told = format!("{:?} {log:?} {accounts}", world.server.authority);

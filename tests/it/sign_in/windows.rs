@@ -1,17 +1,12 @@
 //! Signing in, in a real browser.
 
+use assent_client::wire;
+use assent_core::credential::KeySet;
+use assent_core::evidence;
+
 use super::links::Two;
 use super::world::World;
-use crate::support::{Chromium, Screen, Setup, Window};
-
-impl World {
-    /// Under the name by which browsers find it, with its people at the provider.
-    async fn for_browsers() -> Self {
-        let remains = crate::support::Remains::fresh();
-        let public = format!("http://localhost:{}", remains.address.port());
-        Self::at(remains, Setup { public: Some(public), ..Setup::default() }).await
-    }
-}
+use crate::support::{Chromium, Screen, Window};
 
 /// Says at the provider who one is.
 async fn say(window: &Window, who: &str) {
@@ -83,6 +78,64 @@ async fn a_person_links_their_other_account_in_a_browser() {
     window.until_it_says(&format!("{}#robert", two.other.url)).await;
     assert!(window.url().await.ends_with("/settings/accounts"));
     assert!(!window.text().await.contains("Link your account"), "one account at each");
+    assert_eq!(window.violations().await, Vec::<String>::new());
+    window.close().await;
+}
+
+#[tokio::test]
+async fn t70_what_a_vouched_passkey_signed_is_proven_with_the_providers_word() {
+    let world = World::for_browsers().await;
+    let base = world.server.base().to_owned();
+    let (_, id) = world.filed("signed").await;
+    let chromium = Chromium::start().await;
+    let window = chromium.window(Screen::PHONE).await;
+    let authenticator = window.authenticator(true).await;
+    window.go(&format!("{base}/login/corp/begin?next=/settings/passkeys")).await;
+    say(&window, "bob").await;
+    window.until_it_says("You have none yet.").await;
+    window.write("#name", "phone").await;
+    window.click("form[data-passkey='enrol'] button").await;
+    window.until_it_says("The passkey was added.").await;
+    assert_eq!(authenticator.passkeys().await, 1);
+    // Not without the provider's word.
+    window.go(&format!("{base}/requests/{id}")).await;
+    window.until_it_says("You have no passkey that fits.").await;
+    window.go(&format!("{base}/settings/passkeys")).await;
+    window.until_it_says("Let corp vouch for it").await;
+    assert_eq!(window.barriers().await, Vec::<String>::new());
+    window.pictures("passkeys-unvouched", &Screen::ALL).await;
+    window.click("form[action$='/vouch'] button").await;
+    window.until_it_says("Go on only if you added").await;
+    assert_eq!(window.barriers().await, Vec::<String>::new());
+    window.pictures("vouch", &[Screen::PHONE, Screen::DARK_DESKTOP]).await;
+    window.look(Screen::PHONE).await;
+    // The provider knows them still, and asks nothing.
+    window.click("a.button").await;
+    window.until_it_says(&format!("vouched for by {}", world.provider.url)).await;
+    assert_eq!(window.violations().await, Vec::<String>::new());
+    window.go(&format!("{base}/requests/{id}")).await;
+    window.until_it_says("With phone.").await;
+    window.write("#comment", "looked at").await;
+    window.click("button[value='approve']").await;
+    window.until_it_says("approved: bob").await;
+
+    let script = format!("return fetch('/requests/{id}/evidence').then(told => told.json())");
+    let given: wire::Evidence = serde_json::from_value(window.run(&script).await).unwrap();
+    let keys = world.server.stranger().get("/.well-known/jwks.json").await.is(200).json();
+    let proven = evidence::verify(&given, &KeySet::read(&keys)).unwrap();
+    let review = proven.reviews.first().unwrap();
+    assert_eq!(review.review.reviewer.to_string(), format!("{}#bob", world.provider.url));
+    assert!(review.strength.is_some());
+    assert_eq!(review.voucher.as_ref().unwrap().iss(), world.provider.url);
+
+    // By the same passkey they prove who they are again.
+    window.go(&format!("{base}/login/again?return=/settings/sessions")).await;
+    window.until_it_says("Use a passkey").await;
+    assert_eq!(window.barriers().await, Vec::<String>::new());
+    window.pictures("again", &Screen::ALL).await;
+    window.click("form[data-passkey='sign-in'] button").await;
+    window.until_at("/settings/sessions").await;
+    window.until_it_says("by passkey").await;
     assert_eq!(window.violations().await, Vec::<String>::new());
     window.close().await;
 }

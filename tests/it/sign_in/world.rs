@@ -41,6 +41,18 @@ rules:
       credential: {max_ttl: 15m, grant_window: 1h}
 ";
 
+/// A rule of which nobody's word counts whose provider has not vouched for their passkey.
+const SIGNED: &str = "
+  - id: signed
+    when: {intent.environment: signed}
+    require:
+      stages:
+        - {name: release, approvals: 1, from: [group:release-managers],
+           signature: {passkey: any, vouched: true}}
+      request_expires: 4h
+      credential: {max_ttl: 15m, grant_window: 1h}
+";
+
 /// What a browser says that it is.
 const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0";
 
@@ -105,9 +117,17 @@ impl World {
             more.replace("ISSUER", &provider.url)
         ));
         let reach = Reach { loopback: true, ..Reach::default() };
+        let policy = format!("{}{SIGNED}", policy.trim_end());
         let source = Source::Given(documents(&policy.replace("ISSUER", &provider.url)));
         let setup = Setup { sign_in, reach, source, ..setup };
         Self { server: Server::placed(remains, setup).await, provider }
+    }
+
+    /// Under the name by which browsers find it, and let passkeys be used.
+    pub(super) async fn for_browsers() -> Self {
+        let remains = Remains::fresh();
+        let public = format!("http://localhost:{}", remains.address.port());
+        Self::at(remains, Setup { public: Some(public), ..Setup::default() }).await
     }
 
     /// A browser that nobody has used.
@@ -203,7 +223,12 @@ impl Browser {
         let csrf = field(&page, "csrf");
         let csrf = [("csrf", csrf.as_str())].into_iter();
         let fields: Vec<_> = csrf.chain(more.iter().copied()).collect();
-        let call = self.caller.call("POST", path).header("origin", &self.base).form(&fields);
+        self.post(path, &fields).await
+    }
+
+    /// Sends these fields, as a page of the server's does.
+    pub(super) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let call = self.caller.call("POST", path).header("origin", &self.base).form(fields);
         self.send(&self.base.clone(), call).await
     }
 

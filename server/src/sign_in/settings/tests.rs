@@ -55,6 +55,7 @@ fn what_is_not_meant_is_told_with_its_place() {
         ("kind: SignIn", "kind: Policy", "kind"),
         ("  corp:", "  Corp:", "providers.Corp: name a provider"),
         ("  corp:", "  again:", "providers.again: name a provider"),
+        ("  corp:", "  passkey:", "providers.passkey: name a provider"),
         ("type: oidc", "type: saml", "saml"),
         ("title: Example Corp", "colour: red", "colour"),
         ("title: Example Corp", "title: ''", "title"),

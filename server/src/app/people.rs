@@ -345,14 +345,7 @@ impl Authority {
         let now = self.clock.now();
         tracing::info!(who = %account.id, "a provider does not answer for somebody any more");
         let id = account.id.clone();
-        // Nothing of theirs opens anything, a passkey neither, until they sign in there again.
-        let gone = Account {
-            groups: BTreeSet::new(),
-            refresh: None,
-            confirmed_at: now,
-            signed_in_at: Account::GONE,
-            ..account
-        };
+        let gone = account.gone(now);
         // Whatever becomes of the writes below, they are in no group from now on.
         self.people.note(gone.clone(), None);
         let all = self.ledger.accesses_of(&id).await?;

@@ -18,7 +18,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::app::sessions::PASSKEY;
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::{Account, Hearing, Spent};
 use crate::rates::Stranger;

@@ -27,12 +27,22 @@ pub struct Account {
 }
 
 impl Account {
-    /// When somebody signed in last whom their provider does not know any more.
-    pub const GONE: Timestamp = Timestamp::from_millis(0);
-
     /// Whether their provider does not know them any more.
     pub fn is_gone(&self) -> bool {
-        self.signed_in_at == Self::GONE
+        self.signed_in_at == Timestamp::from_millis(0)
+    }
+
+    /// The same account, where its provider does not know them any more: nothing of theirs opens anything
+    /// until they sign in there again.
+    #[must_use]
+    pub fn gone(self, now: Timestamp) -> Self {
+        Self {
+            groups: BTreeSet::new(),
+            refresh: None,
+            confirmed_at: now,
+            signed_in_at: Timestamp::from_millis(0),
+            ..self
+        }
     }
 }
 

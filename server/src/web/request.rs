@@ -172,7 +172,7 @@ async fn made(
     let log_size = authority.ledger().head().await?.size;
     let (request, reading) = read(authority, me, id).await?;
     authority.note_opening(&me.caller, &request);
-    let story = story::of(authority, &authority.story(&me.caller, id).await?);
+    let story = story::of(&authority.story(&me.caller, id).await?, |by| Name::known(authority, by));
     let before = authority.plan_approved_before(&me.caller, &request).await?;
     let signing = passkeys::signing(authority, me, &request).await?;
     let now = authority.clock().now();

@@ -3,7 +3,6 @@
 use assent_core::principal::PrincipalId;
 use assent_core::request::{AbroadFact, Denial, Event, Fact, Verdict};
 
-use crate::app::Authority;
 use crate::web::people::{self, Name};
 use crate::web::text::plain;
 use crate::web::when;
@@ -20,24 +19,23 @@ pub(super) struct Moment {
 }
 
 /// What happened, in order.
-pub(super) fn of(authority: &Authority, events: &[Event]) -> Vec<Moment> {
+pub(super) fn of(events: &[Event], named: impl Fn(&PrincipalId) -> Name) -> Vec<Moment> {
     let told = events.iter().filter(|event| {
         // The review that denies says it; that the request is denied then is the same again.
         !matches!(&event.fact, Fact::Denied(Denial::Reviewed { .. }))
     });
-    told.map(|event| Moment::of(authority, event)).collect()
+    told.map(|event| Moment::of(event, &named)).collect()
 }
 
 impl Moment {
-    fn of(authority: &Authority, event: &Event) -> Self {
+    fn of(event: &Event, named: impl Fn(&PrincipalId) -> Name) -> Self {
         let (what, class) = what(&event.fact);
         // What begins with a verb is somebody's deed; what is a sentence of its own is not.
         let is_deed = what.starts_with(char::is_lowercase);
         let server = || Name { short: "Assent".to_owned(), full: None };
         Self {
             at: when::clock(event.at),
-            who: is_deed
-                .then(|| event.by.as_ref().map_or_else(server, |by| Name::known(authority, by))),
+            who: is_deed.then(|| event.by.as_ref().map_or_else(server, named)),
             what,
             said: said(&event.fact).map(plain).filter(|said| !said.is_empty()),
             class,
@@ -241,7 +239,7 @@ mod tests {
         let at = Timestamp::from_millis(0);
         let by = by.map(|name| PrincipalId::local(name).unwrap());
         let event = Event { request: RequestId::from_bytes([0; 16]), at, by, fact };
-        let moments = of(&[event]);
+        let moments = of(&[event], Name::of);
         let [moment] = moments.as_slice() else { panic!("{}", moments.len()) };
         let who = moment.who.as_ref().map(|who| format!("{} ", who.short)).unwrap_or_default();
         format!("{who}{}", moment.what)

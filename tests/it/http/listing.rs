@@ -57,12 +57,9 @@ async fn pages_hold_every_request_once_newest_first() {
 async fn what_cannot_be_searched_for_is_told() {
     let server = Server::start().await;
     let alice = server.person("alice").await;
-    for (name, value) in [
-        ("q", "ab"),
-        ("since", "yesterday"),
-        ("state", "lost"),
-        ("cursor", "req_1"),
-    ] {
+    for (name, value) in
+        [("q", "ab"), ("since", "yesterday"), ("state", "lost"), ("cursor", "req_1")]
+    {
         assert!(alice.client.requests(&[(name, value)]).await.is_err(), "{name}={value}");
     }
 }

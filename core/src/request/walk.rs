@@ -32,7 +32,7 @@ use crate::statement::Signature;
 use crate::statement::tests::SignedReview;
 use crate::time::{Span, Timestamp};
 
-const WALKS: u64 = 3_000;
+const WALKS: u64 = 4_000;
 const MOVES: u64 = 30;
 
 #[test]

@@ -25,7 +25,7 @@ use crate::principal::PrincipalKind;
 use crate::signal::{Concern, Reactions, Says, Signal, Subject, Teller};
 use crate::time::Span;
 
-const WORLDS: u64 = 32;
+const WORLDS: u64 = 72;
 const WEEKS: u64 = 4;
 
 /// What both policies say; `G` is who is in the groups, `R` the one rule in which they differ.

@@ -364,10 +364,10 @@ impl Authority {
         let Some(then) = self.ledger.load(notice.request, Some(notice.version)).await? else {
             return Ok(None);
         };
-        if let Recipient::Person(who) = notice.to.recipient() {
-            if !self.may_be_told(&who, &then).await? {
-                return Ok(None);
-            }
+        if let Recipient::Person(who) = notice.to.recipient()
+            && !self.may_be_told(&who, &then).await?
+        {
+            return Ok(None);
         }
         // One that may stand there already is told again, under the same id, to be changed then; and
         // programs are told everything.

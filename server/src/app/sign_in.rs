@@ -18,6 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::app::sessions::PASSKEY;
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::{Account, Hearing, Spent};
 use crate::rates::Stranger;
@@ -318,7 +319,12 @@ impl Authority {
         let is_of = |access: &assent_core::access::Access| {
             let is_theirs = logout.who.as_ref().is_none_or(|who| *who == access.principal.id);
             let began_by = |sid: &String| {
-                let login = access.login.as_ref().filter(|login| login.provider == name);
+                // Whoever proved again by a passkey who they are stays in that session of the provider's.
+                let is_passkey = |login: &Login| {
+                    login.provider == PASSKEY && access.principal.id.iss() == provider.issuer()
+                };
+                let login = access.login.as_ref();
+                let login = login.filter(|login| login.provider == name || is_passkey(login));
                 login.is_some_and(|login| login.sid.as_ref() == Some(sid))
             };
             let is_browser = access.purpose == Purpose::Session || access.device.is_some();

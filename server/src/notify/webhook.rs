@@ -29,7 +29,7 @@ pub(super) struct Hook {
 
 /// What signs.
 enum Key {
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
     Own(Ed25519KeyPair),
 }
 
@@ -53,7 +53,7 @@ impl Key {
             if !(24..=64).contains(&bytes.len()) {
                 return Err(told.to_owned());
             }
-            return Ok(Self::Shared(hmac::Key::new(hmac::HMAC_SHA256, &bytes)));
+            return Ok(Self::Shared(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &bytes))));
         }
         let text = text.strip_prefix("whsk_").ok_or(told)?;
         let bytes = decoded(text)?;

@@ -28,7 +28,7 @@ rules:
     when: {intent.environment: staging}
     allow: {credential: {max_ttl: 15m}}
   - id: no-sessions
-    when: {intent.environment: production, intent.kind: {in: [database.session, shell.session]}}
+    when: {intent.environment: {in: [production, emergency]}, intent.kind: {in: [database.session, shell.session]}}
     deny: {message: use the read replica, waivable: true}
   - id: glass
     when: {intent.environment: emergency}

@@ -146,7 +146,7 @@ async fn an_absence_outlives_a_restart_and_a_policy_that_forbids_it_takes_it_out
         let setup = Setup { source: Source::Given(documents(&rules)), ..Setup::default() };
         let server = Server::placed_on(Arc::clone(&ledger), remains.clone(), setup).await;
         let (alice, dave) = (server.person("alice").await, server.person("dave").await);
-        assert_eq!(dave.client.absences().await.unwrap().absences, [absence.clone()]);
+        assert_eq!(dave.client.absences().await.unwrap().absences, std::slice::from_ref(&absence));
         let filing = filing("production", if asked { "one" } else { "two" });
         let request = alice.client.file(&filing, &fresh_key()).await.unwrap();
         assert_eq!(approve(&dave, &request).await.is_ok(), asked);

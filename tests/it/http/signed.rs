@@ -1,27 +1,17 @@
 //! Reviews that a passkey signed: whose word counts where a rule asks for that, and what it proves.
 
 use assent_client::wire;
-use assent_core::access::Purpose;
 use assent_core::credential::KeySet;
 use assent_core::evidence::{self, EvidenceError};
-use assent_core::passkey::{Passkey, UnverifiedVoucher, VouchError};
-use assent_core::principal::{Principal, PrincipalId, PrincipalKind};
 use assent_core::statement::Statement;
-use assent_core::time::{Span, Timestamp};
-use assent_core::token::PublicKeys;
-use assent_core::webauthn::PublicKey;
-use assent_server::app::AppError;
+use assent_core::time::Span;
 use assent_server::policy::Source;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::support::passkey::{DEVICE_BOUND, Enrolled, SYNCED, Soft, send};
-use crate::support::{
-    Caller, Server, Setup, approve, deny, documents, filing, fresh_key, principal,
-};
+use crate::support::{Caller, Server, Setup, approve, deny, documents, filing, fresh_key};
 
 fn policy(signature: &str) -> String {
     format!(
@@ -193,65 +183,6 @@ async fn t70_a_passkey_that_nobody_vouched_for_is_not_enough_where_a_rule_wants_
     let refused = key.decide(&bob, &request, "approve").await;
     let told = refused.refuses(403, "signature_needed");
     assert!(told.contains("identity provider vouched for"), "{told}");
-}
-
-/// A provider that says who somebody is, in ID tokens.
-struct Provider(EcdsaKeyPair);
-
-impl Provider {
-    const ISSUER: &str = "https://id.example.com";
-
-    fn keys(&self) -> PublicKeys {
-        let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        PublicKeys::read(&json!({"keys": [
-            {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": "k", "alg": "ES256"},
-        ]}))
-    }
-
-    fn token(&self, nonce: &str, at: Timestamp) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let claims = json!({
-            "iss": Self::ISSUER, "sub": "bob", "aud": "assent", "nonce": nonce,
-            "iat": at.as_seconds(), "exp": at.as_seconds() + 300,
-        });
-        let input = format!("{}.{}", part(&json!({"alg": "ES256", "kid": "k"})), part(&claims));
-        let signature = self.0.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
-        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
-    }
-}
-
-#[tokio::test]
-async fn t70_the_word_of_the_persons_provider_is_on_record_with_the_key_it_is_about() {
-    let text = policy("{passkey: any, vouched: true}");
-    let text = text.replace("person:bob", "person:https://id.example.com#bob");
-    let source = Source::Given(documents(&text));
-    let server = Server::for_browsers(Setup { source, ..Setup::default() }).await;
-    let who = PrincipalId::new(Provider::ISSUER, "bob").unwrap();
-    let bob = Principal { id: who.clone(), ..principal("bob", PrincipalKind::Person, &[]) };
-    let bob = server.holder_of(server.issue(bob, false).await.expose());
-    let key = Enrolled::of_person(&server, who, Soft::new(-7)).await;
-    let request = filed(&server, "one").await;
-    key.decide(&bob, &request, "approve").await.refuses(403, "signature_needed");
-    let provider = Provider(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap());
-    let caller = server.authority.admit(bob.token(), Purpose::Token).await.unwrap();
-    let (now, keys) = (server.authority.clock().now(), provider.keys());
-    let public = PublicKey::read(&key.soft.cose()).unwrap();
-    let id = key.id.to_string();
-    let vouch = async |token: &str| {
-        let word = UnverifiedVoucher { token, keys: &keys, client_id: "assent" };
-        server.authority.vouch_for_passkey(&caller, &id, &word).await
-    };
-    let other = provider.token(&Passkey::voucher_nonce(&public, "example.com"), now);
-    assert!(matches!(vouch(&other).await, Err(AppError::Vouch(VouchError::Nonce))));
-    let token = provider.token(&Passkey::voucher_nonce(&public, "localhost"), now);
-    assert!(vouch(&token).await.unwrap().voucher.is_some());
-    key.decide(&bob, &request, "approve").await.is(200);
-    let given = bob.client.evidence(&request.id).await.unwrap();
-    let told = serde_json::to_string(&given).unwrap();
-    assert!(!told.contains(&token), "the token itself is never shown");
-    let proven = evidence::verify(&given, &trusted(&server).await).unwrap();
-    assert_eq!(proven.reviews[0].voucher.as_ref().unwrap().iss(), Provider::ISSUER);
 }
 
 #[tokio::test]

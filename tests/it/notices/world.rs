@@ -139,7 +139,7 @@ pub(super) fn channels_in(folder: &Path, text: &str) -> std::path::PathBuf {
     let file = folder.join("channels.yaml");
     std::fs::write(
         &file,
-        format!("apiVersion: assent/v1\nkind: Channels\nallowLoopback: true\n{text}"),
+        format!("apiVersion: assent/v1\nkind: Channels\nallow_loopback: true\n{text}"),
     )
     .unwrap();
     secret_in(folder, "token", TOKEN);

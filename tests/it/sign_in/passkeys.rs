@@ -172,7 +172,8 @@ async fn a_synced_passkey_says_so_of_the_sign_in() {
     soft.flags = DEVICE_BOUND;
     bob.enter_by(&soft).await.is(303);
     let log = world.server.ledger().entries(0, 100).await.unwrap();
-    let by_passkey = log.iter().filter(|entry| entry["login"]["provider"] == "passkey");
+    let opened = log.iter().filter(|entry| entry["type"] == "access_issued");
+    let by_passkey = opened.filter(|entry| entry["login"]["provider"] == "passkey");
     let amr: Vec<_> = by_passkey.map(|entry| entry["login"]["amr"].clone()).collect();
     assert_eq!(amr, [json!(["swk", "user"]), json!(["hwk", "user"])]);
 }

@@ -142,11 +142,12 @@ fn used(soft: &Soft, party: &str, origin: &str, challenge: &[u8]) -> UnverifiedA
 }
 
 #[test]
-fn keys_of_every_algorithm_are_judged_alike() {
+fn keys_that_both_take_are_judged_alike() {
     let reference = Reference::of(ORIGIN);
     let challenge = Digest::of(b"exactly this");
     let challenge = challenge.as_bytes();
-    for algorithm in [-7, -8, -257] {
+    // The other verifier knows no Ed25519; ours is held against flips of those keys by itself.
+    for algorithm in [-7, -257] {
         for flags in [DEVICE_BOUND, SYNCED] {
             let mut soft = Soft { flags, ..Soft::new(algorithm) };
             let (key, theirs) = reference.taken(&made(&soft, PARTY, ORIGIN, challenge), challenge);

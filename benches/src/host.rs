@@ -10,7 +10,6 @@ use assent_core::time::Span;
 use assent_server::app::{Authority, Parts};
 use assent_server::clock::Clock;
 use assent_server::engines::NoEngines;
-use assent_server::github::Github;
 use assent_server::issuers::{Issuers, Reach};
 use assent_server::keys::{KeySettings, Keys, Opening};
 use assent_server::ledger::Ledger;
@@ -97,15 +96,15 @@ impl Host {
         ledger: Arc<dyn Ledger>,
         reach: Reach,
     ) -> Result<Self> {
-        Self::start_as(policy, ledger, reach, None)
+        Self::start_as(policy, ledger, reach, |authority| authority)
     }
 
-    /// Starts one that is this App at GitHub, too.
+    /// Starts one with what it has beside: an App at GitHub, say, or other readers.
     pub(crate) fn start_as(
         policy: Policy,
         ledger: Arc<dyn Ledger>,
         reach: Reach,
-        app: Option<Github>,
+        with: impl FnOnce(Authority) -> Authority,
     ) -> Result<Self> {
         let runtime = runtime()?;
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
@@ -134,7 +133,7 @@ impl Host {
         // One machine is all callers here, so how often one of them may call is not what is measured.
         let tokens = Rate { burst: 1_000_000, each: Span::from_millis(1) };
         let rates = Rates { tokens, ..Rates::default() };
-        let authority = Arc::new(Authority::new(parts).with_rates(rates).with_github(app));
+        let authority = Arc::new(with(Authority::new(parts).with_rates(rates)));
         let (alice, _) = runtime.block_on(authority.seed_person("alice"))?;
         let (bob, _) = runtime.block_on(authority.seed_person("bob"))?;
         let sweeper = Arc::clone(&authority);
@@ -142,6 +141,11 @@ impl Host {
         runtime.spawn(Arc::clone(&authority).guard_deployments_until_closing());
         runtime.spawn(assent_server::serve(listener, Arc::clone(&authority)));
         Ok(Self { url, alice, bob, authority, closing, runtime: Some(runtime) })
+    }
+
+    /// The token of one more person.
+    pub(crate) fn person(&self, runtime: &Runtime, name: &str) -> Result<Secret> {
+        Ok(runtime.block_on(self.authority.seed_person(name))?.0)
     }
 
     /// A client of the first administrator.

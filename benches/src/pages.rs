@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use assent_core::credential::Secret;
 use assent_core::id::CredentialId;
 use assent_core::policy::Policy;
 use assent_core::policy::quorum::Means;
@@ -15,8 +16,11 @@ use assent_core::principal::Principal;
 use assent_core::request::{Filing, Request, Said, Spend, Step, Verdict};
 use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
+use assent_server::app::Authority;
 use assent_server::chance::Chance;
+use assent_server::issuers::Reach;
 use assent_server::ledger::{Commit, Ledger, SqliteLedger, Write};
+use assent_server::sign_in::SignIn;
 use reqwest::header::{COOKIE, ORIGIN, SET_COOKIE};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -30,6 +34,10 @@ const REQUESTS: u64 = 100_000;
 const QUICK_REQUESTS: u64 = 2_000;
 /// How many changes the largest plan has.
 const CHANGES: usize = 20_000;
+/// A page has fewer bytes than this, or the benchmark fails.
+const MOST_BYTES: usize = 60_000;
+/// How many requests are open on the fullest inbox.
+const MANY_OPEN: u64 = 1_000;
 /// How many are written at once, in as few transactions as they fit in.
 const AT_ONCE: u64 = 256;
 
@@ -61,11 +69,9 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
     let runtime = host::runtime()?;
     let kept = built(&runtime, count)?;
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("ledger.sqlite");
-    fs::copy(&kept, &file)?;
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&file)?);
+    let ledger = opened(&kept, &folder.path().join("ledger.sqlite"))?;
     let host = Host::start_under(host::compile(POLICY.to_owned())?, ledger)?;
-    let browser = runtime.block_on(Browser::of(&host))?;
+    let browser = runtime.block_on(Browser::of(&host, &host.bob))?;
     let rounds = effort.approvals.clamp(20, 300);
     let plain = runtime.block_on(browser.filed(&host, None))?;
     let planned = runtime.block_on(browser.filed(&host, Some(CHANGES)))?;
@@ -87,15 +93,11 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
     ];
     let mut rows = Vec::new();
     for (name, path) in pages {
-        let (first, times, bytes) = runtime.block_on(browser.load(&path, rounds))?;
-        let first = format!("{:.1} ms", first.as_secs_f64() * 1e3);
-        rows.push(vec![
-            name,
-            first,
-            format!("{:.1}", Spread::of_durations(&times)?),
-            kilobytes(bytes),
-        ]);
+        rows.push(runtime.block_on(browser.row(name, &path, rounds))?);
     }
+    runtime.block_on(browser.file_many(&host, MANY_OPEN))?;
+    let name = format!("inbox, {} open", thousands(MANY_OPEN as f64));
+    rows.push(runtime.block_on(browser.row(name, "/", rounds))?);
     report::table(&["page", "first", "p50 / p99", "size"], &rows);
     let reviews = runtime.block_on(browser.reviews(&host, rounds))?;
     report::say(&format!(
@@ -103,8 +105,51 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
         reviews.len(),
         Spread::of_durations(&reviews)?
     ));
+    concerned(&runtime, opened(&kept, &folder.path().join("again.sqlite"))?, rounds)
+}
+
+/// A copy of a ledger, which keeps no key: each server that begins makes its own.
+fn opened(kept: &Path, copy: &Path) -> Result<Arc<dyn Ledger>> {
+    fs::copy(kept, copy)?;
+    Ok(Arc::new(SqliteLedger::open(copy)?))
+}
+
+/// The same where people read only what concerns them: what is theirs is found out request by request.
+fn concerned(
+    runtime: &tokio::runtime::Runtime,
+    ledger: Arc<dyn Ledger>,
+    rounds: usize,
+) -> Result<()> {
+    let secret = Secret::new("asked for by nobody".to_owned());
+    let sign_in = SignIn::of_text(Path::new("sign-in.yaml"), READERS, &|_| Some(secret.clone()))?;
+    let policy = host::compile(POLICY.to_owned())?;
+    let with = |authority: Authority| authority.with_sign_in(sign_in);
+    let host = Host::start_as(policy, ledger, Reach::default(), with)?;
+    let eve = host.person(runtime, "eve")?;
+    report::heading("The same, with `readers: asked`");
+    let mut rows = Vec::new();
+    for (who, token) in [("an approver", &host.bob), ("whom nothing concerns", &eve)] {
+        let browser = runtime.block_on(Browser::of(&host, token))?;
+        for (page, path) in [
+            ("inbox", "/"),
+            ("history", "/history"),
+            ("history, words that fit", "/history?q=release+orders"),
+            ("history, filters that do not", NOTHING),
+        ] {
+            rows.push(runtime.block_on(browser.row(format!("{page}: {who}"), path, rounds))?);
+        }
+    }
+    report::table(&["page", "first", "p50 / p99", "size"], &rows);
     Ok(())
 }
+
+const READERS: &str = "
+apiVersion: assent/v1
+kind: SignIn
+providers:
+  corp: {type: oidc, title: Corp, issuer: 'https://id.example.com', client_id: assent, client_secret_env: S}
+readers: asked
+";
 
 const NOTHING: &str = "/history?environment=production&kind=database.session&requester=alice";
 
@@ -258,10 +303,10 @@ struct Browser {
 }
 
 impl Browser {
-    async fn of(host: &Host) -> Result<Self> {
+    async fn of(host: &Host, token: &Secret) -> Result<Self> {
         let http =
             reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-        let form = [("token", host.bob.expose())];
+        let form = [("token", token.expose())];
         let call = http.post(format!("{}/login", host.url)).header(ORIGIN, &host.url).form(&form);
         let answer = call.send().await?;
         let cookie = answer.headers().get(SET_COOKIE).context("nobody was signed in")?;
@@ -290,16 +335,35 @@ impl Browser {
         Ok((first, times, bytes))
     }
 
+    /// A line of the table.
+    async fn row(&self, name: String, path: &str, rounds: usize) -> Result<Vec<String>> {
+        let (first, times, bytes) = self.load(path, rounds).await?;
+        ensure!(bytes < MOST_BYTES, "{name}: {bytes} bytes are more than a page may have");
+        let first = format!("{:.1} ms", first.as_secs_f64() * 1e3);
+        let spread = format!("{:.1}", Spread::of_durations(&times)?);
+        Ok(vec![name, first, spread, kilobytes(bytes)])
+    }
+
+    /// So many more requests that wait for bob.
+    async fn file_many(&self, host: &Host, count: u64) -> Result<()> {
+        let alice = host.client(&host.alice)?;
+        for number in 0..count {
+            let intent = host::intent(30_000_000 + number);
+            let filing = wire::Filing { intent, reattach: false, heartbeat: None };
+            alice.file(&filing, &assent_client::IdempotencyKey::fresh()).await?;
+        }
+        Ok(())
+    }
+
     /// A request of alice's, perhaps with a plan of so many changes.
     async fn filed(&self, host: &Host, changes: Option<usize>) -> Result<String> {
         let mut intent = host::intent(10_000_000 + changes.unwrap_or(0) as u64);
         if let Some(changes) = changes {
             let call = self.http.post(format!("{}/v1/plans", self.url));
             let call = call.bearer_auth(host.alice.expose()).json(&plan(changes));
-            let answer = call.send().await?.error_for_status()?;
-            let kept: serde_json::Value = answer.json().await?;
+            let kept: serde_json::Value = call.send().await?.json().await?;
             intent.plan = kept.get("digest").and_then(|digest| digest.as_str()).map(str::to_owned);
-            ensure!(intent.plan.is_some(), "the plan has no digest: {kept}");
+            ensure!(intent.plan.is_some(), "the plan was not taken: {kept}");
         }
         let filing = wire::Filing { intent, reattach: false, heartbeat: None };
         let alice = host.client(&host.alice)?;
@@ -351,7 +415,7 @@ fn plan(changes: usize) -> serde_json::Value {
         };
         json!({
             "address": format!("module.cluster.aws_instance.node[{number}]"),
-            "mode": "managed", "type": "aws_instance", "name": "node", "index": number,
+            "module_address": "module.cluster", "mode": "managed", "type": "aws_instance", "name": "node", "index": number,
             "provider_name": "registry.terraform.io/hashicorp/aws",
             "change": {
                 "actions": action, "before": before, "after": after, "after_unknown": {},

@@ -70,7 +70,8 @@ impl People {
         let directory = tempfile::tempdir()?;
         let ledger = Arc::new(SqliteLedger::open(&directory.path().join("ledger.sqlite"))?);
         let reach = Reach { loopback: true, ..Reach::default() };
-        let host = Host::start_as(host::compile(rules(&github.url))?, ledger, reach, app)?;
+        let policy = host::compile(rules(&github.url))?;
+        let host = Host::start_as(policy, ledger, reach, |authority| authority.with_github(app))?;
         let bob = host.client(&host.bob)?;
         Ok(Self { url: host.url.clone(), bob, _host: host, _directory: directory })
     }

@@ -259,6 +259,16 @@ impl Membership {
         self.groups_of.get(self.person(who)).into_iter().flatten().map(String::as_str)
     }
 
+    /// As what somebody may be named where approvers are: each of their accounts and groups, and those
+    /// of whom they stand in for.
+    pub fn named_as(&self, who: &PrincipalId) -> BTreeSet<Approver> {
+        let absent = self.stands_in_for(who);
+        let accounts = self.known_as(&absent.iter().chain([who]).collect());
+        let groups = accounts.iter().flat_map(|account| self.groups_of(account));
+        let groups: Vec<_> = groups.map(|group| Approver::Group(group.to_owned())).collect();
+        accounts.into_iter().map(Approver::Person).chain(groups).collect()
+    }
+
     /// Whether this approver stands for this person.
     pub fn includes(&self, approver: &Approver, who: &PrincipalId) -> bool {
         if self.is_suspended(who) {

@@ -623,6 +623,17 @@ pub enum States {
     Only(&'static str),
 }
 
+impl States {
+    /// Their words; none where the state does not matter.
+    pub fn words(self) -> Vec<&'static str> {
+        match self {
+            Self::Any => Vec::new(),
+            Self::Open => vec!["pending", "approved"],
+            Self::Only(word) => vec![word],
+        }
+    }
+}
+
 /// Where the audit log stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {

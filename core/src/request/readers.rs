@@ -1,10 +1,12 @@
 //! Who reads a request: the one rule that every place asks before it shows one.
 
+use std::collections::BTreeSet;
+
 use crate::membership::{Approver, Membership};
 use crate::policy::quorum::{Approval, is_asked};
 use crate::policy::ruling::Stage;
 use crate::principal::PrincipalId;
-use crate::request::Request;
+use crate::request::{Request, Review};
 
 /// How far somebody reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +41,31 @@ impl Request {
                 || self.asks_afterwards(who, membership))
     }
 
-    /// Whether they reviewed it, or somebody did in their place, also where that was taken back.
-    fn has_heard_of(&self, is_they: impl Fn(&PrincipalId) -> bool) -> bool {
+    /// Everybody and every group that a request could concern, as it names them. INVARIANT: whom it
+    /// [concerns](Self::concerns) is named by one of these under [`Membership::named_as`]; so requests
+    /// that concern somebody are found by what they are named as, and then looked at one by one.
+    pub fn names_all(&self) -> BTreeSet<Approver> {
+        let mut people: BTreeSet<&PrincipalId> = self.requester.behind();
+        for review in self.all_reviews() {
+            people.insert(&review.reviewer);
+            people.extend(&review.stands_in_for);
+        }
+        let people = people.into_iter().cloned().map(Approver::Person);
+        let stages = self.asked_stages();
+        let asked = stages.iter().flat_map(|stage| &stage.from);
+        let later = self.afterwards.iter().flat_map(|after| &after.review.by);
+        people.chain(asked.chain(later).cloned()).collect()
+    }
+
+    fn all_reviews(&self) -> impl Iterator<Item = &Review> {
         let withdrawn = self.withdrawn.iter().map(|withdrawn| &withdrawn.review);
         let later = self.afterwards.iter().flat_map(|after| &after.reviews);
-        let mut all = self.reviews.iter().chain(withdrawn).chain(later);
+        self.reviews.iter().chain(withdrawn).chain(later)
+    }
+
+    /// Whether they reviewed it, or somebody did in their place, also where that was taken back.
+    fn has_heard_of(&self, is_they: impl Fn(&PrincipalId) -> bool) -> bool {
+        let mut all = self.all_reviews();
         all.any(|review| is_they(&review.reviewer) || review.stands_in_for.iter().any(&is_they))
     }
 

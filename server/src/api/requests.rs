@@ -69,6 +69,7 @@ impl ListQuery {
             requester: self.requester.map(|who| somebody("requester", &who)).transpose()?,
             reviewer: self.reviewer.map(|who| somebody("reviewer", &who)).transpose()?,
             rule: self.rule,
+            naming: None,
             since: time("since", self.since)?,
             until: time("until", self.until)?,
             before: self.cursor.map(|id| id.parse()).transpose().map_err(AppError::Id)?,

@@ -8,10 +8,13 @@ use assent_core::request::{Request, State};
 use serde_json::Value;
 
 use crate::app::readers::Reader;
-use crate::app::requests::{LOOKED_AT, LOOKS};
 use crate::app::{AppError, Authority, Caller, Listing};
 use crate::ledger::listing::SHORTEST_WORD;
 use crate::ledger::{Listed, LogSearch, Opening, Search};
+
+/// How often it is looked for more, for one page of somebody who reads only what concerns them: what
+/// names them concerns them, save where they are excluded or were suspended.
+const LOOKS: usize = 10;
 
 /// A page of what was found.
 #[derive(Debug)]
@@ -30,7 +33,8 @@ impl Authority {
     pub async fn search(&self, caller: &Caller, mut search: Search) -> Result<Found, AppError> {
         let reader = self.reader(caller).await;
         if reader.is_asked() {
-            return self.search_for(&reader, search).await;
+            let (found, next) = self.concerning(&reader, search).await?;
+            return Ok(Found { lines: found.into_iter().map(|(line, _)| line).collect(), next });
         }
         let own = &caller.principal().id;
         if !reader.reads_everything() {
@@ -48,30 +52,36 @@ impl Authority {
         Ok(Found { lines, next })
     }
 
-    /// The same for somebody from whom most may be kept: each that is found is looked at.
-    async fn search_for(&self, reader: &Reader, mut search: Search) -> Result<Found, AppError> {
-        let limit = std::mem::replace(&mut search.limit, LOOKED_AT);
-        let mut lines: Vec<Listed> = Vec::new();
+    /// The same for somebody from whom most may be kept: what names them is looked at, each by itself.
+    pub(super) async fn concerning(
+        &self,
+        reader: &Reader,
+        mut search: Search,
+    ) -> Result<(Vec<(Listed, Request)>, Option<RequestId>), AppError> {
+        let wanted = search.limit;
+        search.limit = wanted.saturating_add(1);
+        search.naming = Some(reader.named_as());
+        let mut found: Vec<(Listed, Request)> = Vec::new();
         for _ in 0..LOOKS {
             let part = self.ledger.search(search.clone()).await?;
-            let is_last = part.len() < LOOKED_AT;
+            let is_last = part.len() < search.limit;
             for line in part {
                 search.before = Some(line.id);
-                let request = self.ledger.load(line.id, None).await?;
-                if !request.is_some_and(|request| reader.reads(&request)) {
+                let Some(request) = self.ledger.load(line.id, None).await? else { continue };
+                if !reader.reads(&request) {
                     continue;
                 }
-                if lines.len() >= limit {
-                    let next = lines.last().map(|line| line.id);
-                    return Ok(Found { lines, next });
+                if found.len() >= wanted {
+                    let next = found.last().map(|(line, _)| line.id);
+                    return Ok((found, next));
                 }
-                lines.push(line);
+                found.push((line, request));
             }
             if is_last {
-                return Ok(Found { lines, next: None });
+                return Ok((found, None));
             }
         }
-        Ok(Found { lines, next: search.before })
+        Ok((found, search.before))
     }
 
     /// The same, each in full.

@@ -39,6 +39,11 @@ impl Reader {
         self.reads == Reads::Concerning
     }
 
+    /// As what requests that concern them may name them.
+    pub(super) fn named_as(&self) -> BTreeSet<Approver> {
+        self.membership.named_as(&self.who)
+    }
+
     /// All that they are known as.
     pub(super) fn accounts(&self) -> BTreeSet<PrincipalId> {
         self.membership.known_as(&[&self.who].into())

@@ -12,18 +12,13 @@ use assent_core::wire;
 use serde_json::json;
 
 use crate::app::heartbeats::promised;
-use crate::app::readers::Reader;
 use crate::app::refusals::Attempt;
 use crate::app::situation::Asked;
 use crate::app::{AppError, Authority, BeginError, Caller, TRIES, Wish};
-use crate::ledger::{Beginning, Call, Commit, Met, NewCall, States, Write};
+use crate::ledger::{Beginning, Call, Commit, Met, NewCall, Search, States, Write};
 
 /// The hints may be lost; the truth is looked at again this often.
 const POLL: Duration = Duration::from_secs(15);
-/// How many requests are looked at together for somebody who reads only what concerns them.
-pub(super) const LOOKED_AT: usize = 200;
-/// How often at most for one page.
-pub(super) const LOOKS: usize = 10;
 
 /// What filing gave.
 #[derive(Debug)]
@@ -194,7 +189,11 @@ impl Authority {
     ) -> Result<Listing, AppError> {
         let reader = self.reader(caller).await;
         if reader.is_asked() {
-            return self.listed_for(&reader, states, before, limit).await;
+            let states = states.words();
+            let search = Search { states, before, limit, ..Search::default() };
+            let (found, next) = self.concerning(&reader, search).await?;
+            let requests = found.into_iter().map(|(_, request)| request).collect();
+            return Ok(Listing { requests, next });
         }
         let mut requests = self.ledger.list(states, before, limit + 1).await?;
         let next = match requests.len() > limit {
@@ -204,33 +203,6 @@ impl Authority {
         requests.truncate(limit);
         requests.retain(|request| reader.reads(request));
         Ok(Listing { requests, next })
-    }
-
-    /// The same for somebody from whom most may be kept. Where the next page begins tells of nothing
-    /// else, save after a long look at what is not theirs.
-    async fn listed_for(
-        &self,
-        reader: &Reader,
-        states: States,
-        mut before: Option<RequestId>,
-        limit: usize,
-    ) -> Result<Listing, AppError> {
-        let mut requests: Vec<Request> = Vec::new();
-        for _ in 0..LOOKS {
-            let part = self.ledger.list(states, before, LOOKED_AT).await?;
-            let is_last = part.len() < LOOKED_AT;
-            before = part.last().map(Request::id).or(before);
-            requests.extend(part.into_iter().filter(|request| reader.reads(request)));
-            if requests.len() > limit {
-                requests.truncate(limit);
-                let next = requests.last().map(Request::id);
-                return Ok(Listing { requests, next });
-            }
-            if is_last {
-                return Ok(Listing { requests, next: None });
-            }
-        }
-        Ok(Listing { requests, next: before })
     }
 
     /// The newest request with this intent.

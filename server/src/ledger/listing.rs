@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use assent_core::id::RequestId;
+use assent_core::membership::Approver;
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Denial, Event, Fact, Request, State, Verdict};
 use assent_core::time::{Span, Timestamp};
@@ -33,6 +34,8 @@ pub struct Search {
     pub reviewer: Option<PrincipalId>,
     /// Decided by this rule.
     pub rule: Option<String>,
+    /// Naming one of these, where not none: see [`Request::names_all`].
+    pub naming: Option<BTreeSet<Approver>>,
     /// Filed at that time or later.
     pub since: Option<Timestamp>,
     /// Filed before that.

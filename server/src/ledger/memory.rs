@@ -263,6 +263,7 @@ fn is_wanted(request: &Request, search: &Search) -> bool {
         && search.requester.as_ref().is_none_or(|who| request.requester().id == *who)
         && search.reviewer.as_ref().is_none_or(|who| listing::reviewers(request).contains(who))
         && search.rule.as_ref().is_none_or(|rule| request.ruling().rules.contains(rule))
+        && search.naming.as_ref().is_none_or(|named| !named.is_disjoint(&request.names_all()))
         && search.since.is_none_or(|since| filed >= since)
         && search.until.is_none_or(|until| filed < until)
         && search.before.is_none_or(|before| request.id() < before)

@@ -68,6 +68,7 @@ impl Wanted {
             requester: who("asked by", &self.requester)?,
             reviewer: who("reviewed by", &self.reviewer)?,
             rule: named(&self.rule),
+            naming: None,
             since: named(&self.since).map(|text| midnight("from", &text)).transpose()?,
             until: named(&self.until)
                 .map(|text| midnight("to", &text).map(|at| at.plus(Span::hours(24))))

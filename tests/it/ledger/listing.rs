@@ -1,6 +1,8 @@
 //! Requests that are searched for, what is counted of them, and the log by type and person: the same
 //! from every ledger, and the same after a ledger of an older schema was opened.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use assent_core::absence::{Absence, Ended};
@@ -58,6 +60,9 @@ fn words(text: &str) -> Search {
     Search { words: text.split(' ').map(str::to_owned).collect(), ..Search::default() }
 }
 
+/// Those that name the group of `production`'s approvers, or of who looks afterwards.
+const NAMING: [&str; 3] = ["Too late", "Drop the old index", "Resize the orders database"];
+
 pub(super) async fn what_is_listed_is_what_the_request_is(ledger: Ledgers) {
     let requests = told(&ledger).await;
     let listed = ledger.search(Search { limit: 50, ..Search::default() }).await.unwrap();
@@ -93,6 +98,7 @@ pub(super) async fn requests_are_found_by_words_and_by_whatever_is_narrow(ledger
     }
     let who = |name: &str| Some(person(name).id);
     let named = |text: &str| Some(text.to_owned());
+    let named_as = |text: &str| Some(text.split(' ').map(|one| one.parse().unwrap()).collect());
     let any = Search::default;
     let day = 24 * 3_600_000;
     for (search, wanted) in [
@@ -107,6 +113,19 @@ pub(super) async fn requests_are_found_by_words_and_by_whatever_is_narrow(ledger
         (Search { reviewer: who("bob"), rule: named("staging"), ..any() }, vec![]),
         (Search { rule: named("production"), reviewer: who("bob"), ..any() }, vec![orders]),
         (Search { requester: who("bob"), ..any() }, vec![]),
+        (Search { naming: named_as("group:release-managers"), ..any() }, NAMING.to_vec()),
+        (Search { naming: named_as("person:carol"), ..any() }, vec![orders]),
+        (Search { naming: named_as("person:dave"), ..any() }, vec![index]),
+        (Search { naming: named_as("person:carol person:dave"), ..any() }, vec![index, orders]),
+        (Search { naming: named_as("person:carol person:dave"), limit: 1, ..any() }, vec![index]),
+        (Search { naming: named_as("person:bob person:carol"), ..words("orders") }, vec![orders]),
+        (Search { naming: named_as("person:carol"), reviewer: who("dave"), ..any() }, vec![]),
+        (Search { naming: named_as("group:nobody person:erin"), ..any() }, vec![]),
+        (Search { naming: Some(BTreeSet::new()), ..any() }, vec![]),
+        (
+            Search { naming: named_as("person:alice"), before: Some(requests[1].id()), ..any() },
+            vec!["Try the Überraschung"],
+        ),
         (Search { since: Some(at(day)), until: Some(at(2 * day)), ..any() }, vec![orders]),
         (Search { limit: 1, ..words("production") }, vec!["Too late"]),
         (Search { before: Some(requests[2].id()), ..words("production") }, vec![orders]),
@@ -196,6 +215,17 @@ pub(super) async fn an_absence_is_kept_as_it_was_written_last(ledger: Ledgers) {
     assert_eq!(ledger.head().await.unwrap().size, 3);
 }
 
+/// Makes the file one of this older version, by what takes away what is newer.
+async fn make_older(path: &Path, version: usize, sql: &str) {
+    let lock = std::fs::File::open(path.with_extension("lock")).unwrap();
+    until("the end of the writer", || lock.try_lock().is_ok()).await;
+    drop(lock);
+    let tool = Connection::open(path).unwrap();
+    tool.execute_batch(sql).unwrap();
+    tool.pragma_update(None, "user_version", version).unwrap();
+    tool.close().unwrap();
+}
+
 /// What a migration makes of events is what was written with each step.
 #[tokio::test]
 async fn an_older_ledger_is_listed_counted_and_marked_when_it_is_opened() {
@@ -207,6 +237,8 @@ async fn an_older_ledger_is_listed_counted_and_marked_when_it_is_opened() {
         let listed = ledger.search(Search { limit: 50, ..Search::default() }).await.unwrap();
         let by_bob = Search { reviewer: Some(person("bob").id), limit: 50, ..Search::default() };
         let by_words = Search { limit: 50, ..words("orders production") };
+        let naming = Some(["group:release-managers".parse().unwrap()].into());
+        let by_name = Search { naming, limit: 50, ..Search::default() };
         let days = day_of(at(0));
         let log = LogSearch { by: Some(person("bob").id), limit: 50, ..LogSearch::default() };
         let mut counted = ledger.tallies(days..=days + 10).await.unwrap();
@@ -217,34 +249,34 @@ async fn an_older_ledger_is_listed_counted_and_marked_when_it_is_opened() {
             listed,
             ledger.search(by_bob).await.unwrap(),
             ledger.search(by_words).await.unwrap(),
+            ledger.search(by_name).await.unwrap(),
             counted,
             ledger.search_log(log).await.unwrap(),
         )
     };
     let before = everything(&ledger).await;
-    assert_eq!((before.0.len(), before.1.len(), before.2.len(), before.4.len()), (5, 1, 1, 1));
+    let found = [before.0.len(), before.1.len(), before.2.len(), before.3.len(), before.5.len()];
+    assert_eq!(found, [5, 1, 1, NAMING.len(), 1]);
     drop(ledger);
-    let lock = std::fs::File::open(path.with_extension("lock")).unwrap();
-    until("the end of the writer", || lock.try_lock().is_ok()).await;
-    drop(lock);
-    let tool = Connection::open(&path).unwrap();
     let tables =
         ["listing", "listed_by", "listing_text", "tally", "opened", "event_mark", "absence"];
     // What came after it, too.
-    let later = ["posted", "notice", "notice_wishes"];
-    for table in tables.into_iter().chain(later) {
-        tool.execute_batch(&format!("DROP TABLE {table}")).unwrap();
-    }
-    tool.execute_batch("DROP INDEX filing_requester").unwrap();
-    tool.pragma_update(None, "user_version", 17).unwrap();
-    tool.close().unwrap();
+    let later = ["posted", "notice", "notice_wishes", "pending"];
+    let gone: String =
+        tables.iter().chain(&later).map(|table| format!("DROP TABLE {table};")).collect();
+    make_older(&path, 17, &format!("{gone} DROP INDEX filing_requester")).await;
+    let ledger: Ledgers = Arc::new(SqliteLedger::open(&path).unwrap());
+    assert_eq!(everything(&ledger).await, before);
+    drop(ledger);
+    let names = "DELETE FROM listed_by WHERE substr(CAST(what AS TEXT), 1, 2) IN ('n:', 'g:')";
+    make_older(&path, 21, names).await;
     let ledger: Ledgers = Arc::new(SqliteLedger::open(&path).unwrap());
     assert_eq!(everything(&ledger).await, before);
     let memory: Ledgers = Arc::new(MemoryLedger::default());
     told(&memory).await;
-    let counted = everything(&memory).await.3;
+    let counted = everything(&memory).await.4;
     assert_eq!(
-        counted, before.3,
+        counted, before.4,
         "what is counted with each step is what is counted of all events"
     );
 }

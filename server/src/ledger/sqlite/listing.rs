@@ -1,7 +1,10 @@
 //! The narrow rows of requests, what is counted of them, and by what entries of the log are found.
 
+use std::collections::BTreeMap;
+
 use assent_core::absence::Absence;
 use assent_core::id::{AbsenceId, RequestId};
+use assent_core::membership::Approver;
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Event, Fact, Request};
 use assent_core::time::Timestamp;
@@ -33,6 +36,13 @@ fn by_rule(rule: &str) -> Vec<u8> {
 
 fn by_person(who: &PrincipalId) -> Vec<u8> {
     marked(b"p:", &requester_key(who))
+}
+
+fn by_name(named: &Approver) -> Vec<u8> {
+    match named {
+        Approver::Person(person) => marked(b"n:", &requester_key(person)),
+        Approver::Group(group) => marked(b"g:", group.as_bytes()),
+    }
 }
 
 /// Writes what is listed of a new request.
@@ -69,7 +79,7 @@ pub(super) fn begin(db: &Connection, request: &Request) -> Answer<()> {
     for rule in &listed.rules {
         list_by(db, &by_rule(rule), seq)?;
     }
-    reviewed(db, request, seq)
+    people(db, request, seq)
 }
 
 /// Writes what has changed of it.
@@ -84,12 +94,14 @@ pub(super) fn advance(db: &Connection, request: &Request) -> Answer<()> {
         [&listed.id.to_bytes(), &listed.state, &decided, &ended, &lines(&listed.by)];
     let seq = statement.query_row(values, |row| row.get(0)).optional().map_err(unavailable)?;
     let seq: i64 = seq.ok_or_else(|| corrupt(format!("{} is not listed", listed.id)))?;
-    reviewed(db, request, seq)
+    people(db, request, seq)
 }
 
-fn reviewed(db: &Connection, request: &Request, seq: i64) -> Answer<()> {
-    let mut all = listing::reviewers(request).into_iter();
-    all.try_for_each(|who| list_by(db, &by_person(who), seq))
+/// Writes who reviewed it, and whom it names.
+fn people(db: &Connection, request: &Request, seq: i64) -> Answer<()> {
+    let reviewed = listing::reviewers(request).into_iter().map(by_person);
+    let named: Vec<_> = request.names_all().iter().map(by_name).collect();
+    reviewed.chain(named).try_for_each(|what| list_by(db, &what, seq))
 }
 
 fn list_by(db: &Connection, what: &[u8], seq: i64) -> Answer<()> {
@@ -179,6 +191,25 @@ pub(super) fn rebuild(db: &Connection) -> Answer<()> {
     Ok(())
 }
 
+/// Writes whom requests name that were listed before that was kept.
+pub(super) fn rebuild_names(db: &Connection) -> Answer<()> {
+    let mut statement = db.prepare("SELECT seq, request FROM listing").map_err(unavailable)?;
+    let mut rows = statement.query([]).map_err(unavailable)?;
+    while let Some(row) = rows.next().map_err(unavailable)? {
+        let seq: i64 = row.get(0).map_err(unavailable)?;
+        let id = RequestId::from_bytes(id_bytes(&row.get::<_, Vec<u8>>(1).map_err(unavailable)?)?);
+        match read::events_of(db, id) {
+            Err(LedgerError::Corrupt(problem)) => {
+                tracing::error!(%id, problem, "whom a request names is left out");
+            }
+            Err(error) => return Err(error),
+            Ok(None) => {}
+            Ok(Some((request, _))) => people(db, &request, seq)?,
+        }
+    }
+    Ok(())
+}
+
 /// What a search looks through, and the values it names.
 #[derive(Default)]
 struct Looking {
@@ -208,12 +239,12 @@ fn phrases(words: &[String]) -> String {
     quoted.join(" AND ")
 }
 
-fn looking(search: &Search) -> Looking {
+fn looking(search: &Search, named: Option<&Approver>) -> Looking {
     let mut looking = Looking { seq: "l.seq", ..Looking::default() };
     let phrases = phrases(&search.words);
     let marks = search.rule.iter().map(|rule| by_rule(rule));
     let marks = marks.chain(search.reviewer.iter().map(by_person));
-    let mut marks: Vec<_> = marks.collect();
+    let mut marks: Vec<_> = marks.chain(named.map(by_name)).collect();
     // What is rare leads: words, then a rule or a reviewer, then whatever of the row is narrow.
     if !phrases.is_empty() {
         looking.joins.push("listing_text AS t CROSS JOIN listing AS l ON l.seq = t.rowid");
@@ -255,12 +286,28 @@ fn looking(search: &Search) -> Looking {
     looking
 }
 
+/// Each name is searched for by itself, in the order of filing, so that no more is read than is wanted.
 pub(super) fn search(db: &Connection, search: &Search) -> Answer<Vec<Listed>> {
-    let mut looking = looking(search);
+    let Some(names) = &search.naming else {
+        return Ok(search_named(db, search, None)?.into_values().rev().collect());
+    };
+    let mut found = BTreeMap::new();
+    for named in names {
+        found.append(&mut search_named(db, search, Some(named))?);
+    }
+    Ok(found.into_values().rev().take(search.limit).collect())
+}
+
+fn search_named(
+    db: &Connection,
+    search: &Search,
+    named: Option<&Approver>,
+) -> Answer<BTreeMap<i64, Listed>> {
+    let mut looking = looking(search, named);
     if let Some(before) = search.before {
         let sql = "SELECT seq FROM listing WHERE request = ?1";
         let seq = db.query_row(sql, [before.to_bytes()], |row| row.get::<_, i64>(0)).optional();
-        let Some(seq) = seq.map_err(unavailable)? else { return Ok(Vec::new()) };
+        let Some(seq) = seq.map_err(unavailable)? else { return Ok(BTreeMap::new()) };
         looking.only(looking.seq, "<", seq);
     }
     let limit = looking.value(i64::try_from(search.limit).unwrap_or(i64::MAX));
@@ -269,16 +316,17 @@ pub(super) fn search(db: &Connection, search: &Search) -> Answer<Vec<Listed>> {
         if wheres.is_empty() { String::new() } else { format!("WHERE {}", wheres.join(" AND ")) };
     let sql = format!(
         "SELECT request, state, environment, kind, filed, decided, ended, glass, target, reason, \
-         asked_by, rules, decided_by FROM listing WHERE seq IN (SELECT {seq} FROM {} {narrowed} \
-         ORDER BY {seq} DESC LIMIT {limit}) ORDER BY seq DESC",
+         asked_by, rules, decided_by, seq FROM listing WHERE seq IN (SELECT {seq} FROM {} {narrowed} \
+         ORDER BY {seq} DESC LIMIT {limit})",
         joins.join(" ")
     );
     let mut statement = db.prepare_cached(&sql).map_err(unavailable)?;
     let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
     let mut rows = statement.query(values.as_slice()).map_err(unavailable)?;
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     while let Some(row) = rows.next().map_err(unavailable)? {
-        found.push(listed(row).map_err(unavailable)??);
+        let seq = row.get(13).map_err(unavailable)?;
+        found.insert(seq, listed(row).map_err(unavailable)??);
     }
     Ok(found)
 }

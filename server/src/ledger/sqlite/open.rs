@@ -11,7 +11,7 @@ use super::listing;
 /// `asnt`, so that tools tell what the file is.
 const APPLICATION: i32 = 0x6173_6e74;
 /// Each migration brings the schema from its index to the next number.
-const MIGRATIONS: [&str; 20] = [
+const MIGRATIONS: [&str; 22] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_beside.sql"),
     include_str!("../../../migrations/sqlite/0003_exchange.sql"),
@@ -32,10 +32,15 @@ const MIGRATIONS: [&str; 20] = [
     include_str!("../../../migrations/sqlite/0018_listing.sql"),
     include_str!("../../../migrations/sqlite/0019_notices.sql"),
     include_str!("../../../migrations/sqlite/0020_asked_by.sql"),
+    include_str!("../../../migrations/sqlite/0021_pending.sql"),
+    include_str!("../../../migrations/sqlite/0022_named.sql"),
 ];
 
 /// The migration after which what is on record is listed.
 const LISTED_SINCE: usize = 18;
+
+/// The migration after which it is kept whom a listed request names.
+const NAMED_SINCE: usize = 22;
 
 /// Why a ledger's file could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -181,10 +186,13 @@ fn migrate(connection: &mut Connection, done: usize, file: &Path) -> Result<(), 
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
         let transaction = connection.transaction().map_err(refused)?;
         transaction.execute_batch(migration).map_err(refused)?;
-        if index + 1 == LISTED_SINCE {
-            let damaged = |problem| OpenError::Damaged { file: file.to_owned(), problem };
-            listing::rebuild(&transaction).map_err(|error| damaged(error.to_string()))?;
-        }
+        let added = match index + 1 {
+            LISTED_SINCE => listing::rebuild(&transaction),
+            NAMED_SINCE => listing::rebuild_names(&transaction),
+            _ => Ok(()),
+        };
+        let damaged = |problem| OpenError::Damaged { file: file.to_owned(), problem };
+        added.map_err(|error| damaged(error.to_string()))?;
         transaction.pragma_update(None, "user_version", index + 1).map_err(refused)?;
         transaction.pragma_update(None, "application_id", APPLICATION).map_err(refused)?;
         transaction.commit().map_err(refused)?;

@@ -1,0 +1,2 @@
+-- Whom a request names stands in `listed_by` too: `n:` and a digest for a person, `g:` and its name for a
+-- group. Of requests that are on record already it is added from their events when this migration is made.

@@ -91,7 +91,7 @@ struct WrittenGithub {
 }
 
 /// What is wrong, and with which part of a provider.
-type Told<T> = Result<T, (&'static str, String)>;
+type Read<T> = Result<T, (&'static str, String)>;
 type Variable<'a> = &'a dyn Fn(&str) -> Option<Secret>;
 
 impl SignIn {
@@ -147,7 +147,7 @@ impl SignIn {
     }
 
     /// That no two providers speak of the same people or groups.
-    fn check_apart(&self) -> Told<()> {
+    fn check_apart(&self) -> Read<()> {
         if self.providers.is_empty() {
             return Err(("providers", "name at least one".to_owned()));
         }
@@ -167,7 +167,7 @@ impl SignIn {
     }
 
     /// Those named by a part. Auditors may be of a group that policy lists, which is not known here.
-    fn named(&self, part: &'static str, all: &[String]) -> Told<BTreeSet<Approver>> {
+    fn named(&self, part: &'static str, all: &[String]) -> Read<BTreeSet<Approver>> {
         let one = |text: &String| {
             let told = |problem: String| (part, problem);
             let named: Approver = text.parse().map_err(|error| told(format!("{error}")))?;
@@ -195,7 +195,7 @@ fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len()) && name.chars().all(fits) && !TAKEN.contains(&name)
 }
 
-fn title(title: Option<String>, other: &str) -> Told<String> {
+fn title(title: Option<String>, other: &str) -> Read<String> {
     let title = title.unwrap_or_else(|| other.to_owned());
     let fits = |c: char| assent_core::principal::is_visible(c);
     match (1..=60).contains(&title.chars().count()) && title.chars().all(fits) {
@@ -204,7 +204,7 @@ fn title(title: Option<String>, other: &str) -> Told<String> {
     }
 }
 
-fn client_id(id: String) -> Told<String> {
+fn client_id(id: String) -> Read<String> {
     let fits = |c: char| c.is_ascii_graphic();
     match (1..=255).contains(&id.len()) && id.chars().all(fits) {
         true => Ok(id),
@@ -216,7 +216,7 @@ fn client_secret(
     file: Option<PathBuf>,
     name: Option<String>,
     variable: Variable<'_>,
-) -> Told<Secret> {
+) -> Read<Secret> {
     match (file, name) {
         (Some(file), None) => {
             let told =
@@ -237,7 +237,7 @@ fn client_secret(
     }
 }
 
-fn oidc(name: &str, written: WrittenOidc, variable: Variable<'_>) -> Told<Provider> {
+fn oidc(name: &str, written: WrittenOidc, variable: Variable<'_>) -> Read<Provider> {
     address(&written.issuer).map_err(|problem| ("issuer", problem))?;
     if written.issuer.len() > 255 || written.issuer == LOCAL_ISSUER {
         return Err(("issuer", "at most 255 bytes".to_owned()));
@@ -277,7 +277,7 @@ fn oidc(name: &str, written: WrittenOidc, variable: Variable<'_>) -> Told<Provid
     })
 }
 
-fn github(written: WrittenGithub, variable: Variable<'_>) -> Told<Provider> {
+fn github(written: WrittenGithub, variable: Variable<'_>) -> Read<Provider> {
     let url = written.url.as_deref().unwrap_or("https://github.com");
     let place = Place::at(url).map_err(|problem| ("url", problem))?;
     let comes_in = match (written.organizations, written.anyone) {

@@ -44,9 +44,9 @@ impl Timestamp {
         Span::from_millis(later.0.saturating_sub(self.0).max(0).unsigned_abs())
     }
 
-    /// Whether it was at most so long ago.
+    /// Whether it was less than so long ago.
     pub fn is_within(self, span: Span, now: Self) -> bool {
-        self.until(now) <= span
+        self.until(now) < span
     }
 }
 

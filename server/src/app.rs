@@ -232,7 +232,7 @@ impl Caller {
         }
     }
 
-    /// Whether they proved who they are at most so long ago.
+    /// Whether they proved who they are less than so long ago.
     pub(crate) fn signed_in_within(&self, span: Span, now: Timestamp) -> bool {
         self.signed_in_at().is_some_and(|at| at.is_within(span, now))
     }

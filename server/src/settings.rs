@@ -71,9 +71,8 @@ pub(crate) fn of_text<D: DeserializeOwned>(
     kind: &str,
 ) -> Result<D, SettingsError> {
     let whole = |problem: String| SettingsError::Whole { path: path.to_owned(), problem };
-    let mut members = match strict_yaml(&path.display().to_string(), text)? {
-        Value::Object(members) => members,
-        _ => return Err(whole(format!("it does not say `kind: {kind}`"))),
+    let Value::Object(mut members) = strict_yaml(&path.display().to_string(), text)? else {
+        return Err(whole(format!("it does not say `kind: {kind}`")));
     };
     for (field, wanted) in [("apiVersion", "assent/v1"), ("kind", kind)] {
         if members.remove(field).as_ref().and_then(Value::as_str) != Some(wanted) {

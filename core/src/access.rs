@@ -254,11 +254,7 @@ impl Access {
         secret: &Secret,
         now: Timestamp,
     ) -> (AccessStep, Secret) {
-        let by = new.principal.id.clone();
-        let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
-        let next = Self { origin: Some(origin), ..next };
-        let event = next.event("access_issued", &by, now);
-        (AccessStep { next, event }, token)
+        Self::issue_own(new, secret, now, |next| Self { origin: Some(origin), ..next })
     }
 
     /// Makes a token for a program that its person has let in by their browser.
@@ -268,11 +264,7 @@ impl Access {
         secret: &Secret,
         now: Timestamp,
     ) -> (AccessStep, Secret) {
-        let by = new.principal.id.clone();
-        let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
-        let next = Self { device: Some(device), ..next };
-        let event = next.event("access_issued", &by, now);
-        (AccessStep { next, event }, token)
+        Self::issue_own(new, secret, now, |next| Self { device: Some(device), ..next })
     }
 
     /// Opens a session of somebody who has signed in just now.
@@ -283,11 +275,8 @@ impl Access {
         secret: &Secret,
         now: Timestamp,
     ) -> (AccessStep, Secret) {
-        let by = new.principal.id.clone();
-        let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
-        let next = Self { login: Some(login), label: Some(label), ..next };
-        let event = next.event("access_issued", &by, now);
-        (AccessStep { next, event }, token)
+        let (login, label) = (Some(login), Some(label));
+        Self::issue_own(new, secret, now, |next| Self { login, label, ..next })
     }
 
     /// Makes a token of a person for themselves, good for this and no more.
@@ -298,9 +287,20 @@ impl Access {
         secret: &Secret,
         now: Timestamp,
     ) -> (AccessStep, Secret) {
+        let (scope, label) = (Some(scope), Some(label));
+        Self::issue_own(new, secret, now, |next| Self { scope, label, ..next })
+    }
+
+    /// Makes a token that nobody else makes for its principal, with what else is on record of it.
+    fn issue_own(
+        new: NewAccess,
+        secret: &Secret,
+        now: Timestamp,
+        with: impl FnOnce(Self) -> Self,
+    ) -> (AccessStep, Secret) {
         let by = new.principal.id.clone();
         let (AccessStep { next, .. }, token) = Self::issue(new, secret, &by, now);
-        let next = Self { scope: Some(scope), label: Some(label), ..next };
+        let next = with(next);
         let event = next.event("access_issued", &by, now);
         (AccessStep { next, event }, token)
     }

@@ -167,13 +167,13 @@ pub(crate) fn check_passkey<'a>(
     review: &Review,
 ) -> Result<Option<PrincipalId>, &'static str> {
     let Some(signature) = &review.signature else { return Ok(None) };
-    Told::of(told, signature.recorded()).check(review, signature.recorded())
+    Logged::of(told, signature.recorded()).check(review, signature.recorded())
 }
 
 /// What the log had told of a passkey by then, by the type of entry.
-struct Told<'a>(BTreeMap<&'a str, &'a Value>);
+struct Logged<'a>(BTreeMap<&'a str, &'a Value>);
 
-impl<'a> Told<'a> {
+impl<'a> Logged<'a> {
     fn of(entries: impl Iterator<Item = &'a Value>, recorded: &Recorded) -> Self {
         let id = recorded.passkey.to_string();
         let theirs =

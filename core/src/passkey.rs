@@ -85,7 +85,7 @@ impl Passkey {
         theirs: &[Self],
         now: Timestamp,
     ) -> Result<PasskeyStep, EnrolError> {
-        if signed_in_at.is_none_or(|since| now >= since.plus(ENROL_WITHIN)) {
+        if !signed_in_at.is_some_and(|at| at.is_within(ENROL_WITHIN, now)) {
             return Err(EnrolError::SignInAgain);
         }
         if theirs.iter().any(|passkey| passkey.credential == made.credential) {

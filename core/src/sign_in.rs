@@ -388,8 +388,7 @@ impl Link {
         membership: &Membership,
         now: Timestamp,
     ) -> Result<Self, LinkError> {
-        let is_fresh = |at: Timestamp| at.until(now) <= LINKS_WITHIN;
-        if !signed_in_at.is_some_and(is_fresh) {
+        if !signed_in_at.is_some_and(|at| at.is_within(LINKS_WITHIN, now)) {
             return Err(LinkError::SignInAgain(LINKS_WITHIN));
         }
         if person.iss() == account.iss() {

@@ -43,6 +43,11 @@ impl Timestamp {
     pub fn until(self, later: Self) -> Span {
         Span::from_millis(later.0.saturating_sub(self.0).max(0).unsigned_abs())
     }
+
+    /// Whether it was less than so long ago.
+    pub fn is_within(self, span: Span, now: Self) -> bool {
+        self.until(now) < span
+    }
 }
 
 impl fmt::Display for Timestamp {

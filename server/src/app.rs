@@ -73,7 +73,7 @@ pub use inbox::{Inbox, Waiting};
 pub use insights::{Busy, Day, Insights, Took, begin_of};
 pub use live::Matching;
 pub use notices::Replay;
-pub use passkeys::{Ceremony, Finished, Wanted};
+pub use passkeys::{Ceremony, Finished, ToSign};
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
@@ -232,6 +232,11 @@ impl Caller {
         }
     }
 
+    /// Whether they proved who they are less than so long ago.
+    pub(crate) fn signed_in_within(&self, span: Span, now: Timestamp) -> bool {
+        self.signed_in_at().is_some_and(|at| at.is_within(span, now))
+    }
+
     /// The record of what was presented.
     pub fn access(&self) -> &Access {
         &self.access
@@ -277,6 +282,13 @@ impl Wish {
             key.as_bytes(),
         ];
         Self { key: Digest::of_parts(&parts), asked: Digest::of(body) }
+    }
+
+    /// The wish of a form, which has no key: the same form sent twice from one session is one, since a
+    /// person presses a button again when nothing happens.
+    pub(crate) fn of_form(caller: &Caller, route: &str, body: &str) -> Self {
+        let key = Digest::of(format!("{}\n{body}", caller.access.id).as_bytes()).hex();
+        Self::new(caller, route, &key, body.as_bytes())
     }
 }
 

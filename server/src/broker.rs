@@ -27,7 +27,6 @@ use async_trait::async_trait;
 pub use crate::turns::Turn;
 use crate::turns::Turns;
 pub use assent_core::request::Recall;
-pub use file::BrokersError;
 pub use kept::{Kept, KeptError};
 pub use settings::SettingsFault;
 

@@ -42,7 +42,7 @@ pub use seen::{
     Sent,
 };
 pub(crate) use settings::is_slug;
-pub use settings::{Place, Settings, SettingsError};
+pub use settings::{Place, Settings};
 pub use setup::{Kept, KeptError, Made, PERMISSIONS, Permission, SetupError, manifest};
 pub(crate) use webhook::is_signed;
 pub use webhook::{Delivery, LARGEST as LARGEST_DELIVERY, Unverified};
@@ -72,6 +72,11 @@ struct Inner {
     repositories: Mutex<HashMap<(String, String), (Repository, Timestamp)>>,
 }
 
+/// Why the App cannot be used: its key, or how to reach GitHub.
+#[derive(Debug, thiserror::Error)]
+#[error("the GitHub App cannot be used: {0}")]
+pub struct Unusable(String);
+
 #[derive(Deserialize)]
 struct Installation {
     id: u64,
@@ -99,13 +104,13 @@ impl Github {
     /// The App that is set up like this. Nothing is asked yet.
     ///
     /// # Errors
-    /// [`SettingsError`]: its key, its secret or its certificates.
-    pub fn new(settings: Settings, clock: Clock) -> Result<Self, SettingsError> {
-        settings.check_secret().map_err(SettingsError::Unusable)?;
+    /// [`Unusable`]: its key, its secret or its certificates.
+    pub fn new(settings: Settings, clock: Clock) -> Result<Self, Unusable> {
+        settings.check_secret().map_err(Unusable)?;
         let key = EncodingKey::from_rsa_pem(settings.private_key.expose().as_bytes());
-        let no_key = |_| SettingsError::Unusable("its private key is no RSA key as PEM".to_owned());
+        let no_key = |_| Unusable("its private key is no RSA key as PEM".to_owned());
         let client = client(settings.ca_file.as_deref(), settings.patience)?;
-        let unusable = |_| SettingsError::Unusable("no calls can be made".to_owned());
+        let unusable = |_| Unusable("no calls can be made".to_owned());
         let octocrab = Octocrab::builder()
             .base_uri(settings.place.api.as_str())
             .map_err(unusable)?
@@ -332,16 +337,17 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn client(
     ca_file: Option<&std::path::Path>,
     patience: Duration,
-) -> Result<reqwest::Client, SettingsError> {
+) -> Result<reqwest::Client, Unusable> {
     let certificates = match ca_file {
         None => Vec::new(),
         Some(path) => {
-            let unreadable = |source| SettingsError::Unreadable { path: path.to_owned(), source };
+            let unreadable =
+                |error| Unusable(format!("{} cannot be read: {error}", path.display()));
             let pem = std::fs::read(path).map_err(unreadable)?;
             let all = Certificate::from_pem_bundle(&pem).unwrap_or_default();
             if all.is_empty() {
                 let problem = format!("{} holds no certificate", path.display());
-                return Err(SettingsError::Unusable(problem));
+                return Err(Unusable(problem));
             }
             all
         }
@@ -353,7 +359,7 @@ fn client(
         .timeout(patience)
         .tls_certs_merge(certificates)
         .build();
-    client.map_err(|error| SettingsError::Unusable(crate::unreached::cause(&error)))
+    client.map_err(|error| Unusable(crate::unreached::cause(&error)))
 }
 
 #[cfg(test)]

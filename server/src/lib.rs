@@ -22,6 +22,7 @@ pub mod policy;
 mod private;
 pub mod rates;
 pub mod sealing;
+pub mod settings;
 pub mod sign_in;
 mod start;
 mod turns;

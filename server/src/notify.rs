@@ -18,8 +18,6 @@ use assent_core::notice::Means;
 use assent_core::principal::PrincipalId;
 use assent_core::time::{Span, Timestamp};
 
-pub use settings::SettingsError;
-
 use crate::ledger::outbox::To;
 pub(crate) use message::Message;
 

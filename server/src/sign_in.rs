@@ -20,7 +20,6 @@ use assent_core::token::PublicKeys;
 
 pub use github::Github;
 pub use oidc::{Demands, LogoutProblem, Oidc, SIGN_IN_LASTS, Sent, UNASKED_LASTS};
-pub use settings::SettingsError;
 
 /// Every provider, whom of their people administers, and who reads what.
 #[derive(Clone, Debug, Default)]

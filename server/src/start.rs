@@ -184,7 +184,7 @@ pub enum StartError {
     Sealing(#[from] sealing::SourceError),
     /// The GitHub App.
     #[error(transparent)]
-    Github(#[from] github::SettingsError),
+    Github(#[from] github::Unusable),
     /// The GitHub App that was set up here.
     #[error(transparent)]
     KeptGithub(#[from] github::KeptError),

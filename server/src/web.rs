@@ -24,11 +24,11 @@ mod risk;
 mod session;
 mod settings;
 mod sign_in;
-mod standing;
 mod story;
 pub(crate) mod text;
 mod view;
 mod when;
+mod withdrawing;
 
 use std::sync::Arc;
 
@@ -63,11 +63,11 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/settings/absence", get(absence::page).post(absence::begin))
         .route("/settings/absence/{id}/end", post(absence::end))
         .route("/requests/{id}", get(request::page))
-        .route("/requests/{id}/plan", get(request::plan))
-        .route("/requests/{id}/intent", get(request::intent))
-        .route("/requests/{id}/review", post(request::review))
-        .route("/requests/{id}/withdraw", post(standing::withdraw))
-        .route("/requests/{id}/post-review", post(request::review_afterwards))
+        .route("/requests/{id}/plan", get(request::whole::plan))
+        .route("/requests/{id}/intent", get(request::whole::intent))
+        .route("/requests/{id}/review", post(request::deciding::review))
+        .route("/requests/{id}/withdraw", post(withdrawing::withdraw))
+        .route("/requests/{id}/post-review", post(request::deciding::review_afterwards))
         .route("/intents/{digest}", get(pages::intent))
         .route("/device", get(device::page).post(device::look))
         .route("/device/answer", post(device::answer))
@@ -104,7 +104,7 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/settings/passkeys/{id}/remove", post(passkeys::remove))
         .route("/settings/passkeys/{id}/vouch", post(sign_in::vouch))
         .route("/requests/{id}/statement", get(passkeys::statement))
-        .route("/requests/{id}/review/signed", post(passkeys::review))
+        .route("/requests/{id}/review/signed", post(request::deciding::review_signed))
         .route("/requests/{id}/evidence", get(passkeys::evidence))
         // Not over what a page says itself: one lets its form go to GitHub.
         .layer(SetResponseHeaderLayer::if_not_present(

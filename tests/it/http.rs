@@ -15,6 +15,7 @@ mod exact_plan;
 mod exchange;
 mod expiry;
 mod faults;
+mod forms;
 mod github;
 mod groups;
 mod heartbeat;

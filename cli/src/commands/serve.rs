@@ -16,6 +16,7 @@ use assent_server::network::Proxies;
 use assent_server::notify::Channels;
 use assent_server::policy::{Checkout, Source};
 use assent_server::sealing::{SealingSource, SourceError};
+use assent_server::settings::SettingsError;
 use assent_server::sign_in::SignIn;
 use assent_server::{Config, StartError, github};
 use tokio_util::sync::CancellationToken;
@@ -116,7 +117,7 @@ fn sign_in(file: Option<&Path>) -> Result<SignIn, Failure> {
 
 /// The GitHub App, by the file that says which.
 fn github(file: Option<&Path>) -> Result<Option<github::Settings>, Failure> {
-    let refused = |error: github::SettingsError| {
+    let refused = |error: SettingsError| {
         Failure::usage("the GitHub App cannot be used").because(with_causes(&error))
     };
     file.map(github::Settings::read).transpose().map_err(refused)

@@ -79,7 +79,7 @@ impl Event {
 
 /// What a token tells.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum Message {
     /// Something of a person.
     Of {
         /// What.
@@ -135,7 +135,7 @@ pub enum Untold {
     Format(String),
 }
 
-impl Told {
+impl Message {
     /// What a verified token tells.
     ///
     /// # Errors
@@ -165,18 +165,18 @@ impl Told {
 
 /// Nothing is known of its subject or payload, so neither is read. RFC 8935 section 2.4 has no error
 /// for an event that the receiver does not support: it is a good token that comes to nothing.
-fn unknown(uri: &str) -> Told {
-    Told::Unknown { uri: uri.chars().take(200).collect() }
+fn unknown(uri: &str) -> Message {
+    Message::Unknown { uri: uri.chars().take(200).collect() }
 }
 
-fn of_stream(word: &str, uri: &str, payload: &Map<String, Value>) -> Result<Told, Untold> {
+fn of_stream(word: &str, uri: &str, payload: &Map<String, Value>) -> Result<Message, Untold> {
     match word {
-        "verification" => Ok(Told::Verification),
+        "verification" => Ok(Message::Verification),
         "stream-updated" => {
             let status = payload.get("status").and_then(Value::as_str);
             let status = status.filter(|s| ["enabled", "paused", "disabled"].contains(s));
             let status = status.ok_or(Untold::Claim("status"))?.to_owned();
-            Ok(Told::StreamUpdated { status })
+            Ok(Message::StreamUpdated { status })
         }
         _ => Ok(unknown(uri)),
     }

@@ -96,6 +96,19 @@ impl ApiError {
         &self.errors
     }
 
+    /// The same in words: `FIELD: PROBLEM`.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = String> + '_ {
+        self.errors.iter().map(|fault| format!("{}: {}", fault.field, fault.problem))
+    }
+
+    /// All that is wrong, in one line.
+    pub(crate) fn told(&self) -> String {
+        match self.errors.is_empty() {
+            true => self.detail.clone().into(),
+            false => self.faults().collect::<Vec<_>>().join("; "),
+        }
+    }
+
     /// Writes the private cause to the log.
     pub fn log(&self) {
         if let Some(private) = &self.private {

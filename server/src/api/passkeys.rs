@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::api::error::ApiError;
 use crate::api::extract::{Change, Known, Path, Query};
 use crate::api::requests::Nothing;
-use crate::app::{AppError, Authority, Wanted};
+use crate::app::{AppError, Authority, ToSign};
 
 pub(super) async fn list(
     State(authority): State<Arc<Authority>>,
@@ -48,7 +48,7 @@ pub(super) async fn statement(
         .parse()
         .map_err(|fault| AppError::Field { field: "reason_digest", problem: format!("{fault}") })?;
     let passkey = query.passkey.parse().map_err(AppError::Id)?;
-    let wanted = Wanted { verdict: Verdict::from(query.verdict), comment, passkey };
+    let wanted = ToSign { verdict: Verdict::from(query.verdict), comment, passkey };
     Ok(Answer((&authority.statement(&caller, &id, wanted).await?).into()))
 }
 

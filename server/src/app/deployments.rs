@@ -28,7 +28,7 @@ use crate::app::pauses::Pauses;
 use crate::app::{AppError, Authority};
 use crate::github::{Delivery, Github, GithubError, Repository, Run};
 use crate::ledger::{Gate, GateKey};
-use hint::{Hint, Told};
+use hint::{Heard, Hint};
 use sweep::Round;
 
 /// How often it is looked whether something is to be done; a hint is followed at once.
@@ -154,9 +154,9 @@ impl Authority {
     /// Hears what GitHub tells of. It is a hint: what is lost of it, the next look at GitHub finds.
     pub(super) fn hear_github(&self, delivery: &Delivery) {
         let mut known = self.deployments.known();
-        match Told::of(delivery) {
-            Some(Told::Waits(hint)) => known.hear(hint),
-            Some(Told::Moved { repository, run }) => drop(known.moved.insert((repository, run))),
+        match Heard::of(delivery) {
+            Some(Heard::Waits(hint)) => known.hear(hint),
+            Some(Heard::Moved { repository, run }) => drop(known.moved.insert((repository, run))),
             None => {
                 let (id, event) = (&delivery.id, &delivery.event);
                 tracing::debug!(delivery = id, event, "a delivery of GitHub tells of no gate");

@@ -51,7 +51,7 @@ pub struct Finished<T> {
 
 /// What a statement is wanted of.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct ToSign {
     /// Approve or deny.
     pub verdict: Verdict,
     /// The digest of the comment.
@@ -103,7 +103,7 @@ impl Authority {
     /// Whether the caller has signed in lately enough to enrol one.
     pub fn may_enrol(&self, caller: &Caller) -> bool {
         let now = self.clock.now();
-        here_since(caller).is_some_and(|since| now < since.plus(ENROL_WITHIN))
+        here_since(caller).is_some_and(|since| since.is_within(ENROL_WITHIN, now))
     }
 
     /// Enrols one.
@@ -356,7 +356,7 @@ impl Authority {
         &self,
         caller: &Caller,
         id: &str,
-        wanted: Wanted,
+        wanted: ToSign,
     ) -> Result<Statement, AppError> {
         check_person(caller)?;
         let party = self.relying_party()?;

@@ -351,7 +351,7 @@ impl Authority {
         let all = self.ledger.accesses_of(&id).await?;
         self.end_all(&all, &id).await?;
         let entry = json!({
-            "v": 1, "type": "sign_in_withdrawn", "at": now.to_string(), "by": id.to_json(),
+            "v": 1, "type": "sign_in_ended", "at": now.to_string(), "by": id.to_json(),
         });
         self.ledger.keep_account(gone, Some((entry, now))).await?;
         self.waiters.wake_log();

@@ -2,62 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use assent_core::credential::Secret;
-use assent_core::policy::document::{Fault, strict_yaml};
 use serde::Deserialize;
 
 use super::aws::{Aws, AwsSettings};
 use super::github::{Github, GithubSettings};
 use super::postgres::{Postgres, PostgresSettings};
 use super::{Broker, Brokers};
-
-/// Why the brokers of a file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BrokersError {
-    /// The file, or one that it names.
-    #[error("{} cannot be read", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It is no YAML as we read it.
-    #[error(transparent)]
-    Yaml(#[from] Fault),
-    /// It does not say what a file of brokers says.
-    #[error("{}: {field}: {problem}", path.display())]
-    Field {
-        /// The file.
-        path: PathBuf,
-        /// Which part of it.
-        field: String,
-        /// What is wrong.
-        problem: String,
-    },
-}
+use crate::settings::{self, SettingsError};
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct Document {
-    api_version: ApiVersion,
-    kind: Kind,
     brokers: BTreeMap<String, Settings>,
-}
-
-#[derive(Deserialize)]
-enum ApiVersion {
-    #[serde(rename = "assent/v1")]
-    V1,
-}
-
-#[derive(Deserialize)]
-enum Kind {
-    Brokers,
 }
 
 #[derive(Deserialize)]
@@ -89,30 +49,21 @@ impl Brokers {
     /// The brokers of this file. What it says of environment variables, `variable` knows.
     ///
     /// # Errors
-    /// [`BrokersError`], which never holds a secret.
+    /// [`SettingsError`], which never holds a secret.
     pub fn read(
         path: &Path,
         variable: &dyn Fn(&str) -> Option<Secret>,
-    ) -> Result<Self, BrokersError> {
-        let unreadable = |source| BrokersError::Unreadable { path: path.to_owned(), source };
-        let field = |field: String, problem: String| BrokersError::Field {
-            path: path.to_owned(),
-            field,
-            problem,
-        };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        let json = strict_yaml(&path.display().to_string(), &text)?;
-        let document: Document = serde_path_to_error::deserialize(json)
-            .map_err(|error| field(error.path().to_string(), error.inner().to_string()))?;
-        let Document { api_version: ApiVersion::V1, kind: Kind::Brokers, brokers } = document;
+    ) -> Result<Self, SettingsError> {
+        let Document { brokers } = settings::read(path, "Brokers")?;
         let mut all: BTreeMap<String, Arc<dyn Broker>> = BTreeMap::new();
         for (name, settings) in brokers {
             let place = format!("brokers.{name}");
             if !is_name(&name) {
                 let problem = "name a broker in 1 to 63 of a-z, 0-9, `-`, `_` and `.`";
-                return Err(field(place, problem.to_owned()));
+                return Err(SettingsError::at(path, place, problem));
             }
-            let broker = settings.broker(variable).map_err(|problem| field(place, problem))?;
+            let broker = settings.broker(variable);
+            let broker = broker.map_err(|problem| SettingsError::at(path, place, problem))?;
             all.insert(name, broker);
         }
         Ok(Self::new(all))
@@ -318,7 +269,7 @@ brokers:
     fn what_is_not_meant_is_told_with_its_place() {
         refuses("assent/v1", "assent/v2", "apiVersion");
         refuses("kind: Brokers", "kind: Policy", "kind");
-        refuses("orders-db:", "Orders DB:", "brokers.Orders DB: name a broker");
+        refuses("orders-db:", "Orders DB:", "`brokers.Orders DB`: name a broker");
         refuses("type: postgres", "type: oracle", "oracle");
         refuses("host: 127.0.0.1", "host: 127.0.0.1\n    colour: red", "colour");
         refuses("host: 127.0.0.1", "host: db.example.com", "ca_file");

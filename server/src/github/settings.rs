@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use assent_core::credential::Secret;
-use assent_core::policy::document::{Fault, strict_yaml};
 use serde::Deserialize;
 use url::Url;
 
 use crate::broker::outside::address;
+use crate::settings::{self, SettingsError};
 
 /// The shortest secret of a webhook: whoever guesses it sends what they like.
 const SHORTEST_SECRET: usize = 16;
@@ -80,59 +80,14 @@ impl Place {
     }
 }
 
-/// Why the App cannot be set up so.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A file.
-    #[error("{} cannot be read", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is no strict YAML.
-    #[error(transparent)]
-    Syntax(#[from] Fault),
-    /// Something in it.
-    #[error("{}: `{field}`: {problem}", path.display())]
-    Field {
-        /// The file.
-        path: PathBuf,
-        /// Where in it.
-        field: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The App's key, or how to reach GitHub.
-    #[error("the GitHub App cannot be used: {0}")]
-    Unusable(String),
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Document {
-    #[expect(dead_code, reason = "that it is there and says this is all that matters")]
-    api_version: ApiVersion,
-    #[expect(dead_code, reason = "that it is there and says this is all that matters")]
-    kind: Kind,
     app: App,
     #[serde(default = "yes")]
     require_app: bool,
     #[serde(default)]
     deployment_statuses: bool,
-}
-
-#[derive(Deserialize)]
-enum ApiVersion {
-    #[serde(rename = "assent/v1")]
-    V1,
-}
-
-#[derive(Deserialize)]
-enum Kind {
-    GitHub,
 }
 
 #[derive(Deserialize)]
@@ -159,17 +114,8 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`], which never holds a secret.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let field = |field: &str, problem: String| SettingsError::Field {
-            path: path.to_owned(),
-            field: field.to_owned(),
-            problem,
-        };
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
-        let json = strict_yaml(&path.display().to_string(), &text)?;
-        let Document { app, require_app, deployment_statuses, .. } =
-            serde_path_to_error::deserialize(json)
-                .map_err(|error| field(&error.path().to_string(), error.inner().to_string()))?;
+        let field = |field: &str, problem: String| SettingsError::at(path, field, problem);
+        let Document { app, require_app, deployment_statuses } = settings::read(path, "GitHub")?;
         let url = app.url.as_deref().unwrap_or("https://github.com");
         let mut place = Place::at(url).map_err(|problem| field("app.url", problem))?;
         if let Some(api) = &app.api_url {
@@ -182,26 +128,17 @@ impl Settings {
         if !is_slug(&app.slug) {
             return Err(field("app.slug", "the App's name as it stands in addresses".to_owned()));
         }
-        let beside = |file: &Path| path.parent().unwrap_or(Path::new("")).join(file);
-        let secret = |file: &Path| {
-            let file = beside(file);
-            let unreadable = |source| SettingsError::Unreadable { path: file.clone(), source };
-            let bytes = crate::private::read(&file).map_err(unreadable)?;
-            let text = std::str::from_utf8(&bytes)
-                .map_err(|_| unreadable(std::io::Error::other("it is no text")))?;
-            Ok::<_, SettingsError>(Secret::new(text.trim_ascii().to_owned()))
-        };
         let settings = Self {
             app_id: app.id,
             slug: app.slug,
-            private_key: secret(&app.private_key_file)?,
-            webhook_secret: secret(&app.webhook_secret_file)?,
+            private_key: settings::secret(path, &app.private_key_file)?,
+            webhook_secret: settings::secret(path, &app.webhook_secret_file)?,
             place,
             require_app,
             between_writes: app.seconds_between_writes.map_or(BETWEEN_WRITES, Duration::from_secs),
             patience: PATIENCE,
             deployment_statuses,
-            ca_file: app.ca_file.map(|file| beside(&file)),
+            ca_file: app.ca_file.map(|file| settings::beside(path, &file)),
         };
         let problem = settings.check_secret();
         problem.map_err(|problem| field("app.webhookSecretFile", problem))?;

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::settings::{Place, Settings, SettingsError, is_slug};
+use super::Unusable;
+use super::settings::{Place, Settings, is_slug};
 use crate::broker::outside::short;
 use crate::sealing::{SealError, Sealer};
 use crate::{private, unreached};
@@ -223,7 +224,7 @@ pub enum KeptError {
     Form(PathBuf),
     /// The App cannot be used.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Settings(#[from] Unusable),
 }
 
 #[derive(Deserialize)]

@@ -6,49 +6,17 @@ use std::path::{Path, PathBuf};
 use assent_core::credential::Secret;
 use assent_core::membership::{Approver, is_name_character};
 use assent_core::policy::cidr::Cidr;
-use assent_core::policy::document::{Fault, strict_yaml};
 use serde::Deserialize;
 use url::Url;
 
 use super::email::{Address, Mailer, Relay, Wrapping};
 use super::outside::Outside;
 use super::{Addresses, Channels, Way, slack, teams, webhook};
-
-/// Why the channels cannot be set up so. Never holds a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A file.
-    #[error("{} cannot be read", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is no strict YAML.
-    #[error(transparent)]
-    Syntax(#[from] Fault),
-    /// Something in it.
-    #[error("{}: `{field}`: {problem}", path.display())]
-    Field {
-        /// The file.
-        path: PathBuf,
-        /// Where in it.
-        field: String,
-        /// What is wrong.
-        problem: String,
-    },
-}
+use crate::settings::{self, SettingsError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    #[expect(dead_code, reason = "that it is there and says this is all that matters")]
-    #[serde(rename = "apiVersion")]
-    api_version: ApiVersion,
-    #[expect(dead_code, reason = "that it is there and says this is all that matters")]
-    kind: Kind,
     #[serde(default)]
     networks: Vec<String>,
     #[serde(default)]
@@ -60,17 +28,6 @@ struct Document {
     channels: BTreeMap<String, ChannelText>,
     #[serde(default)]
     people: BTreeMap<String, PersonText>,
-}
-
-#[derive(Deserialize)]
-enum ApiVersion {
-    #[serde(rename = "assent/v1")]
-    V1,
-}
-
-#[derive(Deserialize)]
-enum Kind {
-    Channels,
 }
 
 #[derive(Deserialize)]
@@ -156,19 +113,16 @@ impl Channels {
     /// # Errors
     /// [`SettingsError`].
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
-        let json = strict_yaml(&path.display().to_string(), &text)?;
-        let document: Document = serde_path_to_error::deserialize(json)
-            .map_err(|error| fault(path, &error.path().to_string(), error.inner().to_string()))?;
-        let Document { networks, allow_loopback, ca_file, slack, email, channels, people, .. } =
+        let document: Document = settings::read(path, "Channels")?;
+        let Document { networks, allow_loopback, ca_file, slack, email, channels, people } =
             document;
         let parsed = networks.iter().map(|text| text.parse::<Cidr>());
         let networks = parsed.collect::<Result<_, _>>();
-        let networks = networks.map_err(|error| fault(path, "networks", error.to_string()))?;
+        let networks =
+            networks.map_err(|error| SettingsError::at(path, "networks", error.to_string()))?;
         let authorities = ca_file.map(|file| certificates(path, &file)).transpose()?;
         let outside = Outside::new(networks, allow_loopback, &authorities.unwrap_or_default())
-            .map_err(|problem| fault(path, "ca_file", problem))?;
+            .map_err(|problem| SettingsError::at(path, "ca_file", problem))?;
         let reader = Reader { path, outside };
         let slack = slack.map(|slack| reader.slack(&slack)).transpose()?;
         let email = email.map(|email| reader.email(email)).transpose()?;
@@ -201,7 +155,7 @@ impl Channels {
 
 impl Reader<'_> {
     fn fault(&self, field: &str, problem: String) -> SettingsError {
-        fault(self.path, field, problem)
+        SettingsError::at(self.path, field, problem)
     }
 
     fn slack(&self, text: &SlackText) -> Result<slack::Workspace, SettingsError> {
@@ -299,29 +253,20 @@ impl Reader<'_> {
     }
 
     fn secret(&self, file: &Path) -> Result<Secret, SettingsError> {
-        let path = beside(self.path, file);
-        let unreadable = |source| SettingsError::Unreadable { path: path.clone(), source };
-        let bytes = crate::private::read(&path).map_err(unreadable)?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| unreadable(std::io::Error::other("it is no text")))?;
-        let text = text.trim_ascii();
+        let secret = settings::secret(self.path, file)?;
+        let text = secret.expose();
         if text.is_empty() || text.chars().any(char::is_control) {
-            return Err(unreadable(std::io::Error::other("it holds no secret of one line")));
+            return Err(SettingsError::Unreadable {
+                path: settings::beside(self.path, file),
+                source: std::io::Error::other("it holds no secret of one line"),
+            });
         }
-        Ok(Secret::new(text.to_owned()))
+        Ok(secret)
     }
 }
 
-fn fault(path: &Path, field: &str, problem: String) -> SettingsError {
-    SettingsError::Field { path: path.to_owned(), field: field.to_owned(), problem }
-}
-
-fn beside(path: &Path, file: &Path) -> PathBuf {
-    path.parent().unwrap_or(Path::new("")).join(file)
-}
-
 fn certificates(path: &Path, file: &Path) -> Result<Vec<u8>, SettingsError> {
-    let path = beside(path, file);
+    let path = settings::beside(path, file);
     std::fs::read(&path).map_err(|source| SettingsError::Unreadable { path, source })
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use assent_core::credential::Secret;
 use assent_core::membership::{Approver, is_name_character};
-use assent_core::policy::document::{Fault, strict_yaml};
 use assent_core::principal::LOCAL_ISSUER;
 use serde::Deserialize;
 
@@ -15,44 +14,16 @@ use super::{Github, Kind, Oidc, Provider, Readers, SignIn};
 use crate::broker::outside::address;
 use crate::github::{Place, is_slug};
 use crate::private;
+use crate::settings::{self, SettingsError};
+
+const KIND: &str = "SignIn";
 
 /// Names that are no provider's: pages have them.
 const TAKEN: [&str; 2] = ["again", "passkey"];
 
-/// Why a file of sign-in cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The file, or one that it names.
-    #[error("{} cannot be read", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It is no YAML as we read it.
-    #[error(transparent)]
-    Yaml(#[from] Fault),
-    /// It does not say what a file of sign-in says.
-    #[error("{}: {field}: {problem}", path.display())]
-    Field {
-        /// The file.
-        path: PathBuf,
-        /// Which part of it.
-        field: String,
-        /// What is wrong.
-        problem: String,
-    },
-}
-
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 struct Document {
-    #[expect(dead_code, reason = "that it is there and says this is all that matters")]
-    api_version: ApiVersion,
-    #[expect(dead_code, reason = "that it is there and says this is all that matters")]
-    kind: Word,
     providers: BTreeMap<String, Written>,
     #[serde(default)]
     administrators: Vec<String>,
@@ -68,17 +39,6 @@ enum WrittenReaders {
     #[default]
     Everyone,
     Asked,
-}
-
-#[derive(Deserialize)]
-enum ApiVersion {
-    #[serde(rename = "assent/v1")]
-    V1,
-}
-
-#[derive(Deserialize)]
-enum Word {
-    SignIn,
 }
 
 #[derive(Deserialize)]
@@ -131,7 +91,7 @@ struct WrittenGithub {
 }
 
 /// What is wrong, and with which part of a provider.
-type Told<T> = Result<T, (&'static str, String)>;
+type Read<T> = Result<T, (&'static str, String)>;
 type Variable<'a> = &'a dyn Fn(&str) -> Option<Secret>;
 
 impl SignIn {
@@ -140,9 +100,7 @@ impl SignIn {
     /// # Errors
     /// [`SettingsError`], which never holds a secret.
     pub fn read(path: &Path, variable: Variable<'_>) -> Result<Self, SettingsError> {
-        let unreadable = |source| SettingsError::Unreadable { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        Self::of_text(path, &text, variable)
+        Self::of_document(path, settings::read(path, KIND)?, variable)
     }
 
     /// The same of a text that stands in this file.
@@ -150,14 +108,15 @@ impl SignIn {
     /// # Errors
     /// As [`Self::read`].
     pub fn of_text(path: &Path, text: &str, variable: Variable<'_>) -> Result<Self, SettingsError> {
-        let field = |field: String, problem: String| SettingsError::Field {
-            path: path.to_owned(),
-            field,
-            problem,
-        };
-        let json = strict_yaml(&path.display().to_string(), text)?;
-        let document: Document = serde_path_to_error::deserialize(json)
-            .map_err(|error| field(error.path().to_string(), error.inner().to_string()))?;
+        Self::of_document(path, settings::of_text(path, text, KIND)?, variable)
+    }
+
+    fn of_document(
+        path: &Path,
+        document: Document,
+        variable: Variable<'_>,
+    ) -> Result<Self, SettingsError> {
+        let field = |field: String, problem: String| SettingsError::at(path, field, problem);
         let mut providers = BTreeMap::new();
         for (name, written) in document.providers {
             let place = |part: &str| format!("providers.{name}{part}");
@@ -188,7 +147,7 @@ impl SignIn {
     }
 
     /// That no two providers speak of the same people or groups.
-    fn check_apart(&self) -> Told<()> {
+    fn check_apart(&self) -> Read<()> {
         if self.providers.is_empty() {
             return Err(("providers", "name at least one".to_owned()));
         }
@@ -208,7 +167,7 @@ impl SignIn {
     }
 
     /// Those named by a part. Auditors may be of a group that policy lists, which is not known here.
-    fn named(&self, part: &'static str, all: &[String]) -> Told<BTreeSet<Approver>> {
+    fn named(&self, part: &'static str, all: &[String]) -> Read<BTreeSet<Approver>> {
         let one = |text: &String| {
             let told = |problem: String| (part, problem);
             let named: Approver = text.parse().map_err(|error| told(format!("{error}")))?;
@@ -236,7 +195,7 @@ fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len()) && name.chars().all(fits) && !TAKEN.contains(&name)
 }
 
-fn title(title: Option<String>, other: &str) -> Told<String> {
+fn title(title: Option<String>, other: &str) -> Read<String> {
     let title = title.unwrap_or_else(|| other.to_owned());
     let fits = |c: char| assent_core::principal::is_visible(c);
     match (1..=60).contains(&title.chars().count()) && title.chars().all(fits) {
@@ -245,7 +204,7 @@ fn title(title: Option<String>, other: &str) -> Told<String> {
     }
 }
 
-fn client_id(id: String) -> Told<String> {
+fn client_id(id: String) -> Read<String> {
     let fits = |c: char| c.is_ascii_graphic();
     match (1..=255).contains(&id.len()) && id.chars().all(fits) {
         true => Ok(id),
@@ -257,7 +216,7 @@ fn client_secret(
     file: Option<PathBuf>,
     name: Option<String>,
     variable: Variable<'_>,
-) -> Told<Secret> {
+) -> Read<Secret> {
     match (file, name) {
         (Some(file), None) => {
             let told =
@@ -278,7 +237,7 @@ fn client_secret(
     }
 }
 
-fn oidc(name: &str, written: WrittenOidc, variable: Variable<'_>) -> Told<Provider> {
+fn oidc(name: &str, written: WrittenOidc, variable: Variable<'_>) -> Read<Provider> {
     address(&written.issuer).map_err(|problem| ("issuer", problem))?;
     if written.issuer.len() > 255 || written.issuer == LOCAL_ISSUER {
         return Err(("issuer", "at most 255 bytes".to_owned()));
@@ -318,7 +277,7 @@ fn oidc(name: &str, written: WrittenOidc, variable: Variable<'_>) -> Told<Provid
     })
 }
 
-fn github(written: WrittenGithub, variable: Variable<'_>) -> Told<Provider> {
+fn github(written: WrittenGithub, variable: Variable<'_>) -> Read<Provider> {
     let url = written.url.as_deref().unwrap_or("https://github.com");
     let place = Place::at(url).map_err(|problem| ("url", problem))?;
     let comes_in = match (written.organizations, written.anyone) {

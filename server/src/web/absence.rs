@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use askama::Template;
 use assent_core::absence::Absence;
-use assent_core::digest::Digest;
 use assent_core::wire;
-use axum::extract::{Form, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{Authority, Wish};
-use crate::web::csrf;
-use crate::web::session::{SignedIn, foreign_form};
+use crate::web::csrf::{Button, Ours};
+use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
 
@@ -30,7 +29,7 @@ struct AbsencePage {
     form: AbsenceForm,
     people: Vec<String>,
     own: Vec<AbsenceLine>,
-    standing: Vec<AbsenceLine>,
+    standing_in: Vec<AbsenceLine>,
     others: Vec<AbsenceLine>,
 }
 
@@ -47,7 +46,6 @@ struct AbsenceLine {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct AbsenceForm {
-    csrf: String,
     to: String,
     from: String,
     until: String,
@@ -84,12 +82,12 @@ fn shown(
         may_end: !absence.is_over(now)
             && (membership.are_same(&absence.who, mine) || me.caller.is_administrator()),
     };
-    let (mut own, mut standing, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut own, mut standing_in, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for absence in all.iter().take(MOST) {
         let place = if membership.are_same(&absence.who, mine) {
             &mut own
         } else if membership.are_same(&absence.to, mine) {
-            &mut standing
+            &mut standing_in
         } else {
             &mut others
         };
@@ -102,13 +100,7 @@ fn shown(
     let known: std::collections::BTreeSet<_> =
         known.filter(|who| !membership.are_same(who, mine)).map(ToString::to_string).collect();
     let status = fault.map_or(StatusCode::OK, ApiError::status);
-    let fault = fault.map(|error| {
-        let fields = error.errors().iter().map(|e| format!("{}: {}", e.field, e.problem));
-        let fields: Vec<_> = fields.collect();
-        plain(
-            if fields.is_empty() { error.detail().to_owned() } else { fields.join("; ") }.as_str(),
-        )
-    });
+    let fault = fault.map(|error| plain(&error.told()));
     let page = AbsencePage {
         page: me.page("Out of office").at("/settings"),
         is_let: authority.lets_name_stand_ins(),
@@ -116,7 +108,7 @@ fn shown(
         form,
         people: known.into_iter().take(MOST).collect(),
         own,
-        standing,
+        standing_in,
         others,
     };
     (status, view::html(&page)).into_response()
@@ -124,17 +116,11 @@ fn shown(
 
 pub(super) async fn begin(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<AbsenceForm>,
+    Ours { me, form }: Ours<AbsenceForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let AbsenceForm { to, from, until, .. } = form.clone();
     let body = format!("{to}\n{from}\n{until}\n{}", authority.clock().now().as_seconds() / 60);
-    let key = Digest::of(format!("{}\n{body}", me.caller.access().id).as_bytes()).hex();
-    let wish = Wish::new(&me.caller, "page absence", &key, body.as_bytes());
+    let wish = Wish::of_form(&me.caller, "page absence", &body);
     let from = Some(utc(&from)).filter(|from| !from.is_empty());
     let new = wire::NewAbsence { to, from, until: utc(&until) };
     match authority.begin_absence(&me.caller, new, wish).await {
@@ -157,21 +143,11 @@ fn utc(text: &str) -> String {
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct EndForm {
-    csrf: String,
-}
-
 pub(super) async fn end(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
     Path(id): Path<String>,
-    Form(form): Form<EndForm>,
+    Ours { me, .. }: Ours<Button>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     match authority.end_absence(&me.caller, &id).await {
         Ok(_) => Redirect::to("/settings/absence").into_response(),
         Err(error) => view::fault(error),

@@ -60,14 +60,14 @@ const TYPES: [&str; 24] = [
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct AuditQuery {
     kind: String,
     by: String,
     request: String,
     before: Option<u64>,
 }
 
-impl Wanted {
+impl AuditQuery {
     fn search(&self) -> Result<LogSearch, AppError> {
         let named = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let by: Option<Result<PrincipalId, AppError>> =
@@ -98,7 +98,7 @@ impl Wanted {
 #[template(path = "audit.html")]
 struct AuditPage {
     page: Page,
-    wanted: Wanted,
+    wanted: AuditQuery,
     types: [&'static str; 24],
     fault: Option<String>,
     size: u64,
@@ -181,7 +181,7 @@ fn words(entry: &Value) -> String {
 pub(super) async fn page(
     State(authority): State<Arc<Authority>>,
     me: SignedIn,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<AuditQuery>,
 ) -> Response {
     let found = match wanted.search() {
         Ok(search) => authority.search_log(&me.caller, search).await,

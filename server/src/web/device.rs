@@ -7,15 +7,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Form, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Asking, Authority, CodeError};
-use crate::web::csrf;
-use crate::web::session::{SignedIn, foreign_form};
+use crate::web::csrf::Ours;
+use crate::web::session::SignedIn;
 use crate::web::view::{self, Page};
 
 #[derive(Template)]
@@ -88,20 +88,14 @@ pub(super) async fn page(me: SignedIn) -> Response {
 
 #[derive(Deserialize)]
 pub(super) struct CodeForm {
-    csrf: String,
     code: String,
 }
 
 /// The program that shows the code.
 pub(super) async fn look(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<CodeForm>,
+    Ours { me, form }: Ours<CodeForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     match authority.asking_device(&me.caller, &form.code).await {
         Ok(asking) => {
             let asking = Some(AskingView::of(&asking, me.caller.network().ip));
@@ -113,7 +107,6 @@ pub(super) async fn look(
 
 #[derive(Deserialize)]
 pub(super) struct AnswerForm {
-    csrf: String,
     code: String,
     verdict: String,
 }
@@ -121,13 +114,8 @@ pub(super) struct AnswerForm {
 /// Yes, or no.
 pub(super) async fn answer(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<AnswerForm>,
+    Ours { me, form }: Ours<AnswerForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let let_in = match form.verdict.as_str() {
         "approve" => true,
         "deny" => false,

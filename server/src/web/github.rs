@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Form, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::app::{AppError, AppSetupError, Authority};
 use crate::github::{Github, PERMISSIONS, Permission, Place, manifest};
-use crate::web::csrf;
+use crate::web::csrf::Ours;
 use crate::web::session::{SignedIn, foreign_form};
 use crate::web::view::{self, Page};
 
@@ -56,7 +56,7 @@ fn empty(authority: &Authority, me: &SignedIn) -> GithubPage {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct GithubQuery {
     #[serde(default)]
     organization: String,
 }
@@ -64,7 +64,7 @@ pub(super) struct Wanted {
 pub(super) async fn page(
     State(authority): State<Arc<Authority>>,
     me: SignedIn,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<GithubQuery>,
 ) -> Response {
     if !me.caller.is_administrator() {
         return view::fault(AppError::NotAdministrator);
@@ -75,7 +75,6 @@ pub(super) async fn page(
 
 #[derive(Deserialize)]
 pub(super) struct Beginning {
-    csrf: String,
     #[serde(default)]
     organization: String,
     github: String,
@@ -83,13 +82,8 @@ pub(super) struct Beginning {
 
 pub(super) async fn begin(
     State(authority): State<Arc<Authority>>,
-    me: SignedIn,
-    headers: HeaderMap,
-    Form(form): Form<Beginning>,
+    Ours { me, form }: Ours<Beginning>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let organization = form.organization.trim();
     let place = match Place::at(form.github.trim()) {
         Ok(place) => place,

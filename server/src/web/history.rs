@@ -35,7 +35,7 @@ const STATES: [&str; 7] =
 /// What somebody looks for. An empty field of a form is none.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct HistoryQuery {
     q: String,
     state: String,
     environment: String,
@@ -48,7 +48,7 @@ pub(super) struct Wanted {
     before: String,
 }
 
-impl Wanted {
+impl HistoryQuery {
     fn search(&self) -> Result<Search, AppError> {
         let named = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let who = |field, text: &str| -> Result<Option<PrincipalId>, AppError> {
@@ -119,7 +119,7 @@ fn midnight(field: &'static str, day: &str) -> Result<Timestamp, AppError> {
 #[template(path = "history.html")]
 struct HistoryPage {
     page: Page,
-    wanted: Wanted,
+    wanted: HistoryQuery,
     states: [&'static str; 7],
     environments: Vec<String>,
     kinds: Vec<String>,
@@ -176,7 +176,7 @@ fn decision(listed: &Listed) -> String {
 pub(super) async fn page(
     State(authority): State<Arc<Authority>>,
     me: SignedIn,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<HistoryQuery>,
 ) -> Response {
     let found = match wanted.search() {
         Ok(search) => authority.search(&me.caller, search).await,
@@ -218,7 +218,7 @@ pub(super) async fn export(
     State(authority): State<Arc<Authority>>,
     me: SignedIn,
     Path(name): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<HistoryQuery>,
 ) -> Response {
     let (form, kind) = match name.as_str() {
         "requests.csv" => (Form::Csv, "text/csv; charset=utf-8; header=present"),
@@ -351,19 +351,22 @@ mod tests {
 
     #[test]
     fn an_address_holds_what_was_looked_for_and_reads_back() {
-        let wanted =
-            Wanted { q: "a&b=c d".to_owned(), environment: "prod".to_owned(), ..Wanted::default() };
+        let wanted = HistoryQuery {
+            q: "a&b=c d".to_owned(),
+            environment: "prod".to_owned(),
+            ..HistoryQuery::default()
+        };
         let query = wanted.query(None);
         assert_eq!(query, "q=a%26b%3Dc+d&environment=prod");
-        assert!(wanted.filters() && !Wanted::default().filters());
+        assert!(wanted.filters() && !HistoryQuery::default().filters());
     }
 
     #[test]
     fn a_last_day_is_looked_through_to_its_end() {
-        let wanted = Wanted { until: "2026-11-20".to_owned(), ..Wanted::default() };
+        let wanted = HistoryQuery { until: "2026-11-20".to_owned(), ..HistoryQuery::default() };
         let until = wanted.search().unwrap().until.unwrap();
         assert_eq!(until.to_string(), "2026-11-21T00:00:00.000Z");
-        let wrong = Wanted { since: "yesterday".to_owned(), ..Wanted::default() };
+        let wrong = HistoryQuery { since: "yesterday".to_owned(), ..HistoryQuery::default() };
         assert!(wrong.search().is_err());
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use askama::Template;
 use assent_core::notice::Means;
 use assent_core::wire;
-use axum::extract::{Form, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::app::{AppError, Authority, Replay};
-use crate::web::csrf;
-use crate::web::session::{SignedIn, foreign_form};
+use crate::web::csrf::Ours;
+use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
 
@@ -76,7 +76,6 @@ struct Choice {
 /// The form: `digest` is empty, `at`, or how often.
 #[derive(Deserialize)]
 pub(super) struct MineForm {
-    csrf: String,
     slack: Option<String>,
     email: Option<String>,
     digest: String,
@@ -154,13 +153,8 @@ pub(super) async fn mine(State(authority): State<Arc<Authority>>, me: SignedIn) 
 
 pub(super) async fn wish(
     State(authority): State<Arc<Authority>>,
-    me: SignedIn,
-    headers: HeaderMap,
-    Form(form): Form<MineForm>,
+    Ours { me, form }: Ours<MineForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let means = match authority.my_wishes(&me.caller).await {
         Ok((_, means)) => means,
         Err(error) => return view::fault(error),
@@ -262,20 +256,14 @@ pub(super) async fn all(State(authority): State<Arc<Authority>>, me: SignedIn) -
 
 #[derive(Deserialize)]
 pub(super) struct ReplayForm {
-    csrf: String,
     /// The notice; all, where there is none.
     id: Option<String>,
 }
 
 pub(super) async fn replay(
     State(authority): State<Arc<Authority>>,
-    me: SignedIn,
-    headers: HeaderMap,
-    Form(form): Form<ReplayForm>,
+    Ours { me, form }: Ours<ReplayForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let which = form.id.as_deref().map_or(Replay::All, Replay::One);
     match authority.replay_notices(&me.caller, which).await {
         Ok(_) => Redirect::to("/admin/notifications").into_response(),

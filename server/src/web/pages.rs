@@ -18,7 +18,7 @@ impl SignedIn {
             title: title.to_owned(),
             person: Some(self.name.clone()),
             csrf: csrf::token(&self.cookie),
-            notices: self.notices.clone(),
+            bars: self.bars.clone(),
             administers: self.caller.is_administrator(),
             reads_everything: self.reads_everything,
             here: "",

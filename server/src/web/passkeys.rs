@@ -22,9 +22,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::error::ApiError;
-use crate::app::{AppError, Authority, Ceremony, Finished, Wanted, Wish};
-use crate::web::csrf;
-use crate::web::request::{Decided, check_read, refused};
+use crate::app::{AppError, Authority, Ceremony, Finished, ToSign};
+use crate::web::csrf::{self, Button, NotOurs, OurScript, Ours, told_foreign};
 use crate::web::session::{self, SignedIn, foreign_form};
 use crate::web::sign_in::{Comer, label};
 use crate::web::text::plain;
@@ -104,21 +103,15 @@ pub(super) async fn page(
     })
 }
 
-#[derive(Deserialize)]
-pub(super) struct CsrfForm {
-    csrf: String,
-}
-
 /// Begins to make one. Its script asks for this, and is told in JSON.
 pub(super) async fn begin_enrolment(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<CsrfForm>,
+    ours: Result<Ours<Button>, NotOurs>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return told_foreign();
-    }
+    let me = match ours {
+        Ok(Ours { me, .. }) => me,
+        Err(foreign) => return foreign.told(),
+    };
     let begun = match authority.begin_enrolment(&me.caller) {
         Ok(begun) => begun,
         Err(error) => return told(error),
@@ -150,7 +143,6 @@ fn user_handle(who: &PrincipalId) -> String {
 
 #[derive(Deserialize)]
 pub(super) struct EnrolForm {
-    csrf: String,
     #[serde(default)]
     name: String,
     #[serde(default)]
@@ -163,13 +155,8 @@ pub(super) struct EnrolForm {
 
 pub(super) async fn enrol(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<EnrolForm>,
+    Ours { me, form }: Ours<EnrolForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     if form.sealed.is_empty() {
         return no_script();
     }
@@ -192,20 +179,14 @@ pub(super) async fn enrol(
 
 #[derive(Deserialize)]
 pub(super) struct RenameForm {
-    csrf: String,
     name: String,
 }
 
 pub(super) async fn rename(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
     Path(id): Path<String>,
-    Form(form): Form<RenameForm>,
+    Ours { me, form }: Ours<RenameForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     match authority.rename_passkey(&me.caller, &id, &form.name).await {
         Ok(_) => Redirect::to("/settings/passkeys?done=renamed").into_response(),
         Err(error) => view::fault(error),
@@ -214,14 +195,9 @@ pub(super) async fn rename(
 
 pub(super) async fn remove(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
     Path(id): Path<String>,
-    Form(form): Form<CsrfForm>,
+    Ours { me, .. }: Ours<Button>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     match authority.remove_passkey(&me.caller, &id).await {
         Ok(_) => Redirect::to("/settings/passkeys?done=removed").into_response(),
         Err(error) => view::fault(error),
@@ -242,12 +218,8 @@ pub(super) async fn begin_sign_in(
 /// Begins to prove again who is signed in here.
 pub(super) async fn begin_again(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
+    OurScript(me): OurScript,
 ) -> Response {
-    if !csrf::is_own(&headers, authority.base()) {
-        return told_foreign();
-    }
     begun(&authority, authority.begin_passkey_again(&me.caller))
 }
 
@@ -263,8 +235,6 @@ fn begun(authority: &Authority, ceremony: Result<Ceremony, AppError>) -> Respons
 
 #[derive(Deserialize)]
 pub(super) struct SignInForm {
-    #[serde(default)]
-    csrf: String,
     next: Option<String>,
     sealed: String,
     credential_id: String,
@@ -310,12 +280,8 @@ pub(super) async fn sign_in(
 pub(super) async fn sign_in_again(
     State(authority): State<Arc<Authority>>,
     headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<SignInForm>,
+    Ours { me, form }: Ours<SignInForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let (finished, credential) = match form.read() {
         Ok(read) => read,
         Err(error) => return view::fault(error),
@@ -365,79 +331,8 @@ async fn try_statement(
         let problem = "you have no passkey that fits; add one under Settings".to_owned();
         return Err(field("passkey", problem));
     }
-    let wanted = Wanted { verdict, comment, passkey: query.passkey.parse()? };
+    let wanted = ToSign { verdict, comment, passkey: query.passkey.parse()? };
     Ok((&authority.statement(&me.caller, id, wanted).await?).into())
-}
-
-#[derive(Deserialize)]
-pub(super) struct SignedForm {
-    csrf: String,
-    digest: String,
-    verdict: String,
-    #[serde(default)]
-    comment: String,
-    #[serde(default)]
-    read_all: String,
-    credential_id: String,
-    statement: String,
-    authenticator_data: String,
-    client_data: String,
-    signature: String,
-}
-
-impl Decided for SignedForm {
-    fn has_read_all(&self) -> bool {
-        self.read_all == "yes"
-    }
-
-    fn comment(&self) -> &str {
-        &self.comment
-    }
-}
-
-/// A review that a passkey signed.
-pub(super) async fn review(
-    State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Path(id): Path<String>,
-    Form(form): Form<SignedForm>,
-) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
-    let verdict = match form.verdict.as_str() {
-        "approve" => wire::Verdict::Approve,
-        "deny" => wire::Verdict::Deny,
-        _ => return foreign_form(),
-    };
-    if let Err(refusal) = check_read(&authority, &me, &id, verdict, &form).await {
-        return refusal;
-    }
-    // Each statement has a nonce: the same form sent twice is one wish.
-    let body = format!("{id}\n{}\n{}", form.statement, form.signature);
-    let key = Digest::of(body.as_bytes()).hex();
-    let wish = Wish::new(&me.caller, "page signed review", &key, body.as_bytes());
-    // Forms send lines as their own standard ends them (HTML section 4.10.21.4), which is not what the
-    // script read and had signed.
-    let comment = form.comment.replace("\r\n", "\n");
-    let typed = comment.clone();
-    let review = wire::NewReview {
-        verdict,
-        comment,
-        digest: form.digest,
-        signature: Some(wire::ReviewSignature {
-            credential_id: form.credential_id,
-            statement: form.statement,
-            authenticator_data: form.authenticator_data,
-            client_data: form.client_data,
-            signature: form.signature,
-        }),
-    };
-    match authority.review(&me.caller, &id, review, wish).await {
-        Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
-        Err(error) => refused(&authority, &me, &id, error, typed).await,
-    }
 }
 
 /// What the decide form shows where a review must be signed.
@@ -511,11 +406,6 @@ fn decode(field: &'static str, text: &str) -> Result<Vec<u8>, AppError> {
 /// What the script shows.
 fn told(error: AppError) -> Response {
     ApiError::from(error).into_response()
-}
-
-fn told_foreign() -> Response {
-    let detail = "this did not come from a page of yours; open the page again";
-    ApiError::new(StatusCode::FORBIDDEN, "foreign_form", detail).into_response()
 }
 
 fn no_script() -> Response {

@@ -11,16 +11,15 @@ use assent_core::membership::Membership;
 use assent_core::policy::changes::KIND;
 use assent_core::policy::telling::Told;
 use assent_core::wire;
-use axum::extract::{Form, Query, State};
-use axum::http::HeaderMap;
+use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority};
 use crate::ledger::Search;
-use crate::web::csrf;
-use crate::web::session::{SignedIn, foreign_form};
+use crate::web::csrf::Ours;
+use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
 use calendar::CalendarView;
@@ -36,7 +35,7 @@ const MOST: usize = 40;
 
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct PolicyQuery {
     q: String,
     after: String,
 }
@@ -45,7 +44,7 @@ pub(super) struct Wanted {
 #[template(path = "policy.html")]
 struct PolicyPage {
     page: Page,
-    wanted: Wanted,
+    wanted: PolicyQuery,
     status: wire::PolicyStatus,
     since: String,
     changes: Vec<(String, String)>,
@@ -134,7 +133,7 @@ fn groups(membership: &Membership) -> Vec<GroupView> {
 pub(super) async fn page(
     State(authority): State<Arc<Authority>>,
     me: SignedIn,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<PolicyQuery>,
 ) -> Response {
     let (status, policy) = (authority.policy_status(Some(&me.caller)), authority.policy());
     let (membership, now) = (authority.membership(), authority.clock().now());
@@ -201,7 +200,6 @@ pub(super) async fn page(
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct TryForm {
-    csrf: String,
     kind: String,
     environment: String,
     target: String,
@@ -346,8 +344,7 @@ fn tried(
     if let Some(error) = &error {
         error.log();
     }
-    let faults = error.iter().flat_map(ApiError::errors);
-    let faults = faults.map(|e| plain(&format!("{}: {}", e.field, e.problem)));
+    let faults = error.iter().flat_map(ApiError::faults).map(|text| plain(&text));
     view::html(&TryPage {
         page: me.page("Try an intent").at("/policy"),
         kinds: policy.kinds().into_iter().take(MOST).map(str::to_owned).collect(),
@@ -366,13 +363,8 @@ pub(super) async fn form(State(authority): State<Arc<Authority>>, me: SignedIn) 
 /// What policy would say of this intent, filed by whoever asks. Nothing is stored.
 pub(super) async fn attempt(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<TryForm>,
+    Ours { me, form }: Ours<TryForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let outcome = match intent(&form) {
         Ok(intent) => match authority.decide(&me.caller, intent.clone()).await {
             Ok(decision) => Ok(Verdict::of(&intent, &decision)),

@@ -1,32 +1,29 @@
 //! One request: what will happen, its risks, its changes, who decides, and what became of it.
 
+pub(super) mod deciding;
+pub(super) mod whole;
+
 use std::sync::Arc;
 
 use askama::Template;
-use assent_core::digest::Digest;
 use assent_core::request::{Request, ReviewError, State as RequestState};
 use assent_core::wire;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
-use serde::Deserialize;
+use axum::extract::{Path, State};
+use axum::response::Response;
 
-use crate::api::error::ApiError;
-use crate::app::{AppError, Authority, Reading, Wish};
-use crate::web::csrf;
+use crate::app::{AppError, Authority, Reading};
 use crate::web::inbox;
 use crate::web::live::Live;
 use crate::web::passkeys::{self, Signing};
 use crate::web::people::{self, Name};
-use crate::web::plan::{ChangeView, PlanPage, PlanView};
+use crate::web::plan::PlanView;
 use crate::web::risk::{self, RiskLine, Weight};
-use crate::web::session::{SignedIn, foreign_form};
-use crate::web::sign_in;
-use crate::web::standing::Standing;
+use crate::web::session::SignedIn;
 use crate::web::story::{self, Moment};
 use crate::web::text::{LookAlike, plain};
 use crate::web::view::{self, Elsewhere, Page, Question, Source};
 use crate::web::when::{self, Deadline};
+use crate::web::withdrawing::Withdrawing;
 
 /// How many of those who can still approve are named.
 const NAMED: usize = 8;
@@ -46,7 +43,7 @@ struct RequestPage {
     ids: Vec<String>,
     filed_at: String,
     stands: String,
-    standing: Standing,
+    withdrawing: Withdrawing,
     until: Option<Deadline>,
     ending: Option<String>,
     hides: bool,
@@ -205,8 +202,8 @@ async fn made(
     let stages = stages(authority, &request, &shown);
     Ok(RequestPage {
         page: me.page(&sentence).at("/").live(Live::new(log_size, now)),
-        stands: standing(&request, &shown),
-        standing: Standing::of(authority, me, &request),
+        stands: stands(&request, &shown),
+        withdrawing: Withdrawing::of(authority, me, &request),
         sentence,
         reason: plain(&shown.intent.reason),
         behind: people::row(&behind, NAMED),
@@ -254,7 +251,7 @@ fn is_whole(plan: Option<&PlanView>, diff: &Option<Cut>, context: &Option<Cut>) 
 }
 
 /// Where it stands, in a few words. What is said of it when it changes is this.
-fn standing(request: &Request, shown: &wire::Request) -> String {
+fn stands(request: &Request, shown: &wire::Request) -> String {
     let counted: usize = shown.stages.iter().map(|stage| stage.counted.len()).sum();
     let needed: u32 = shown.stages.iter().map(|stage| stage.approvals).sum();
     match request.state() {
@@ -476,286 +473,4 @@ fn why_not(objection: &ReviewError) -> Option<String> {
         | ReviewError::OtherStatement(_)
         | ReviewError::NotAsked { .. } => Some(plain(&objection.to_string())),
     }
-}
-
-#[derive(Deserialize)]
-pub(super) struct ReviewForm {
-    csrf: String,
-    digest: String,
-    verdict: String,
-    #[serde(default)]
-    comment: String,
-    /// Said where the page does not show everything: that the rest was read too.
-    #[serde(default)]
-    read_all: String,
-}
-
-pub(super) async fn review(
-    State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Path(id): Path<String>,
-    Form(form): Form<ReviewForm>,
-) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
-    let verdict = match form.verdict.as_str() {
-        "approve" => wire::Verdict::Approve,
-        "deny" => wire::Verdict::Deny,
-        _ => return foreign_form(),
-    };
-    if let Err(refusal) = check_read(&authority, &me, &id, verdict, &form).await {
-        return refusal;
-    }
-    let wish = match review_wish(&authority, &me, &id, &form).await {
-        Ok(wish) => wish,
-        Err(error) => return view::fault(error),
-    };
-    let typed = form.comment.clone();
-    let review =
-        wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
-    match authority.review(&me.caller, &id, review, wish).await {
-        Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
-        Err(error) => refused(&authority, &me, &id, error, typed).await,
-    }
-}
-
-/// What a form says of how much its reader has seen, and in which words they decide.
-pub(super) trait Decided {
-    /// Whether they say that they read what the page does not show.
-    fn has_read_all(&self) -> bool;
-    /// Their words.
-    fn comment(&self) -> &str;
-}
-
-impl Decided for ReviewForm {
-    fn has_read_all(&self) -> bool {
-        self.read_all == "yes"
-    }
-
-    fn comment(&self) -> &str {
-        &self.comment
-    }
-}
-
-/// Nobody approves what they have not said to have read, where the page does not show all of it.
-pub(super) async fn check_read(
-    authority: &Arc<Authority>,
-    me: &SignedIn,
-    id: &str,
-    verdict: wire::Verdict,
-    form: &impl Decided,
-) -> Result<(), Response> {
-    if verdict != wire::Verdict::Approve || form.has_read_all() {
-        return Ok(());
-    }
-    match unread(authority, me, id).await {
-        Ok(None) => Ok(()),
-        Ok(Some(problem)) => {
-            let refused = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "not_all_read", problem);
-            Err(not_taken(authority, me, id, refused, form.comment().to_owned()).await)
-        }
-        Err(error) => Err(view::fault(error)),
-    }
-}
-
-/// Why nobody may approve yet who has not said that they read more than the page: it does not show all.
-async fn unread(
-    authority: &Authority,
-    me: &SignedIn,
-    id: &str,
-) -> Result<Option<&'static str>, AppError> {
-    let (request, reading) = read(authority, me, id).await?;
-    let (diff, context) = said(&authority.show(&request));
-    let plan = reading.as_deref().map(|reading| PlanView::of(reading, id));
-    let problem = "this page does not show everything: read the rest, and say that you did";
-    Ok((!is_whole(plan.as_ref(), &diff, &context)).then_some(problem))
-}
-
-/// What follows where a word was not taken: to a sign-in, where that is what is missing; else the same
-/// page again.
-pub(super) async fn refused(
-    authority: &Arc<Authority>,
-    me: &SignedIn,
-    id: &str,
-    error: AppError,
-    typed: String,
-) -> Response {
-    match sign_in::step_up(me, id, &error) {
-        Some(to_sign_in) => to_sign_in,
-        None => not_taken(authority, me, id, error.into(), typed).await,
-    }
-}
-
-/// The same page again, with what was typed and why it was not taken.
-async fn not_taken(
-    authority: &Arc<Authority>,
-    me: &SignedIn,
-    id: &str,
-    error: ApiError,
-    typed: String,
-) -> Response {
-    let faults = error.errors().iter().map(|one| format!("{}: {}", one.field, one.problem));
-    let faults: Vec<_> = faults.collect();
-    let detail = if faults.is_empty() { error.detail().to_owned() } else { faults.join("; ") };
-    let not_taken = NotTaken { fault: Some(plain(&detail)), typed: plain(&typed) };
-    match made(authority, me, id, not_taken).await {
-        Ok(page) => {
-            error.log();
-            (error.status(), view::html(&page)).into_response()
-        }
-        Err(_) => view::refused(&error),
-    }
-}
-
-/// A later review, from the page of its request.
-pub(super) async fn review_afterwards(
-    State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Path(id): Path<String>,
-    Form(form): Form<ReviewForm>,
-) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
-    let verdict = match form.verdict.as_str() {
-        "approve" => wire::Verdict::Approve,
-        "object" => wire::Verdict::Deny,
-        _ => return foreign_form(),
-    };
-    let wish = wish(&me, "page later review", &id, &form);
-    let typed = form.comment.clone();
-    let review =
-        wire::NewReview { verdict, comment: form.comment, digest: form.digest, signature: None };
-    match authority.review_afterwards(&me.caller, &id, review, wish).await {
-        Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),
-        Err(error) => not_taken(&authority, &me, &id, error.into(), typed).await,
-    }
-}
-
-/// A word given again after it was withdrawn is another wish, though it be the same word.
-async fn review_wish(
-    authority: &Authority,
-    me: &SignedIn,
-    id: &str,
-    form: &ReviewForm,
-) -> Result<Wish, AppError> {
-    let request = authority.request(&me.caller, id).await?;
-    let who = &me.caller.principal().id;
-    let withdrawn = request.withdrawn().iter().filter(|one| one.review.reviewer == *who).count();
-    Ok(wish(me, &format!("page review {withdrawn}"), id, form))
-}
-
-/// The same form sent twice is one wish: a person presses a button again when nothing happens.
-fn wish(me: &SignedIn, route: &str, id: &str, form: &ReviewForm) -> Wish {
-    let body = format!("{id}\n{}\n{}\n{}", form.verdict, form.digest, form.comment);
-    let key = Digest::of(format!("{}\n{body}", me.caller.access().id).as_bytes()).hex();
-    Wish::new(&me.caller, route, &key, body.as_bytes())
-}
-
-#[derive(Deserialize)]
-pub(super) struct PlanQuery {
-    #[serde(default)]
-    page: Option<usize>,
-    /// Only changes whose address holds this.
-    #[serde(default)]
-    q: String,
-    /// One change alone, by its place in the plan.
-    #[serde(default)]
-    change: Option<usize>,
-}
-
-#[derive(Template)]
-#[template(path = "plan.html")]
-struct WholePlanPage {
-    page: Page,
-    id: String,
-    sentence: String,
-    headline: String,
-    digest: String,
-    shown: PlanPage,
-    one: Option<ChangeView>,
-    q: String,
-    before: Option<String>,
-    after: Option<String>,
-}
-
-/// The whole plan, page by page: every change, and of one change every value.
-pub(super) async fn plan(
-    State(authority): State<Arc<Authority>>,
-    me: SignedIn,
-    Path(id): Path<String>,
-    Query(query): Query<PlanQuery>,
-) -> Response {
-    let (request, reading) = match read(&authority, &me, &id).await {
-        Ok((request, Some(reading))) => (request, reading),
-        Ok((_, None)) => {
-            return view::fault(AppError::NotFound { what: "plan of the request", id });
-        }
-        Err(error) => return view::fault(error),
-    };
-    let one = query.change.and_then(|number| reading.whole_change(number, &id));
-    if query.change.is_some() && one.is_none() {
-        return view::fault(AppError::NotFound { what: "change of the plan", id });
-    }
-    let shown = PlanPage::of(&reading, &id, query.page.unwrap_or(1), query.q.trim());
-    let intent = authority.show(&request).intent;
-    let address = |page: usize| {
-        let mut text = url::form_urlencoded::Serializer::new(String::new());
-        text.append_pair("page", &page.to_string());
-        if !query.q.trim().is_empty() {
-            text.append_pair("q", query.q.trim());
-        }
-        format!("/requests/{}/plan?{}", request.id(), text.finish())
-    };
-    view::html(&WholePlanPage {
-        page: me.page("The whole plan").at("/"),
-        id: request.id().to_string(),
-        sentence: risk::sentence(&intent, Some(&reading.plan.facts), None),
-        headline: crate::web::plan::headline(&reading.plan.facts),
-        digest: reading.plan.digest.to_string(),
-        before: (shown.page > 1).then(|| address(shown.page - 1)),
-        after: (shown.page < shown.pages).then(|| address(shown.page + 1)),
-        one,
-        q: plain(query.q.trim()),
-        shown,
-    })
-}
-
-#[derive(Template)]
-#[template(path = "intent_whole.html")]
-struct WholeIntentPage {
-    page: Page,
-    id: String,
-    sentence: String,
-    reason: String,
-    digest: String,
-    fields: Vec<(String, String)>,
-    diff: Option<String>,
-    context: Option<String>,
-}
-
-/// Everything that the requester says, however long.
-pub(super) async fn intent(
-    State(authority): State<Arc<Authority>>,
-    me: SignedIn,
-    Path(id): Path<String>,
-) -> Response {
-    let request = match authority.request(&me.caller, &id).await {
-        Ok(request) => request,
-        Err(error) => return view::fault(error),
-    };
-    let shown = authority.show(&request);
-    view::html(&WholeIntentPage {
-        page: me.page("Everything that was asked").at("/"),
-        id: shown.id.clone(),
-        sentence: risk::sentence(&shown.intent, None, shown.source.as_ref()),
-        reason: plain(&shown.intent.reason),
-        digest: shown.digest.clone(),
-        fields: view::fields(&shown.intent),
-        diff: view::diff(&shown.intent),
-        context: view::context(&shown.intent),
-    })
 }

@@ -17,17 +17,17 @@ use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Caller};
 use crate::github::is_slug;
 use crate::network::Peer;
-use crate::web::csrf;
+use crate::web::csrf::{self, Button, Ours};
 use crate::web::live::LOOKS_BY_ITSELF;
 use crate::web::people::Name;
 use crate::web::text::plain;
-use crate::web::view::{self, Notice, Page};
+use crate::web::view::{self, Bar, Page};
 
 /// A signed-in browser.
 pub(super) struct SignedIn {
     pub(super) caller: Caller,
     pub(super) cookie: Secret,
-    pub(super) notices: Vec<Notice>,
+    pub(super) bars: Vec<Bar>,
     pub(super) name: Name,
     /// Whether nothing is kept from them.
     pub(super) reads_everything: bool,
@@ -35,7 +35,7 @@ pub(super) struct SignedIn {
 
 /// What everybody who is signed in should know, whatever they look at: that the newest policy does
 /// not rule, and which later reviews are open.
-async fn notices(authority: &Authority, caller: &Caller) -> Result<Vec<Notice>, AppError> {
+async fn bars(authority: &Authority, caller: &Caller) -> Result<Vec<Bar>, AppError> {
     let trouble = authority.policy_trouble().map(|trouble| {
         let since = view::clock(&trouble.since.to_string());
         let text = format!(
@@ -43,7 +43,7 @@ async fn notices(authority: &Authority, caller: &Caller) -> Result<Vec<Notice>, 
             trouble.message
         );
         let lines = trouble.faults.iter().take(10).map(|fault| plain(&fault.to_string()));
-        Notice { text: plain(&text), lines: lines.collect(), link: None, urgent: true }
+        Bar { text: plain(&text), lines: lines.collect(), link: None, urgent: true }
     });
     let now = authority.clock().now();
     let later = authority.later_reviews_for(caller).await?;
@@ -59,10 +59,10 @@ async fn notices(authority: &Authority, caller: &Caller) -> Result<Vec<Notice>, 
             (_, false) => format!("A later review by rule {rule} is open until {due}."),
         };
         let link = Some(format!("/requests/{}", review.request));
-        Notice { text, lines: Vec::new(), link, urgent: overdue }
+        Bar { text, lines: Vec::new(), link, urgent: overdue }
     });
     let untold = authority.notice_troubles(caller).await?;
-    let untold = (!untold.is_empty()).then(|| Notice {
+    let untold = (!untold.is_empty()).then(|| Bar {
         text: "Notices do not reach everybody.".to_owned(),
         lines: untold.iter().take(10).map(|line| plain(line)).collect(),
         link: Some("/admin/notifications".to_owned()),
@@ -71,14 +71,15 @@ async fn notices(authority: &Authority, caller: &Caller) -> Result<Vec<Notice>, 
     Ok(trouble.into_iter().chain(later).chain(untold).collect())
 }
 
-impl<S> FromRequestParts<S> for SignedIn
-where
-    Arc<Authority>: FromRef<S>,
-    S: Send + Sync,
-{
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+impl SignedIn {
+    /// Whoever is signed in where this comes from.
+    ///
+    /// # Errors
+    /// The way to the login, or why nobody can say.
+    pub(super) async fn of<S>(parts: &mut Parts, state: &S) -> Result<Self, Response>
+    where
+        Arc<Authority>: FromRef<S>,
+    {
         let authority = Arc::<Authority>::from_ref(state);
         let next = Next::of(&parts.uri);
         let to_login = || next.to_login();
@@ -93,14 +94,30 @@ where
                 let peer = parts.extensions.get::<Peer>().copied();
                 let network = authority.proxies().locate(peer, &parts.headers);
                 let caller = caller.from_network(network);
-                let notices = notices(&authority, &caller).await.map_err(view::fault)?;
+                let bars = bars(&authority, &caller).await.map_err(view::fault)?;
                 let name = Name::known(&authority, &caller.principal().id);
                 let reads_everything = authority.check_reads_everything(&caller).await.is_ok();
-                Ok(Self { caller, cookie, notices, name, reads_everything })
+                Ok(Self { caller, cookie, bars, name, reads_everything })
             }
             Err(AppError::Access(_)) => Err(to_login()),
             Err(error) => Err(view::fault(error)),
         }
+    }
+}
+
+/// To look at something. What changes anything comes as [`csrf::Ours`].
+impl<S> FromRequestParts<S> for SignedIn
+where
+    Arc<Authority>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        if !parts.method.is_safe() {
+            return Err(foreign_form());
+        }
+        Self::of(parts, state).await
     }
 }
 
@@ -383,22 +400,12 @@ pub(super) async fn bootstrap(
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct LogoutForm {
-    csrf: String,
-}
-
 pub(super) async fn logout(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    signed_in: SignedIn,
-    Form(form): Form<LogoutForm>,
+    Ours { me, .. }: Ours<Button>,
 ) -> Response {
-    if !csrf::holds(&signed_in.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
-    let id = signed_in.caller.access().id.to_string();
-    if let Err(error) = authority.revoke_access(&signed_in.caller, &id).await {
+    let id = me.caller.access().id.to_string();
+    if let Err(error) = authority.revoke_access(&me.caller, &id).await {
         return view::fault(error);
     }
     let mut response = Next::Inbox.to_login();

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use askama::Template;
 use assent_core::sign_in::{LINKS_WITHIN, Link};
-use axum::extract::{Form, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Own};
-use crate::web::csrf;
-use crate::web::session::{SignedIn, foreign_form};
+use crate::web::csrf::Ours;
+use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
 
@@ -92,19 +91,13 @@ pub(super) async fn sessions(State(authority): State<Arc<Authority>>, me: Signed
 
 #[derive(Deserialize)]
 pub(super) struct EndForm {
-    csrf: String,
     id: String,
 }
 
 pub(super) async fn end_session(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<EndForm>,
+    Ours { me, form }: Ours<EndForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let all = match authority.own_sessions(&me.caller).await {
         Ok(all) => all,
         Err(error) => return view::fault(error),
@@ -140,7 +133,7 @@ pub(super) async fn accounts(State(authority): State<Arc<Authority>>, me: Signed
     };
     let links = authority.links_of(id);
     let now = authority.clock().now();
-    let is_fresh = me.caller.signed_in_at().is_some_and(|at| at.until(now) <= LINKS_WITHIN);
+    let is_fresh = me.caller.signed_in_within(LINKS_WITHIN, now);
     let may = me.caller.access().login.is_some();
     let ways = authority.linkable(&me.caller);
     view::html(&AccountsPage {
@@ -215,7 +208,6 @@ pub(super) async fn tokens(State(authority): State<Arc<Authority>>, me: SignedIn
 
 #[derive(Deserialize)]
 pub(super) struct TokenForm {
-    csrf: String,
     name: String,
     scope: String,
     expires_after: String,
@@ -223,13 +215,8 @@ pub(super) struct TokenForm {
 
 pub(super) async fn make_token(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<TokenForm>,
+    Ours { me, form }: Ours<TokenForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let TokenForm { name, scope, expires_after, .. } = form;
     match authority.make_own_token(&me.caller, &name, &scope, &expires_after).await {
         Ok(token) => {
@@ -239,10 +226,7 @@ pub(super) async fn make_token(
         Err(error) => {
             let error = ApiError::from(error);
             error.log();
-            let each = error.errors().iter().map(|one| format!("{}: {}", one.field, one.problem));
-            let each: Vec<_> = each.collect();
-            let fault = if each.is_empty() { error.detail().to_owned() } else { each.join("; ") };
-            let page = tokens_page(&authority, &me, (Some(plain(&fault)), None)).await;
+            let page = tokens_page(&authority, &me, (Some(plain(&error.told())), None)).await;
             (error.status(), page).into_response()
         }
     }
@@ -250,13 +234,8 @@ pub(super) async fn make_token(
 
 pub(super) async fn end_token(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<EndForm>,
+    Ours { me, form }: Ours<EndForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let own = match authority.own_tokens(&me.caller).await {
         Ok(all) => all,
         Err(error) => return view::fault(error),
@@ -301,20 +280,14 @@ pub(super) async fn people(State(authority): State<Arc<Authority>>, me: SignedIn
 
 #[derive(Deserialize)]
 pub(super) struct UnlinkForm {
-    csrf: String,
     person: String,
     account: String,
 }
 
 pub(super) async fn unlink(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<UnlinkForm>,
+    Ours { me, form }: Ours<UnlinkForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let undone: Result<(), AppError> =
         authority.unlink(&me.caller, &form.person, &form.account).await;
     match undone {

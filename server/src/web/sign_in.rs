@@ -22,10 +22,8 @@ use crate::app::{Aim, Answer, AppError, Authority, Caller, LogoutFault, SignInEr
 use crate::network::Peer;
 use crate::rates::seconds;
 use crate::sign_in::{Demands, ProviderError};
-use crate::web::csrf;
-use crate::web::session::{
-    Next, SignedIn, cookie, cookie_name, foreign_form, login_at, set_named, signed_in,
-};
+use crate::web::csrf::{Button, Ours};
+use crate::web::session::{Next, SignedIn, cookie, cookie_name, login_at, set_named, signed_in};
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
 
@@ -309,7 +307,6 @@ pub(super) fn step_up(me: &SignedIn, id: &str, error: &AppError) -> Option<Respo
 
 #[derive(Deserialize)]
 pub(super) struct LinkForm {
-    csrf: String,
     provider: String,
 }
 
@@ -324,16 +321,10 @@ struct LinkPage {
 /// Begins to link an account. A form and a page of their own: nobody is led through this by a link.
 pub(super) async fn link(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
-    Form(form): Form<LinkForm>,
+    Ours { me, form }: Ours<LinkForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let now = authority.clock().now();
-    let is_fresh = me.caller.signed_in_at().is_some_and(|at| at.until(now) <= LINKS_WITHIN);
-    if !is_fresh {
+    if !me.caller.signed_in_within(LINKS_WITHIN, now) {
         return view::fault(AppError::SignInFirst(LINKS_WITHIN));
     }
     let mut providers = authority.providers().into_iter();
@@ -355,11 +346,6 @@ pub(super) async fn link(
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct VouchForm {
-    csrf: String,
-}
-
 #[derive(Template)]
 #[template(path = "vouch.html")]
 struct VouchPage {
@@ -374,14 +360,9 @@ struct VouchPage {
 /// has put a passkey of theirs into somebody's account leads nobody through this by a link.
 pub(super) async fn vouch(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
     Path(id): Path<String>,
-    Form(form): Form<VouchForm>,
+    Ours { me, .. }: Ours<Button>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     let found = match (id.parse::<PasskeyId>(), authority.passkeys(&me.caller).await) {
         (Ok(id), Ok(theirs)) => theirs.into_iter().find(|passkey| passkey.id == id),
         (Err(error), _) => return view::fault(error.into()),

@@ -19,7 +19,7 @@ pub(super) struct Page {
     pub(super) title: String,
     pub(super) person: Option<Name>,
     pub(super) csrf: String,
-    pub(super) notices: Vec<Notice>,
+    pub(super) bars: Vec<Bar>,
     /// Whether whoever looks at it administers.
     pub(super) administers: bool,
     /// Whether nothing is kept from them.
@@ -32,7 +32,7 @@ pub(super) struct Page {
 
 /// What stands above whatever a page shows.
 #[derive(Clone)]
-pub(super) struct Notice {
+pub(super) struct Bar {
     pub(super) text: String,
     pub(super) lines: Vec<String>,
     pub(super) link: Option<String>,
@@ -41,13 +41,13 @@ pub(super) struct Notice {
 
 impl Page {
     pub(super) fn anonymous(title: &str) -> Self {
-        let (csrf, notices) = (String::new(), Vec::new());
+        let (csrf, bars) = (String::new(), Vec::new());
         let title = title.to_owned();
         Self {
             title,
             person: None,
             csrf,
-            notices,
+            bars,
             administers: false,
             reads_everything: false,
             here: "",
@@ -120,11 +120,10 @@ pub(super) fn fault(error: AppError) -> Response {
 
 pub(super) fn refused(error: &ApiError) -> Response {
     error.log();
-    let errors = error.errors().iter().map(|e| format!("{}: {}", e.field, e.problem));
     let page = FaultPage {
         page: Page::anonymous("That did not work"),
         detail: plain(error.detail()),
-        errors: errors.map(|text| plain(&text)).collect(),
+        errors: error.faults().map(|text| plain(&text)).collect(),
     };
     (error.status(), html(&page)).into_response()
 }

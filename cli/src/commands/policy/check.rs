@@ -59,12 +59,12 @@ struct Report {
     revision: Option<String>,
     faults: usize,
     warnings: usize,
-    findings: Vec<Told>,
+    findings: Vec<Shown>,
 }
 
 /// One thing that is wrong, or probably so.
 #[derive(Serialize)]
-struct Told {
+struct Shown {
     severity: &'static str,
     code: &'static str,
     file: String,
@@ -79,7 +79,7 @@ impl Report {
         found: &Result<Vec<Finding>, Vec<Fault>>,
         strict: Option<&Vec<String>>,
     ) -> Self {
-        let told = |severity: Severity, code: &'static str, fault: &Fault| Told {
+        let told = |severity: Severity, code: &'static str, fault: &Fault| Shown {
             severity: severity.word(),
             code,
             file: fault.place.file.clone(),
@@ -87,13 +87,13 @@ impl Report {
             column: fault.place.column,
             message: fault.message.clone(),
         };
-        let findings: Vec<Told> = match found {
+        let findings: Vec<Shown> = match found {
             Err(faults) => faults.iter().map(|f| told(Severity::Fault, "invalid", f)).collect(),
             Ok(all) => all.iter().map(|f| told(f.severity, f.code, &f.fault)).collect(),
         };
         let count = |word: &str| findings.iter().filter(|found| found.severity == word).count();
         let (faults, warnings) = (count("fault"), count("warning"));
-        let is_unaccepted = |told: &&Told| {
+        let is_unaccepted = |told: &&Shown| {
             let accepts = |accepted: &Vec<String>| accepted.iter().any(|code| code == told.code);
             told.severity == "warning" && strict.is_some_and(|accepted| !accepts(accepted))
         };

@@ -11,7 +11,7 @@ use crate::output::{Output, clean};
 
 /// One leg of the long poll.
 const LEG: Duration = Duration::from_secs(25);
-/// The pause before a lost server is tried again.
+/// The pause before a lost server is tried again: nothing tells that it is back.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Prints what happens, until it is interrupted.

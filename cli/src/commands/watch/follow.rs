@@ -10,9 +10,10 @@ use crate::failure::Failure;
 
 /// One leg of the long poll.
 const LEG: Duration = Duration::from_secs(25);
-/// The pause before a lost server is tried again.
+/// The pause before a lost server is tried again: nothing tells that it is back.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long happenings are gathered before it is looked: many come at once.
+/// How long happenings are gathered before it is looked. What belongs together is several entries, and nothing
+/// tells which is the last.
 const GATHER: Duration = Duration::from_millis(150);
 /// The server gives no more at once.
 const PAGE: &str = "200";
@@ -34,7 +35,12 @@ pub(super) async fn follow(client: Client, all: bool) -> Result<Receiver<Seen>, 
     let (tell, seen) = mpsc::channel(1);
     // From before the first look: what happens in between is seen.
     let next = client.checkpoint().await?.size;
-    tokio::spawn(async move { look(&client, all, next, &tell).await });
+    tokio::spawn(async move {
+        tokio::select! {
+            () = look(&client, all, next, &tell) => {}
+            () = tell.closed() => {}
+        }
+    });
     Ok(seen)
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Hint {
 
 /// What a delivery tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Heard {
     /// A job waits.
     Waits(Hint),
     /// Something has become of a run.
@@ -65,7 +65,7 @@ struct Owner {
 /// The longest name of an environment ("Managing environments for deployment").
 const LONGEST_NAME: usize = 255;
 
-impl Told {
+impl Heard {
     /// What this delivery tells; `None` where it tells nothing of gates.
     pub(super) fn of(delivery: &Delivery) -> Option<Self> {
         let body = Body::deserialize(&delivery.body).ok()?;
@@ -145,9 +145,9 @@ mod tests {
 
     fn told(body: Value) -> Option<Hint> {
         let (id, event) = ("d".to_owned(), "deployment_protection_rule".to_owned());
-        match Told::of(&Delivery { id, event, body })? {
-            Told::Waits(hint) => Some(hint),
-            Told::Moved { .. } => None,
+        match Heard::of(&Delivery { id, event, body })? {
+            Heard::Waits(hint) => Some(hint),
+            Heard::Moved { .. } => None,
         }
     }
 
@@ -179,9 +179,9 @@ mod tests {
         });
         let told = |event: &str, body: &Value| {
             let (id, event) = ("d".to_owned(), event.to_owned());
-            Told::of(&Delivery { id, event, body: body.clone() })
+            Heard::of(&Delivery { id, event, body: body.clone() })
         };
-        assert_eq!(told("workflow_run", &body), Some(Told::Moved { repository: 900, run: 7 }));
+        assert_eq!(told("workflow_run", &body), Some(Heard::Moved { repository: 900, run: 7 }));
         assert_eq!(told("workflow_job", &body), None);
         body["workflow_run"]["id"] = json!(-7);
         assert_eq!(told("workflow_run", &body), None);

@@ -7,7 +7,7 @@
 
 use assent_core::id::SignalId;
 use assent_core::policy::situation::Network;
-use assent_core::signal::event_token::{Outcome, Told, Untold};
+use assent_core::signal::event_token::{Message, Outcome, Untold};
 use assent_core::signal::source::Transmitter;
 use assent_core::signal::{Says, Signal, Teller};
 use assent_core::time::{Span, Timestamp};
@@ -84,7 +84,7 @@ impl Authority {
         let keys = self.issuers.keys_of(issuer, &transmitter.keys, key, now).await;
         let keys = keys.map_err(|_| PushError::Away)?;
         let event = token.verify_event_token(&keys, self.clock.now()).map_err(not_believed)?;
-        let told = Told::read(&event).map_err(|error| not_told(&error))?;
+        let told = Message::read(&event).map_err(|error| not_told(&error))?;
         self.hear_from(transmitter, &event, told).await
     }
 
@@ -92,10 +92,10 @@ impl Authority {
         &self,
         transmitter: &Transmitter,
         event: &VerifiedEvent,
-        told: Told,
+        told: Message,
     ) -> Result<(), PushError> {
         let now = self.clock.now();
-        let Told::Of { event: kind, is_over, about, topic, at: told_at } = told else {
+        let Message::Of { event: kind, is_over, about, topic, at: told_at } = told else {
             return self.note(transmitter, event, of_nobody(&told, &transmitter.name)).await;
         };
         let ignored = |why: &str| json!({"event": kind.word(), "ignored": why});
@@ -153,16 +153,16 @@ impl Authority {
 }
 
 /// What is on record of something that is told of nobody.
-fn of_nobody(told: &Told, transmitter: &str) -> Value {
+fn of_nobody(told: &Message, transmitter: &str) -> Value {
     match told {
-        Told::StreamUpdated { status } => {
+        Message::StreamUpdated { status } => {
             tracing::warn!(transmitter, status, "the transmitter has changed its stream");
             json!({"event": "stream-updated", "status": status})
         }
-        Told::Unknown { uri } => {
+        Message::Unknown { uri } => {
             json!({"event": uri, "ignored": "it is no event that is known here"})
         }
-        Told::Verification | Told::Of { .. } => json!({"event": "verification"}),
+        Message::Verification | Message::Of { .. } => json!({"event": "verification"}),
     }
 }
 

@@ -53,13 +53,13 @@ fn what_is_not_meant_is_told_with_its_place() {
     for (from, to, wanted) in [
         ("assent/v1", "assent/v2", "apiVersion"),
         ("kind: SignIn", "kind: Policy", "kind"),
-        ("  corp:", "  Corp:", "providers.Corp: name a provider"),
-        ("  corp:", "  again:", "providers.again: name a provider"),
-        ("  corp:", "  passkey:", "providers.passkey: name a provider"),
+        ("  corp:", "  Corp:", "`providers.Corp`: name a provider"),
+        ("  corp:", "  again:", "`providers.again`: name a provider"),
+        ("  corp:", "  passkey:", "`providers.passkey`: name a provider"),
         ("type: oidc", "type: saml", "saml"),
         ("title: Example Corp", "colour: red", "colour"),
         ("title: Example Corp", "title: ''", "title"),
-        ("https://id.example.com\n", "http://id.example.com\n", "issuer: https"),
+        ("https://id.example.com\n", "http://id.example.com\n", "issuer`: https"),
         ("https://id.example.com\n", "https://id.example.com?x\n", "issuer"),
         ("client_id: assent", "client_id: ''", "client_id"),
         (

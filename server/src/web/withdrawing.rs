@@ -3,25 +3,23 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use assent_core::digest::Digest;
 use assent_core::request::{Request, State as RequestState, Withdrawn};
 use assent_core::wire;
-use axum::extract::{Form, Path, State};
-use axum::http::HeaderMap;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::app::{Authority, Wish};
-use crate::web::csrf;
-use crate::web::session::{SignedIn, foreign_form};
+use crate::web::csrf::Ours;
+use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view;
 
 /// How many stand-ins are named.
 const MOST: usize = 5;
 
-/// What `standing.html` shows.
-pub(super) struct Standing {
+/// What `withdrawing.html` shows.
+pub(super) struct Withdrawing {
     /// Whether a review of whoever looks stands, and may be withdrawn.
     pub(super) may_withdraw: bool,
     pub(super) withdrawn: Vec<WithdrawnLine>,
@@ -36,7 +34,7 @@ pub(super) struct WithdrawnLine {
     pub(super) reason: String,
 }
 
-impl Standing {
+impl Withdrawing {
     pub(super) fn of(authority: &Authority, me: &SignedIn, request: &Request) -> Self {
         let pending = matches!(request.state(), RequestState::Pending(_));
         let own = request.standing_review(&me.caller.principal().id);
@@ -75,7 +73,6 @@ fn away(authority: &Authority, request: &Request) -> Vec<String> {
 
 #[derive(Deserialize)]
 pub(super) struct WithdrawForm {
-    csrf: String,
     #[serde(default)]
     reason: String,
 }
@@ -83,14 +80,9 @@ pub(super) struct WithdrawForm {
 /// Takes back one's own review.
 pub(super) async fn withdraw(
     State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-    me: SignedIn,
     Path(id): Path<String>,
-    Form(form): Form<WithdrawForm>,
+    Ours { me, form }: Ours<WithdrawForm>,
 ) -> Response {
-    if !csrf::holds(&me.cookie, &form.csrf, &headers, authority.base()) {
-        return foreign_form();
-    }
     // The same form sent twice is one wish; another review of the same request is another.
     let standing = match authority.request(&me.caller, &id).await {
         Ok(request) => request.standing_review(&me.caller.principal().id).map(|review| review.id),
@@ -98,8 +90,7 @@ pub(super) async fn withdraw(
     };
     let body =
         format!("{id}\n{}\n{}", standing.map_or(String::new(), |id| id.to_string()), form.reason);
-    let key = Digest::of(format!("{}\n{body}", me.caller.access().id).as_bytes()).hex();
-    let wish = Wish::new(&me.caller, "page withdraw", &key, body.as_bytes());
+    let wish = Wish::of_form(&me.caller, "page withdraw", &body);
     let reason = wire::Reason { reason: form.reason.replace("\r\n", "\n") };
     match authority.withdraw(&me.caller, &id, reason, wish).await {
         Ok(request) => Redirect::to(&format!("/requests/{}", request.id())).into_response(),

@@ -26,9 +26,7 @@ mod settings;
 mod sign_in;
 mod standing;
 mod story;
-pub(crate) mod text;
 mod view;
-mod when;
 
 use std::sync::Arc;
 
@@ -41,6 +39,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 pub(crate) use live::session_of;
 
 use crate::app::Authority;
+use crate::{text, when};
 
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

@@ -28,6 +28,7 @@ use crate::web::session::{
 };
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
+use crate::web::when;
 
 /// Whoever comes, signed in or not.
 pub(super) struct Comer {
@@ -270,7 +271,7 @@ pub(super) async fn again(
     view::html(&AgainPage {
         passkey,
         page: me.page("Sign in again"),
-        within: within.map(|within| within.to_string()),
+        within: within.map(Span::in_words),
         way,
         back: next.path(),
     })
@@ -399,7 +400,7 @@ pub(super) async fn vouch(
                 page: me.page("Have a passkey vouched for").at("/settings"),
                 title,
                 name: plain(&passkey.name),
-                since: view::clock(&passkey.enrolled_at.to_string()),
+                since: when::clock(passkey.enrolled_at),
                 to: begun.to,
             });
             with_ceremony(&authority, begun.ceremony.expose(), 600, page)

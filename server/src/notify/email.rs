@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ALL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Somebody's address.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address(Mailbox);
 
 impl Address {

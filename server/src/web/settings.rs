@@ -63,8 +63,8 @@ struct SessionLine {
     is_current: bool,
 }
 
-impl From<&Own> for SessionLine {
-    fn from(own: &Own) -> Self {
+impl SessionLine {
+    fn of(authority: &Authority, own: &Own) -> Self {
         let Own { access, used_at, is_current } = own;
         let label = access.label.as_ref();
         let from = label.and_then(|label| label.from);
@@ -73,7 +73,10 @@ impl From<&Own> for SessionLine {
             browser: label.map_or_else(|| "A browser".to_owned(), |label| plain(&label.name)),
             from: from.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string()),
             at: when::clock(access.created_at),
-            by: access.login.as_ref().map(|login| format!("by {}", plain(&login.provider))),
+            by: access
+                .login
+                .as_ref()
+                .map(|login| format!("by {}", title(authority, &login.provider))),
             used: when::clock(*used_at),
             ends: when::clock(access.expires_at),
             is_current: *is_current,
@@ -81,12 +84,18 @@ impl From<&Own> for SessionLine {
     }
 }
 
+/// What people call the way by which somebody signed in: a passkey, or a provider by its title.
+fn title(authority: &Authority, provider: &str) -> String {
+    let mut known = authority.providers().into_iter();
+    plain(&known.find(|(name, _)| name == provider).map_or(provider.to_owned(), |(_, title)| title))
+}
+
 pub(super) async fn sessions(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
     match authority.own_sessions(&me.caller).await {
         Ok(all) => view::html(&SessionsPage {
             page: me.page("Sessions").at("/settings"),
             told: None,
-            sessions: all.iter().map(SessionLine::from).collect(),
+            sessions: all.iter().map(|own| SessionLine::of(&authority, own)).collect(),
         }),
         Err(error) => view::fault(error),
     }

@@ -414,7 +414,7 @@ async fn t63_a_token_lives_no_longer_than_the_one_behind_it() {
     server.time().pass(Span::minutes(20));
     let Begun { device_code, user_code } = begun(&server).await;
     let page = browser.types(&user_code).await.is(200).text;
-    assert!(page.contains("40m"), "{page}");
+    assert!(page.contains("40 min"), "{page}");
     browser.answers(&user_code, "approve").await.is(200);
     assert_eq!(polled(&server, &device_code).await.is(200).json()["expires_in"], 2400);
 }

@@ -137,7 +137,7 @@ async fn t65_a_stage_that_wants_a_recent_sign_in_is_reviewed_after_another_one()
     let wanted = format!("/login/again?return=%2Frequests%2F{id}&within=10m");
     assert_eq!(leads(&answer), wanted);
     let again = bob.get(&format!("/login/again?return={path}&within=10m")).await.is(200).text;
-    assert!(again.contains("at most 10m ago"), "{again}");
+    assert!(again.contains("at most 10 min ago"), "{again}");
     // Another person's sign-in does not count for this session.
     let before = bob.cookie("assent").unwrap().clone();
     let answer = bob.sign_in_again("corp", "carol", &path).await.is(403);

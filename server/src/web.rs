@@ -13,6 +13,7 @@ mod history;
 mod inbox;
 mod insights;
 mod live;
+mod next;
 mod notifications;
 mod pages;
 mod passkeys;

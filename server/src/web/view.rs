@@ -12,6 +12,7 @@ use crate::web::live::Live;
 use crate::web::people::Name;
 use crate::web::risk;
 use crate::web::text::{LookAlike, hides, look_alikes_in_name, look_alikes_in_prose, plain};
+use crate::web::when;
 
 /// What every page has.
 pub(super) struct Page {
@@ -314,7 +315,7 @@ pub(super) fn fields(intent: &wire::Intent) -> Vec<(String, String)> {
     fields.extend(intent.target.iter().map(|(key, value)| (format!("target {key}"), plain(value))));
     fields.extend(intent.plan.iter().map(|digest| ("plan".to_owned(), digest.clone())));
     fields.extend(intent.digest.iter().map(|digest| ("exact thing".to_owned(), digest.clone())));
-    fields.extend(intent.duration.iter().map(|span| ("for".to_owned(), span.clone())));
+    fields.extend(intent.duration.iter().map(|span| ("for".to_owned(), when::written(span))));
     fields
 }
 

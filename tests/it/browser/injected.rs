@@ -161,7 +161,7 @@ async fn t36_nothing_that_others_write_becomes_more_than_text_in_a_browser() {
             "/policy" => &[30, 31],
             path if path.ends_with("/intent") => &[15, 16, 17, 18, 19],
             path if path.ends_with("/plan") => &[10, 13, 14, 16],
-            path if path.starts_with("/audit?") => &[8, 15, 20, 21, 22],
+            path if path.starts_with("/audit?") => &[8, 20, 21, 22],
             path if path == format!("/requests/{id}") => &[5, 9, 15, 16, 20, 21, 22],
             _ => &[],
         };

@@ -30,7 +30,7 @@ async fn pages_that_are_seldom_seen_bar_nobody() {
     window.write("input[name=token]", "no token").await;
     window.click("form[action='/login'] button").await;
     window.until_it_says("Sign in").await;
-    assert!(window.has("p.warning[role=alert]").await, "{}", window.text().await);
+    assert!(window.has("main > p.warning[role=alert]").await, "{}", window.text().await);
     looked_at(&window, "login-fault").await;
     window.go(&format!("{base}/bootstrap/{}", code.expose())).await;
     looked_at(&window, "bootstrap").await;

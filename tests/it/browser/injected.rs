@@ -192,9 +192,14 @@ async fn t36_nothing_that_others_write_becomes_more_than_text_in_a_browser() {
         }
         window.write(field, &text).await;
         window.click("form.decide button").await;
-        window.until_it_says(&format!("<i{number}>")).await;
+        // A kind of such letters is none, and is not said again.
+        let said = match field {
+            "#kind" => "not one that can be filed".to_owned(),
+            _ => format!("<i{number}>"),
+        };
+        window.until_it_says(&said).await;
         seen.push(harmless(&window).await);
     }
-    let nowhere = missing((1..=26).chain([30, 31]), &seen);
+    let nowhere = missing((1..=24).chain([26, 30, 31]), &seen);
     assert!(nowhere.is_empty(), "{nowhere:?}: {}", seen.join("\n\n"));
 }

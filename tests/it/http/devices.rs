@@ -100,7 +100,13 @@ async fn a_person_lets_a_program_in_and_it_is_them() {
     told(&polled(&server, &device).await, "authorization_pending");
     let bob = Browser::of(&server, "bob").await;
     let page = bob.types(&user.to_lowercase().replace('-', " ")).await.is(200).text;
-    for shown in [user.as_str(), "as bob?", "127.0.0.1", "12h", "Only if you ran"] {
+    for shown in [
+        user.as_str(),
+        "<span class=\"person\">bob</span>?",
+        "127.0.0.1",
+        "12 h",
+        "Only if you ran",
+    ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
     assert!(!page.contains("It is not where you are") && !page.contains("administer"), "{page}");

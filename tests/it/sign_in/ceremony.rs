@@ -34,6 +34,8 @@ async fn t65_whoever_signs_in_comes_back_to_the_page_they_wanted_and_nowhere_els
     for (wanted, back) in [
         (format!("/requests/{id}"), format!("/requests/{id}")),
         ("/settings/tokens".to_owned(), "/settings/tokens".to_owned()),
+        ("/history?q=orders&state=denied".to_owned(), "/history?q=orders&state=denied".to_owned()),
+        ("/audit?by=bob&to=//evil.example".to_owned(), "/audit?by=bob".to_owned()),
         ("device".to_owned(), "/device".to_owned()),
         ("//evil.example".to_owned(), "/".to_owned()),
         ("/requests/../../evil".to_owned(), "/".to_owned()),
@@ -53,6 +55,11 @@ async fn t65_whoever_signs_in_comes_back_to_the_page_they_wanted_and_nowhere_els
     let path = format!("/requests/{id}");
     let answer = world.browser().get(&path).await.is(303);
     assert_eq!(leads(&answer), format!("/login?next={path}"));
+    let answer = world.browser().get("/history?q=a%26b&state=denied").await.is(303);
+    assert_eq!(leads(&answer), "/login?next=/history%3Fq%3Da%2526b%26state%3Ddenied");
+    let login = world.browser().get(&leads(&answer)).await.is(200).text;
+    let begin = "/login/corp/begin?next=/history%3Fq%3Da%2526b%26state%3Ddenied\"";
+    assert!(login.contains(begin), "{login}");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn t65_whoever_signs_in_comes_back_to_the_page_they_wanted_and_nowhere_els
     assert_eq!(leads(&answer), format!("/login?next={path}"));
     let answer = world.browser().get("/history?q=a%26b&state=denied").await.is(303);
     assert_eq!(leads(&answer), "/login?next=/history%3Fq%3Da%2526b%26state%3Ddenied");
-    let login = world.browser().get(&leads(&answer)).await.is(200).text;
+    let login = world.browser().get(leads(&answer)).await.is(200).text;
     let begin = "/login/corp/begin?next=/history%3Fq%3Da%2526b%26state%3Ddenied\"";
     assert!(login.contains(begin), "{login}");
 }

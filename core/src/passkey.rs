@@ -59,7 +59,10 @@ pub struct PasskeyStep {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnrolError {
     /// A key must be enrolled by whoever is there now, not by whoever finds an open session.
-    #[error("sign in again: a passkey is enrolled within {ENROL_WITHIN} of a sign-in")]
+    #[error(
+        "sign in again: a passkey is enrolled within {} of a sign-in",
+        ENROL_WITHIN.in_words()
+    )]
     SignInAgain,
     /// There are enough.
     #[error("you have {MAX_PASSKEYS} passkeys, which is the most: remove one first")]

@@ -281,6 +281,15 @@ pub fn shown(claims: &Map<String, Value>, name: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+/// The address that the provider says it has verified to be theirs (OpenID Connect Core 1.0 section 5.1).
+pub fn verified_email(claims: &Map<String, Value>) -> Option<String> {
+    let is_verified = claims.get("email_verified") == Some(&Value::Bool(true));
+    let text = claims.get("email")?.as_str()?;
+    // An address that would have to be cut or cleaned is none.
+    let is_one = (3..=254).contains(&text.len()) && shown(claims, "email").as_deref() == Some(text);
+    (is_verified && is_one).then(|| text.to_owned())
+}
+
 /// Whose sessions a provider ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logout {
@@ -368,7 +377,7 @@ pub enum LinkError {
     #[error("`{0}` is linked already; only an administrator changes that")]
     Taken(PrincipalId),
     /// The first sign-in is too long ago, or was none.
-    #[error("sign in again first: linking needs a sign-in at most {0} ago")]
+    #[error("sign in again first: linking needs a sign-in at most {} ago", .0.in_words())]
     SignInAgain(Span),
 }
 

@@ -139,6 +139,22 @@ impl Span {
     pub fn as_millis(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX)
     }
+
+    /// As people say it, in its two largest units: `2 d 4 h`, `3 h 12 min`, `7 min`, `30 s`.
+    pub fn in_words(self) -> String {
+        let (seconds, minutes) = (self.as_seconds(), self.as_seconds() / 60);
+        let (days, hours, rest) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+        let with = |large: String, small: u64, unit: &str| match small {
+            0 => large,
+            _ => format!("{large} {small} {unit}"),
+        };
+        match (days, hours, rest) {
+            (0, 0, 0) => format!("{seconds} s"),
+            (0, 0, rest) => format!("{rest} min"),
+            (0, hours, rest) => with(format!("{hours} h"), rest, "min"),
+            (days, hours, _) => with(format!("{days} d"), hours, "h"),
+        }
+    }
 }
 
 impl From<Span> for std::time::Duration {
@@ -200,6 +216,23 @@ impl FromStr for Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_of_time_are_told_in_two_units() {
+        let said = [0, 59, 60, 3_599, 3_600, 7_800, 86_399, 86_400, 187_260].map(Span::seconds);
+        let wanted = [
+            "0 s",
+            "59 s",
+            "1 min",
+            "59 min",
+            "1 h",
+            "2 h 10 min",
+            "23 h 59 min",
+            "1 d",
+            "2 d 4 h",
+        ];
+        assert_eq!(said.map(Span::in_words), wanted);
+    }
 
     #[test]
     fn spans_read_back_what_they_print() {

@@ -16,6 +16,7 @@ pub mod issuers;
 pub mod keys;
 pub mod ledger;
 mod listener;
+mod name;
 pub mod network;
 pub mod notify;
 pub mod policy;
@@ -25,9 +26,11 @@ pub mod sealing;
 pub mod settings;
 pub mod sign_in;
 mod start;
+mod text;
 mod turns;
 mod unreached;
 mod web;
+mod when;
 
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@ mod slack;
 mod teams;
 mod webhook;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assent_core::notice::Means;
@@ -38,6 +39,15 @@ enum Way {
     Teams(teams::Hook),
     Webhook(webhook::Hook),
     Email(email::Address),
+}
+
+/// Somebody who is to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Person {
+    /// The accounts by which they are known.
+    pub(crate) known_as: BTreeSet<PrincipalId>,
+    /// Where they get mail by their provider's word, which counts where the settings name no address.
+    pub(crate) mail: Option<String>,
 }
 
 /// Where a person is to be found.
@@ -120,21 +130,23 @@ impl Channels {
         }
     }
 
-    /// By what somebody can be told, known by any of these names.
-    pub fn means_of(&self, known_as: &BTreeSet<PrincipalId>) -> Vec<Means> {
+    /// By what somebody can be told.
+    pub(crate) fn means_of(&self, who: &Person) -> Vec<Means> {
         let can = |means: &Means| match means {
-            Means::Slack => self.slack.is_some() && self.slack_of(known_as).is_some(),
-            Means::Email => self.email.is_some() && self.email_of(known_as).is_some(),
+            Means::Slack => self.slack.is_some() && self.slack_of(who).is_some(),
+            Means::Email => self.email.is_some() && self.email_of(who).is_some(),
         };
         Means::ALL.into_iter().map(|(_, means)| means).filter(can).collect()
     }
 
-    fn slack_of(&self, known_as: &BTreeSet<PrincipalId>) -> Option<&str> {
-        known_as.iter().find_map(|who| self.people.get(who)?.slack.as_deref())
+    fn slack_of(&self, who: &Person) -> Option<&str> {
+        who.known_as.iter().find_map(|id| self.people.get(id)?.slack.as_deref())
     }
 
-    fn email_of(&self, known_as: &BTreeSet<PrincipalId>) -> Option<&email::Address> {
-        known_as.iter().find_map(|who| self.people.get(who)?.email.as_ref())
+    fn email_of(&self, who: &Person) -> Option<Cow<'_, email::Address>> {
+        let named = who.known_as.iter().find_map(|id| self.people.get(id)?.email.as_ref());
+        let vouched = || email::Address::bare(who.mail.as_deref()?).map(Cow::Owned);
+        named.map(Cow::Borrowed).or_else(vouched)
     }
 
     /// Tells it; several messages are told as one. Where `standing` names a message that tells of the
@@ -146,7 +158,7 @@ impl Channels {
     pub(crate) async fn tell(
         &self,
         to: &To,
-        known_as: &BTreeSet<PrincipalId>,
+        who: &Person,
         messages: &[Message],
         standing: Option<&str>,
         now: Timestamp,
@@ -155,13 +167,13 @@ impl Channels {
         match to {
             To::Person(_, Means::Slack) => {
                 let (slack, user) =
-                    self.slack.as_ref().zip(self.slack_of(known_as)).ok_or_else(nowhere)?;
+                    self.slack.as_ref().zip(self.slack_of(who)).ok_or_else(nowhere)?;
                 slack.tell(user, messages, standing).await.map(Some)
             }
             To::Person(_, Means::Email) => {
                 let (mailer, address) =
-                    self.email.as_ref().zip(self.email_of(known_as)).ok_or_else(nowhere)?;
-                mailer.tell(address, messages).await.map(|()| None)
+                    self.email.as_ref().zip(self.email_of(who)).ok_or_else(nowhere)?;
+                mailer.tell(&address, messages).await.map(|()| None)
             }
             To::Channel(name) => {
                 let missing = || NotTold::never(format!("no channel `{name}` is set up"));

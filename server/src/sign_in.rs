@@ -131,7 +131,7 @@ pub struct Arrived {
     pub identity: Identity,
     /// What they are called. For eyes only.
     pub name: Option<String>,
-    /// Where they get mail.
+    /// Where they get mail, if the provider says that it has verified this.
     pub email: Option<String>,
     /// The groups of which the provider is believed.
     pub groups: BTreeSet<String>,

@@ -13,6 +13,7 @@ mod history;
 mod inbox;
 mod insights;
 mod live;
+mod next;
 mod notifications;
 mod pages;
 mod passkeys;
@@ -25,9 +26,7 @@ mod session;
 mod settings;
 mod sign_in;
 mod story;
-pub(crate) mod text;
 mod view;
-mod when;
 mod withdrawing;
 
 use std::sync::Arc;
@@ -41,6 +40,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 pub(crate) use live::session_of;
 
 use crate::app::Authority;
+use crate::{text, when};
 
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

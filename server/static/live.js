@@ -12,7 +12,7 @@
   const shows = document.querySelector('[data-shows]')?.dataset.shows;
   const address = shows ? `/requests/${shows}` : location.pathname + location.search;
 
-  // What is left, in the words of the server (`web/when.rs`).
+  // What is left, in the words of the server (`server/src/when.rs`).
 
   const span = (milliseconds) => {
     const minutes = Math.floor(milliseconds / 60000);

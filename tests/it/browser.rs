@@ -3,9 +3,10 @@
 use crate::support::{Server, Window};
 
 mod history;
-mod injected;
+pub(crate) mod injected;
 mod live;
 mod looks;
+mod others;
 mod pages;
 mod passkeys;
 mod tools;

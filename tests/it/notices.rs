@@ -3,7 +3,7 @@
 
 mod command;
 mod crash;
-mod email;
+pub(crate) mod email;
 mod hooks;
 mod pages;
 mod readers;
@@ -11,4 +11,4 @@ mod slack;
 mod telling;
 mod watch;
 mod wishes;
-mod world;
+pub(crate) mod world;

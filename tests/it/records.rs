@@ -111,6 +111,23 @@ async fn t62_a_foreign_form_withdraws_nothing_and_says_nobody_is_away() {
     assert!(alice.client.absences().await.unwrap().absences.is_empty());
 }
 
+#[tokio::test]
+async fn evidence_is_offered_of_whatever_is_decided() {
+    let server = Server::start().await;
+    let alice = server.person("alice").await;
+    let browser = Browser::of(&server, "bob").await;
+    let permitted = alice.client.file(&filing("staging", "by policy"), &fresh_key()).await.unwrap();
+    let (canceled, open) = (filed(&server, "canceled").await, filed(&server, "open").await);
+    alice.client.cancel(&canceled, "not now", &fresh_key()).await.unwrap();
+    for (id, is_offered) in [(&permitted.id, true), (&canceled, true), (&open, false)] {
+        let page = browser.get(&format!("/requests/{id}")).await.is(200).text;
+        let link = format!("/requests/{id}/evidence");
+        assert_eq!(page.contains(&link), is_offered, "{page}");
+        let evidence = browser.get(&link).await.is(200).json();
+        assert_eq!(evidence["request"], json!(id));
+    }
+}
+
 /// Opening a request is noted for whoever is asked, so that approvals that were hardly read are seen.
 #[tokio::test]
 async fn an_approval_right_after_opening_the_page_is_told_in_insights() {

@@ -7,6 +7,8 @@ mod groups;
 mod hostile;
 mod links;
 mod logout;
+mod mail;
+mod names;
 mod passkeys;
 mod roles;
 mod sessions;

@@ -122,7 +122,7 @@ impl fmt::Display for SignatureDemand {
             joint = " and";
         }
         if let Some(least) = self.enrolled_for {
-            write!(f, "{joint} was enrolled at least {least} ago")?;
+            write!(f, "{joint} was enrolled at least {} ago", least.in_words())?;
             joint = " and";
         }
         match self.vouched {

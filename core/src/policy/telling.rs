@@ -8,6 +8,7 @@ use crate::policy::condition::{Condition, Order, Test};
 use crate::policy::document::{Limits, Place};
 use crate::policy::ruling::{PostReview, Stage};
 use crate::policy::{Effect, Policy, Requiring, Rule};
+use crate::time::Span;
 
 /// One rule in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,15 +30,15 @@ pub struct Told {
 }
 
 impl Policy {
-    /// Every rule in words, in order of id.
-    pub fn told(&self) -> impl Iterator<Item = Told> {
-        self.rules.iter().map(|rule| Told {
+    /// Every rule in words, in order of id; groups and people are named like this.
+    pub fn told(&self, named: impl Fn(&Approver) -> String) -> impl Iterator<Item = Told> {
+        self.rules.iter().map(move |rule| Told {
             rule: rule.id.clone(),
             effect: rule.effect.word(),
             place: rule.place.clone(),
             description: rule.description.clone(),
             when: rule.when.iter().map(condition).collect(),
-            then: follows(rule),
+            then: follows(rule, &named),
             approvers: approvers(rule),
         })
     }
@@ -56,7 +57,7 @@ impl Policy {
 fn condition(condition: &Condition) -> String {
     match condition {
         Condition::Test { attribute, test } => {
-            format!("{} {}", named(&attribute.to_string()), tested(test))
+            format!("{} {}", called(&attribute.to_string()), tested(test))
         }
         Condition::Not(inner) => format!("not: {}", joined(inner, " and ")),
         Condition::Any(branches) => branched(branches, "; or "),
@@ -73,7 +74,7 @@ fn joined(conditions: &[Condition], word: &str) -> String {
 }
 
 /// The attributes that most rules look at have names that people use.
-fn named(attribute: &str) -> String {
+fn called(attribute: &str) -> String {
     let known = [
         ("intent.environment", "the environment"),
         ("intent.kind", "the kind"),
@@ -124,83 +125,94 @@ fn tested(test: &Test) -> String {
     }
 }
 
-fn follows(rule: &Rule) -> Vec<String> {
+/// What groups and people are called.
+type Named<'a> = &'a dyn Fn(&Approver) -> String;
+
+fn follows(rule: &Rule, named: Named<'_>) -> Vec<String> {
     match &rule.effect {
         Effect::Deny { message, waivable, .. } => {
             let waived = waivable.then(|| "A rule that names it may waive it.".to_owned());
             [format!("It is refused: {message}")].into_iter().chain(waived).collect()
         }
-        Effect::Require(requiring) => asked(requiring),
+        Effect::Require(requiring) => asked(requiring, named),
         Effect::Allow { waives, limits, post_review, .. } => {
             let mut then = vec!["It is allowed, and nobody is asked.".to_owned()];
             if !waives.is_empty() {
                 let waives: Vec<_> = waives.iter().cloned().collect();
                 then.push(format!("It waives {}.", waives.join(", ")));
             }
-            then.extend(post_review.as_ref().map(looked_at));
+            then.extend(post_review.as_ref().map(|review| looked_at(review, named)));
             then.extend(limited(limits));
             then
         }
         Effect::Ask(asking) => {
             let mut then =
                 vec!["An engine is asked; it may refuse, or want people asked:".to_owned()];
-            then.extend(asked(&asking.stages));
+            then.extend(asked(&asking.stages, named));
             then
         }
     }
 }
 
-fn asked(requiring: &Requiring) -> Vec<String> {
-    let mut then: Vec<String> = requiring.stages.iter().flat_map(|s| stage(s, requiring)).collect();
-    then.extend(requiring.expires_after.map(|span| format!("People have {span}.")));
+fn asked(requiring: &Requiring, named: Named<'_>) -> Vec<String> {
+    let stages = requiring.stages.iter();
+    let mut then: Vec<String> = stages.flat_map(|s| stage(s, requiring, named)).collect();
+    let expires = requiring.expires_after.map(Span::in_words);
+    then.extend(expires.map(|span| format!("People have {span}.")));
     then.extend(limited(&requiring.limits));
     then
 }
 
-fn stage(stage: &Stage, requiring: &Requiring) -> Vec<String> {
+fn all(some: &BTreeSet<Approver>, named: Named<'_>) -> String {
+    some.iter().map(named).collect::<Vec<_>>().join(", ")
+}
+
+fn stage(stage: &Stage, requiring: &Requiring, named: Named<'_>) -> Vec<String> {
     let people = if stage.approvals == 1 { "One person" } else { "people" };
     let count = match stage.approvals {
         1 => String::new(),
         many => format!("{many} "),
     };
     let owners = requiring.owners.contains(&stage.name).then(|| "the target's owners".to_owned());
-    let from: Vec<_> = stage.asks().chain(owners).collect();
+    let elsewhere = stage.elsewhere.iter().map(ToString::to_string);
+    let from: Vec<_> = stage.from.iter().map(named).chain(elsewhere).chain(owners).collect();
     let after = stage.after.as_ref().map(|after| format!(", after {after}")).unwrap_or_default();
     let verb = if stage.approvals == 1 { "approves" } else { "approve" };
     let mut then = vec![format!("{count}{people} of {} {verb}{after}.", from.join(", "))];
     if !stage.exclude.is_empty() {
-        let not: Vec<_> = stage.exclude.iter().map(ToString::to_string).collect();
-        then.push(format!("Not {}.", not.join(", ")));
+        then.push(format!("Not {}.", all(&stage.exclude, named)));
     }
-    then.extend(stage.login_within.map(|s| format!("They signed in at most {s} before.")));
+    let within = stage.login_within.map(Span::in_words);
+    then.extend(within.map(|span| format!("They signed in at most {span} before.")));
     for (by, lists) in [("of class", &stage.means.acr), ("by", &stage.means.amr)] {
         let any = |list: &BTreeSet<String>| list.iter().cloned().collect::<Vec<_>>().join(" or ");
         then.extend(lists.iter().map(|list| format!("They signed in {by} {}.", any(list))));
     }
     then.extend(stage.signature.map(|demand| format!("They sign with {demand}.")));
-    then.extend(stage.remind.map(|span| format!("They are told again every {span}.")));
+    let remind = stage.remind.map(Span::in_words);
+    then.extend(remind.map(|span| format!("They are told again every {span}.")));
     if let Some(escalation) = &stage.escalate {
-        let to: Vec<_> = escalation.to.iter().map(ToString::to_string).collect();
-        then.push(format!("After {}, {} too.", escalation.after, to.join(", ")));
+        let to = all(&escalation.to, named);
+        then.push(format!("After {}, {to} too.", escalation.after.in_words()));
     }
     then
 }
 
-fn looked_at(review: &PostReview) -> String {
-    let by: Vec<_> = review.by.iter().map(ToString::to_string).collect();
+fn looked_at(review: &PostReview, named: Named<'_>) -> String {
     let late = review.suspend.as_ref().map(|rule| format!("; until then {rule} does not match"));
     format!(
         "Afterwards {} of {} look at it within {}{}.",
         review.approvals,
-        by.join(", "),
-        review.within,
+        all(&review.by, named),
+        review.within.in_words(),
         late.map(|late| format!(", and if they do not{late}")).unwrap_or_default(),
     )
 }
 
 fn limited(limits: &Limits) -> Vec<String> {
     let mut then = Vec::new();
-    then.extend(limits.max_ttl.map(|span| format!("A credential lasts at most {span}.")));
+    let longest = limits.max_ttl.map(Span::in_words);
+    then.extend(longest.map(|span| format!("A credential lasts at most {span}.")));
     then.extend(limits.uses.map(|uses| match uses {
         1 => "One credential.".to_owned(),
         many => format!("Up to {many} credentials."),
@@ -241,7 +253,7 @@ mod tests {
             groups: {a: [person:bob, person:carol], leads: [person:lena]}\n";
         let text = format!("{head}{text}");
         let policy = Policy::compile(&[PolicyDocument { file: "p.yaml".to_owned(), text }]);
-        policy.unwrap().told().collect()
+        policy.unwrap().told(ToString::to_string).collect()
     }
 
     #[test]
@@ -262,7 +274,7 @@ mod tests {
         assert_eq!(big.when, ["the environment is production", "plan.deletes is more than 3"]);
         assert_eq!(
             big.then,
-            ["2 people of group:a approve.", "After 30m, group:leads too.", "People have 4h."]
+            ["2 people of group:a approve.", "After 30 min, group:leads too.", "People have 4 h."]
         );
         let approvers: Vec<_> = big.approvers.iter().map(ToString::to_string).collect();
         assert_eq!(approvers, ["group:a", "group:leads"]);
@@ -274,7 +286,7 @@ mod tests {
             [
                 "It is allowed, and nobody is asked.",
                 "It waives freeze.",
-                "Afterwards 1 of group:a look at it within 1d."
+                "Afterwards 1 of group:a look at it within 1 d."
             ]
         );
     }

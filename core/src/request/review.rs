@@ -92,7 +92,7 @@ impl fmt::Display for SignInWanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let any = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(" or ");
         if let Some(within) = self.within {
-            write!(f, " at most {within} ago")?;
+            write!(f, " at most {} ago", within.in_words())?;
         }
         if !self.acr.is_empty() {
             write!(f, " of class {}", any(&self.acr))?;

@@ -187,3 +187,18 @@ fn t63_whoever_is_to_sign_in_again_must_have_done_so_since() {
     let expected = (Some("high"), 2, Some("s"));
     assert_eq!((read.acr.as_deref(), read.amr.len(), read.sid.as_deref()), expected);
 }
+
+#[test]
+fn t66_only_an_address_that_is_verified_and_whole_is_one() {
+    let claims = |email: &str, verified: Value| {
+        let claims = json!({"email": email, "email_verified": verified});
+        verified_email(claims.as_object().unwrap())
+    };
+    assert_eq!(claims("bob@corp.example", json!(true)).as_deref(), Some("bob@corp.example"));
+    assert_eq!(claims("bob@corp.example", json!(false)), None);
+    assert_eq!(claims("bob@corp.example", json!("true")), None);
+    assert_eq!(claims(" bob@corp.example", json!(true)), None);
+    assert_eq!(claims("bob\u{200b}@corp.example", json!(true)), None);
+    assert_eq!(claims(&format!("{}@corp.example", "b".repeat(300)), json!(true)), None);
+    assert_eq!(verified_email(json!({"email": "bob@corp.example"}).as_object().unwrap()), None);
+}

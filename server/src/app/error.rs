@@ -52,7 +52,7 @@ pub enum AppError {
         "a token of `assent login` signs no browser in; use the one that an administrator made for you"
     )]
     NotForBrowsers,
-    #[error("sign in first: this needs a sign-in at a provider at most {0} ago")]
+    #[error("sign in first: this needs a sign-in at a provider at most {} ago", .0.in_words())]
     SignInFirst(Span),
     #[error(transparent)]
     Link(#[from] LinkError),

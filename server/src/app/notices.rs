@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::outbox::{Counts, Notice, Posted, Standing, To};
 use crate::ledger::{Keeping, Kept, LedgerError};
-use crate::notify::{Channels, Message, NotTold, Then};
+use crate::notify::{Channels, Message, NotTold, Person, Then};
 
 /// How often it is looked whether something's time has come.
 const EVERY: Duration = Duration::from_secs(1);
@@ -216,7 +216,7 @@ impl Authority {
         deadline: Option<Timestamp>,
         membership: &Membership,
     ) -> Result<Vec<Notice>, AppError> {
-        let possible = self.channels.means_of(&known_as(membership, who));
+        let possible = self.channels.means_of(&self.person_to_tell(membership, who));
         let wishes = self.wishes_of(who).await?;
         let wished = possible.iter().filter(|means| wishes.by.contains(means));
         let wished: BTreeSet<Means> = wished.copied().collect();
@@ -236,6 +236,12 @@ impl Authority {
             }
         };
         Ok(by.into_iter().map(notice).collect())
+    }
+
+    fn person_to_tell(&self, membership: &Membership, who: &PrincipalId) -> Person {
+        let known_as = membership.known_as(&[who].into());
+        let mail = self.mail_address(&known_as);
+        Person { known_as, mail }
     }
 
     async fn wishes_of(&self, who: &PrincipalId) -> Result<Wishes, AppError> {
@@ -300,9 +306,9 @@ impl Authority {
             self.ledger.outbox().keep_notices(together).await?;
             return Ok(Telt::Settled(count));
         }
-        let known_as = match to.recipient() {
-            Recipient::Person(who) => known_as(&self.membership(), &who),
-            Recipient::Channel(_) => BTreeSet::new(),
+        let person = match to.recipient() {
+            Recipient::Person(who) => self.person_to_tell(&self.membership(), &who),
+            Recipient::Channel(_) => Person::default(),
         };
         let standing = match together.as_mut_slice() {
             [one] => match self.before(one).await? {
@@ -326,7 +332,7 @@ impl Authority {
             self.ledger.outbox().keep_notices(together.clone()).await?;
         }
         let now = self.clock.now();
-        let told = self.channels.tell(&to, &known_as, &messages, standing.as_deref(), now).await;
+        let told = self.channels.tell(&to, &person, &messages, standing.as_deref(), now).await;
         let now = self.clock.now();
         let outcome = match &told {
             Ok(message) => {
@@ -382,7 +388,7 @@ impl Authority {
                 return Ok(None);
             }
         }
-        Ok(Some(Message::of(notice, &then, &self.base)))
+        Ok(Some(Message::of(notice, &then, &self.base, &|who| self.name_of(who))))
     }
 
     /// Notes a try that failed, and when there is another.
@@ -443,10 +449,6 @@ enum Telt {
     Settled(usize),
     /// Nothing else goes by this way for now.
     Away,
-}
-
-fn known_as(membership: &Membership, who: &PrincipalId) -> BTreeSet<PrincipalId> {
-    membership.known_as(&[who].into())
 }
 
 /// Whether this person is still waited for.
@@ -608,7 +610,7 @@ impl Authority {
     ) -> Result<(wire::NoticeWishes, Vec<Means>), AppError> {
         let who = self.person_who_wishes(caller)?;
         let kept = self.ledger.outbox().wishes(&who).await?.unwrap_or_default();
-        let means = self.channels.means_of(&known_as(&self.membership(), &who));
+        let means = self.channels.means_of(&self.person_to_tell(&self.membership(), &who));
         Ok((kept, means))
     }
 

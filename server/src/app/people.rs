@@ -24,6 +24,7 @@ use serde_json::json;
 
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::Account;
+use crate::name::{Name, read_id};
 use crate::sign_in::{Kind, Oidc, ProviderError};
 
 /// How long a provider's word on groups is believed.
@@ -190,9 +191,23 @@ impl Authority {
         self.people.account(who)?.name
     }
 
-    /// Where somebody gets mail, as their provider says. An address, and never who they are.
-    pub fn mail_address(&self, who: &PrincipalId) -> Option<String> {
-        self.people.account(who)?.email
+    /// How people read of whoever has this id.
+    pub(crate) fn name_of(&self, who: &PrincipalId) -> Name {
+        match self.display_name(who) {
+            Some(called) => Name::called(&called, who),
+            None => Name::of(who),
+        }
+    }
+
+    /// The same where the id is written as a text: `bob`, `ISSUER#SUBJECT`. What is no id stays as it is.
+    pub(crate) fn name_read(&self, text: &str) -> Name {
+        read_id(text).map_or_else(|| Name::plainly(text), |id| self.name_of(&id))
+    }
+
+    /// Where somebody of these accounts gets mail, by an address that their provider says it has verified.
+    pub(super) fn mail_address(&self, accounts: &BTreeSet<PrincipalId>) -> Option<String> {
+        let mut known = accounts.iter().filter_map(|who| self.people.account(who));
+        known.find_map(|account| account.email.clone().filter(|_| !account.is_gone()))
     }
 
     /// The same membership, where those are one person who signed in as both.

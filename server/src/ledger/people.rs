@@ -14,7 +14,8 @@ pub struct Account {
     pub provider: String,
     /// What they are called there. For eyes only.
     pub name: Option<String>,
-    /// Where they get mail. An address, and never who they are.
+    /// Where they get mail, if their provider says that it has verified this. An address, and never who they
+    /// are.
     pub email: Option<String>,
     /// The groups of which the provider vouches for them.
     pub groups: BTreeSet<String>,

@@ -22,8 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ALL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Somebody's address.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address(Mailbox);
+
+impl Address {
+    /// An address alone, as a provider tells it: without a name, and one only.
+    pub(super) fn bare(text: &str) -> Option<Self> {
+        let address = text.parse::<lettre::Address>().ok()?;
+        Some(Self(Mailbox::new(None, address)))
+    }
+}
 
 impl std::str::FromStr for Address {
     type Err = String;

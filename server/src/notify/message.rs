@@ -5,14 +5,18 @@ use assent_core::notice::{Occasion, Told};
 use assent_core::policy::situation::Known;
 use assent_core::principal::PrincipalId;
 use assent_core::request::{Denial, Request, State};
-use assent_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ledger::outbox::Notice;
-use crate::web::text::plain;
+use crate::name::Name;
+use crate::text::plain;
+use crate::when;
 
 /// How much of what somebody wrote is told; the page has all of it.
 const LONGEST: usize = 300;
+
+/// What people are called.
+pub(crate) type Named<'a> = &'a (dyn Fn(&PrincipalId) -> Name + Sync);
 
 /// What a notice says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,15 +38,15 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// What this notice says of the request as it was then.
-    pub(crate) fn of(notice: &Notice, request: &Request, base: &str) -> Self {
+    /// What this notice says of the request as it was then, to people who read of others by these names.
+    pub(crate) fn of(notice: &Notice, request: &Request, base: &str, named: Named<'_>) -> Self {
         let link = format!("{base}/requests/{}", request.id());
         Self {
             id: notice.id.to_string(),
             request: request.id().to_string(),
             headline: headline(&notice.told, request).to_owned(),
             sentence: sentence(request),
-            facts: facts(&notice.told, request),
+            facts: facts(&notice.told, request, named),
             event: event(notice, request, &link),
             link,
         }
@@ -99,12 +103,16 @@ fn sentence(request: &Request) -> String {
     line(&format!("{} in {}{on}", intent.kind(), intent.environment()))
 }
 
-fn facts(told: &Told, request: &Request) -> Vec<(&'static str, String)> {
+fn all<'p>(people: impl IntoIterator<Item = &'p PrincipalId>, named: Named<'_>) -> String {
+    people.into_iter().map(|who| named(who).short).collect::<Vec<_>>().join(", ")
+}
+
+fn facts(told: &Told, request: &Request, named: Named<'_>) -> Vec<(&'static str, String)> {
     let requester = request.requester();
-    let behind: Vec<_> = requester.acts_for.iter().map(ToString::to_string).collect();
-    let who = match behind.is_empty() {
-        true => requester.id.to_string(),
-        false => format!("{}, for {}", requester.id, behind.join(", ")),
+    let asks = named(&requester.id).short;
+    let who = match requester.acts_for.is_empty() {
+        true => asks,
+        false => format!("{asks}, for {}", all(&requester.acts_for, named)),
     };
     let mut facts = vec![("Requested by", line(&who))];
     let reason = request.intent().reason();
@@ -113,10 +121,10 @@ fn facts(told: &Told, request: &Request) -> Vec<(&'static str, String)> {
     }
     facts.extend(plan(request.known()).map(|plan| ("Plan", plan)));
     if told.occasion.asks() {
-        facts.extend(request.deadline().map(|at| ("Decide by", clock(at))));
+        facts.extend(request.deadline().map(|at| ("Decide by", when::clock(at))));
     }
     if told.occasion.decides() {
-        facts.extend(outcome(request));
+        facts.extend(outcome(request, named));
     }
     if let Some(rule) = &told.rule {
         facts.push(("Rule", line(rule)));
@@ -125,11 +133,10 @@ fn facts(told: &Told, request: &Request) -> Vec<(&'static str, String)> {
 }
 
 /// By whom and why it was decided.
-fn outcome(request: &Request) -> Option<(&'static str, String)> {
+fn outcome(request: &Request, named: Named<'_>) -> Option<(&'static str, String)> {
     match request.state() {
         State::Approved(approved) if !approved.counted.is_empty() => {
-            let by: Vec<_> = approved.counted.iter().map(ToString::to_string).collect();
-            Some(("Approved by", line(&by.join(", "))))
+            Some(("Approved by", line(&all(&approved.counted, named))))
         }
         State::Denied(denied) => match &denied.denial {
             Denial::Refused(reasons) => {
@@ -137,20 +144,24 @@ fn outcome(request: &Request) -> Option<(&'static str, String)> {
                 Some(("Because", line(&reasons.join("; "))))
             }
             Denial::Reviewed { by, comment, .. } => {
-                Some(("Denied by", line(&format!("{by}: {comment}"))))
+                Some(("Denied by", line(&format!("{}: {comment}", named(by).short))))
             }
             Denial::Elsewhere { authority, reason, .. } => {
                 Some(("Denied by", line(&format!("{authority}: {reason}"))))
             }
         },
-        State::Canceled(canceled) => ended(canceled.by.as_ref(), &canceled.reason),
-        State::Revoked(revoked) => ended(revoked.by.as_ref(), &revoked.reason),
+        State::Canceled(canceled) => ended(canceled.by.as_ref(), &canceled.reason, named),
+        State::Revoked(revoked) => ended(revoked.by.as_ref(), &revoked.reason, named),
         State::Pending(_) | State::Approved(_) | State::Expired(_) | State::Consumed(_) => None,
     }
 }
 
-fn ended(by: Option<&PrincipalId>, reason: &str) -> Option<(&'static str, String)> {
-    let by = by.map(|by| format!("{by}: ")).unwrap_or_default();
+fn ended(
+    by: Option<&PrincipalId>,
+    reason: &str,
+    named: Named<'_>,
+) -> Option<(&'static str, String)> {
+    let by = by.map(|by| format!("{}: ", named(by).short)).unwrap_or_default();
     Some(("Ended by", line(&format!("{by}{reason}"))))
 }
 
@@ -209,13 +220,6 @@ fn event(notice: &Notice, request: &Request, link: &str) -> Value {
             "url": link,
         },
     })
-}
-
-/// `2026-11-20 21:31 UTC`.
-fn clock(at: Timestamp) -> String {
-    let text = at.to_string();
-    let (date, time) = text.split_once('T').unwrap_or((&text, ""));
-    format!("{date} {} UTC", time.get(..5).unwrap_or(time))
 }
 
 /// What somebody wrote, in one line that hides nothing and is not too long.

@@ -272,7 +272,10 @@ fn certificates(path: &Path, file: &Path) -> Result<Vec<u8>, SettingsError> {
 
 #[cfg(test)]
 mod tests {
+    use assent_core::principal::PrincipalId;
+
     use super::*;
+    use crate::notify::Person;
 
     const GOOD: &str = "\
 apiVersion: assent/v1
@@ -344,6 +347,26 @@ people:
         ] {
             let told = read(&text).unwrap_err();
             assert!(told.contains(wanted) && !told.contains("canary"), "{wanted}: {told}");
+        }
+    }
+
+    #[test]
+    fn t66_an_address_of_the_settings_comes_before_what_a_provider_says() {
+        let channels = read(GOOD).unwrap();
+        let mail_of = |sub: &str, mail: Option<&str>| {
+            let id = PrincipalId::new("https://id.example.com", sub).unwrap();
+            let who = Person { known_as: [id].into(), mail: mail.map(str::to_owned) };
+            channels.email_of(&who).map(std::borrow::Cow::into_owned)
+        };
+        let address = |text: &str| Some(text.parse::<Address>().unwrap());
+        let said = Some("said@corp.example");
+        assert_eq!(mail_of("8f3a", said), address("carol@example.com"));
+        assert_eq!(mail_of("other", said), address("said@corp.example"));
+        assert_eq!(mail_of("other", None), None);
+        for odd in
+            ["Eve <eve@evil.example>", "a@b.example, c@d.example", "a@b.example\r\nBcc: c", ""]
+        {
+            assert_eq!(mail_of("other", Some(odd)), None, "{odd}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use assent_core::credential::Secret;
 use assent_core::principal::PrincipalId;
 use assent_core::sign_in::{
-    Expected, Identity, IdentityError, Logout, LogoutError, groups_of, shown,
+    Expected, Identity, IdentityError, Logout, LogoutError, groups_of, shown, verified_email,
 };
 use assent_core::time::{Span, Timestamp};
 use assent_core::token::{PublicKeys, TokenError, UnverifiedToken, VerifiedEvent, VerifiedToken};
@@ -178,7 +178,7 @@ impl Oidc {
         let look = |name| shown(claims, name).or_else(|| shown(info?, name));
         Ok(Arrived {
             name: look("name").or_else(|| look("preferred_username")),
-            email: look("email"),
+            email: verified_email(claims).or_else(|| verified_email(info?)),
             groups: self.groups_in(claims, info),
             word: Some(Word { token: id_token.clone(), keys, client: self.client.clone() }),
             refresh: tokens.refresh,

@@ -12,10 +12,12 @@ use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{Authority, Wish};
+use crate::name::Name;
 use crate::web::csrf::{Button, Ours};
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
+use crate::web::when;
 
 /// How many are listed, and how many names are offered.
 const MOST: usize = 100;
@@ -27,7 +29,8 @@ struct AbsencePage {
     is_let: bool,
     fault: Option<String>,
     form: AbsenceForm,
-    people: Vec<String>,
+    /// Who can be named: the id, and what they are called.
+    known: Vec<(String, String)>,
     own: Vec<AbsenceLine>,
     standing_in: Vec<AbsenceLine>,
     others: Vec<AbsenceLine>,
@@ -35,8 +38,8 @@ struct AbsencePage {
 
 struct AbsenceLine {
     id: String,
-    who: String,
-    to: String,
+    who: Name,
+    to: Name,
     from: String,
     until: String,
     status: &'static str,
@@ -69,10 +72,10 @@ fn shown(
     let mine = &me.caller.principal().id;
     let line = |absence: &Absence| AbsenceLine {
         id: absence.id.to_string(),
-        who: plain(&absence.who.to_string()),
-        to: plain(&absence.to.to_string()),
-        from: view::clock(&absence.from.to_string()),
-        until: view::clock(&absence.until.to_string()),
+        who: authority.name_of(&absence.who),
+        to: authority.name_of(&absence.to),
+        from: when::clock(absence.from),
+        until: when::clock(absence.until),
         status: match (&absence.ended, absence.is_over(now), now < absence.from) {
             (Some(_), ..) => "ended",
             (None, true, _) => "over",
@@ -98,7 +101,7 @@ fn shown(
     }
     let known = membership.names().filter_map(|group| membership.members(group)).flatten();
     let known: std::collections::BTreeSet<_> =
-        known.filter(|who| !membership.are_same(who, mine)).map(ToString::to_string).collect();
+        known.filter(|who| !membership.are_same(who, mine)).collect();
     let status = fault.map_or(StatusCode::OK, ApiError::status);
     let fault = fault.map(|error| plain(&error.told()));
     let page = AbsencePage {
@@ -106,7 +109,11 @@ fn shown(
         is_let: authority.lets_name_stand_ins(),
         fault,
         form,
-        people: known.into_iter().take(MOST).collect(),
+        known: known
+            .into_iter()
+            .take(MOST)
+            .map(|who| (who.to_string(), authority.name_of(who).short))
+            .collect(),
         own,
         standing_in,
         others,

@@ -19,9 +19,11 @@ use url::form_urlencoded::Serializer;
 
 use crate::app::{AppError, Authority, somebody};
 use crate::ledger::LogSearch;
+use crate::name::Name;
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
+use crate::web::when;
 
 /// How many entries a page lists.
 const PAGE: usize = 50;
@@ -113,35 +115,38 @@ struct EntryLine {
     index: u64,
     kind: String,
     at: String,
-    by: Option<String>,
+    by: Option<Name>,
     request: Option<String>,
     words: String,
 }
 
-impl From<&(u64, Value)> for EntryLine {
-    fn from((index, entry): &(u64, Value)) -> Self {
+/// What people are called.
+type Named<'a> = &'a dyn Fn(&PrincipalId) -> Name;
+
+impl EntryLine {
+    fn of((index, entry): &(u64, Value), named: Named<'_>) -> Self {
         let text = |path: &str| entry.pointer(path).and_then(Value::as_str);
         let request = text("/request").or_else(|| text("/refused"));
         let request = request.filter(|id| id.parse::<RequestId>().is_ok());
         Self {
             index: *index,
             kind: plain(&text("/type").unwrap_or("unknown").replace('_', " ")),
-            at: view::clock(text("/at").unwrap_or_default()),
-            by: by(entry),
+            at: when::clock_of(text("/at").unwrap_or_default()),
+            by: entry.get("by").and_then(somebody_in).map(|who| named(&who)),
             request: request.map(str::to_owned),
-            words: words(entry),
+            words: words(entry, named),
         }
     }
 }
 
-fn by(entry: &Value) -> Option<String> {
-    let text = |path: &str| entry.pointer(path).and_then(Value::as_str);
-    let by = PrincipalId::new(text("/by/iss")?, text("/by/sub")?).ok()?;
-    Some(plain(&by.to_string()))
+/// Whom a value names, where it names somebody.
+fn somebody_in(value: &Value) -> Option<PrincipalId> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    PrincipalId::new(text("iss")?, text("sub")?).ok()
 }
 
 /// What an entry says beside who, when and of which request: what is short of it.
-fn words(entry: &Value) -> String {
+fn words(entry: &Value, named: Named<'_>) -> String {
     const KNOWN: [&str; 5] = ["v", "type", "at", "by", "request"];
     let members = entry.as_object().into_iter().flatten();
     let said = members.filter(|(key, _)| !KNOWN.contains(&key.as_str()));
@@ -152,13 +157,21 @@ fn words(entry: &Value) -> String {
             Value::String(text) => text.clone(),
             Value::Bool(_) | Value::Number(_) => value.to_string(),
             Value::Array(all) => {
-                let texts: Vec<_> = all.iter().filter_map(Value::as_str).collect();
+                let text = |one: &Value| match one.as_str() {
+                    Some(text) => Some(text.to_owned()),
+                    None => somebody_in(one).map(|who| named(&who).short),
+                };
+                let texts: Vec<_> = all.iter().filter_map(text).collect();
                 if texts.is_empty() {
                     continue;
                 }
                 texts.join(", ")
             }
             Value::Object(members) => {
+                if let Some(who) = somebody_in(value) {
+                    words.push(format!("{} {}", key.replace('_', " "), named(&who).short));
+                    continue;
+                }
                 let pick = ["kind", "environment", "sub", "outcome", "to"];
                 let texts = pick.iter().filter_map(|name| members.get(*name)?.as_str());
                 let texts: Vec<_> = texts.collect();
@@ -207,9 +220,12 @@ pub(super) async fn page(
         fault,
         size: head.size,
         root: head.root.hex(),
-        at: view::clock(&head.at.to_string()),
+        at: when::clock(head.at),
         base: authority.base().to_owned(),
-        lines: entries.iter().map(EntryLine::from).collect(),
+        lines: entries
+            .iter()
+            .map(|one| EntryLine::of(one, &|who| authority.name_of(who)))
+            .collect(),
         next: last.map(|last| wanted.query(last)),
         wanted,
     })
@@ -242,7 +258,7 @@ pub(super) async fn entry(
     };
     view::html(&EntryPage {
         page: me.page(&format!("Entry {index}")).at("/audit"),
-        line: entry.into(),
+        line: EntryLine::of(entry, &|who| authority.name_of(who)),
         leaf: leaf_hash(&wire::entry_bytes(&entry.1)).hex(),
         json: plain(&serde_json::to_string_pretty(&entry.1).unwrap_or_default()),
     })
@@ -310,18 +326,21 @@ mod tests {
             "v": 1, "type": "reviewed", "at": "2026-11-20T21:00:00.000Z", "request": "req_1",
             "by": {"iss": "assent:local", "sub": "bob"}, "verdict": "approve", "comment": "a\u{202e}\nb",
             "empty": "", "none": null, "list": [1], "stages": ["x", "y"], "intent": {"kind": "k", "deep": {}},
+            "to": {"iss": "https://id.example.com", "sub": "4711"},
+            "counted": [{"iss": "assent:local", "sub": "carol"}],
         });
-        let line = EntryLine::from(&(7, entry));
-        assert_eq!(line.by.as_deref(), Some("bob"));
+        let line = EntryLine::of(&(7, entry), &Name::of);
+        assert_eq!(line.by.map(|by| by.short).as_deref(), Some("bob"));
         assert_eq!(line.request, None, "not an id");
         assert_eq!(line.kind, "reviewed");
-        let words = "comment a\\u{202e} b · intent k · stages x, y · verdict approve";
+        let words = "comment a\\u{202e} b · counted carol · intent k · stages x, y · to 4711 at id.example.com · \
+             verdict approve";
         assert_eq!(line.words, words);
         let long = words_of(&"é".repeat(SHOWN));
         assert!(long.ends_with('…') && long.chars().count() == SHOWN + 1);
     }
 
     fn words_of(text: &str) -> String {
-        words(&json!({"reason": text}))
+        words(&json!({"reason": text}), &Name::of)
     }
 }

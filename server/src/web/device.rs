@@ -14,15 +14,17 @@ use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Asking, Authority, CodeError};
+use crate::name::Name;
 use crate::web::csrf::Ours;
 use crate::web::session::SignedIn;
 use crate::web::view::{self, Page};
+use crate::web::when;
 
 #[derive(Template)]
 #[template(path = "device.html")]
 struct DevicePage {
     page: Page,
-    name: String,
+    name: Name,
     administrator: bool,
     fault: Option<String>,
     asking: Option<AskingView>,
@@ -50,8 +52,8 @@ impl AskingView {
             from: shown(asking.from),
             here: shown(here),
             elsewhere: asking.from.is_none() || asking.from != here,
-            at: view::clock(&asking.at.to_string()),
-            life: asking.life.to_string(),
+            at: when::clock(asking.at),
+            life: asking.life.in_words(),
         }
     }
 }
@@ -59,7 +61,7 @@ impl AskingView {
 fn empty(me: &SignedIn) -> DevicePage {
     DevicePage {
         page: me.page("Let a program in"),
-        name: me.caller.principal().id.to_string(),
+        name: me.name.clone(),
         administrator: me.caller.is_administrator(),
         fault: None,
         asking: None,

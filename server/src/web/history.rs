@@ -18,9 +18,11 @@ use url::form_urlencoded::Serializer;
 
 use crate::app::{AppError, Authority, Caller, Found, somebody, words};
 use crate::ledger::{Listed, Search};
+use crate::name::Name;
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
+use crate::web::when;
 
 /// How many requests a page lists.
 const PAGE: usize = 50;
@@ -137,15 +139,18 @@ struct ListedLine {
     state: String,
     sentence: String,
     reason: String,
-    requester: String,
+    requester: Name,
     filed_at: String,
-    decision: String,
+    /// Who decided; nobody where policy did.
+    by: Vec<Name>,
+    /// How soon it was decided, where it is.
+    after: Option<String>,
     rules: String,
     breaks_glass: bool,
 }
 
-impl From<&Listed> for ListedLine {
-    fn from(listed: &Listed) -> Self {
+impl ListedLine {
+    fn of(authority: &Authority, listed: &Listed) -> Self {
         let target = &listed.target;
         let on = if target.is_empty() { String::new() } else { format!(" on {}", plain(target)) };
         Self {
@@ -153,23 +158,13 @@ impl From<&Listed> for ListedLine {
             state: listed.state.clone(),
             sentence: format!("{} in {}{on}", listed.kind, listed.environment),
             reason: plain(&listed.reason),
-            requester: plain(&listed.requester),
-            filed_at: view::clock(&listed.filed_at.to_string()),
-            decision: decision(listed),
+            requester: authority.name_read(&listed.requester),
+            filed_at: when::clock(listed.filed_at),
+            by: listed.by.iter().map(|who| authority.name_read(who)).collect(),
+            after: listed.decided_at.map(|at| listed.filed_at.until(at).in_words()),
             rules: listed.rules.join(", "),
             breaks_glass: listed.breaks_glass,
         }
-    }
-}
-
-/// Who decided, and how soon.
-fn decision(listed: &Listed) -> String {
-    let Some(at) = listed.decided_at else { return String::new() };
-    let by = if listed.by.is_empty() { "policy".to_owned() } else { plain(&listed.by.join(", ")) };
-    let took = listed.filed_at.until(at);
-    match listed.by.is_empty() {
-        true => format!("decided by {by}"),
-        false => format!("decided by {by} after {}", view::about(took)),
     }
 }
 
@@ -198,7 +193,7 @@ pub(super) async fn page(
         kinds: policy.kinds().into_iter().take(OFFERED).map(str::to_owned).collect(),
         rules: rules.take(OFFERED).collect(),
         fault,
-        lines: found.lines.iter().map(ListedLine::from).collect(),
+        lines: found.lines.iter().map(|line| ListedLine::of(&authority, line)).collect(),
         filters: wanted.filters(),
         files: wanted.query(None),
         next: found.next.map(|next| wanted.query(Some(next))),

@@ -182,7 +182,7 @@ async fn made(authority: &Authority, me: &SignedIn, filter: Filter) -> Result<In
     let kinds = choices(&filter.kind, &|one| same(one.intent().kind()));
     let requesters = choices(&filter.requester, &|one| {
         let who = one.requester();
-        (Name::of_principal(who).short, who.id.to_string())
+        (people::principal(authority, who).short, who.id.to_string())
     });
     let waiting: Vec<_> = inbox.waiting.iter().filter(|one| filter.fits(&one.request)).collect();
     let fitting = |some: &'_ [Arc<Request>]| -> Vec<Arc<Request>> {
@@ -283,14 +283,14 @@ impl Rows<'_> {
             state: request.state().word(),
             sentence: short(&risk::sentence(&shown.intent, facts, shown.source.as_ref())),
             reason: short(&plain(&shown.intent.reason)),
-            requester: people::requester(request.requester()).0,
+            requester: people::principal(self.authority, request.requester()),
             filed_at: clock(request.filed_at()),
             progress: match needed {
                 0 => String::new(),
                 _ if !is_pending => String::new(),
                 _ => format!("{counted} of {needed}"),
             },
-            why: asked.iter().map(why).collect(),
+            why: asked.iter().map(|one| why(self.authority, one)).collect(),
             marks,
             until,
         }
@@ -298,14 +298,14 @@ impl Rows<'_> {
 }
 
 /// Why somebody is asked, in words.
-pub(super) fn why(asked: &Asked) -> String {
+pub(super) fn why(authority: &Authority, asked: &Asked) -> String {
     let (rule, stage) = asked.stage.rsplit_once('/').unwrap_or(("", asked.stage.as_str()));
     let who = match &asked.through {
         assent_core::membership::Approver::Group(group) => format!("you are in {group}"),
         assent_core::membership::Approver::Person(_) => "you are named".to_owned(),
     };
     let who = match &asked.in_place_of {
-        Some(person) => format!("you stand in for {}", Name::of(person).short),
+        Some(person) => format!("you stand in for {}", authority.name_of(person).short),
         None => who,
     };
     format!("Rule {rule}, stage {stage}: {who}")

@@ -11,11 +11,13 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use crate::app::{Authority, Day, Insights, Took, begin_of};
+use crate::name::Name;
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
 
 const SPANS: [u32; 3] = [7, 30, 90];
+/// How wide plots are drawn; on the page they are as wide as there is room.
 const WIDTH: u64 = 720;
 const HEIGHT: u64 = 160;
 
@@ -36,8 +38,8 @@ struct InsightsPage {
     hardly: Option<u64>,
     overdue_now: usize,
     plot: Plot,
-    environments: Times,
-    rules: Times,
+    environments: Vec<TimeRow>,
+    rules: Vec<TimeRow>,
     approvers: Vec<ApproverLine>,
     outcomes: Vec<(String, Day)>,
 }
@@ -64,25 +66,18 @@ struct PlotRow {
     expired: u64,
 }
 
-/// How long approvals took, longest last; the bars are as long as the times.
-struct Times {
-    rows: Vec<TimeRow>,
-    height: u64,
-}
-
+/// How long approvals took; the bars are as long as the times.
 struct TimeRow {
     key: String,
     count: u64,
     median: String,
     p90: String,
-    y: u64,
-    text_y: u64,
     median_width: u64,
     p90_width: u64,
 }
 
 struct ApproverLine {
-    who: String,
+    who: Name,
     approved: u64,
     opened: u64,
     hardly_read: u64,
@@ -106,7 +101,7 @@ pub(super) async fn page(
     let Insights { total, environments, rules, approvers, outcomes, .. } = &insights;
     let hardly = total.hardly_read * 100 + total.opened / 2;
     let approver = |busy: &crate::app::Busy| ApproverLine {
-        who: plain(&busy.who),
+        who: authority.name_read(&busy.who),
         approved: busy.approved,
         opened: busy.opened,
         hardly_read: busy.hardly_read,
@@ -182,20 +177,18 @@ fn date_of(day: i64) -> String {
     text.split('T').next().unwrap_or_default().to_owned()
 }
 
-fn times(all: &[Took]) -> Times {
+fn times(all: &[Took]) -> Vec<TimeRow> {
     let longest = all.iter().map(|took| took.p90.as_seconds()).max().unwrap_or_default().max(1);
     let wide = |span: Span| (span.as_seconds() * WIDTH / longest).clamp(2, WIDTH);
-    let row = |(place, took): (u64, &Took)| TimeRow {
+    let row = |took: &Took| TimeRow {
         key: plain(&took.key),
         count: took.count,
-        median: view::about(took.median),
-        p90: view::about(took.p90),
-        y: place * 44 + 20,
-        text_y: place * 44 + 14,
+        median: took.median.in_words(),
+        p90: took.p90.in_words(),
         median_width: wide(took.median),
         p90_width: wide(took.p90),
     };
-    Times { rows: (0_u64..).zip(all).map(row).collect(), height: all.len() as u64 * 44 }
+    all.iter().map(row).collect()
 }
 
 #[cfg(test)]
@@ -228,7 +221,7 @@ mod tests {
             p90: Span::seconds(p90),
         };
         let times = times(&[took("production", 60, 600), took("staging", 1, 1)]);
-        let widths: Vec<_> = times.rows.iter().map(|r| (r.median_width, r.p90_width)).collect();
+        let widths: Vec<_> = times.iter().map(|r| (r.median_width, r.p90_width)).collect();
         assert_eq!(widths, [(72, 720), (2, 2)]);
     }
 }

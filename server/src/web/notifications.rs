@@ -11,10 +11,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::app::{AppError, Authority, Replay};
+use crate::name::Name;
 use crate::web::csrf::Ours;
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
+use crate::web::when;
 
 /// Zones that a form offers; any other of the database may be typed.
 const ZONES: [&str; 12] = [
@@ -204,26 +206,34 @@ struct NoticeLine {
     id: String,
     request: String,
     occasion: String,
-    to: String,
+    to: Name,
     at: String,
     due: Option<String>,
     attempts: u32,
     problem: Option<String>,
 }
 
-impl From<wire::Notice> for NoticeLine {
-    fn from(notice: wire::Notice) -> Self {
+impl NoticeLine {
+    fn of(authority: &Authority, notice: wire::Notice) -> Self {
         Self {
             id: notice.id,
             request: notice.request,
             occasion: notice.occasion.replace('_', " "),
-            to: plain(&notice.to),
-            at: view::clock(&notice.at),
-            due: notice.due.as_deref().map(view::clock),
+            to: to_whom(authority, &notice.to),
+            at: when::clock_of(&notice.at),
+            due: notice.due.as_deref().map(when::clock_of),
             attempts: notice.attempts,
             problem: notice.problem.as_deref().map(plain),
         }
     }
+}
+
+/// Whom a notice is for: `person:bob by email` is bob.
+fn to_whom(authority: &Authority, to: &str) -> Name {
+    let person = to.strip_prefix("person:").and_then(|person| person.rsplit_once(" by "));
+    let Some((who, means)) = person else { return Name::plainly(to) };
+    let name = authority.name_read(who);
+    Name { short: format!("{} by {}", name.short, plain(means)), ..name }
 }
 
 /// How many of each a page shows.
@@ -236,8 +246,10 @@ pub(super) async fn all(State(authority): State<Arc<Authority>>, me: SignedIn) -
             (Ok(dead), Ok(waiting), Ok(sent)) => (dead, waiting, sent),
             (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => return view::fault(error),
         };
-    let lines =
-        |all: Vec<wire::Notice>| all.into_iter().take(SHOWN).map(NoticeLine::from).collect();
+    let lines = |all: Vec<wire::Notice>| {
+        let shown = all.into_iter().take(SHOWN);
+        shown.map(|notice| NoticeLine::of(&authority, notice)).collect()
+    };
     let way = |way: wire::NoticeWay| WayLine {
         name: plain(&way.name),
         kind: way.kind,
@@ -246,7 +258,7 @@ pub(super) async fn all(State(authority): State<Arc<Authority>>, me: SignedIn) -
         problem: way.problem.as_deref().map(plain),
     };
     view::html(&AllPage {
-        page: me.page("Notices").at("/admin/notifications"),
+        page: me.page("Notifications").at("/admin/notifications"),
         ways: dead.ways.into_iter().map(way).collect(),
         dead: lines(dead.notices),
         waiting: lines(waiting.notices),

@@ -28,6 +28,7 @@ use crate::web::session::{self, SignedIn, foreign_form};
 use crate::web::sign_in::{Comer, label};
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
+use crate::web::when;
 
 #[derive(Template)]
 #[template(path = "passkeys.html")]
@@ -38,7 +39,7 @@ struct PasskeysPage {
     problem: Option<String>,
     /// Whether the sign-in is too long ago for that.
     is_old: bool,
-    within: Span,
+    within: String,
     /// The provider that can vouch for them.
     voucher: Option<String>,
     live: Vec<PasskeyLine>,
@@ -57,15 +58,14 @@ pub(super) struct PasskeyLine {
 
 impl From<&Passkey> for PasskeyLine {
     fn from(passkey: &Passkey) -> Self {
-        let clock = |at: &dyn ToString| view::clock(&at.to_string());
         Self {
             id: passkey.id.to_string(),
             name: plain(&passkey.name),
             algorithm: passkey.key.algorithm().name(),
             device_bound: passkey.device_bound,
             vouched_by: passkey.voucher.as_ref().map(|voucher| plain(&voucher.issuer)),
-            since: clock(&passkey.enrolled_at),
-            until: passkey.removed_at.map(|at| clock(&at)).unwrap_or_default(),
+            since: when::clock(passkey.enrolled_at),
+            until: passkey.removed_at.map(when::clock).unwrap_or_default(),
         }
     }
 }
@@ -96,7 +96,7 @@ pub(super) async fn page(
         },
         problem,
         is_old: !authority.may_enrol(&me.caller),
-        within: ENROL_WITHIN,
+        within: ENROL_WITHIN.in_words(),
         voucher: authority.voucher_of(&me.caller).map(|(_, title)| title),
         live: live.into_iter().map(PasskeyLine::from).collect(),
         removed: removed.into_iter().map(PasskeyLine::from).collect(),
@@ -364,7 +364,7 @@ pub(super) async fn signing(
     let all = authority.passkeys(&me.caller).await?;
     Ok(Some(Signing {
         demand: demand.to_string(),
-        wait: demand.enrolled_for.map(|span| span.to_string()),
+        wait: demand.enrolled_for.map(Span::in_words),
         passkeys: all.iter().filter(fits).map(PasskeyLine::from).collect(),
         words: words(&request.digest()),
     }))

@@ -18,10 +18,13 @@ use serde::Deserialize;
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority};
 use crate::ledger::Search;
+use crate::name::Name;
 use crate::web::csrf::Ours;
+use crate::web::people;
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
+use crate::web::when;
 use calendar::CalendarView;
 
 /// How many rules a page has.
@@ -63,14 +66,14 @@ struct RuleView {
     description: Option<String>,
     when: Vec<String>,
     then: Vec<String>,
-    people: Vec<String>,
+    people: Vec<Name>,
     more: usize,
     elsewhere: Vec<String>,
 }
 
 struct GroupView {
     name: String,
-    people: Vec<String>,
+    people: Vec<Name>,
     more: usize,
     whence: &'static str,
 }
@@ -78,12 +81,12 @@ struct GroupView {
 /// Something that came over the API.
 struct KeptLine {
     name: String,
-    by: String,
+    by: Name,
     at: String,
 }
 
 impl RuleView {
-    fn of(told: Told, membership: &Membership) -> Self {
+    fn of(authority: &Authority, told: Told, membership: &Membership) -> Self {
         let people = membership.people(&told.approvers);
         let elsewhere = told.approvers.iter().filter_map(|approver| match approver {
             assent_core::membership::Approver::Group(group)
@@ -102,22 +105,23 @@ impl RuleView {
             when: told.when.iter().map(|text| plain(text)).collect(),
             then: told.then.iter().map(|text| plain(text)).collect(),
             more: people.len().saturating_sub(NAMED),
-            people: people.into_iter().take(NAMED).map(|who| plain(&who.to_string())).collect(),
+            people: people.into_iter().take(NAMED).map(|who| authority.name_of(who)).collect(),
             elsewhere: elsewhere.collect(),
         }
     }
 
     fn holds(&self, words: &str) -> bool {
         let texts = [&self.id, &self.place].into_iter().chain(&self.description);
-        let mut texts = texts.chain(&self.when).chain(&self.then).chain(&self.people);
+        let mut texts = texts.chain(&self.when).chain(&self.then);
         texts.any(|text| text.to_lowercase().contains(words))
+            || self.people.iter().any(|who| who.holds(words))
     }
 }
 
-fn groups(membership: &Membership) -> Vec<GroupView> {
+fn groups(authority: &Authority, membership: &Membership) -> Vec<GroupView> {
     let view = |name: &str| {
         let people = membership.members(name).into_iter().flatten();
-        let people: Vec<_> = people.map(|who| plain(&who.to_string())).collect();
+        let people: Vec<_> = people.map(|who| authority.name_of(who)).collect();
         let whence = match (membership.is_vouched(name), membership.is_kept_elsewhere(name)) {
             (true, _) => "as the identity provider says",
             (false, true) => "a team at GitHub",
@@ -152,9 +156,11 @@ pub(super) async fn page(
         Err(error) => return view::fault(error),
     };
     let words = wanted.q.trim().to_lowercase();
-    let told = policy.told().filter(|told| told.rule > wanted.after);
+    let told = policy
+        .told(|one| people::approver(&authority, one))
+        .filter(|told| told.rule > wanted.after);
     let mut rules: Vec<_> = told
-        .map(|told| RuleView::of(told, &membership))
+        .map(|told| RuleView::of(&authority, told, &membership))
         .filter(|rule| rule.holds(&words))
         .take(PAGE + 1)
         .collect();
@@ -165,13 +171,13 @@ pub(super) async fn page(
         query.append_pair("q", &wanted.q).append_pair("after", &rule.id);
         query.finish()
     });
-    let mut groups = groups(&membership);
+    let mut groups = groups(&authority, &membership);
     let more_groups = groups.len().saturating_sub(MOST);
     groups.truncate(MOST);
     let calendars = policy.calendars().take(MOST);
     view::html(&PolicyPage {
         page: me.page("Policy").at("/policy"),
-        since: view::clock(&status.loaded_at),
+        since: when::clock_of(&status.loaded_at),
         changes: changes
             .iter()
             .map(|listed| (listed.id.to_string(), plain(&listed.reason)))
@@ -188,8 +194,8 @@ pub(super) async fn page(
             .into_iter()
             .map(|kept| KeptLine {
                 name: plain(&kept.name),
-                by: plain(&kept.by),
-                at: view::clock(&kept.at.to_string()),
+                by: authority.name_read(&kept.by),
+                at: when::clock(kept.at),
             })
             .collect(),
         status,
@@ -294,7 +300,7 @@ impl AccountView {
 }
 
 impl Verdict {
-    fn of(intent: &wire::Intent, decision: &wire::Decision) -> Self {
+    fn of(authority: &Authority, intent: &wire::Intent, decision: &wire::Decision) -> Self {
         let ruling = &decision.ruling;
         let (word, says) = match ruling.outcome {
             wire::Said::Permit => ("approved", "It would be granted at once; nobody is asked."),
@@ -302,11 +308,13 @@ impl Verdict {
             wire::Said::Refuse => ("denied", "It would be refused."),
         };
         let stage = |stage: &wire::Stage| {
-            let people = if stage.approvals == 1 { "one person" } else { "people" };
-            let from = stage.from.join(", ");
+            let count = if stage.approvals == 1 { "one person" } else { "people" };
+            let from: Vec<_> =
+                stage.from.iter().map(|one| people::approver_text(authority, one)).collect();
+            let from = from.join(", ");
             match stage.approvals {
-                1 => plain(&format!("{people} of {from}")),
-                many => plain(&format!("{many} {people} of {from}")),
+                1 => plain(&format!("{count} of {from}")),
+                many => plain(&format!("{many} {count} of {from}")),
             }
         };
         let reason =
@@ -367,7 +375,7 @@ pub(super) async fn attempt(
 ) -> Response {
     let outcome = match intent(&form) {
         Ok(intent) => match authority.decide(&me.caller, intent.clone()).await {
-            Ok(decision) => Ok(Verdict::of(&intent, &decision)),
+            Ok(decision) => Ok(Verdict::of(&authority, &intent, &decision)),
             Err(error) => Err(error),
         },
         Err(error) => Err(error),

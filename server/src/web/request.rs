@@ -69,6 +69,8 @@ struct RequestPage {
     /// Whether everything that is decided on stands on this very page.
     is_whole: bool,
     story: Vec<Moment>,
+    /// Whether there is something to prove.
+    has_evidence: bool,
     credentials: Vec<CredentialLine>,
     /// Why what was sent was not taken, and what was typed.
     fault: Option<String>,
@@ -169,7 +171,7 @@ async fn made(
     let log_size = authority.ledger().head().await?.size;
     let (request, reading) = read(authority, me, id).await?;
     authority.note_opening(&me.caller, &request);
-    let story = story::of(&authority.story(&me.caller, id).await?, |by| Name::known(authority, by));
+    let story = story::of(&authority.story(&me.caller, id).await?, &|by| authority.name_of(by));
     let before = authority.plan_approved_before(&me.caller, &request).await?;
     let signing = passkeys::signing(authority, me, &request).await?;
     let now = authority.clock().now();
@@ -196,7 +198,7 @@ async fn made(
     let is_calm = facts.is_some() && risks.iter().all(|line| line.weight == Weight::Note);
     let (diff, context) = said(&shown);
     let is_whole = is_whole(plan.as_ref(), &diff, &context);
-    let (requester, behind) = people::requester(request.requester());
+    let (requester, behind) = people::requester(authority, request.requester());
     let until = request.deadline().map(|at| Deadline::new(at, now));
     let asked = request.asks_of(&principal.id, &membership);
     let stages = stages(authority, &request, &shown);
@@ -211,7 +213,7 @@ async fn made(
         requester,
         filed_at: when::clock(request.filed_at()),
         until,
-        ending: shown.ending.as_ref().map(|ending| ended(&shown.state, ending)),
+        ending: shown.ending.as_ref().map(|ending| ended(authority, &shown.state, ending)),
         hides: view::has_hidden(&shown) || plan.as_ref().is_some_and(|plan| plan.hides),
         look_alikes: look_alikes(&shown, plan.as_ref()),
         risks,
@@ -229,11 +231,12 @@ async fn made(
         later: shown.afterwards.iter().map(|one| LaterLine::of(authority, one)).collect(),
         may_review: objection.is_none(),
         signing,
-        why_me: asked.iter().map(inbox::why).collect(),
+        why_me: asked.iter().map(|one| inbox::why(authority, one)).collect(),
         why_not: objection.and_then(|objection| why_not(&objection)),
         may_review_later: later_objection.is_none(),
         is_whole,
         story,
+        has_evidence: shown.state != "pending" || !shown.reviews.is_empty(),
         credentials: shown.credentials.iter().map(CredentialLine::from).collect(),
         fault: not_taken.fault,
         typed: not_taken.typed,
@@ -268,12 +271,12 @@ fn stands(request: &Request, shown: &wire::Request) -> String {
     }
 }
 
-fn ended(state: &str, ending: &wire::Ending) -> String {
+fn ended(authority: &Authority, state: &str, ending: &wire::Ending) -> String {
     let by = ending.by.as_deref().map(|by| match by.strip_prefix("authority:") {
         Some(name) => format!(" by {}", plain(name)),
-        None => format!(" by {}", Name::read(by).short),
+        None => format!(" by {}", authority.name_read(by).short),
     });
-    let at = view::clock(&ending.at);
+    let at = when::clock_of(&ending.at);
     let why = plain(&ending.reason);
     let why = if why.is_empty() { String::new() } else { format!(": {why}") };
     format!("{state}{}, {at}{why}", by.unwrap_or_default())
@@ -331,7 +334,7 @@ fn stages(authority: &Authority, request: &Request, shown: &wire::Request) -> Ve
             notes.push(format!("asked once {} is filled", plain(before)));
         }
         if let Some(at) = &status.escalated_at {
-            notes.push(format!("others are asked too since {}", view::clock(at)));
+            notes.push(format!("others are asked too since {}", when::clock_of(at)));
         }
         if let Some(within) = stage.login_within {
             let within = when::span(within);
@@ -346,21 +349,17 @@ fn stages(authority: &Authority, request: &Request, shown: &wire::Request) -> Ve
         if let Some(demand) = stage.signature {
             notes.push(format!("signed with {demand}"));
         }
-        let counted: Vec<_> =
-            status.counted.iter().map(|who| Name::read_known(authority, who)).collect();
+        let counted: Vec<_> = status.counted.iter().map(|who| authority.name_read(who)).collect();
         let is_pending = matches!(request.state(), RequestState::Pending(_));
-        let awaited = status
-            .awaited
-            .iter()
-            .filter(|_| is_pending)
-            .map(|who| Name::read_known(authority, who));
+        let awaited =
+            status.awaited.iter().filter(|_| is_pending).map(|who| authority.name_read(who));
         let awaited: Vec<_> = awaited.collect();
         StageView {
             name: plain(&status.name),
             from: status
                 .from
                 .iter()
-                .map(|one| people::approver_text(one))
+                .map(|one| people::approver_text(authority, one))
                 .collect::<Vec<_>>()
                 .join(", "),
             needed: status.approvals,
@@ -421,23 +420,24 @@ fn grants(shown: &wire::Request) -> Vec<String> {
 impl ReviewLine {
     fn of(authority: &Authority, review: &wire::Review) -> Self {
         Self {
-            reviewer: Name::read_known(authority, &review.reviewer),
+            reviewer: authority.name_read(&review.reviewer),
             is_signed: review.passkey.is_some(),
             approves: review.verdict == wire::Verdict::Approve,
             comment: plain(&review.comment),
-            at: view::clock(&review.at),
+            at: when::clock_of(&review.at),
         }
     }
 }
 
 impl LaterLine {
     fn of(authority: &Authority, after: &wire::Afterwards) -> Self {
-        let from: Vec<_> = after.by.iter().map(|one| people::approver_text(one)).collect();
+        let from: Vec<_> =
+            after.by.iter().map(|one| people::approver_text(authority, one)).collect();
         Self {
             rule: after.rule.clone(),
             status: after.status.clone(),
             asks: format!("{} of {}", after.approvals, from.join(", ")),
-            due: view::clock(&after.due),
+            due: when::clock_of(&after.due),
             reviews: after.reviews.iter().map(|one| ReviewLine::of(authority, one)).collect(),
         }
     }
@@ -453,7 +453,7 @@ impl From<&wire::CredentialStatus> for CredentialLine {
             id: credential.id.clone(),
             status: credential.status.replace('_', " "),
             audience: plain(&credential.audience),
-            until: view::clock(&credential.expires_at),
+            until: when::clock_of(&credential.expires_at),
             opened,
         }
     }
@@ -463,14 +463,18 @@ impl From<&wire::CredentialStatus> for CredentialLine {
 fn why_not(objection: &ReviewError) -> Option<String> {
     match objection {
         ReviewError::NotPending { .. } | ReviewError::OtherDigest { .. } => None,
+        ReviewError::OwnRequest(_) => {
+            Some("You are behind this request, so your review cannot count".to_owned())
+        }
+        ReviewError::Twice(_) => {
+            Some("You have reviewed this request already; nobody counts twice".to_owned())
+        }
+        ReviewError::NotAsked { .. } => Some("You are not among those asked now".to_owned()),
         ReviewError::TooLate { .. }
         | ReviewError::NotAPerson(_)
-        | ReviewError::OwnRequest(_)
         | ReviewError::Unlinked { .. }
-        | ReviewError::Twice(_)
         | ReviewError::SignInAgain(_)
         | ReviewError::Unsigned(_)
-        | ReviewError::OtherStatement(_)
-        | ReviewError::NotAsked { .. } => Some(plain(&objection.to_string())),
+        | ReviewError::OtherStatement(_) => Some(plain(&objection.to_string())),
     }
 }

@@ -5,23 +5,22 @@ use std::sync::Arc;
 use askama::Template;
 use assent_core::access::Purpose;
 use assent_core::credential::Secret;
-use assent_core::digest::Digest;
-use assent_core::id::RequestId;
 use axum::extract::{Form, FromRef, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Caller};
-use crate::github::is_slug;
 use crate::network::Peer;
 use crate::web::csrf::{self, Button, Ours};
 use crate::web::live::LOOKS_BY_ITSELF;
+pub(super) use crate::web::next::Next;
 use crate::web::people::Name;
 use crate::web::text::plain;
 use crate::web::view::{self, Bar, Page};
+use crate::web::when;
 
 /// A signed-in browser.
 pub(super) struct SignedIn {
@@ -37,7 +36,7 @@ pub(super) struct SignedIn {
 /// not rule, and which later reviews are open.
 async fn bars(authority: &Authority, caller: &Caller) -> Result<Vec<Bar>, AppError> {
     let trouble = authority.policy_trouble().map(|trouble| {
-        let since = view::clock(&trouble.since.to_string());
+        let since = when::clock(trouble.since);
         let text = format!(
             "The newest policy does not rule, since {since}: {}. The one before stays.",
             trouble.message
@@ -48,7 +47,7 @@ async fn bars(authority: &Authority, caller: &Caller) -> Result<Vec<Bar>, AppErr
     let now = authority.clock().now();
     let later = authority.later_reviews_for(caller).await?;
     let later = later.iter().map(|review| {
-        let (due, rule) = (view::clock(&review.due.to_string()), &review.rule);
+        let (due, rule) = (when::clock(review.due), &review.rule);
         let overdue = now >= review.due;
         let text = match (&review.suspends, overdue) {
             (Some(suspended), true) => format!(
@@ -95,7 +94,7 @@ impl SignedIn {
                 let network = authority.proxies().locate(peer, &parts.headers);
                 let caller = caller.from_network(network);
                 let bars = bars(&authority, &caller).await.map_err(view::fault)?;
-                let name = Name::known(&authority, &caller.principal().id);
+                let name = authority.name_of(&caller.principal().id);
                 let reads_everything = authority.check_reads_everything(&caller).await.is_ok();
                 Ok(Self { caller, cookie, bars, name, reads_everything })
             }
@@ -118,108 +117,6 @@ where
             return Err(foreign_form());
         }
         Self::of(parts, state).await
-    }
-}
-
-/// Where a person goes once they are signed in. One of these, and never where somebody says.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Next {
-    Inbox,
-    Device,
-    /// Where the GitHub App is made, perhaps for an organization.
-    Github(Option<String>),
-    /// Another page of ours, by its path.
-    Page(String),
-}
-
-/// Pages to come back to, beside those of one request and one intent.
-const PAGES: [&str; 13] = [
-    "/history",
-    "/policy",
-    "/insights",
-    "/audit",
-    "/settings",
-    "/settings/sessions",
-    "/settings/accounts",
-    "/settings/tokens",
-    "/settings/passkeys",
-    "/settings/notifications",
-    "/settings/absence",
-    "/admin/people",
-    "/admin/notifications",
-];
-
-/// Whether this is the path of a page to come back to, and nothing else: no address, no query.
-fn is_page(path: &str) -> bool {
-    let is_id = |id: &str| id.parse::<RequestId>().is_ok();
-    let rest = |start: &str| path.strip_prefix(start);
-    PAGES.contains(&path)
-        || rest("/requests/").is_some_and(|id| is_id(id.strip_suffix("/plan").unwrap_or(id)))
-        || rest("/intents/").is_some_and(|hex| Digest::from_hex(hex).is_ok())
-}
-
-impl Next {
-    /// Back to the page of this address.
-    fn of(uri: &Uri) -> Self {
-        let path = uri.path();
-        if path.starts_with("/device") {
-            return Self::Device;
-        }
-        if path != "/admin/github" {
-            return Self::at(path);
-        }
-        let query = uri.query().unwrap_or_default();
-        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-        let named = pairs.find(|(name, _)| name == "organization");
-        Self::Github(named.map(|(_, name)| name.into_owned()).filter(|name| is_slug(name)))
-    }
-
-    /// The page of this path, if it is one to come back to.
-    fn at(path: &str) -> Self {
-        if is_page(path) { Self::Page(path.to_owned()) } else { Self::Inbox }
-    }
-
-    /// As it stands in an address and in a form: `device`, `github`, `github:ORGANIZATION`, or the path
-    /// of a page.
-    pub(super) fn read(word: Option<&str>) -> Self {
-        match word {
-            Some(path) if path.starts_with('/') => Self::at(path),
-            Some("device") => Self::Device,
-            Some("github") => Self::Github(None),
-            Some(word) => match word.strip_prefix("github:").filter(|name| is_slug(name)) {
-                Some(name) => Self::Github(Some(name.to_owned())),
-                None => Self::Inbox,
-            },
-            None => Self::Inbox,
-        }
-    }
-
-    pub(super) fn word(&self) -> Option<String> {
-        match self {
-            Self::Inbox => None,
-            Self::Page(path) => Some(path.clone()),
-            Self::Device => Some("device".to_owned()),
-            Self::Github(None) => Some("github".to_owned()),
-            Self::Github(Some(name)) => Some(format!("github:{name}")),
-        }
-    }
-
-    pub(super) fn path(&self) -> String {
-        match self {
-            Self::Inbox => "/".to_owned(),
-            Self::Page(path) => path.clone(),
-            Self::Device => "/device".to_owned(),
-            Self::Github(None) => "/admin/github".to_owned(),
-            Self::Github(Some(name)) => format!("/admin/github?organization={name}"),
-        }
-    }
-
-    fn to_login(&self) -> Response {
-        let login = match self.word() {
-            None => "/login".to_owned(),
-            Some(word) => format!("/login?next={word}"),
-        };
-        Redirect::to(&login).into_response()
     }
 }
 
@@ -277,13 +174,15 @@ struct LoginPage {
     page: Page,
     fault: Option<String>,
     next: Option<String>,
+    /// The same as a part of an address.
+    encoded: Option<String>,
     providers: Vec<(String, String)>,
 }
 
 /// The page on which people sign in, with what went wrong before.
 pub(super) fn login_at(authority: &Authority, fault: Option<String>, next: &Next) -> Response {
     let (page, providers) = (Page::anonymous("Sign in"), authority.providers());
-    view::html(&LoginPage { page, fault, next: next.word(), providers })
+    view::html(&LoginPage { page, fault, next: next.word(), encoded: next.encoded(), providers })
 }
 
 #[derive(Deserialize)]
@@ -338,7 +237,7 @@ pub(super) async fn door_page(
 ) -> Response {
     match authority.person_of(&code) {
         Some(id) => {
-            view::html(&DoorPage { page: Page::anonymous("Sign in"), name: id.to_string() })
+            view::html(&DoorPage { page: Page::anonymous("Sign in"), name: Name::of(&id).short })
         }
         None => view::fault(AppError::WrongCode),
     }

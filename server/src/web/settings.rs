@@ -10,10 +10,12 @@ use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Own};
+use crate::name::Name;
 use crate::web::csrf::Ours;
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
+use crate::web::when;
 
 #[derive(Template)]
 #[template(path = "settings.html")]
@@ -29,7 +31,7 @@ pub(super) async fn page(State(authority): State<Arc<Authority>>, me: SignedIn) 
     let id = &me.caller.principal().id;
     let groups: Vec<String> = authority.whoami(&me.caller).groups.into_iter().collect();
     let signed_in = match me.caller.signed_in_at() {
-        Some(at) => view::clock(&at.to_string()),
+        Some(at) => when::clock(at),
         None => "not lately, as far as is known".to_owned(),
     };
     view::html(&SettingsPage {
@@ -60,8 +62,8 @@ struct SessionLine {
     is_current: bool,
 }
 
-impl From<&Own> for SessionLine {
-    fn from(own: &Own) -> Self {
+impl SessionLine {
+    fn of(authority: &Authority, own: &Own) -> Self {
         let Own { access, used_at, is_current } = own;
         let label = access.label.as_ref();
         let from = label.and_then(|label| label.from);
@@ -69,13 +71,22 @@ impl From<&Own> for SessionLine {
             id: access.id.to_string(),
             browser: label.map_or_else(|| "A browser".to_owned(), |label| plain(&label.name)),
             from: from.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string()),
-            at: view::clock(&access.created_at.to_string()),
-            by: access.login.as_ref().map(|login| format!("by {}", plain(&login.provider))),
-            used: view::clock(&used_at.to_string()),
-            ends: view::clock(&access.expires_at.to_string()),
+            at: when::clock(access.created_at),
+            by: access
+                .login
+                .as_ref()
+                .map(|login| format!("by {}", title(authority, &login.provider))),
+            used: when::clock(*used_at),
+            ends: when::clock(access.expires_at),
             is_current: *is_current,
         }
     }
+}
+
+/// What people call the way by which somebody signed in: a passkey, or a provider by its title.
+fn title(authority: &Authority, provider: &str) -> String {
+    let mut known = authority.providers().into_iter();
+    plain(&known.find(|(name, _)| name == provider).map_or(provider.to_owned(), |(_, title)| title))
 }
 
 pub(super) async fn sessions(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
@@ -83,7 +94,7 @@ pub(super) async fn sessions(State(authority): State<Arc<Authority>>, me: Signed
         Ok(all) => view::html(&SessionsPage {
             page: me.page("Sessions").at("/settings"),
             told: None,
-            sessions: all.iter().map(SessionLine::from).collect(),
+            sessions: all.iter().map(|own| SessionLine::of(&authority, own)).collect(),
         }),
         Err(error) => view::fault(error),
     }
@@ -137,7 +148,7 @@ pub(super) async fn accounts(State(authority): State<Arc<Authority>>, me: Signed
     let may = me.caller.access().login.is_some();
     let ways = authority.linkable(&me.caller);
     view::html(&AccountsPage {
-        page: me.page("Accounts").at("/settings"),
+        page: me.page("Linked accounts").at("/settings"),
         fault: None,
         id: plain(&id.to_string()),
         linked: links.iter().map(others).collect(),
@@ -174,13 +185,13 @@ impl From<&Own> for TokenLine {
             id: access.id.to_string(),
             name: name.unwrap_or_else(|| access.id.to_string()),
             scope: access.scope.map_or("all that you may do", assent_core::sign_in::Scope::word),
-            at: view::clock(&access.created_at.to_string()),
+            at: when::clock(access.created_at),
             used: match access.scope {
-                Some(_) if !is_unused => view::clock(&used_at.to_string()),
+                Some(_) if !is_unused => when::clock(*used_at),
                 Some(_) => "never".to_owned(),
                 None => "not known".to_owned(),
             },
-            ends: view::clock(&access.expires_at.to_string()),
+            ends: when::clock(access.expires_at),
         }
     }
 }
@@ -256,8 +267,10 @@ struct PeoplePage {
 }
 
 struct LinkLine {
-    person: String,
-    account: String,
+    person: Name,
+    account: Name,
+    /// The ids by which the link is undone.
+    ids: (String, String),
     since: String,
     until: Option<String>,
 }
@@ -269,12 +282,13 @@ pub(super) async fn people(State(authority): State<Arc<Authority>>, me: SignedIn
         Err(error) => return view::fault(error),
     };
     let line = |link: &Link| LinkLine {
-        person: link.person.to_string(),
-        account: link.account.to_string(),
-        since: view::clock(&link.since.to_string()),
-        until: link.until.map(|until| view::clock(&until.to_string())),
+        person: authority.name_of(&link.person),
+        account: authority.name_of(&link.account),
+        ids: (link.person.to_string(), link.account.to_string()),
+        since: when::clock(link.since),
+        until: link.until.map(when::clock),
     };
-    let page = me.page("Linked accounts").at("/settings");
+    let page = me.page("Everybody’s linked accounts").at("/settings");
     view::html(&PeoplePage { page, links: links.iter().rev().map(line).collect() })
 }
 

@@ -26,6 +26,7 @@ use crate::web::csrf::{Button, Ours};
 use crate::web::session::{Next, SignedIn, cookie, cookie_name, login_at, set_named, signed_in};
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
+use crate::web::when;
 
 /// Whoever comes, signed in or not.
 pub(super) struct Comer {
@@ -268,7 +269,7 @@ pub(super) async fn again(
     view::html(&AgainPage {
         passkey,
         page: me.page("Sign in again"),
-        within: within.map(|within| within.to_string()),
+        within: within.map(Span::in_words),
         way,
         back: next.path(),
     })
@@ -380,7 +381,7 @@ pub(super) async fn vouch(
                 page: me.page("Have a passkey vouched for").at("/settings"),
                 title,
                 name: plain(&passkey.name),
-                since: view::clock(&passkey.enrolled_at.to_string()),
+                since: when::clock(passkey.enrolled_at),
                 to: begun.to,
             });
             with_ceremony(&authority, begun.ceremony.expose(), 600, page)

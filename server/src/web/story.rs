@@ -1,5 +1,8 @@
 //! The life of a request, one line to each thing that happened.
 
+use std::collections::BTreeSet;
+
+use assent_core::membership::Approver;
 use assent_core::principal::PrincipalId;
 use assent_core::request::{AbroadFact, Denial, Event, Fact, Verdict};
 
@@ -18,21 +21,24 @@ pub(super) struct Moment {
     pub(super) class: &'static str,
 }
 
+/// What people are called.
+type Named<'a> = &'a dyn Fn(&PrincipalId) -> Name;
+
 /// What happened, in order.
-pub(super) fn of(events: &[Event], named: impl Fn(&PrincipalId) -> Name) -> Vec<Moment> {
+pub(super) fn of(events: &[Event], named: Named<'_>) -> Vec<Moment> {
     let told = events.iter().filter(|event| {
         // The review that denies says it; that the request is denied then is the same again.
         !matches!(&event.fact, Fact::Denied(Denial::Reviewed { .. }))
     });
-    told.map(|event| Moment::of(event, &named)).collect()
+    told.map(|event| Moment::of(event, named)).collect()
 }
 
 impl Moment {
-    fn of(event: &Event, named: impl Fn(&PrincipalId) -> Name) -> Self {
-        let (what, class) = what(&event.fact);
+    fn of(event: &Event, named: Named<'_>) -> Self {
+        let (what, class) = what(&event.fact, named);
         // What begins with a verb is somebody's deed; what is a sentence of its own is not.
         let is_deed = what.starts_with(char::is_lowercase);
-        let server = || Name { short: "Assent".to_owned(), full: None };
+        let server = || Name::plainly("Assent");
         Self {
             at: when::clock(event.at),
             who: is_deed.then(|| event.by.as_ref().map_or_else(server, named)),
@@ -78,12 +84,12 @@ fn said(fact: &Fact) -> Option<&str> {
     }
 }
 
-fn what(fact: &Fact) -> (String, &'static str) {
+fn what(fact: &Fact, named: Named<'_>) -> (String, &'static str) {
     let plainly = |text: &str| (text.to_owned(), "plain");
     match fact {
         Fact::Filed { .. } => plainly("asked"),
         Fact::Reviewed(review) => {
-            let for_others = in_place_of(&review.stands_in_for);
+            let for_others = in_place_of(&review.stands_in_for, named);
             match review.verdict {
                 Verdict::Approve => (format!("approved{for_others}"), "yes"),
                 Verdict::Deny => (format!("denied{for_others}"), "no"),
@@ -110,14 +116,18 @@ fn what(fact: &Fact) -> (String, &'static str) {
             )
         }
         Fact::Escalated { stage, to } => {
-            let to: Vec<_> = to.iter().map(people::approver).collect();
+            let name = |to: &Approver| match to {
+                Approver::Group(group) => group.clone(),
+                Approver::Person(person) => named(person).short,
+            };
+            let to: Vec<_> = to.iter().map(name).collect();
             (format!("Stage {stage} stayed open: {} are asked too", to.join(", ")), "plain")
         }
         Fact::Reminded { stages } => {
             (format!("Those who are asked were told again: {}", stages.join(", ")), "plain")
         }
         Fact::Abroad { stage, what } => (abroad(stage, what), "plain"),
-        Fact::Denied(denial) => (denied(denial), "no"),
+        Fact::Denied(denial) => (denied(denial, named), "no"),
         Fact::Expired { deadline } => {
             (format!("Its time was up at {}", when::clock(*deadline)), "no")
         }
@@ -191,8 +201,8 @@ fn what(fact: &Fact) -> (String, &'static str) {
     }
 }
 
-fn in_place_of(people: &std::collections::BTreeSet<PrincipalId>) -> String {
-    let names: Vec<_> = people.iter().map(Name::of).collect();
+fn in_place_of(people: &BTreeSet<PrincipalId>, named: Named<'_>) -> String {
+    let names: Vec<_> = people.iter().map(named).collect();
     if names.is_empty() {
         String::new()
     } else {
@@ -204,7 +214,7 @@ fn list(what: &str, stages: &[String]) -> String {
     if stages.is_empty() { String::new() } else { format!("{what}: {}", stages.join(", ")) }
 }
 
-fn denied(denial: &Denial) -> String {
+fn denied(denial: &Denial, named: Named<'_>) -> String {
     match denial {
         Denial::Refused(reasons) => {
             let reasons = reasons
@@ -212,7 +222,7 @@ fn denied(denial: &Denial) -> String {
                 .map(|reason| format!("{} ({})", plain(&reason.message), reason.rule));
             format!("Refused by policy: {}", reasons.collect::<Vec<_>>().join("; "))
         }
-        Denial::Reviewed { by, .. } => format!("Denied by {}", Name::of(by).short),
+        Denial::Reviewed { by, .. } => format!("Denied by {}", named(by).short),
         Denial::Elsewhere { authority, .. } => format!("Denied by {}", plain(authority)),
     }
 }
@@ -239,7 +249,7 @@ mod tests {
         let at = Timestamp::from_millis(0);
         let by = by.map(|name| PrincipalId::local(name).unwrap());
         let event = Event { request: RequestId::from_bytes([0; 16]), at, by, fact };
-        let moments = of(&[event], Name::of);
+        let moments = of(&[event], &Name::of);
         let [moment] = moments.as_slice() else { panic!("{}", moments.len()) };
         let who = moment.who.as_ref().map(|who| format!("{} ", who.short)).unwrap_or_default();
         format!("{who}{}", moment.what)

@@ -1,7 +1,6 @@
 //! What the templates show, made from what callers are shown.
 
 use askama::Template;
-use assent_core::time::Span;
 use assent_core::{endorsement, wire};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -13,6 +12,7 @@ use crate::web::live::Live;
 use crate::web::people::Name;
 use crate::web::risk;
 use crate::web::text::{LookAlike, hides, look_alikes_in_name, look_alikes_in_prose, plain};
+use crate::web::when;
 
 /// What every page has.
 pub(super) struct Page {
@@ -131,26 +131,6 @@ pub(super) fn refused(error: &ApiError) -> Response {
 /// What will happen, in one sentence.
 pub(super) fn sentence(intent: &wire::Intent) -> String {
     risk::sentence(intent, None, None)
-}
-
-/// `2026-11-20 21:31 UTC`.
-pub(super) fn clock(text: &str) -> String {
-    let (date, time) = text.split_once('T').unwrap_or((text, ""));
-    format!("{date} {} UTC", time.get(..5).unwrap_or(time))
-}
-
-/// How long, as people say it: `4 min`, `2 h 10 min`, `3 days`.
-pub(super) fn about(span: Span) -> String {
-    let seconds = span.as_seconds();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, minutes) if minutes % 60 == 0 => format!("{hours} h"),
-        (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
-        (1, ..) => format!("{hours} h"),
-        (days, ..) => format!("{days} days"),
-    }
 }
 
 /// Whether anything hides in what the requester wrote, or in the names of where it comes from.
@@ -334,7 +314,7 @@ pub(super) fn fields(intent: &wire::Intent) -> Vec<(String, String)> {
     fields.extend(intent.target.iter().map(|(key, value)| (format!("target {key}"), plain(value))));
     fields.extend(intent.plan.iter().map(|digest| ("plan".to_owned(), digest.clone())));
     fields.extend(intent.digest.iter().map(|digest| ("exact thing".to_owned(), digest.clone())));
-    fields.extend(intent.duration.iter().map(|span| ("for".to_owned(), span.clone())));
+    fields.extend(intent.duration.iter().map(|span| ("for".to_owned(), when::written(span))));
     fields
 }
 
@@ -363,24 +343,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn times_are_said_as_people_say_them() {
-        let said = [0, 59, 60, 3_599, 3_600, 7_800, 86_399, 86_400, 172_800].map(Span::seconds);
-        let said = said.map(about);
-        let wanted = [
-            "0 s",
-            "59 s",
-            "1 min",
-            "59 min",
-            "1 h",
-            "2 h 10 min",
-            "23 h 59 min",
-            "24 h",
-            "2 days",
-        ];
-        assert_eq!(said, wanted);
-    }
 
     #[test]
     fn what_hides_deep_inside_is_noticed() {

@@ -10,10 +10,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use crate::app::{Authority, Wish};
+use crate::name::Name;
 use crate::web::csrf::Ours;
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view;
+use crate::web::when;
 
 /// How many stand-ins are named.
 const MOST: usize = 5;
@@ -28,7 +30,7 @@ pub(super) struct Withdrawing {
 }
 
 pub(super) struct WithdrawnLine {
-    pub(super) who: String,
+    pub(super) who: Name,
     pub(super) given_at: String,
     pub(super) at: String,
     pub(super) reason: String,
@@ -41,18 +43,22 @@ impl Withdrawing {
         let away = if pending { away(authority, request) } else { Vec::new() };
         Self {
             may_withdraw: pending && own.is_some(),
-            withdrawn: request.withdrawn().iter().map(WithdrawnLine::from).collect(),
+            withdrawn: request
+                .withdrawn()
+                .iter()
+                .map(|one| WithdrawnLine::of(authority, one))
+                .collect(),
             away,
         }
     }
 }
 
-impl From<&Withdrawn> for WithdrawnLine {
-    fn from(withdrawn: &Withdrawn) -> Self {
+impl WithdrawnLine {
+    fn of(authority: &Authority, withdrawn: &Withdrawn) -> Self {
         Self {
-            who: plain(&withdrawn.review.reviewer.to_string()),
-            given_at: view::clock(&withdrawn.review.at.to_string()),
-            at: view::clock(&withdrawn.at.to_string()),
+            who: authority.name_of(&withdrawn.review.reviewer),
+            given_at: when::clock(withdrawn.review.at),
+            at: when::clock(withdrawn.at),
             reason: plain(&withdrawn.reason),
         }
     }
@@ -65,8 +71,9 @@ fn away(authority: &Authority, request: &Request) -> Vec<String> {
     let asked: BTreeSet<_> =
         stages.iter().flat_map(|stage| membership.people(&stage.from)).collect();
     let lines = asked.into_iter().flat_map(|who| {
-        let stand_ins = membership.stand_ins_of(who).map(ToString::to_string);
-        stand_ins.map(move |to| plain(&format!("{who} is away; {to} stands in.")))
+        let stand_ins = membership.stand_ins_of(who).map(|to| authority.name_of(to).short);
+        let who = authority.name_of(who).short;
+        stand_ins.map(move |to| format!("{who} is away; {to} stands in."))
     });
     lines.take(MOST).collect()
 }

@@ -110,6 +110,37 @@ async fn what_was_asked_is_looked_back_at_and_bars_nobody() {
 }
 
 #[tokio::test]
+async fn insights_are_read_on_a_phone() {
+    let server = lived_in().await;
+    let chromium = Chromium::start().await;
+    let window = chromium.window(Screen::PHONE).await;
+    sign_in(&window, &server, "bob").await;
+    window.go(&format!("{}/insights?days=30", server.base())).await;
+    window.run("document.querySelectorAll('details').forEach(one => { one.open = true; })").await;
+    // A text in a plot is as small as the plot is narrow.
+    assert_eq!(window.run("return document.querySelectorAll('svg text').length").await, 0);
+    window.until_it_says("nine of ten within").await;
+    let tables = "return [...document.querySelectorAll('table')].map(table => {\
+        const place = table.parentElement;\
+        const named = place.ariaLabel || place.getAttribute('aria-labelledby');\
+        return place.tabIndex === 0 && place.role === 'region' && Boolean(named);\
+    })";
+    let reached = window.run(tables).await;
+    assert_eq!(reached, json!([true, true, true, true, true]));
+    // Each word of a heading stands on one line.
+    let broken = "return [...document.querySelectorAll('th')].filter(cell => {\
+        const words = cell.textContent.trim().split(/\\s+/).length;\
+        const range = document.createRange();\
+        range.selectNodeContents(cell);\
+        const lines = new Set([...range.getClientRects()].map(one => Math.round(one.top)));\
+        return lines.size > words;\
+    }).map(cell => cell.textContent)";
+    assert_eq!(window.run(broken).await, json!([]));
+    assert_eq!(window.barriers().await, Vec::<String>::new());
+    window.pictures("insights-open", &[Screen::PHONE]).await;
+}
+
+#[tokio::test]
 async fn somebody_tries_an_intent_and_says_that_they_are_away() {
     let server = lived_in().await;
     let chromium = Chromium::start().await;

@@ -206,10 +206,10 @@ async fn t70_an_old_session_enrols_nothing() {
     window.write("#name", "laptop").await;
     server.time().pass(assent_core::time::Span::minutes(5));
     window.click(ADD).await;
-    window.until_it_says("sign in again: a passkey is enrolled within 5m of a sign-in").await;
+    window.until_it_says("sign in again: a passkey is enrolled within 5 min of a sign-in").await;
     assert_eq!(authenticator.passkeys().await, 0);
     window.go(&format!("{}/settings/passkeys", server.base())).await;
-    window.until_it_says("A passkey is added within 5m of a sign-in: sign in again").await;
+    window.until_it_says("A passkey is added within 5 min of a sign-in: sign in again").await;
     assert!(!window.has(ADD).await);
     let theirs = server.person("bob").await.get("/v1/passkeys").await.is(200).json();
     assert_eq!(theirs, json!({"passkeys": []}));

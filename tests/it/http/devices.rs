@@ -100,7 +100,13 @@ async fn a_person_lets_a_program_in_and_it_is_them() {
     told(&polled(&server, &device).await, "authorization_pending");
     let bob = Browser::of(&server, "bob").await;
     let page = bob.types(&user.to_lowercase().replace('-', " ")).await.is(200).text;
-    for shown in [user.as_str(), "as bob?", "127.0.0.1", "12h", "Only if you ran"] {
+    for shown in [
+        user.as_str(),
+        "<span class=\"person\">bob</span>?",
+        "127.0.0.1",
+        "12 h",
+        "Only if you ran",
+    ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
     assert!(!page.contains("It is not where you are") && !page.contains("administer"), "{page}");
@@ -414,7 +420,7 @@ async fn t63_a_token_lives_no_longer_than_the_one_behind_it() {
     server.time().pass(Span::minutes(20));
     let Begun { device_code, user_code } = begun(&server).await;
     let page = browser.types(&user_code).await.is(200).text;
-    assert!(page.contains("40m"), "{page}");
+    assert!(page.contains("40 min"), "{page}");
     browser.answers(&user_code, "approve").await.is(200);
     assert_eq!(polled(&server, &device_code).await.is(200).json()["expires_in"], 2400);
 }

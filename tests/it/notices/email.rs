@@ -17,7 +17,7 @@ use crate::support::{Server, approve};
 
 /// How the mail server begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
+pub(crate) enum Manner {
     StartTls,
     Implicit,
     /// It knows no TLS.
@@ -25,8 +25,8 @@ enum Manner {
 }
 
 /// A mail server, as RFC 5321 has it, as far as a mail is handed in.
-struct Smtp {
-    address: SocketAddr,
+pub(crate) struct Smtp {
+    pub(crate) address: SocketAddr,
     inside: Arc<Mutex<Inside>>,
     _running: JoinSet<()>,
 }
@@ -41,16 +41,23 @@ struct Inside {
 }
 
 #[derive(Clone, Debug)]
-struct Mail {
+pub(crate) struct Mail {
     from: String,
-    to: String,
+    pub(crate) to: String,
     signed_in: bool,
     text: String,
 }
 
+impl Mail {
+    /// What stands in it, its lines as they were written (RFC 2045 section 6.7).
+    pub(crate) fn said(&self) -> String {
+        self.text.replace("=\r\n", "").replace("=3D", "=")
+    }
+}
+
 impl Smtp {
     /// It proves who it is by a certificate of an authority whose own lies in this folder.
-    async fn start(folder: &Path, manner: Manner) -> Self {
+    pub(crate) async fn start(folder: &Path, manner: Manner) -> Self {
         let authority = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -87,7 +94,7 @@ impl Smtp {
         self.inside.lock().unwrap().instead.push(reply.to_owned());
     }
 
-    fn mails(&self) -> Vec<Mail> {
+    pub(crate) fn mails(&self) -> Vec<Mail> {
         self.inside.lock().unwrap().mails.clone()
     }
 }

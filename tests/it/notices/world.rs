@@ -130,7 +130,7 @@ pub(super) async fn receiver() -> StandIn {
 }
 
 /// The channels of this file, with secrets beside it.
-pub(super) fn channels(folder: &Path, text: &str) -> Channels {
+pub(crate) fn channels(folder: &Path, text: &str) -> Channels {
     Channels::read(&channels_in(folder, text)).unwrap()
 }
 
@@ -148,7 +148,7 @@ pub(super) fn channels_in(folder: &Path, text: &str) -> std::path::PathBuf {
 }
 
 /// A secret that only its owner reads.
-pub(super) fn secret_in(folder: &Path, name: &str, text: &str) {
+pub(crate) fn secret_in(folder: &Path, name: &str, text: &str) {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::File::options();
     options.write(true).create(true).truncate(true).mode(0o600);

@@ -34,6 +34,8 @@ async fn t65_whoever_signs_in_comes_back_to_the_page_they_wanted_and_nowhere_els
     for (wanted, back) in [
         (format!("/requests/{id}"), format!("/requests/{id}")),
         ("/settings/tokens".to_owned(), "/settings/tokens".to_owned()),
+        ("/history?q=orders&state=denied".to_owned(), "/history?q=orders&state=denied".to_owned()),
+        ("/audit?by=bob&to=//evil.example".to_owned(), "/audit?by=bob".to_owned()),
         ("device".to_owned(), "/device".to_owned()),
         ("//evil.example".to_owned(), "/".to_owned()),
         ("/requests/../../evil".to_owned(), "/".to_owned()),
@@ -53,6 +55,11 @@ async fn t65_whoever_signs_in_comes_back_to_the_page_they_wanted_and_nowhere_els
     let path = format!("/requests/{id}");
     let answer = world.browser().get(&path).await.is(303);
     assert_eq!(leads(&answer), format!("/login?next={path}"));
+    let answer = world.browser().get("/history?q=a%26b&state=denied").await.is(303);
+    assert_eq!(leads(&answer), "/login?next=/history%3Fq%3Da%2526b%26state%3Ddenied");
+    let login = world.browser().get(leads(&answer)).await.is(200).text;
+    let begin = "/login/corp/begin?next=/history%3Fq%3Da%2526b%26state%3Ddenied\"";
+    assert!(login.contains(begin), "{login}");
 }
 
 #[tokio::test]
@@ -137,7 +144,7 @@ async fn t65_a_stage_that_wants_a_recent_sign_in_is_reviewed_after_another_one()
     let wanted = format!("/login/again?return=%2Frequests%2F{id}&within=10m");
     assert_eq!(leads(&answer), wanted);
     let again = bob.get(&format!("/login/again?return={path}&within=10m")).await.is(200).text;
-    assert!(again.contains("at most 10m ago"), "{again}");
+    assert!(again.contains("at most 10 min ago"), "{again}");
     // Another person's sign-in does not count for this session.
     let before = bob.cookie("assent").unwrap().clone();
     let answer = bob.sign_in_again("corp", "carol", &path).await.is(403);

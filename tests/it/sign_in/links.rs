@@ -15,7 +15,7 @@ pub(super) struct Two {
 }
 
 impl Two {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::found_at(None).await
     }
 
@@ -51,7 +51,7 @@ impl Two {
     }
 
     /// Links the account of this name at the other provider.
-    async fn link(&self, browser: &mut Browser, who: &str) -> crate::support::Answer {
+    pub(super) async fn link(&self, browser: &mut Browser, who: &str) -> crate::support::Answer {
         let fields = [("provider", "lab")];
         let page = browser.form("/settings/accounts", "/settings/accounts/link", &fields).await;
         assert_eq!(page.status, 200, "{}", page.text);

@@ -142,6 +142,15 @@ impl World {
         browser
     }
 
+    /// Whoever holds a token of this scope that this person has made.
+    pub(super) async fn holder(&self, who: &str, scope: &str) -> Caller {
+        let form = [("name", "cli"), ("scope", scope), ("expires_after", "24h")];
+        let mut browser = self.signed_in(who).await;
+        let page = browser.form("/settings/tokens", "/settings/tokens", &form).await.is(200).text;
+        let token = page.split("<pre>").nth(1).unwrap().split('<').next().unwrap();
+        self.server.holder_of(token)
+    }
+
     /// Lets time pass, here and at the provider.
     pub(super) async fn pass(&mut self, span: Span) {
         self.server.time().pass(span);

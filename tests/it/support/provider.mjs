@@ -1,7 +1,8 @@
 // A certified OpenID provider (npm oidc-provider) as other people run it, steered by lines on stdin:
 //   keys N            what it signs with and publishes: the newest N of those it ever made, after a new one
 //   client URL        lets people sign in to whoever is at this address, as the client `assent`
-//   person JSON       {sub, groups, acr, amr}: somebody who can sign in, or how they are from now on
+//   person JSON       {sub, name, email, email_verified, groups, acr, amr}: somebody who can sign in, or how
+//                     they are from now on
 //   forget SUB        it knows them no more
 //   time MILLISECONDS it is this late
 //   token AUDIENCE    prints an access token of the client `robot` for this audience, as JSON
@@ -61,9 +62,13 @@ function publish(count, issuer) {
     }, ...clients],
     findAccount: (_, sub) => (!people.has(sub) ? undefined : {
       accountId: sub,
-      claims: () => ({ sub, name: `${sub} of Corp`, groups: people.get(sub).groups ?? [] }),
+      claims: () => {
+        // How they signed in is the session's to say.
+        const { acr, amr, ...person } = people.get(sub);
+        return { name: `${sub} of Corp`, groups: [], ...person };
+      },
     }),
-    claims: { acr: null, amr: null, auth_time: null, iss: null, sid: null, openid: ['sub', 'name', 'groups', 'acr', 'amr'] },
+    claims: { acr: null, amr: null, auth_time: null, iss: null, sid: null, openid: ['sub', 'name', 'email', 'email_verified', 'groups', 'acr', 'amr'] },
     acrValues: ['urn:corp:strong', 'urn:corp:weak'],
     cookies: { keys: ['of the tests alone'] },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },

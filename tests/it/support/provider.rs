@@ -53,7 +53,7 @@ impl Provider {
         assert_eq!(self.order(&format!("client {redirect}")).await, "known");
     }
 
-    /// Somebody who can sign in: `{sub, groups, acr, amr}`.
+    /// Somebody who can sign in: `{sub, name, email, email_verified, groups, acr, amr}`.
     pub(crate) async fn person(&mut self, person: &Value) {
         assert_eq!(self.order(&format!("person {person}")).await, "known");
     }

@@ -16,20 +16,20 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// Whether a text holds characters that do not show themselves.
-pub(super) fn hides(text: &str) -> bool {
+pub(crate) fn hides(text: &str) -> bool {
     text.chars().any(|c| !is_visible(c) && c != '\n')
 }
 
 /// A word whose letters may be taken for others: letters that look like those of another script, or
 /// in the place of plain ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LookAlike {
+pub(crate) struct LookAlike {
     /// The word, as it is.
-    pub(super) word: String,
+    pub(crate) word: String,
     /// The same with each letter that is not plain written out.
-    pub(super) written: String,
+    pub(crate) written: String,
     /// What is odd about it.
-    pub(super) problem: &'static str,
+    pub(crate) problem: &'static str,
 }
 
 /// Longer words end here when they are told of.
@@ -37,13 +37,13 @@ const LONGEST_WORD: usize = 60;
 
 /// What looks like something else in a text that people wrote: words of letters of several scripts that
 /// have the same shapes. Words of one script are what other languages are written in.
-pub(super) fn look_alikes_in_prose(text: &str) -> Vec<LookAlike> {
+pub(crate) fn look_alikes_in_prose(text: &str) -> Vec<LookAlike> {
     words(text).filter_map(|word| look_alike(word, false)).collect()
 }
 
 /// The same in a name: there each letter of a script whose letters look like Latin ones is told of,
 /// because names are compared by eye.
-pub(super) fn look_alikes_in_name(text: &str) -> Vec<LookAlike> {
+pub(crate) fn look_alikes_in_name(text: &str) -> Vec<LookAlike> {
     words(text).filter_map(|word| look_alike(word, true)).collect()
 }
 

@@ -3,45 +3,43 @@
 use assent_core::time::{Span, Timestamp};
 
 /// `2026-11-20 21:31 UTC`.
-pub(super) fn clock(at: Timestamp) -> String {
-    super::view::clock(&at.to_string())
+pub(crate) fn clock(at: Timestamp) -> String {
+    clock_of(&at.to_string())
 }
 
-/// A length of time in its two largest units: `2 d 4 h`, `3 h 12 min`, `7 min`, `less than a minute`.
+/// The same of a time as programs read it.
+pub(crate) fn clock_of(text: &str) -> String {
+    let (date, time) = text.split_once('T').unwrap_or((text, ""));
+    format!("{date} {} UTC", time.get(..5).unwrap_or(time))
+}
+
+/// A length of time of which seconds do not matter: `2 d 4 h`, `7 min`, `less than a minute`.
 /// `static/live.js` says it with the same words.
-pub(super) fn span(span: Span) -> String {
-    let minutes = span.as_seconds() / 60;
-    let (days, hours, rest) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
-    let with = |large: String, small: u64, unit: &str| match small {
-        0 => large,
-        _ => format!("{large} {small} {unit}"),
-    };
-    match (days, hours) {
-        (0, 0) if rest == 0 => "less than a minute".to_owned(),
-        (0, 0) => format!("{rest} min"),
-        (0, _) => with(format!("{hours} h"), rest, "min"),
-        _ => with(format!("{days} d"), hours, "h"),
+pub(crate) fn span(span: Span) -> String {
+    match span < Span::minutes(1) {
+        true => "less than a minute".to_owned(),
+        false => span.in_words(),
     }
 }
 
 /// A moment that is waited for: what is left until then, and when it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     /// As programs read it.
-    pub(super) at: String,
+    pub(crate) at: String,
     /// As people do.
-    pub(super) clock: String,
+    pub(crate) clock: String,
     /// How long it is until then.
-    pub(super) left: String,
+    pub(crate) left: String,
     /// Whether there is little time left.
-    pub(super) soon: bool,
+    pub(crate) soon: bool,
 }
 
 /// With less than this a deadline is near.
 const SOON: Span = Span::minutes(15);
 
 impl Deadline {
-    pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
+    pub(crate) fn new(at: Timestamp, now: Timestamp) -> Self {
         let left = match at <= now {
             true => "time is up".to_owned(),
             false => format!("{} left", span(now.until(at))),
@@ -51,14 +49,8 @@ impl Deadline {
 }
 
 /// How long something took or takes, as policy writes it: `15m` is `15 min`.
-pub(super) fn written(text: &str) -> String {
-    text.parse::<Span>().map_or_else(
-        |_| text.to_owned(),
-        |length| match length.as_seconds() {
-            seconds @ 1..60 => format!("{seconds} s"),
-            _ => span(length),
-        },
-    )
+pub(crate) fn written(text: &str) -> String {
+    text.parse::<Span>().map_or_else(|_| text.to_owned(), Span::in_words)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Ceremony, Finished, Wanted, Wish};
 use crate::web::csrf;
 use crate::web::request::{Decided, check_read, refused};
-use crate::web::session::{self, SignedIn, foreign_form};
+use crate::web::session::{self, Next, SignedIn, foreign_form};
 use crate::web::sign_in::{Comer, label};
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
@@ -232,11 +232,12 @@ pub(super) async fn remove(
 pub(super) async fn begin_sign_in(
     State(authority): State<Arc<Authority>>,
     headers: HeaderMap,
+    comer: Comer,
 ) -> Response {
     if !csrf::is_own(&headers, authority.base()) {
         return told_foreign();
     }
-    begun(&authority, authority.begin_passkey_sign_in())
+    begun(&authority, authority.begin_passkey_sign_in(comer.label.from))
 }
 
 /// Begins to prove again who is signed in here.
@@ -295,15 +296,27 @@ pub(super) async fn sign_in(
     if !csrf::is_own(&headers, authority.base()) {
         return foreign_form();
     }
+    let next = Next::read(form.next.as_deref());
     let (finished, credential) = match form.read() {
         Ok(read) => read,
-        Err(error) => return view::fault(error),
+        Err(error) => return not_signed_in(&authority, error, &next),
     };
     let Comer { caller, label } = comer;
     match authority.sign_in_by_passkey(finished, &credential, caller.as_ref(), label).await {
-        Ok(session) => session::come_in(&authority, &session, form.next.as_deref()),
-        Err(error) => view::fault(error),
+        Ok(session) => session::signed_in(&authority, &session, &next),
+        Err(error) => not_signed_in(&authority, error, &next),
     }
+}
+
+/// Why nobody came in, on the page where they can try again.
+fn not_signed_in(authority: &Authority, error: AppError, next: &Next) -> Response {
+    let error = ApiError::from(error);
+    error.log();
+    let faults = error.errors().iter().map(|one| format!("{}: {}", one.field, one.problem));
+    let faults: Vec<_> = faults.collect();
+    let detail = if faults.is_empty() { error.detail().to_owned() } else { faults.join("; ") };
+    let page = session::login_at(authority, Some(plain(&detail)), next);
+    view::with_wait((error.status(), page).into_response(), error.wait())
 }
 
 /// Proves again who is signed in here.

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Reading, Wish};
+use crate::web::again;
 use crate::web::csrf;
 use crate::web::inbox;
 use crate::web::live::Live;
@@ -21,7 +22,6 @@ use crate::web::people::{self, Name};
 use crate::web::plan::{ChangeView, PlanPage, PlanView};
 use crate::web::risk::{self, RiskLine, Weight};
 use crate::web::session::{SignedIn, foreign_form};
-use crate::web::sign_in;
 use crate::web::standing::Standing;
 use crate::web::story::{self, Moment};
 use crate::web::text::{LookAlike, plain};
@@ -582,7 +582,7 @@ pub(super) async fn refused(
     error: AppError,
     typed: String,
 ) -> Response {
-    match sign_in::step_up(me, id, &error) {
+    match again::step_up(me, id, &error) {
         Some(to_sign_in) => to_sign_in,
         None => not_taken(authority, me, id, error.into(), typed).await,
     }

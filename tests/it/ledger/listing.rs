@@ -231,7 +231,7 @@ async fn an_older_ledger_is_listed_counted_and_marked_when_it_is_opened() {
     let tables =
         ["listing", "listed_by", "listing_text", "tally", "opened", "event_mark", "absence"];
     // What came after it, too.
-    let later = ["posted", "notice", "notice_wishes"];
+    let later = ["posted", "notice", "notice_wishes", "pending"];
     for table in tables.into_iter().chain(later) {
         tool.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }

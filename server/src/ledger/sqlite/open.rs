@@ -11,7 +11,7 @@ use super::listing;
 /// `asnt`, so that tools tell what the file is.
 const APPLICATION: i32 = 0x6173_6e74;
 /// Each migration brings the schema from its index to the next number.
-const MIGRATIONS: [&str; 20] = [
+const MIGRATIONS: [&str; 21] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_beside.sql"),
     include_str!("../../../migrations/sqlite/0003_exchange.sql"),
@@ -32,6 +32,7 @@ const MIGRATIONS: [&str; 20] = [
     include_str!("../../../migrations/sqlite/0018_listing.sql"),
     include_str!("../../../migrations/sqlite/0019_notices.sql"),
     include_str!("../../../migrations/sqlite/0020_asked_by.sql"),
+    include_str!("../../../migrations/sqlite/0021_pending.sql"),
 ];
 
 /// The migration after which what is on record is listed.

@@ -1,6 +1,7 @@
 //! How many requests one requester has people look at.
 
 use assent_client::wire;
+use serde_json::json;
 
 use crate::support::{Server, Setup, approve, filing, fresh_key};
 
@@ -11,7 +12,7 @@ async fn t50_one_requester_has_people_look_at_so_many_requests_and_is_told_what_
     let key = fresh_key();
     let first = alice.client.file(&filing("one", "first"), &key).await.unwrap();
     alice.client.file(&filing("one", "second"), &fresh_key()).await.unwrap();
-    let third = alice.post("/v1/requests", &filing("one", "third")).await;
+    let third = alice.post("/v1/requests", &json!(filing("one", "third"))).await;
     assert!(third.text.contains("assent cancel"), "{}", third.text);
     third.refuses(409, "too_many_pending");
     // An answer that was lost is given again, and an open request is met.
@@ -23,5 +24,8 @@ async fn t50_one_requester_has_people_look_at_so_many_requests_and_is_told_what_
     bob.client.file(&filing("one", "bob's"), &fresh_key()).await.unwrap();
     approve(&bob, &first).await.unwrap();
     alice.client.file(&filing("one", "third"), &fresh_key()).await.unwrap();
-    alice.post("/v1/requests", &filing("one", "fourth")).await.refuses(409, "too_many_pending");
+    alice
+        .post("/v1/requests", &json!(filing("one", "fourth")))
+        .await
+        .refuses(409, "too_many_pending");
 }

@@ -79,7 +79,7 @@ impl Maker {
         let step = self.step()?;
         let key = Digest::of(&step.next().id().to_bytes());
         let call = Some(NewCall { key, asked: step.next().digest(), credential: None });
-        Ok(Write { step, call, unless_open: false })
+        Ok(Write { step, call, unless_open: false, most_pending: None })
     }
 }
 

@@ -133,7 +133,8 @@ impl Host {
         // One machine is all callers here, so how often one of them may call is not what is measured.
         let tokens = Rate { burst: 1_000_000, each: Span::from_millis(1) };
         let rates = Rates { tokens, ..Rates::default() };
-        let authority = Arc::new(with(Authority::new(parts).with_rates(rates)));
+        let authority = Authority::new(parts).with_most_pending(u64::MAX).with_rates(rates);
+        let authority = Arc::new(with(authority));
         let (alice, _) = runtime.block_on(authority.seed_person("alice"))?;
         let (bob, _) = runtime.block_on(authority.seed_person("bob"))?;
         let sweeper = Arc::clone(&authority);

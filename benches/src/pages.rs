@@ -197,7 +197,7 @@ async fn fill(file: &Path, count: u64) -> Result<()> {
             let is_open = one + 40 >= count;
             group.spawn(async move {
                 for step in maker.story(one, at, is_open)? {
-                    let write = Write { step, call: None, unless_open: false };
+                    let write = Write { step, call: None, unless_open: false, most_pending: None };
                     let commit = ledger.commit(write).await?;
                     ensure!(matches!(commit, Commit::Done(_)), "{commit:?}");
                 }

@@ -91,6 +91,8 @@ pub struct Device {
     pub asked_from: Option<IpAddr>,
     /// Where the person's browser was.
     pub approved_from: Option<IpAddr>,
+    /// By which session of theirs, where that is known.
+    pub session: Option<AccessId>,
 }
 
 /// The foreign token that an access token was exchanged for.
@@ -520,7 +522,7 @@ mod tests {
         for (who, administrator) in [(&carol, true), (&carol, false), (&ci, true), (&ci, false)] {
             assert_eq!(own.check_make((who, administrator), &[]), Ok(()));
         }
-        let device = Device { asked_from: None, approved_from: None };
+        let device = Device { asked_from: None, approved_from: None, session: None };
         let program = Access { device: Some(device), ..own.clone() };
         assert_eq!(program.check_make((&ci, false), &[]), Ok(()));
         for (who, administrator) in [(&carol, true), (&carol, false), (&ci, true)] {

@@ -204,7 +204,9 @@ impl Attempt {
         match &self.verdict {
             Some(Verdict::No) => Poll::Denied,
             Some(Verdict::Yes(approval)) => {
-                let device = Device { asked_from: self.from, approved_from: approval.from };
+                let (asked_from, approved_from) = (self.from, approval.from);
+                let session = Some(approval.session);
+                let device = Device { asked_from, approved_from, session };
                 Poll::Approved(approval.clone(), device)
             }
             None => {

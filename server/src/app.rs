@@ -29,6 +29,7 @@ mod notices;
 mod passkeys;
 mod pauses;
 mod people;
+mod places;
 mod plans;
 mod policies;
 mod possession;
@@ -74,12 +75,13 @@ pub use insights::{Busy, Day, Insights, Took, begin_of};
 pub use live::Matching;
 pub use notices::Replay;
 pub use passkeys::{Ceremony, Finished, ToSign};
+pub(crate) use places::Place;
 pub use policies::{ApprovalError, Trouble};
 pub(crate) use policies::{Entry, documents_of};
 pub(crate) use possession::code as proof_code;
 pub use reading::Reading;
-pub use requests::{Filed, Listing};
-pub use sessions::Own;
+pub use requests::{Filed, Listing, MOST_PENDING};
+pub use sessions::{Own, PASSKEY as BY_PASSKEY};
 pub use sign_in::{Aim, Answer, Begun, Ended, LogoutFault, SignInError};
 pub use signals::PushError;
 
@@ -173,27 +175,34 @@ pub struct Authority {
     setups: github::Setups,
     sealer: Sealer,
     plan_retention: Option<Span>,
+    /// How many requests of one requester are pending at most.
+    most_pending: u64,
     /// A place for each plan that is being taken in, and of each requester one at a time.
     taking_plans: tokio::sync::Semaphore,
     sending_plans: Turns<PrincipalId>,
     closings: closing::Closings,
     proofs: Result<Proofs, NoChance>,
     statements: Result<statement::Nonces, NoChance>,
-    /// Held while evidence is gathered: one at a time walks the whole log.
-    gathering: tokio::sync::Mutex<()>,
+    /// Held while evidence is gathered: few at a time walk the whole log.
+    gathering: tokio::sync::Semaphore,
     errands: abroad::Errands,
     hearing: heartbeats::Hearing,
     teams: teams::Teams,
     findings: behind::Findings,
     open: inbox::OpenRequests,
     readings: reading::Readings,
-    feeds: feed::Feeds,
+    feeds: places::Places,
+    /// A place for each file that somebody takes in, and for each evidence that is gathered for them.
+    files: places::Places,
+    gathered_for: places::Places,
     channels: Arc<Channels>,
     telling: notices::Telling,
     sign_in: SignIn,
     people: people::People,
-    /// How many sign-ins begin, of each and of all.
+    /// How many sign-ins begin, of each.
     sign_ins: Buckets<Stranger>,
+    /// How many by passkey begin and end, of each.
+    passkey_sign_ins: Buckets<Stranger>,
 }
 
 /// Who calls, as their access token proved.
@@ -342,24 +351,28 @@ impl Authority {
             setups: github::Setups::default(),
             sealer: Sealer::default(),
             plan_retention: None,
+            most_pending: MOST_PENDING,
             taking_plans: tokio::sync::Semaphore::new(exact::AT_ONCE),
             sending_plans: Turns::default(),
             closings: closing::Closings::default(),
             proofs: possession::proofs(&Chance::default()),
             statements: Chance::default().key().map(|key| statement::Nonces::new(&key)),
-            gathering: tokio::sync::Mutex::default(),
+            gathering: tokio::sync::Semaphore::new(evidence::AT_ONCE),
             errands: abroad::Errands::default(),
             hearing: heartbeats::Hearing::default(),
             teams: teams::Teams::default(),
             findings: behind::Findings::default(),
             open: inbox::OpenRequests::default(),
             readings: reading::Readings::default(),
-            feeds: feed::Feeds::default(),
+            feeds: places::Places::new(STREAMS_OF_ONE, feed::STREAMS),
+            files: places::Places::new(history::FILES_OF_ONE, history::FILES),
+            gathered_for: places::Places::new(1, evidence::WAITING),
             channels: Arc::default(),
             telling: notices::Telling::default(),
             sign_in: SignIn::default(),
             people: people::People::default(),
             sign_ins: Buckets::new(Rates::default().sign_ins),
+            passkey_sign_ins: Buckets::new(Rates::default().passkeys),
         }
     }
 
@@ -406,6 +419,7 @@ impl Authority {
             events: Buckets::new(rates.events),
             event_lines: Lines::new(rates),
             sign_ins: Buckets::new(rates.sign_ins),
+            passkey_sign_ins: Buckets::new(rates.passkeys),
             ..self
         }
     }

@@ -346,6 +346,8 @@ pub struct Write {
     pub call: Option<NewCall>,
     /// For a new request: write it only if its requester has no open one with the same intent.
     pub unless_open: bool,
+    /// For a new request that is pending: write it only if fewer of its requester's are.
+    pub most_pending: Option<u64>,
 }
 
 /// That what was requested is begun.
@@ -610,6 +612,8 @@ pub enum Commit {
     Open(RequestId),
     /// The same call was made before.
     Repeated(Call),
+    /// As many requests of its requester are pending as may be.
+    TooMany,
 }
 
 /// Which requests to list.

@@ -42,6 +42,8 @@ pub struct Rates {
     pub codes: Rate,
     /// Begin to sign in at a provider: of each address.
     pub sign_ins: Rate,
+    /// Begin or end to sign in by a passkey: of each address.
+    pub passkeys: Rate,
 }
 
 impl Default for Rates {
@@ -54,6 +56,7 @@ impl Default for Rates {
             devices: Rate { burst: 20, each: Span::seconds(6) },
             codes: Rate { burst: 10, each: Span::seconds(6) },
             sign_ins: Rate { burst: 30, each: Span::seconds(2) },
+            passkeys: Rate { burst: 60, each: Span::seconds(1) },
         }
     }
 }

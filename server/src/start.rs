@@ -64,6 +64,8 @@ pub struct Config {
     /// How long the bytes of exact plans are kept at most; as long as their requests, if nothing is
     /// said.
     pub plan_retention: Option<Span>,
+    /// How many requests of one requester are pending at most.
+    pub most_pending: u64,
     /// The files of sealing keys that were used before, and open only.
     pub earlier_sealing: Vec<PathBuf>,
     /// How signing keys are dealt with.
@@ -250,6 +252,7 @@ pub async fn run(
     let authority = authority.with_plan_retention(config.plan_retention).with_github(app);
     let authority = authority.keeping_github(kept_app).with_channels(config.channels);
     let authority = authority.with_sign_in(config.sign_in.clone());
+    let authority = authority.with_most_pending(config.most_pending);
     let authority = Arc::new(authority.with_brokers(brokers));
     authority.learn_groups().await?;
     authority.learn_people().await?;

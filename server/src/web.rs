@@ -4,10 +4,12 @@
 //! form carries a token that only its own session knows.
 
 mod absence;
+mod again;
 mod assets;
 mod audit;
 mod csrf;
 mod device;
+mod file;
 mod github;
 mod history;
 mod inbox;
@@ -77,9 +79,9 @@ pub(crate) fn router(_: &Arc<Authority>) -> Router<Arc<Authority>> {
         .route("/admin/notifications/replay", post(notifications::replay))
         .route("/settings/notifications", get(notifications::mine).post(notifications::wish))
         .route("/login", get(session::login_page).post(session::login))
-        .route("/login/again", get(sign_in::again))
+        .route("/login/again", get(again::page))
         .route("/login/{provider}/begin", get(sign_in::begin))
-        .route("/login/{provider}/again", get(sign_in::go_again))
+        .route("/login/{provider}/again", get(again::go_again))
         .route("/login/{provider}/callback", get(sign_in::callback))
         .route("/login/{provider}/logout", post(sign_in::back_channel))
         .route("/settings", get(settings::page))

@@ -25,6 +25,7 @@ mod listing;
 mod live;
 mod network;
 mod passkeys;
+mod pending;
 mod plans;
 mod policies;
 mod policy_approvals;

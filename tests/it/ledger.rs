@@ -8,4 +8,5 @@ mod kit;
 mod listing;
 mod notices;
 mod passkeys;
+mod pending;
 mod people;

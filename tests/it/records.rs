@@ -185,3 +185,33 @@ async fn the_command_line_searches_withdraws_and_is_away() {
     let ended = assent(base, bob.token(), &["absence", "end", ended, "-o", "json"]).await.exits(0);
     assert_eq!(ended.json()["ended_by"]["sub"], "bob");
 }
+
+#[tokio::test]
+async fn t63_a_file_breaks_off_where_the_session_of_whoever_takes_it_ends() {
+    let server = Server::start().await;
+    let by = assent_core::principal::PrincipalId::local("ci").unwrap();
+    // More than whatever lies between the server and somebody who reads nothing.
+    let words = "x".repeat(10_000);
+    for number in 0..5_000_i64 {
+        let at = assent_core::time::Timestamp::from_millis(number);
+        let entry = json!({"v": 1, "type": "note", "at": at.to_string(), "words": words});
+        let what = assent_server::ledger::Kept::Nothing;
+        let keeping = assent_server::ledger::Keeping { what, by: by.clone(), at, entry };
+        server.ledger().keep(keeping).await.unwrap();
+    }
+    let browser = Browser::of(&server, "bob").await;
+    let begin = || {
+        let call = browser.caller.call("GET", "/audit/log.jsonl").header("cookie", &browser.cookie);
+        async move { call.send().await.unwrap() }
+    };
+    let (file, other) = (begin().await, begin().await);
+    assert_eq!((file.status(), other.status()), (200.try_into().unwrap(), 200.try_into().unwrap()));
+    let third = begin().await;
+    assert_eq!(third.status().as_u16(), 429, "so many at once");
+    let csrf = field(&browser.get("/settings").await.text, "csrf");
+    let call = browser.caller.call("POST", "/logout").header("cookie", &browser.cookie);
+    sent(call.header("origin", &browser.base).form(&[("csrf", csrf)])).await.is(303);
+    for file in [file, other] {
+        assert!(file.bytes().await.is_err(), "it looks whole");
+    }
+}

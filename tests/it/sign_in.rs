@@ -2,6 +2,7 @@
 //! ends, groups and how fresh they are, accounts that are linked, tokens of one's own.
 
 mod ceremony;
+mod devices;
 mod github;
 mod groups;
 mod hostile;
@@ -12,6 +13,7 @@ mod names;
 mod passkeys;
 mod roles;
 mod sessions;
+mod stepping_up;
 mod tokens;
 mod windows;
 mod world;

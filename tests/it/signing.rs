@@ -141,6 +141,9 @@ async fn evidence_is_shown_and_verified_without_the_server() {
     let shown = assent(&base, &token, &["evidence", "show", &request.id]).await.exits(0);
     assert!(shown.data.contains(&key.id.to_string()), "{}", shown.data);
     assert!(shown.data.contains("reason_digest"), "{}", shown.data);
+    // Nothing in it proves that nothing came later.
+    let limit = "of the log; what came later is not in here";
+    assert!(shown.data.contains(limit), "{}", shown.data);
     let bundle = ["evidence", "show", &request.id, "--output", "json"];
     let bundle = assent(&base, &token, &bundle).await.exits(0);
     let keys = server.stranger().get("/.well-known/jwks.json").await.is(200).text;

@@ -122,6 +122,8 @@ pub(crate) struct Setup {
     pub(crate) github_kept_in: Option<PathBuf>,
     pub(crate) keys: KeySettings,
     pub(crate) plan_retention: Option<Span>,
+    /// How many requests of one requester are pending at most.
+    pub(crate) most_pending: u64,
     pub(crate) rates: Rates,
     /// Where people sign in.
     pub(crate) sign_in: SignIn,
@@ -144,6 +146,8 @@ impl Default for Setup {
             github_kept_in: None,
             keys: KeySettings::default(),
             plan_retention: None,
+            // Tests file as many as they like.
+            most_pending: u64::MAX,
             rates: Rates::default(),
             sign_in: SignIn::default(),
             public: None,
@@ -281,6 +285,7 @@ impl Server {
             github_kept_in,
             keys,
             plan_retention,
+            most_pending,
             rates,
             sign_in,
             public,
@@ -326,6 +331,7 @@ impl Server {
             }
             None => authority,
         };
+        let authority = authority.with_most_pending(most_pending);
         let authority = authority.with_channels(channels).with_sign_in(sign_in);
         let authority = Arc::new(authority.with_plan_retention(plan_retention).with_rates(rates));
         authority.learn_signals().await.unwrap();

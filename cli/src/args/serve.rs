@@ -64,6 +64,10 @@ pub(crate) struct ServeArgs {
     /// How long saved plans are kept at most: 2h; as long as their requests, if it is left out
     #[arg(long, value_name = "TIME")]
     pub(crate) plan_retention: Option<Span>,
+    /// How many requests of one requester may wait for people at once
+    #[arg(long, value_name = "NUMBER", default_value_t = assent_server::app::MOST_PENDING,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_pending: u64,
     /// The URL under which others reach this server
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<Url>,

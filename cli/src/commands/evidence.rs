@@ -52,6 +52,7 @@ async fn show(
     }
     output.data(format!("request  {}", clean(&evidence.request)))?;
     output.data(format!("server   {}", clean(&evidence.server)))?;
+    output.data(as_of(&evidence))?;
     output.data(table(reviews.iter(), output))?;
     for review in &reviews {
         if let Some(signature) = &review.signature {
@@ -88,6 +89,7 @@ fn verify(args: &EvidenceVerifyArgs, output: &Output) -> Result<Exit, Failure> {
             "words": words(&request.digest()),
             "policy": request.ruling().policy.to_string(),
             "server": proven.checkpoint.issuer,
+            "as_of": evidence.entries.last().map(|entry| entry.index),
             "log": {"size": proven.checkpoint.size, "root": proven.checkpoint.root.to_string()},
             "reviews": proven.reviews.iter().map(review).collect::<Vec<_>>(),
         }))?;
@@ -99,10 +101,18 @@ fn verify(args: &EvidenceVerifyArgs, output: &Output) -> Result<Exit, Failure> {
     output.data(format!("words    {}", words(&request.digest())))?;
     output.data(format!("policy   {}", request.ruling().policy))?;
     let log = &proven.checkpoint;
+    output.data(as_of(&evidence))?;
     output.data(format!("log      {} entries, root {}, {}", log.size, log.root, log.at))?;
     output.data(table(proven.reviews.iter().map(|proven| &proven.review), output))?;
     output.talk("all of it holds");
     Ok(Exit::Granted)
+}
+
+/// How far it goes. Nothing proves that it holds what was written after its last entry, such as that the
+/// grant was taken back.
+fn as_of(evidence: &Evidence) -> String {
+    let last = evidence.entries.last().map_or(0, |entry| entry.index);
+    format!("as of    entry {last} of the log; what came later is not in here")
 }
 
 fn table<'r>(reviews: impl Iterator<Item = &'r Review>, output: &Output) -> String {

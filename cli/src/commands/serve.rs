@@ -71,6 +71,7 @@ pub(crate) async fn run(
         channels: Arc::new(channels),
         sign_in,
         plan_retention: args.plan_retention,
+        most_pending: args.max_pending,
         sealing,
         earlier_sealing: keys.earlier_sealing_key,
         keys: settings,

@@ -12,6 +12,7 @@ use assent_core::request::{
 };
 use assent_core::sign_in::LinkError;
 use assent_core::statement::SignatureError;
+use assent_core::time::Span;
 use assent_core::wire::{Intent, PolicyFault, Problem, ProblemField};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use crate::app::{AppError, ApprovalError, BeginError, BehindError, proof_code};
 use crate::keys::ChangeError;
 use crate::ledger::LedgerError;
+use crate::rates::seconds;
 
 /// An error answer. The private cause goes to the log, once, when the answer is made.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct ApiError {
     intent: Option<Box<Intent>>,
     private: Option<Box<str>>,
     nonce: Option<Box<str>>,
+    /// How long to wait before trying again.
+    wait: Option<Span>,
 }
 
 impl ApiError {
@@ -46,6 +50,7 @@ impl ApiError {
             intent: None,
             private: None,
             nonce: None,
+            wait: None,
         }
     }
 
@@ -84,6 +89,11 @@ impl ApiError {
     /// The stable word for what is wrong.
     pub fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// How long to wait before trying again, where that is known.
+    pub fn wait(&self) -> Option<Span> {
+        self.wait
     }
 
     /// What the caller is told.
@@ -238,6 +248,17 @@ impl From<AppError> for ApiError {
                 Self { nonce, ..Self::new(status, proof_code(&error), text) }
             }
             AppError::TooManyStreams => Self::new(S::TOO_MANY_REQUESTS, "too_many_streams", text),
+            AppError::LocalReviewer(_) => Self::new(S::FORBIDDEN, "local_reviewer", text),
+            AppError::TooManyFiles => Self::new(S::TOO_MANY_REQUESTS, "too_many_files", text),
+            AppError::TooManyPending(_) => Self::new(S::CONFLICT, "too_many_pending", text),
+            AppError::TooManySignIns(wait) => Self {
+                wait: Some(wait),
+                ..Self::new(S::TOO_MANY_REQUESTS, "too_many_sign_ins", text)
+            },
+            AppError::Gathering => Self {
+                wait: Some(Span::seconds(2)),
+                ..Self::new(S::TOO_MANY_REQUESTS, "gathering", text)
+            },
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
             AppError::Busy => Self::new(S::SERVICE_UNAVAILABLE, "busy", text),
             AppError::Closing => Self::new(S::SERVICE_UNAVAILABLE, "closing", text),
@@ -466,6 +487,9 @@ impl IntoResponse for ApiError {
         }
         if let Some(nonce) = self.nonce.and_then(|nonce| HeaderValue::from_str(&nonce).ok()) {
             headers.insert("dpop-nonce", nonce);
+        }
+        if let Some(wait) = self.wait {
+            headers.insert(header::RETRY_AFTER, seconds(wait).into());
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

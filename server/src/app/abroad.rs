@@ -414,7 +414,7 @@ impl Authority {
         if !is_granted || request.requester().id != caller.principal().id {
             return Ok(());
         }
-        self.confirm_people(caller, request).await;
+        self.confirm_people(caller, request).await?;
         for (stage, elsewhere) in request.partnered() {
             let Some(abroad) = request.abroad(&stage.name) else { continue };
             let name = stage.name.clone();

@@ -105,6 +105,9 @@ impl Authority {
             return Err(AppError::Field { field: "signature", problem });
         }
         let said = said(caller, review)?;
+        self.check_signs_in(caller)?;
+        let asked = self.request(caller, id).await?;
+        self.confirm_people(caller, &asked).await?;
         self.change(caller, id, wish, |request| {
             let now = self.clock.now();
             let review_id = self.chance.review_id(now)?;

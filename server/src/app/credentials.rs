@@ -69,7 +69,10 @@ impl Authority {
             let credential = Some(spend.credential);
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential });
             let step = sealed.step().clone();
-            let commit = self.ledger.commit(Write { step, call, unless_open: false }).await?;
+            let commit = self
+                .ledger
+                .commit(Write { step, call, unless_open: false, most_pending: None })
+                .await?;
             // Opening and signing take their own turns.
             drop(turn);
             match commit {
@@ -81,7 +84,7 @@ impl Authority {
                 Commit::Repeated(call) => {
                     return self.mint_again(caller, call, unused, wish).await;
                 }
-                Commit::Conflict | Commit::Open(_) => {}
+                Commit::Conflict | Commit::Open(_) | Commit::TooMany => {}
             }
         }
         Err(AppError::Busy)
@@ -286,7 +289,11 @@ impl Authority {
             }
             let step = request.redeem(by, claims.id, fingerprint, now)?;
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
-            match self.ledger.commit(Write { step, call, unless_open: false }).await? {
+            match self
+                .ledger
+                .commit(Write { step, call, unless_open: false, most_pending: None })
+                .await?
+            {
                 Commit::Done(_) => {
                     self.written(&request);
                     return Ok(active(claims));
@@ -295,7 +302,7 @@ impl Authority {
                     return Ok(active(claims));
                 }
                 Commit::Repeated(_) => return Err(AppError::KeyReused),
-                Commit::Conflict | Commit::Open(_) => {}
+                Commit::Conflict | Commit::Open(_) | Commit::TooMany => {}
             }
         }
         Err(AppError::Busy)

@@ -17,10 +17,11 @@ use assent_core::device::{
 use assent_core::digest::Digest;
 use assent_core::id::AccessId;
 use assent_core::policy::situation::Network;
-use assent_core::principal::{PrincipalId, PrincipalKind};
+use assent_core::principal::{LOCAL_ISSUER, PrincipalId, PrincipalKind};
 use assent_core::time::{Span, Timestamp};
 use assent_core::wire::oauth::{DeviceAuthorization, Granted};
 
+use crate::app::sessions::TOKENS_WITHIN;
 use crate::app::{AppError, Authority, Caller};
 use crate::rates::{Buckets, Rates, Stranger};
 
@@ -93,6 +94,9 @@ pub enum CodeError {
     /// Only people have a browser.
     #[error("only a person lets a program in")]
     NotAPerson,
+    /// Their sign-in is too long ago.
+    #[error("letting a program in needs a sign-in at most {TOKENS_WITHIN} ago")]
+    SignInAgain,
     /// As of any use case.
     #[error(transparent)]
     App(#[from] AppError),
@@ -214,13 +218,13 @@ impl Authority {
     ) -> Result<Granted, DeviceError> {
         // From the look at the yes to the token on record, nothing is heard that could end it.
         let _turn = self.before_the_next_signal().await;
-        self.check_session(approval.session, now).await?;
+        let session = self.session(approval.session, now).await?;
         let life = approval.life(now);
         let Approval { principal, administrator, parent, .. } = approval;
         let new = NewAccess {
             id: self.chance.access_id(now).map_err(AppError::from)?,
             principal,
-            administrator,
+            administrator: administrator && session.administrator,
             purpose: Purpose::Token,
             parent,
             life,
@@ -238,13 +242,26 @@ impl Authority {
         })
     }
 
-    /// That the session by which a person said yes is still theirs: who stole it keeps nothing.
-    async fn check_session(&self, id: AccessId, now: Timestamp) -> Result<(), DeviceError> {
+    /// The session by which a person said yes, if it is still theirs: who stole it keeps nothing.
+    async fn session(&self, id: AccessId, now: Timestamp) -> Result<Access, DeviceError> {
         let session = self.ledger.access(id).await.map_err(AppError::from)?;
         let session = session.ok_or(AppError::Access(AccessError::Unknown(id)))?;
-        match self.check_access(&session, now).await {
+        let checked = match self.check_access(&session, now).await {
+            Ok(()) => self.check_login(session, now),
+            Err(error) => Err(error),
+        };
+        match checked {
             Err(AppError::Access(_)) => Err(DeviceError::Ended),
             checked => Ok(checked?),
+        }
+    }
+
+    /// Whether whoever asks has signed in lately enough to let a program in, which may do all that they
+    /// may. Whom only this authority knows has no sign-in but their token or link.
+    pub fn may_let_in(&self, caller: &Caller) -> bool {
+        match &caller.access().login {
+            Some(_) => self.signed_in_lately(caller),
+            None => caller.principal().id.iss() == LOCAL_ISSUER,
         }
     }
 
@@ -278,6 +295,9 @@ impl Authority {
         yes: bool,
     ) -> Result<Asking, CodeError> {
         let asking = self.asking_device(caller, typed).await?;
+        if yes && !self.may_let_in(caller) {
+            return Err(CodeError::SignInAgain);
+        }
         let approval = self.approval_of(caller).await?;
         let mut waiting = self.devices.waiting();
         let attempt = waiting.get_mut(&asking.code).ok_or(CodeError::Unknown)?;

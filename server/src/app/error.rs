@@ -9,6 +9,7 @@ use assent_core::id::{AccessId, NotAnId};
 use assent_core::intent::IntentFault;
 use assent_core::plan::PlanError;
 use assent_core::policy::uses::Use;
+use assent_core::principal::PrincipalId;
 use assent_core::request::{
     CancelError, CompleteError, ConsumeError, FetchPlanError, PostReviewError, RedeemError,
     ReviewError, RevokeError, SendPlanError, WithdrawError,
@@ -163,6 +164,22 @@ pub enum AppError {
     Behind(#[from] BehindError),
     #[error("the one-time code is wrong, or was used")]
     WrongCode,
+    #[error(
+        "{0} requests of yours wait for people already, and no more may: wait until some are decided, or \
+         cancel some (`assent list --mine --state pending`, `assent cancel ID`)"
+    )]
+    TooManyPending(u64),
+    #[error("too many tries to sign in come from where you are; try again in {0}")]
+    TooManySignIns(Span),
+    #[error(
+        "people sign in here, and which of them `{0}` is, is not known: review with the account by which \
+         you sign in, or have the policy say under `people` whose this one is"
+    )]
+    LocalReviewer(PrincipalId),
+    #[error("evidence is being gathered for you already; take that first")]
+    Gathering,
+    #[error("you take in too many files at once; let one end first")]
+    TooManyFiles,
     #[error("you follow the log in too many places at once; close some")]
     TooManyStreams,
     #[error("the request is being changed by others; try again")]

@@ -13,18 +13,24 @@ use crate::app::{AppError, Authority, Caller};
 
 /// How many leaves are read at once.
 const LEAVES: usize = 10_000;
+/// How many walks through the log there are at once.
+pub(super) const AT_ONCE: usize = 2;
+/// For how many callers evidence is gathered or waited for, one each.
+pub(super) const WAITING: usize = 1_000;
 
 impl Authority {
     /// What lets a stranger check a request that the caller may see. The log is walked for it from its
-    /// beginning, by one caller at a time.
+    /// beginning, for one caller once at a time; whoever else asks has their turn.
     ///
     /// # Errors
-    /// [`AppError::NotFound`].
+    /// [`AppError::NotFound`]; [`AppError::Gathering`].
     pub async fn evidence_of(&self, caller: &Caller, id: &str) -> Result<wire::Evidence, AppError> {
         let request = self.request(caller, id).await?;
         let signed = request.reviews().iter().filter_map(|review| review.signature.as_ref());
         let signing: BTreeSet<PasskeyId> = signed.map(|signature| signature.passkey()).collect();
-        let _one = self.gathering.lock().await;
+        let _place = self.gathered_for.take(&caller.principal().id).ok_or(AppError::Gathering)?;
+        // Closed only with the authority, which then answers nobody.
+        let _turn = self.gathering.acquire().await.map_err(|_| AppError::Closing)?;
         let entries = self.ledger.request_entries(request.id()).await?;
         let mut passkeys = BTreeMap::new();
         for passkey in signing {

@@ -207,13 +207,17 @@ impl Authority {
             self.check_whole(&request, &plan).await?;
             let next = step.next().clone();
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
-            match self.ledger.commit(Write { step, call, unless_open: false }).await? {
+            match self
+                .ledger
+                .commit(Write { step, call, unless_open: false, most_pending: None })
+                .await?
+            {
                 Commit::Done(_) => {
                     self.written(&next);
                     return Ok(GivenPlan::of(&plan));
                 }
                 Commit::Repeated(call) => return self.fetch_again(caller, call, wish).await,
-                Commit::Conflict | Commit::Open(_) => {}
+                Commit::Conflict | Commit::Open(_) | Commit::TooMany => {}
             }
         }
         Err(AppError::Busy)

@@ -5,22 +5,21 @@
 //! else. A reader that does not read is let go.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use assent_core::access::AccessError;
 use assent_core::id::RequestId;
-use assent_core::principal::PrincipalId;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::app::places::Place;
 use crate::app::readers::Reader;
 use crate::app::{AppError, Authority, Caller};
 
 /// How many streams one caller has open at once. A browser has six connections to a server.
 pub const STREAMS_OF_ONE: usize = 24;
 /// How many there are in all.
-const STREAMS: usize = 5_000;
+pub(super) const STREAMS: usize = 5_000;
 /// How often it is looked again whether whoever follows may still.
 const AGAIN: Duration = Duration::from_secs(4);
 /// How long a reader may take nothing.
@@ -29,42 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AT_ONCE: usize = 500;
 /// A page that is further behind than this is told so and looks at everything anew.
 const FAR_BEHIND: u64 = 2_000;
-
-/// How many streams each caller has open.
-#[derive(Debug, Default)]
-pub(super) struct Feeds(Arc<Mutex<HashMap<PrincipalId, usize>>>);
-
-/// The place of one stream, given back when it is dropped.
-#[derive(Debug)]
-struct Place {
-    feeds: Arc<Mutex<HashMap<PrincipalId, usize>>>,
-    who: PrincipalId,
-}
-
-impl Feeds {
-    fn take(&self, who: &PrincipalId) -> Result<Place, AppError> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = open.values().sum();
-        let own = open.entry(who.clone()).or_default();
-        if *own >= STREAMS_OF_ONE || all >= STREAMS {
-            return Err(AppError::TooManyStreams);
-        }
-        *own += 1;
-        Ok(Place { feeds: Arc::clone(&self.0), who: who.clone() })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = open.get_mut(&self.who) {
-            *own -= 1;
-            if *own == 0 {
-                open.remove(&self.who);
-            }
-        }
-    }
-}
 
 /// How much of each entry is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +63,7 @@ impl Authority {
         if !caller.is_reader() {
             return Err(AppError::NotAdministrator);
         }
-        let place = self.feeds.take(&caller.principal().id)?;
+        let place = self.feeds.take(&caller.principal().id).ok_or(AppError::TooManyStreams)?;
         let next = self.ledger.head().await?.size;
         let (send, receive) = mpsc::channel(64);
         let mut stream = Stream {
@@ -118,18 +81,6 @@ impl Authority {
         }
         tokio::spawn(stream.run());
         Ok(receive)
-    }
-
-    /// The caller as what they came in by lets them in still.
-    ///
-    /// # Errors
-    /// [`AppError::Access`].
-    async fn still_admits(&self, caller: &Caller) -> Result<Caller, AppError> {
-        let (id, now) = (caller.access().id, self.clock.now());
-        let access = self.ledger.access(id).await?.ok_or(AccessError::Unknown(id))?;
-        self.check_access(&access, now).await?;
-        let access = self.check_login(access, now)?;
-        Ok(Caller { access, network: caller.network().clone() })
     }
 
     /// Whether an entry may be told to somebody who reads only what concerns them.
@@ -223,20 +174,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn one_caller_has_so_many_streams_and_gets_places_back() {
-        let feeds = Feeds::default();
-        let [bob, carol] = ["bob", "carol"].map(|name| PrincipalId::local(name).unwrap());
-        let mut places: Vec<_> =
-            (0..STREAMS_OF_ONE).map(|_| feeds.take(&bob).expect("a place")).collect();
-        assert!(matches!(feeds.take(&bob), Err(AppError::TooManyStreams)));
-        assert!(feeds.take(&carol).is_ok(), "those of others are theirs");
-        places.pop();
-        assert!(feeds.take(&bob).is_ok());
-        drop(places);
-        assert!(feeds.0.lock().unwrap().is_empty(), "nothing is held of those who left");
-    }
 
     #[test]
     fn a_page_is_told_which_request_and_nothing_of_it() {

@@ -7,6 +7,7 @@ use assent_core::principal::PrincipalKind;
 use assent_core::request::{Request, State};
 use serde_json::Value;
 
+use crate::app::places::Place;
 use crate::app::readers::Reader;
 use crate::app::{AppError, Authority, Caller, Listing};
 use crate::ledger::listing::SHORTEST_WORD;
@@ -25,7 +26,19 @@ pub struct Found {
     pub next: Option<RequestId>,
 }
 
+/// How many files one caller takes in at once, and all together.
+pub(super) const FILES_OF_ONE: usize = 2;
+pub(super) const FILES: usize = 200;
+
 impl Authority {
+    /// A place for a file that is handed out to this caller.
+    ///
+    /// # Errors
+    /// [`AppError::TooManyFiles`].
+    pub(crate) fn place_for_file(&self, caller: &Caller) -> Result<Place, AppError> {
+        self.files.take(&caller.principal().id).ok_or(AppError::TooManyFiles)
+    }
+
     /// Requests that are searched for and that the caller may read.
     ///
     /// # Errors

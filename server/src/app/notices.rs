@@ -24,7 +24,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::app::{AppError, Authority, Caller};
-use crate::ledger::outbox::{Counts, Notice, Posted, Standing, To};
+use crate::ledger::outbox::{Counts, Found, Notice, Posted, Standing, To};
 use crate::ledger::{Keeping, Kept, LedgerError};
 use crate::notify::{Channels, Message, NotTold, Person, Then};
 
@@ -50,11 +50,17 @@ const SHOWN: usize = 200;
 pub(super) struct Telling {
     addressed: watch::Sender<()>,
     ways: Mutex<BTreeMap<String, Trouble>>,
+    /// Of which steps nobody can be told, because what is kept of them does not read.
+    damaged: Mutex<BTreeSet<u64>>,
 }
 
 impl Default for Telling {
     fn default() -> Self {
-        Self { addressed: watch::Sender::new(()), ways: Mutex::default() }
+        Self {
+            addressed: watch::Sender::new(()),
+            ways: Mutex::default(),
+            damaged: Mutex::default(),
+        }
     }
 }
 
@@ -68,6 +74,20 @@ struct Trouble {
 impl Telling {
     fn ways(&self) -> MutexGuard<'_, BTreeMap<String, Trouble>> {
         self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn damaged(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Each is logged once.
+    fn note_damaged(&self, found: Vec<(u64, String)>) {
+        let mut damaged = self.damaged();
+        for (place, problem) in found {
+            if damaged.insert(place) {
+                tracing::error!(place, problem, "nobody is told of a step: it does not read");
+            }
+        }
     }
 
     fn rests(&self, way: &str, now: Timestamp) -> bool {
@@ -144,7 +164,8 @@ impl Authority {
 
     async fn address_posted(&self) -> Result<(), AppError> {
         loop {
-            let all = self.ledger.outbox().posted(AT_ONCE).await?;
+            let Found { posted: all, damaged } = self.ledger.outbox().posted(AT_ONCE).await?;
+            self.telling.note_damaged(damaged);
             if all.is_empty() {
                 return Ok(());
             }
@@ -550,13 +571,15 @@ impl Authority {
         }
         let ways = self.notice_ways().await?;
         let troubled = ways.into_iter().filter(|way| way.problem.is_some() || way.dead > 0);
-        Ok(troubled
-            .map(|way| {
-                let problem = way.problem.map(|problem| format!(": {problem}")).unwrap_or_default();
-                let (name, waiting, dead) = (way.name, way.waiting, way.dead);
-                format!("{name}, {waiting} waiting, {dead} given up{problem}")
-            })
-            .collect())
+        let troubled = troubled.map(|way| {
+            let problem = way.problem.map(|problem| format!(": {problem}")).unwrap_or_default();
+            let (name, waiting, dead) = (way.name, way.waiting, way.dead);
+            format!("{name}, {waiting} waiting, {dead} given up{problem}")
+        });
+        let damaged = self.telling.damaged().len();
+        let damaged = (damaged > 0)
+            .then(|| format!("the ledger: of {damaged} steps nobody can be told; see the log"));
+        Ok(troubled.chain(damaged).collect())
     }
 
     /// Tries notices again that were given up: one, or all of a way. Says how many; that is on record.

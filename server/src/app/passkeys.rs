@@ -3,6 +3,7 @@
 //! Nothing is kept of a ceremony that has begun: its challenge goes out sealed and comes back so. Of one
 //! that let somebody in it is kept that it did, until nobody would believe it again.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use assent_core::access::Label;
@@ -26,6 +27,7 @@ use crate::app::access::lives;
 use crate::app::sessions::PASSKEY;
 use crate::app::{AppError, Authority, Caller, TRIES};
 use crate::ledger::Spent;
+use crate::rates::Stranger;
 use crate::sign_in::Kind;
 
 /// How long a ceremony may take.
@@ -232,9 +234,10 @@ impl Authority {
     /// Begins to sign somebody in. Who, their passkey says.
     ///
     /// # Errors
-    /// [`AppError::NoPasskeys`].
-    pub fn begin_passkey_sign_in(&self) -> Result<Ceremony, AppError> {
+    /// [`AppError::NoPasskeys`]; [`AppError::TooManySignIns`].
+    pub fn begin_passkey_sign_in(&self, from: Option<IpAddr>) -> Result<Ceremony, AppError> {
         self.relying_party()?;
+        self.check_knocks(from)?;
         self.begin_ceremony(SIGNING_IN)
     }
 
@@ -243,7 +246,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`AppError::Signature`], [`AppError::Webauthn`], [`AppError::CeremonyOver`];
-    /// [`AppError::Access`] for somebody who may not come in.
+    /// [`AppError::TooManySignIns`]; [`AppError::Access`] for somebody who may not come in.
     pub async fn sign_in_by_passkey(
         &self,
         finished: Finished<UnverifiedAssertion>,
@@ -251,6 +254,7 @@ impl Authority {
         before: Option<&Caller>,
         label: Label,
     ) -> Result<Secret, AppError> {
+        self.check_knocks(label.from)?;
         let used = self.used(SIGNING_IN, &finished, credential).await?;
         let who = used.person.clone();
         let session = self.open_by_passkey(used, None, label).await?;
@@ -258,6 +262,12 @@ impl Authority {
             self.end_session(before.access().id, &who).await?;
         }
         Ok(session)
+    }
+
+    /// Strangers knock only so often.
+    fn check_knocks(&self, from: Option<IpAddr>) -> Result<(), AppError> {
+        let taken = self.passkey_sign_ins.take(Stranger::at(from), self.clock.now());
+        taken.map_err(AppError::TooManySignIns)
     }
 
     /// Begins to prove again, in this session alone, who its person is.
@@ -446,7 +456,7 @@ fn proving(caller: &Caller) -> String {
 
 /// Since when the caller is known to be there: since they proved it, or where their provider never says
 /// when that was, since they came back from it. A session that a token opened has no such moment.
-fn here_since(caller: &Caller) -> Option<Timestamp> {
+pub(super) fn here_since(caller: &Caller) -> Option<Timestamp> {
     let access = caller.access();
     caller.signed_in_at().or_else(|| access.login.as_ref().map(|_| access.created_at))
 }

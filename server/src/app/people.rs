@@ -9,12 +9,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use assent_core::access::Access;
+use assent_core::access::{Access, Purpose};
 use assent_core::credential::Secret;
 use assent_core::id::AccessId;
 use assent_core::membership::Membership;
 use assent_core::policy::Policy;
-use assent_core::principal::PrincipalId;
+use assent_core::principal::{LOCAL_ISSUER, PrincipalId};
 use assent_core::request::Request;
 use assent_core::sign_in::{Link, LinkError};
 use assent_core::time::{Span, Timestamp};
@@ -63,6 +63,9 @@ struct Known {
     next: Timestamp,
     /// What a provider is asked with is good once: of two who ask, one waits.
     asking: Arc<tokio::sync::Mutex<()>>,
+    /// Whether their provider has not answered since the start: what it is asked with may be what it gave
+    /// another for, which was lost with the server that asked.
+    unsure: bool,
 }
 
 fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -70,6 +73,24 @@ fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl People {
+    /// Takes over what is on record of somebody.
+    fn learn(&self, account: Account) {
+        let who = account.id.clone();
+        self.note(account, None);
+        if let Some(known) = open(&self.all).get_mut(&who) {
+            known.unsure = true;
+        }
+    }
+
+    /// Held by whoever asks about them, and by whoever writes down what they came with.
+    pub(super) fn asking(&self, who: &PrincipalId) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        open(&self.all).get(who).map(|known| Arc::clone(&known.asking))
+    }
+
+    fn is_unsure(&self, who: &PrincipalId) -> bool {
+        open(&self.all).get(who).is_some_and(|known| known.unsure)
+    }
+
     pub(super) fn note(&self, account: Account, here: Option<Timestamp>) {
         let mut all = open(&self.all);
         let next = account.confirmed_at;
@@ -77,10 +98,11 @@ impl People {
             Some(known) => {
                 known.account = account;
                 known.here = here.or(known.here);
+                known.unsure = false;
             }
             None => {
                 let (id, asking) = (account.id.clone(), Arc::default());
-                all.insert(id, Known { account, here, next, asking });
+                all.insert(id, Known { account, here, next, asking, unsure: false });
             }
         }
     }
@@ -177,7 +199,7 @@ impl Authority {
     /// [`AppError::Ledger`].
     pub async fn learn_people(&self) -> Result<(), AppError> {
         for account in self.ledger.accounts().await? {
-            self.people.note(account, None);
+            self.people.learn(account);
         }
         let links = self.ledger.links().await?;
         *open(&self.people.links) = Arc::new(links);
@@ -237,6 +259,24 @@ impl Authority {
         issuers.into_iter().fold(membership, Membership::also_linked_at)
     }
 
+    /// Whether somebody may review at all. Where people sign in, whoever is known here alone, as the first
+    /// administrator, is also somebody who does, and nobody knows who: the two would be two.
+    ///
+    /// # Errors
+    /// [`AppError::LocalReviewer`].
+    pub(super) fn check_signs_in(&self, caller: &Caller) -> Result<(), AppError> {
+        let who = &caller.principal().id;
+        if self.sign_in.is_empty() || who.iss() != LOCAL_ISSUER {
+            return Ok(());
+        }
+        let accounts = self.membership().known_as(&[who].into());
+        let signs_in = accounts.iter().any(|account| account.iss() != LOCAL_ISSUER);
+        match signs_in || !self.policy().asks_for_links() {
+            true => Ok(()),
+            false => Err(AppError::LocalReviewer(who.clone())),
+        }
+    }
+
     /// Who was in which of their provider's groups then, as far as that is believed.
     pub(super) fn provider_members(&self, then: Timestamp) -> Vec<(String, PrincipalId)> {
         self.people.members(Some(then))
@@ -264,7 +304,14 @@ impl Authority {
 
     /// Asks the providers of everybody whose word counts for this request, and of whoever calls, where
     /// what is known of them is not fresh. Whoever cannot be asked about is not waited for long.
-    pub(super) async fn confirm_people(&self, caller: &Caller, request: &Request) {
+    ///
+    /// # Errors
+    /// [`AppError::Access`] where the caller's provider has just said that it does not know them any more.
+    pub(super) async fn confirm_people(
+        &self,
+        caller: &Caller,
+        request: &Request,
+    ) -> Result<(), AppError> {
         let membership = self.membership();
         let who = &caller.principal().id;
         let absent = membership.stands_in_for(who);
@@ -273,6 +320,7 @@ impl Authority {
         let people: BTreeSet<_> = spoken.chain(&absent).chain([who]).collect();
         let people = membership.known_as(&people);
         self.confirm(|known| people.contains(&known.account.id), FRESH).await;
+        self.still_admits(caller).await.map(drop)
     }
 
     /// Asks the providers of somebody who reads, where what is known of them is about to be forgotten.
@@ -291,8 +339,7 @@ impl Authority {
 
     /// Asks the provider of somebody in which groups they are.
     async fn ask_about(&self, who: &PrincipalId, older_than: Span) {
-        let asking = open(&self.people.all).get(who).map(|known| Arc::clone(&known.asking));
-        let Some(asking) = asking else { return };
+        let Some(asking) = self.people.asking(who) else { return };
         let _turn = asking.lock().await;
         let asked = self.clock.now();
         let Some(account) = self.people.account(who) else { return };
@@ -301,16 +348,20 @@ impl Authority {
         let Some(oidc) = self.oidc(&account.provider, who) else { return };
         let Ok(opened) = self.sealer.open(&purpose(who), &sealed) else { return };
         let Ok(text) = std::str::from_utf8(&opened) else { return };
-        let answer = oidc.refresh(&self.issuers, who, &Secret::new(text.to_owned()), asked).await;
-        let done = match answer {
-            Ok((groups, refresh)) => self.confirmed(account, groups, refresh, asked).await,
-            Err(ProviderError::Refused(why)) if why == "invalid_grant" => self.lost(account).await,
-            Err(error) => {
+        let text = Secret::new(text.to_owned());
+        let (groups, refresh) = oidc.refresh(&self.issuers, who, &text, asked).await;
+        let done = match (groups, refresh) {
+            (Ok(groups), refresh) => self.confirmed(account, groups, refresh, asked).await,
+            (Err(ProviderError::Refused(why)), None) if why == "invalid_grant" => {
+                self.lost(account).await
+            }
+            (Err(error), refresh) => {
                 tracing::warn!(%who, %error, "it is not known in which groups somebody is");
+                let kept = self.rotated(account, refresh).await;
                 if let Some(known) = open(&self.people.all).get_mut(who) {
                     known.next = asked.plus(AFTER_FAILING);
                 }
-                Ok(())
+                kept
             }
         };
         if let Err(error) = done {
@@ -354,16 +405,30 @@ impl Authority {
         Ok(())
     }
 
+    /// What the provider is asked with is good once: what it gave in its place is kept, though the rest of
+    /// what it said is no answer.
+    async fn rotated(&self, account: Account, refresh: Option<Secret>) -> Result<(), AppError> {
+        let Some(refresh) = refresh else { return Ok(()) };
+        let refresh = Some(self.sealed_for(&account.id, &refresh)?);
+        let account = Account { refresh, ..account };
+        self.ledger.keep_account(account.clone(), None).await?;
+        self.people.note(account, None);
+        Ok(())
+    }
+
     /// The provider does not know them any more, or has ended their session: everything they hold
-    /// ends.
+    /// ends. Where it is the first answer since the start, it may be that only its last answer was lost:
+    /// then nothing of theirs opens anything until they sign in again, and their tokens do from then on.
     async fn lost(&self, account: Account) -> Result<(), AppError> {
         let now = self.clock.now();
         tracing::info!(who = %account.id, "a provider does not answer for somebody any more");
         let id = account.id.clone();
+        let is_unsure = self.people.is_unsure(&id);
         let gone = account.gone(now);
         // Whatever becomes of the writes below, they are in no group from now on.
         self.people.note(gone.clone(), None);
-        let all = self.ledger.accesses_of(&id).await?;
+        let mut all = self.ledger.accesses_of(&id).await?;
+        all.retain(|access| !is_unsure || access.purpose == Purpose::Session);
         self.end_all(&all, &id).await?;
         let entry = json!({
             "v": 1, "type": "sign_in_ended", "at": now.to_string(), "by": id.to_json(),
@@ -416,6 +481,13 @@ impl Authority {
         let is_missing = |issuer: &str| !membership.accounts().is_linked_at(issuer, who);
         let all = self.sign_in.providers().filter(|(_, one)| is_missing(one.issuer()));
         all.map(|(name, one)| (name.to_owned(), one.title.clone())).collect()
+    }
+
+    /// The providers at which anyone has an account, by their titles, where there are any.
+    pub fn anyone_at(&self) -> Option<String> {
+        let all = self.sign_in.providers().filter(|(_, one)| one.takes_anyone());
+        let titles: Vec<_> = all.map(|(_, one)| one.title.clone()).collect();
+        (!titles.is_empty()).then(|| titles.join(" and "))
     }
 
     /// Every link that is or was. For administrators.

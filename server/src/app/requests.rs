@@ -19,6 +19,8 @@ use crate::ledger::{Beginning, Call, Commit, Met, NewCall, Search, States, Write
 
 /// The hints may be lost; the truth is looked at again this often.
 const POLL: Duration = Duration::from_secs(15);
+/// How many requests of one requester are pending at most, where nothing else is said.
+pub const MOST_PENDING: u64 = 500;
 
 /// What filing gave.
 #[derive(Debug)]
@@ -64,7 +66,8 @@ impl Authority {
     ///
     /// # Errors
     /// [`AppError::Intent`] with every fault; [`AppError::Field`] for a plan that is not known;
-    /// [`AppError::Behind`] where nobody can say who is behind it; [`AppError::KeyReused`].
+    /// [`AppError::Behind`] where nobody can say who is behind it; [`AppError::TooManyPending`];
+    /// [`AppError::KeyReused`].
     pub async fn file(
         &self,
         caller: &Caller,
@@ -111,14 +114,15 @@ impl Authority {
                 now,
             );
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
-            let unless_open = reattach;
             let next = step.next().clone();
+            let (unless_open, most_pending) = (reattach, Some(self.most_pending));
+            let write = Write { step, call, unless_open, most_pending };
             let turn = self.before_the_next_signal().await;
             // Whoever is told something now wants it ruled on: nothing is filed that it was not.
             if heard != self.heard_so_far() {
                 continue;
             }
-            let commit = self.ledger.commit(Write { step, call, unless_open }).await?;
+            let commit = self.ledger.commit(write).await?;
             drop(turn);
             match commit {
                 Commit::Done(_) => {
@@ -142,10 +146,17 @@ impl Authority {
                         return Ok(Filed { request, is_new: false });
                     }
                 }
+                Commit::TooMany => return Err(AppError::TooManyPending(self.most_pending)),
                 Commit::Conflict => {}
             }
         }
         Err(AppError::Busy)
+    }
+
+    /// The same authority, where no more requests of one requester than this are pending.
+    #[must_use]
+    pub fn with_most_pending(self, most_pending: u64) -> Self {
+        Self { most_pending, ..self }
     }
 
     /// A request that was ruled on under a policy that has been replaced meanwhile was not there
@@ -344,13 +355,16 @@ impl Authority {
         review: wire::NewReview,
         wish: Wish,
     ) -> Result<Request, AppError> {
+        // What is on record stays so, though what was signed then is too old by now.
+        if let Some(call) = self.ledger.recall(wish.key).await? {
+            return self.again(call, wish).await;
+        }
         let sent = review.signature.clone();
         let said = said(caller, review)?;
+        self.check_signs_in(caller)?;
         let signature = self.signature(caller, sent.clone()).await?;
         let asked = self.request(caller, id).await?;
-        self.confirm_people(caller, &asked).await;
-        // Their provider may just have said that it does not know them any more.
-        self.check_still(caller).await?;
+        self.confirm_people(caller, &asked).await?;
         let changed = self.change(caller, id, wish, |request| {
             let now = self.clock.now();
             let review_id = self.chance.review_id(now)?;
@@ -477,7 +491,10 @@ impl Authority {
     /// Commits a step that no caller asked for.
     pub(super) async fn commit_alone(&self, step: Step) -> Result<Commit, AppError> {
         let next = step.next().clone();
-        let commit = self.ledger.commit(Write { step, call: None, unless_open: false }).await?;
+        let commit = self
+            .ledger
+            .commit(Write { step, call: None, unless_open: false, most_pending: None })
+            .await?;
         if matches!(commit, Commit::Done(_)) {
             self.written(&next);
         }
@@ -502,13 +519,17 @@ impl Authority {
             let step = decide(&request)?;
             let next = step.next().clone();
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
-            match self.ledger.commit(Write { step, call, unless_open: false }).await? {
+            match self
+                .ledger
+                .commit(Write { step, call, unless_open: false, most_pending: None })
+                .await?
+            {
                 Commit::Done(_) => {
                     self.written(&next);
                     return Ok(next);
                 }
                 Commit::Repeated(call) => return self.again(call, wish).await,
-                Commit::Conflict | Commit::Open(_) => {}
+                Commit::Conflict | Commit::Open(_) | Commit::TooMany => {}
             }
         }
         Err(AppError::Busy)

@@ -7,6 +7,7 @@ use assent_core::principal::{LOCAL_ISSUER, Principal, PrincipalId, PrincipalKind
 use assent_core::sign_in::{Login, Scope};
 use assent_core::time::{Span, Timestamp};
 
+use crate::app::passkeys::here_since;
 use crate::app::{AppError, Authority, Caller};
 use crate::ledger::Spent;
 use crate::sign_in::{SIGN_IN_LASTS, UNASKED_LASTS};
@@ -16,13 +17,13 @@ const ABSOLUTE: Span = Span::hours(8);
 /// How long it lasts when nothing does.
 const IDLE: Span = Span::minutes(30);
 /// How lately somebody who makes a token must have signed in.
-const TOKENS_WITHIN: Span = Span::minutes(15);
+pub(super) const TOKENS_WITHIN: Span = Span::minutes(15);
 /// The longest life of a token that somebody makes for themselves.
 const LONGEST_TOKEN: Span = Span::hours(90 * 24);
 /// How many of those one person has at once.
 const MOST_TOKENS: usize = 50;
 /// The sign-in by passkey, which is no provider's.
-pub(super) const PASSKEY: &str = "passkey";
+pub const PASSKEY: &str = "passkey";
 
 /// A session or token of somebody's, as they see it.
 #[derive(Clone, Debug)]
@@ -50,12 +51,17 @@ impl Authority {
         Ok(token)
     }
 
-    /// Whether what somebody presented before still admits them.
-    pub(super) async fn check_still(&self, caller: &Caller) -> Result<(), AppError> {
+    /// The caller as what they came in by lets them in still: it and what it was opened with live, nothing
+    /// was told of whom they are, and they sign in still where they did.
+    ///
+    /// # Errors
+    /// [`AppError::Access`].
+    pub(crate) async fn still_admits(&self, caller: &Caller) -> Result<Caller, AppError> {
         let (id, now) = (caller.access().id, self.clock.now());
         let access = self.ledger.access(id).await?.ok_or(AccessError::Unknown(id))?;
-        access.check_life(now)?;
-        self.check_login(access, now).map(drop)
+        self.check_access(&access, now).await?;
+        let access = self.check_login(access, now)?;
+        Ok(Caller { access, network: caller.network().clone() })
     }
 
     /// The same by a proof that is good once; `None` where that was spent before.
@@ -168,8 +174,13 @@ impl Authority {
         if access.principal.id.iss() == LOCAL_ISSUER {
             return false;
         }
-        let signed_in = access.login.as_ref().map(|_| access.created_at);
-        signed_in.is_some_and(|at| at.until(self.clock.now()) <= TOKENS_WITHIN)
+        self.signed_in_lately(caller)
+    }
+
+    /// Whether whoever asks proved who they are lately enough to be given something that lasts.
+    pub(super) fn signed_in_lately(&self, caller: &Caller) -> bool {
+        let now = self.clock.now();
+        here_since(caller).is_some_and(|since| since.until(now) <= TOKENS_WITHIN)
     }
 
     /// Makes a token for whoever asks, who has signed in lately.

@@ -4,9 +4,10 @@
 //! who begins many can crowd out anybody else's. What comes back counts only in that browser, at that
 //! provider's own address, and for as long as a ceremony takes; the code is good once at the provider.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use assent_core::access::{Label, Purpose};
+use assent_core::access::{Access, Label, Purpose};
 use assent_core::credential::Secret;
 use assent_core::digest::Digest;
 use assent_core::id::PasskeyId;
@@ -119,6 +120,13 @@ impl Authority {
         let mut all = self.sign_in.providers();
         let (name, provider) = all.find(|(_, provider)| provider.issuer() == issuer)?;
         Some((name.to_owned(), provider.title.clone()))
+    }
+
+    /// Whether the caller's provider says when and how somebody signed in. GitHub says neither.
+    pub fn provider_tells(&self, caller: &Caller) -> bool {
+        let issuer = caller.principal().id.iss();
+        let mut all = self.sign_in.providers().filter(|(_, provider)| provider.issuer() == issuer);
+        all.any(|(_, provider)| matches!(provider.kind, Kind::Oidc(_)))
     }
 
     /// Begins to sign somebody in.
@@ -275,8 +283,14 @@ impl Authority {
         name: &str,
         arrived: Arrived,
         now: Timestamp,
-    ) -> Result<std::collections::BTreeSet<String>, AppError> {
+    ) -> Result<BTreeSet<String>, AppError> {
         let id = arrived.identity.id;
+        // Whoever asks about them just now, by what they were asked with before, has done so first.
+        let asking = self.people.asking(&id);
+        let _turn = match &asking {
+            Some(asking) => Some(asking.lock().await),
+            None => None,
+        };
         let refresh = match &arrived.refresh {
             Some(refresh) => Some(self.sealed_for(&id, refresh)?),
             None => None,
@@ -316,7 +330,7 @@ impl Authority {
         let (logout, event) = oidc.logout(&self.issuers, token, now).await?;
         // Of one session of the provider's, what began by it; of a person, every session of theirs and
         // what they let in by one.
-        let is_of = |access: &assent_core::access::Access| {
+        let is_of = |access: &Access| {
             let is_theirs = logout.who.as_ref().is_none_or(|who| *who == access.principal.id);
             let began_by = |sid: &String| {
                 // Whoever proved again by a passkey who they are stays in that session of the provider's.
@@ -337,6 +351,9 @@ impl Authority {
         };
         let mut ended = found.map_err(AppError::from)?;
         ended.retain(is_of);
+        if logout.sid.is_some() {
+            ended.extend(self.let_in_by(&ended).await?);
+        }
         let by = ended.first().map(|access| access.principal.id.clone()).or(logout.who);
         let Some(by) = by else { return Ok(()) };
         // They end before the token counts as heard: if this is cut short, it is heard again.
@@ -350,6 +367,20 @@ impl Authority {
         let hearing = Hearing { signal, asked, token, at: now, entry };
         self.ledger.hear(hearing).await.map_err(AppError::from)?;
         Ok(())
+    }
+
+    /// What was let in by one of these sessions.
+    async fn let_in_by(&self, sessions: &[Access]) -> Result<Vec<Access>, AppError> {
+        let people: BTreeSet<_> = sessions.iter().map(|session| &session.principal.id).collect();
+        let mut all = Vec::new();
+        for who in people {
+            all.extend(self.ledger.accesses_of(who).await?);
+        }
+        all.retain(|access| {
+            let by = access.device.as_ref().and_then(|device| device.session);
+            by.is_some_and(|by| sessions.iter().any(|session| session.id == by))
+        });
+        Ok(all)
     }
 
     fn provider(&self, name: &str) -> Result<&Provider, SignInError> {

@@ -38,6 +38,8 @@ pub struct MemoryLedger(Mutex<Inside>);
 #[derive(Debug, Default)]
 struct Inside {
     requests: BTreeMap<RequestId, (Request, Vec<Event>)>,
+    /// How many requests of each requester are pending.
+    pending: HashMap<PrincipalId, u64>,
     calls: HashMap<Digest, (Call, Timestamp)>,
     access: BTreeMap<AccessId, Access>,
     begun: HashMap<RequestId, Digest>,
@@ -102,6 +104,12 @@ impl Inside {
         let open = write.unless_open.then(|| self.open_with(next.digest(), requester, runs));
         if let Some(open) = open.flatten() {
             return Commit::Open(open);
+        }
+        let pending = self.pending.get(requester).copied().unwrap_or_default();
+        let is_pending = matches!(next.state(), State::Pending(_));
+        if stored.is_none() && is_pending && write.most_pending.is_some_and(|most| pending >= most)
+        {
+            return Commit::TooMany;
         }
         self.write(&write.step, write.call.as_ref());
         #[expect(clippy::disallowed_methods, reason = "this ledger has just written the step")]
@@ -201,6 +209,7 @@ impl Inside {
         }
         self.listen(step);
         self.posts.post(step);
+        self.count_pending(next);
         let slot = self.requests.entry(next.id()).or_insert_with(|| (next.clone(), Vec::new()));
         slot.0 = next.clone();
         slot.1.extend(step.events().iter().cloned());
@@ -208,6 +217,23 @@ impl Inside {
 }
 
 impl Inside {
+    /// Before what is kept of the request is replaced by this.
+    fn count_pending(&mut self, next: &Request) {
+        let is_pending = |request: &Request| matches!(request.state(), State::Pending(_));
+        let was = self.requests.get(&next.id()).is_some_and(|(request, _)| is_pending(request));
+        let requester = &next.requester().id;
+        match (was, is_pending(next)) {
+            (false, true) => *self.pending.entry(requester.clone()).or_default() += 1,
+            (true, false) => {
+                if let Some(count) = self.pending.get_mut(requester) {
+                    *count -= 1;
+                }
+                self.pending.retain(|_, count| *count > 0);
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+
     fn listen(&mut self, step: &Step) {
         let next = step.next();
         let (request, who) = (next.id(), Listened::Requester(next.id()));

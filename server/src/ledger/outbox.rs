@@ -23,7 +23,7 @@ use crate::ledger::LedgerError;
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Steps of which it is not yet known to whom they are told, oldest first.
-    async fn posted(&self, limit: usize) -> Result<Vec<Posted>, LedgerError>;
+    async fn posted(&self, limit: usize) -> Result<Found, LedgerError>;
 
     /// Writes to whom steps are told, in the place of the steps. A notice that is kept already stays
     /// as it is.
@@ -68,6 +68,15 @@ pub trait Outbox: Send + Sync {
         who: &PrincipalId,
         wishes: Option<NoticeWishes>,
     ) -> Result<(), LedgerError>;
+}
+
+/// Steps of which something is to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Those that can be.
+    pub posted: Vec<Posted>,
+    /// The places of those that do not read any more, and why. They stay where they are.
+    pub damaged: Vec<(u64, String)>,
 }
 
 /// A step of which something is to be told.

@@ -186,19 +186,29 @@ impl Oidc {
         })
     }
 
-    /// The groups of somebody as they are now, and with what to ask the next time.
-    ///
-    /// # Errors
-    /// [`ProviderError::Refused`] where the provider does not know them any more.
+    /// The groups of somebody as they are now, [`ProviderError::Refused`] where the provider does not know
+    /// them any more; and with what to ask the next time, where it gave that, whatever else it said.
     pub async fn refresh(
         &self,
         issuers: &Issuers,
         who: &PrincipalId,
         refresh: &Secret,
         now: Timestamp,
-    ) -> Result<(BTreeSet<String>, Option<Secret>), ProviderError> {
+    ) -> (Result<BTreeSet<String>, ProviderError>, Option<Secret>) {
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose())];
-        let tokens = self.tokens(issuers, &form, now).await?;
+        match self.tokens(issuers, &form, now).await {
+            Ok(tokens) => (self.groups_now(issuers, who, &tokens, now).await, tokens.refresh),
+            Err(error) => (Err(error), None),
+        }
+    }
+
+    async fn groups_now(
+        &self,
+        issuers: &Issuers,
+        who: &PrincipalId,
+        tokens: &Tokens,
+        now: Timestamp,
+    ) -> Result<BTreeSet<String>, ProviderError> {
         let claims = match &tokens.id_token {
             Some(id_token) => {
                 let (token, _) = self.verified(issuers, id_token, now).await?;
@@ -209,9 +219,9 @@ impl Oidc {
         };
         let info = match claims_groups(&claims, self.groups.as_ref()) {
             Some(_) => None,
-            None => Some(self.userinfo(issuers, &tokens, who, now).await?),
+            None => Some(self.userinfo(issuers, tokens, who, now).await?),
         };
-        Ok((self.groups_in(&claims, info.as_ref()), tokens.refresh))
+        Ok(self.groups_in(&claims, info.as_ref()))
     }
 
     /// Whose sessions this logout token ends, and by what it is known again.

@@ -7,19 +7,17 @@ use assent_core::audit::leaf_hash;
 use assent_core::id::RequestId;
 use assent_core::principal::PrincipalId;
 use assent_core::wire;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc::Sender;
-use tokio_stream::wrappers::ReceiverStream;
 use url::form_urlencoded::Serializer;
 
 use crate::app::{AppError, Authority, somebody};
 use crate::ledger::LogSearch;
 use crate::name::Name;
+use crate::web::file::Handing;
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
@@ -273,47 +271,46 @@ pub(super) async fn export(State(authority): State<Arc<Authority>>, me: SignedIn
         Ok(head) => head,
         Err(error) => return view::fault(error.into()),
     };
-    let (send, receive) = tokio::sync::mpsc::channel(4);
     let promised = wire::Checkpoint { size: head.size, root: head.root.hex() };
-    tokio::task::spawn(hand_out(authority, promised, send));
+    let (handing, body) = match Handing::begin(authority, me.caller) {
+        Ok(begun) => begun,
+        Err(error) => return view::fault(error),
+    };
+    tokio::task::spawn(hand_out(handing, promised));
     let headers = [
         (header::CONTENT_TYPE, "application/jsonl; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"assent-audit.jsonl\""),
     ];
-    (headers, Body::from_stream(ReceiverStream::new(receive))).into_response()
+    (headers, body).into_response()
 }
 
 /// What was there when it was asked for: what comes meanwhile is in the next file.
-async fn hand_out(
-    authority: Arc<Authority>,
-    promised: wire::Checkpoint,
-    send: Sender<Result<Bytes, std::io::Error>>,
-) {
+async fn hand_out(mut handing: Handing, promised: wire::Checkpoint) {
     let size = promised.size;
-    if send.send(Ok(Bytes::from(format!("{}\n", json!({"checkpoint": promised}))))).await.is_err() {
+    if !handing.give(format!("{}\n", json!({"checkpoint": promised}))).await {
         return;
     }
     let mut from = 0;
     while from < size {
-        let left = usize::try_from(size - from).unwrap_or(BATCH).min(BATCH);
-        let entries = tokio::select! {
-            entries = authority.ledger().entries(from, left) => entries.ok(),
-            () = authority.closing().cancelled() => None,
-        };
-        let Some(entries) = entries.filter(|entries| !entries.is_empty()) else {
-            // Whoever takes the file sees that it broke off.
-            let _ = send.send(Err(std::io::Error::other("the log ended early"))).await;
+        let Some(caller) = handing.caller().await.cloned() else { return };
+        if handing.authority().check_reads_everything(&caller).await.is_err() {
             return;
-        };
+        }
+        let left = usize::try_from(size - from).unwrap_or(BATCH).min(BATCH);
+        let entries = handing.authority().ledger().entries(from, left).await.unwrap_or_default();
+        if entries.is_empty() {
+            return;
+        }
         let lines = (from..).zip(&entries);
         let lines = lines.map(|(index, event)| {
             format!("{}\n", json!(wire::Entry { index, event: event.clone() }))
         });
-        if send.send(Ok(Bytes::from(lines.collect::<String>()))).await.is_err() {
+        if !handing.give(lines.collect::<String>()).await {
             return;
         }
         from += entries.len() as u64;
     }
+    handing.end();
 }
 
 #[cfg(test)]

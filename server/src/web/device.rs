@@ -30,6 +30,8 @@ struct DevicePage {
     asking: Option<AskingView>,
     told: Option<&'static str>,
     let_in: bool,
+    /// Whether they have to sign in again before they let anything in.
+    again: bool,
 }
 
 /// What is known of the program.
@@ -58,7 +60,7 @@ impl AskingView {
     }
 }
 
-fn empty(me: &SignedIn) -> DevicePage {
+fn empty(authority: &Authority, me: &SignedIn) -> DevicePage {
     DevicePage {
         page: me.page("Let a program in"),
         name: me.name.clone(),
@@ -67,25 +69,27 @@ fn empty(me: &SignedIn) -> DevicePage {
         asking: None,
         told: None,
         let_in: false,
+        again: !authority.may_let_in(&me.caller),
     }
 }
 
 /// The page with why the code leads nowhere.
-fn fruitless(me: &SignedIn, error: CodeError) -> Response {
+fn fruitless(authority: &Authority, me: &SignedIn, error: CodeError) -> Response {
     let status = match error {
         CodeError::App(error) => return view::fault(error),
         CodeError::NotAPerson => return view::fault(AppError::NotForWorkloads),
         CodeError::Form(_) => StatusCode::UNPROCESSABLE_ENTITY,
         CodeError::Unknown => StatusCode::NOT_FOUND,
         CodeError::Decided(_) => StatusCode::CONFLICT,
+        CodeError::SignInAgain => StatusCode::FORBIDDEN,
         CodeError::TooMany => StatusCode::TOO_MANY_REQUESTS,
     };
     let fault = Some(error.to_string());
-    (status, view::html(&DevicePage { fault, ..empty(me) })).into_response()
+    (status, view::html(&DevicePage { fault, ..empty(authority, me) })).into_response()
 }
 
-pub(super) async fn page(me: SignedIn) -> Response {
-    view::html(&empty(&me))
+pub(super) async fn page(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
+    view::html(&empty(&authority, &me))
 }
 
 #[derive(Deserialize)]
@@ -101,9 +105,9 @@ pub(super) async fn look(
     match authority.asking_device(&me.caller, &form.code).await {
         Ok(asking) => {
             let asking = Some(AskingView::of(&asking, me.caller.network().ip));
-            view::html(&DevicePage { asking, ..empty(&me) })
+            view::html(&DevicePage { asking, ..empty(&authority, &me) })
         }
-        Err(error) => fruitless(&me, error),
+        Err(error) => fruitless(&authority, &me, error),
     }
 }
 
@@ -129,7 +133,7 @@ pub(super) async fn answer(
     };
     let told = Some(if let_in { "The program is let in" } else { "Denied" });
     match authority.decide_device(&me.caller, &form.code, let_in).await {
-        Ok(_) => view::html(&DevicePage { told, let_in, ..empty(&me) }),
-        Err(error) => fruitless(&me, error),
+        Ok(_) => view::html(&DevicePage { told, let_in, ..empty(&authority, &me) }),
+        Err(error) => fruitless(&authority, &me, error),
     }
 }

@@ -6,19 +6,17 @@ use askama::Template;
 use assent_core::id::RequestId;
 use assent_core::principal::PrincipalId;
 use assent_core::time::{Span, Timestamp};
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::mpsc::Sender;
-use tokio_stream::wrappers::ReceiverStream;
 use url::form_urlencoded::Serializer;
 
-use crate::app::{AppError, Authority, Caller, Found, somebody, words};
+use crate::app::{AppError, Authority, Found, somebody, words};
 use crate::ledger::{Listed, Search};
 use crate::name::Name;
+use crate::web::file::Handing;
 use crate::web::session::SignedIn;
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
@@ -227,45 +225,38 @@ pub(super) async fn export(
         Ok(search) => Search { limit: BATCH, ..search },
         Err(error) => return view::fault(error),
     };
-    let (send, receive) = tokio::sync::mpsc::channel(4);
-    tokio::task::spawn(hand_out(authority, me.caller, search, form, send));
+    let (handing, body) = match Handing::begin(authority, me.caller) {
+        Ok(begun) => begun,
+        Err(error) => return view::fault(error),
+    };
+    tokio::task::spawn(hand_out(handing, search, form));
     let headers = [
         (header::CONTENT_TYPE, kind.to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
-    (headers, Body::from_stream(ReceiverStream::new(receive))).into_response()
+    (headers, body).into_response()
 }
 
-/// Page by page, as fast as it is taken.
-async fn hand_out(
-    authority: Arc<Authority>,
-    caller: Caller,
-    mut search: Search,
-    form: Form,
-    send: Sender<Result<Bytes, std::io::Error>>,
-) {
+/// Page by page, as fast as it is taken, to whoever may still read it.
+async fn hand_out(mut handing: Handing, mut search: Search, form: Form) {
     if let Form::Csv = form
-        && send.send(Ok(Bytes::from(csv(COLUMNS.map(str::to_owned))))).await.is_err()
+        && !handing.give(csv(COLUMNS.map(str::to_owned))).await
     {
         return;
     }
     loop {
-        let found = tokio::select! {
-            found = authority.search(&caller, search.clone()) => found,
-            () = authority.closing().cancelled() => Err(AppError::Closing),
-        };
-        let (part, next) = match found {
-            Ok(Found { lines, next }) => {
-                let each = lines.iter().map(|line| row(line, authority.base(), form));
-                (Ok(Bytes::from(each.collect::<String>())), next)
-            }
-            // Whoever takes the file sees that it broke off.
-            Err(error) => (Err(std::io::Error::other(error.to_string())), None),
-        };
-        if send.send(part).await.is_err() || next.is_none() {
+        let Some(caller) = handing.caller().await.cloned() else { return };
+        let found = handing.authority().search(&caller, search.clone()).await;
+        let Ok(Found { lines, next }) = found else { return };
+        let base = handing.authority().base();
+        let part: String = lines.iter().map(|line| row(line, base, form)).collect();
+        if !handing.give(part).await {
             return;
         }
-        search.before = next;
+        search.before = match next {
+            Some(next) => Some(next),
+            None => return handing.end(),
+        };
     }
 }
 

@@ -24,7 +24,7 @@ use serde_json::json;
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Ceremony, Finished, ToSign};
 use crate::web::csrf::{self, Button, NotOurs, OurScript, Ours, told_foreign};
-use crate::web::session::{self, SignedIn, foreign_form};
+use crate::web::session::{self, Next, SignedIn, foreign_form};
 use crate::web::sign_in::{Comer, label};
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
@@ -208,11 +208,12 @@ pub(super) async fn remove(
 pub(super) async fn begin_sign_in(
     State(authority): State<Arc<Authority>>,
     headers: HeaderMap,
+    comer: Comer,
 ) -> Response {
     if !csrf::is_own(&headers, authority.base()) {
         return told_foreign();
     }
-    begun(&authority, authority.begin_passkey_sign_in())
+    begun(&authority, authority.begin_passkey_sign_in(comer.label.from))
 }
 
 /// Begins to prove again who is signed in here.
@@ -265,15 +266,24 @@ pub(super) async fn sign_in(
     if !csrf::is_own(&headers, authority.base()) {
         return foreign_form();
     }
+    let next = Next::read(form.next.as_deref());
     let (finished, credential) = match form.read() {
         Ok(read) => read,
-        Err(error) => return view::fault(error),
+        Err(error) => return not_signed_in(&authority, error, &next),
     };
     let Comer { caller, label } = comer;
     match authority.sign_in_by_passkey(finished, &credential, caller.as_ref(), label).await {
-        Ok(session) => session::come_in(&authority, &session, form.next.as_deref()),
-        Err(error) => view::fault(error),
+        Ok(session) => session::signed_in(&authority, &session, &next),
+        Err(error) => not_signed_in(&authority, error, &next),
     }
+}
+
+/// Why nobody came in, on the page where they can try again.
+fn not_signed_in(authority: &Authority, error: AppError, next: &Next) -> Response {
+    let error = ApiError::from(error);
+    error.log();
+    let page = session::login_at(authority, Some(plain(&error.told())), next);
+    view::with_wait((error.status(), page).into_response(), error.wait())
 }
 
 /// Proves again who is signed in here.

@@ -133,6 +133,8 @@ struct AccountsPage {
     linked: Vec<String>,
     ways: Vec<(String, String)>,
     again: bool,
+    /// Where anyone has an account.
+    anyone: Option<String>,
 }
 
 pub(super) async fn accounts(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
@@ -153,6 +155,7 @@ pub(super) async fn accounts(State(authority): State<Arc<Authority>>, me: Signed
         id: plain(&id.to_string()),
         linked: links.iter().map(others).collect(),
         again: may && !is_fresh && !ways.is_empty(),
+        anyone: authority.anyone_at(),
         ways: if may && is_fresh { ways } else { Vec::new() },
     })
 }

@@ -7,10 +7,7 @@ use askama::Template;
 use assent_core::access::{Label, Purpose};
 use assent_core::credential::Secret;
 use assent_core::id::PasskeyId;
-use assent_core::passkey::Passkey;
-use assent_core::request::ReviewError;
 use assent_core::sign_in::LINKS_WITHIN;
-use assent_core::time::Span;
 use axum::extract::{Form, FromRef, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -23,7 +20,7 @@ use crate::network::Peer;
 use crate::rates::seconds;
 use crate::sign_in::{Demands, ProviderError};
 use crate::web::csrf::{Button, Ours};
-use crate::web::session::{Next, SignedIn, cookie, cookie_name, login_at, set_named, signed_in};
+use crate::web::session::{Next, cookie, cookie_name, login_at, set_named, signed_in};
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
 use crate::web::when;
@@ -152,7 +149,7 @@ pub(super) async fn begin(
     go(&authority, &provider, asked, (None, comer.label.from), &next).await
 }
 
-async fn go(
+pub(super) async fn go(
     authority: &Authority,
     provider: &str,
     asked: (Aim, Demands),
@@ -219,91 +216,6 @@ pub(super) async fn back_channel(
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", detail).into_response()
         }
     }
-}
-
-#[derive(Template)]
-#[template(path = "again.html")]
-struct AgainPage {
-    page: Page,
-    within: Option<String>,
-    way: Option<Way>,
-    /// Whether a passkey of theirs does as well.
-    passkey: bool,
-    back: String,
-}
-
-struct Way {
-    link: String,
-    title: String,
-}
-
-#[derive(Deserialize)]
-pub(super) struct AgainQuery {
-    #[serde(rename = "return")]
-    back: Option<String>,
-    within: Option<String>,
-    #[serde(default)]
-    acr: String,
-}
-
-/// Signing in again: why, and where to.
-pub(super) async fn again(
-    State(authority): State<Arc<Authority>>,
-    me: SignedIn,
-    Query(query): Query<AgainQuery>,
-) -> Response {
-    let next = Next::read(query.back.as_deref());
-    let way = authority.provider_of(&me.caller).map(|(name, title)| {
-        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-        pairs.append_pair("return", &next.path());
-        if !query.acr.is_empty() {
-            pairs.append_pair("acr", &query.acr);
-        }
-        Way { link: format!("/login/{name}/again?{}", pairs.finish()), title }
-    });
-    let within = query.within.and_then(|within| within.parse::<Span>().ok());
-    // Of which class a sign-in is, no passkey says.
-    let passkey = query.acr.is_empty()
-        && authority.relying_party().is_ok()
-        && authority.passkeys(&me.caller).await.is_ok_and(|all| all.iter().any(Passkey::is_live));
-    view::html(&AgainPage {
-        passkey,
-        page: me.page("Sign in again"),
-        within: within.map(Span::in_words),
-        way,
-        back: next.path(),
-    })
-}
-
-/// To the provider, to prove again who one is.
-pub(super) async fn go_again(
-    State(authority): State<Arc<Authority>>,
-    me: SignedIn,
-    Path(provider): Path<String>,
-    Query(query): Query<AgainQuery>,
-) -> Response {
-    let next = Next::read(query.back.as_deref());
-    let acr = query.acr.split(' ').filter(|one| (1..=255).contains(&one.len()));
-    let acr = acr.take(8).map(str::to_owned).collect();
-    let demands = Demands { again: true, acr, hint: None };
-    let from = me.caller.network().ip;
-    go(&authority, &provider, (Aim::Again, demands), (Some(&me.caller), from), &next).await
-}
-
-/// To a sign-in where that is what is missing to a decision, and back to its request then.
-pub(super) fn step_up(me: &SignedIn, id: &str, error: &AppError) -> Option<Response> {
-    let AppError::Review(ReviewError::SignInAgain(wanted)) = error else { return None };
-    me.caller.access().login.as_ref()?;
-    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-    pairs.append_pair("return", &Next::read(Some(&format!("/requests/{id}"))).path());
-    if let Some(within) = wanted.within {
-        pairs.append_pair("within", &within.to_string());
-    }
-    let acr: Vec<_> = wanted.acr.iter().map(String::as_str).collect();
-    if !acr.is_empty() {
-        pairs.append_pair("acr", &acr.join(" "));
-    }
-    Some(Redirect::to(&format!("/login/again?{}", pairs.finish())).into_response())
 }
 
 #[derive(Deserialize)]

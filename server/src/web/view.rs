@@ -1,12 +1,14 @@
 //! What the templates show, made from what callers are shown.
 
 use askama::Template;
+use assent_core::time::Span;
 use assent_core::{endorsement, wire};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::api::error::ApiError;
 use crate::app::AppError;
+use crate::rates::seconds;
 use crate::web::assets;
 use crate::web::live::Live;
 use crate::web::people::Name;
@@ -125,7 +127,15 @@ pub(super) fn refused(error: &ApiError) -> Response {
         detail: plain(error.detail()),
         errors: error.faults().map(|text| plain(&text)).collect(),
     };
-    (error.status(), html(&page)).into_response()
+    with_wait((error.status(), html(&page)).into_response(), error.wait())
+}
+
+/// An answer that says how long to wait before trying again (RFC 9110 section 10.2.3), where that is known.
+pub(super) fn with_wait(mut answer: Response, wait: Option<Span>) -> Response {
+    if let Some(wait) = wait {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds(wait).into());
+    }
+    answer
 }
 
 /// What will happen, in one sentence.

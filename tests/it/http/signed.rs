@@ -137,6 +137,32 @@ async fn a_statement_is_over_after_five_minutes() {
 }
 
 #[tokio::test]
+async fn a_signed_review_that_is_sent_again_is_answered_as_it_is_on_record() {
+    let server = server("passkey").await;
+    let bob = server.person("bob").await;
+    let key = Enrolled::of(&server, "bob", Soft::new(-7)).await;
+    let request = filed(&server, "one").await;
+    let given = key.statement(&bob, &request, "approve", "looked at").await.is(200).json();
+    let review = |verdict: &str| {
+        json!({
+            "verdict": verdict, "comment": "looked at", "digest": request.digest,
+            "signature": key.sign(&given),
+        })
+    };
+    let (wish, path) = (fresh_key(), format!("/v1/requests/{}/reviews", request.id));
+    let (first, other) = (review("approve"), review("deny"));
+    let taken = bob.post_again(wish.as_str(), &path, &first).await.is(200).json();
+    // The statement is over, and its passkey is gone.
+    server.time().pass(Span::minutes(6));
+    let remove = format!("/v1/passkeys/{}/remove", key.id);
+    bob.post_again(fresh_key().as_str(), &remove, &json!({})).await.is(200);
+    let again = bob.post_again(wish.as_str(), &path, &first).await.is(200).json();
+    assert_eq!((&again["version"], &again["state"]), (&taken["version"], &taken["state"]));
+    bob.post_again(wish.as_str(), &path, &other).await.refuses(422, "key_reused");
+    bob.post_again(fresh_key().as_str(), &path, &first).await.refuses(403, "passkey_removed");
+}
+
+#[tokio::test]
 async fn a_removed_passkey_signs_nothing_and_undoes_nothing() {
     let server = server("passkey").await;
     let (bob, carol) = (server.person("bob").await, server.person("carol").await);

@@ -27,6 +27,7 @@ fn config(folder: &Path) -> Config {
         github: None,
         sign_in: assent_server::sign_in::SignIn::default(),
         plan_retention: None,
+        most_pending: assent_server::app::MOST_PENDING,
         sealing: Default::default(),
         earlier_sealing: Vec::new(),
         keys: Default::default(),

@@ -53,6 +53,11 @@ use super::listing::{
     what_happens_is_counted_by_the_day, what_is_listed_is_what_the_request_is,
 };
 
+use super::pending::{
+    t50_of_many_filings_at_once_so_many_are_written,
+    t50_so_many_requests_of_one_requester_are_pending_and_no_more,
+};
+
 use super::people::{
     links_are_kept_also_when_they_are_undone,
     sessions_of_a_person_and_of_a_providers_session_are_found,
@@ -79,6 +84,8 @@ macro_rules! suite {
 }
 
 suite! {
+    t50_so_many_requests_of_one_requester_are_pending_and_no_more
+    t50_of_many_filings_at_once_so_many_are_written
     a_passkey_is_found_by_person_id_and_name
     a_passkeys_record_moves_only_from_what_it_was
     of_a_removal_and_a_signed_review_one_wins
@@ -256,7 +263,7 @@ async fn calls_are_forgotten_but_their_effects_stay(ledger: Ledgers) {
 }
 
 async fn an_open_request_of_the_same_requester_and_intent_is_met(ledger: Ledgers) {
-    let meeting = |step: Step| Write { step, call: None, unless_open: true };
+    let meeting = |step: Step| Write { step, call: None, unless_open: true, most_pending: None };
     let (open, _) = done(&ledger, file("production", "r", at(0))).await;
     let again = ledger.commit(meeting(file("production", "r", at(1)))).await.unwrap();
     assert_eq!(again, Commit::Open(open.id()));
@@ -668,7 +675,7 @@ fn of_run(claims: &[(&str, &str)], now: assent_core::time::Timestamp) -> Write {
         known: request.known().clone(),
         heartbeat: None,
     };
-    Write { step: Request::file(filing, now), call: None, unless_open: true }
+    Write { step: Request::file(filing, now), call: None, unless_open: true, most_pending: None }
 }
 
 async fn another_run_does_not_meet_an_open_request(ledger: Ledgers) {
@@ -851,7 +858,9 @@ async fn of_a_hundred_commits_on_one_version_one_is_done(ledger: Ledgers) {
         match entrant.await.unwrap() {
             Commit::Done(_) => won += 1,
             Commit::Conflict => {}
-            other @ (Commit::Open(_) | Commit::Repeated(_)) => panic!("{other:?}"),
+            other @ (Commit::Open(_) | Commit::Repeated(_) | Commit::TooMany) => {
+                panic!("{other:?}")
+            }
         }
     }
     assert_eq!(won, 1);
@@ -873,7 +882,9 @@ async fn of_a_hundred_calls_with_one_key_one_is_done(ledger: Ledgers) {
         match entrant.await.unwrap() {
             (id, Commit::Done(_)) => done.push(id),
             (_, Commit::Repeated(call)) => repeated.push(call.request),
-            (_, other @ (Commit::Open(_) | Commit::Conflict)) => panic!("{other:?}"),
+            (_, other @ (Commit::Open(_) | Commit::Conflict | Commit::TooMany)) => {
+                panic!("{other:?}")
+            }
         }
     }
     assert_eq!((done.len(), repeated.len()), (1, 99));

@@ -179,13 +179,14 @@ pub(super) fn credential(now: Timestamp) -> CredentialId {
 
 /// A step and nothing else.
 pub(super) fn alone(step: Step) -> Write {
-    Write { step, call: None, unless_open: false }
+    Write { step, call: None, unless_open: false, most_pending: None }
 }
 
 /// A step asked for under this key by this body.
 pub(super) fn called(step: Step, key: &str, asked: &str) -> Write {
     let (key, asked) = (Digest::of(key.as_bytes()), Digest::of(asked.as_bytes()));
-    Write { step, call: Some(NewCall { key, asked, credential: None }), unless_open: false }
+    let call = Some(NewCall { key, asked, credential: None });
+    Write { step, call, unless_open: false, most_pending: None }
 }
 
 /// Commits a step that nothing stands against.
@@ -193,7 +194,9 @@ pub(super) async fn done(ledger: &Arc<dyn Ledger>, step: Step) -> (Request, Rece
     let next = step.next().clone();
     match ledger.commit(alone(step)).await.unwrap() {
         Commit::Done(receipt) => (next, receipt),
-        other @ (Commit::Conflict | Commit::Open(_) | Commit::Repeated(_)) => panic!("{other:?}"),
+        other @ (Commit::Conflict | Commit::Open(_) | Commit::Repeated(_) | Commit::TooMany) => {
+            panic!("{other:?}")
+        }
     }
 }
 

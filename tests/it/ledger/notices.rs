@@ -28,7 +28,7 @@ pub(super) async fn what_a_step_is_worth_is_posted_with_it_until_it_is_addressed
 ) {
     let (request, _) = done(&ledger, file("one", "r", at(0))).await;
     done(&ledger, approval(&request, "bob", at(1))).await;
-    let posted = ledger.outbox().posted(9).await.unwrap();
+    let posted = ledger.outbox().posted(9).await.unwrap().posted;
     let told = |posted: &Posted| {
         let all = posted.told.iter().map(|told| told.occasion.word());
         (posted.request, posted.version.0, all.collect::<Vec<_>>())
@@ -37,11 +37,11 @@ pub(super) async fn what_a_step_is_worth_is_posted_with_it_until_it_is_addressed
         [(request.id(), 1, vec!["filed", "stage_opened"]), (request.id(), 4, vec!["granted"])];
     assert_eq!(posted.iter().map(told).collect::<Vec<_>>(), wanted);
     assert_eq!(posted[1].told[0].number, 4);
-    assert_eq!(ledger.outbox().posted(1).await.unwrap().len(), 1);
+    assert_eq!(ledger.outbox().posted(1).await.unwrap().posted.len(), 1);
 
     let mut first = notice(&posted[0], to_ops(), 0);
     ledger.outbox().address(vec![posted[0].seq], vec![first.clone()]).await.unwrap();
-    assert_eq!(ledger.outbox().posted(9).await.unwrap(), posted[1..]);
+    assert_eq!(ledger.outbox().posted(9).await.unwrap().posted, posted[1..]);
     first.standing = Standing::Sent;
     first.message = Some("C1 1.2".to_owned());
     ledger.outbox().keep_notices(vec![first.clone()]).await.unwrap();
@@ -56,12 +56,12 @@ pub(super) async fn a_step_that_is_not_written_is_not_posted(ledger: Arc<dyn Led
     let step = file("one", "r", at(0));
     done(&ledger, step.clone()).await;
     ledger.commit(super::kit::alone(step)).await.unwrap();
-    assert_eq!(ledger.outbox().posted(9).await.unwrap().len(), 1);
+    assert_eq!(ledger.outbox().posted(9).await.unwrap().posted.len(), 1);
 }
 
 pub(super) async fn notices_come_by_their_way_longest_due_first(ledger: Arc<dyn Ledger>) {
     let (_, _) = done(&ledger, file("one", "r", at(0))).await;
-    let posted = ledger.outbox().posted(9).await.unwrap().remove(0);
+    let posted = ledger.outbox().posted(9).await.unwrap().posted.remove(0);
     let opened = Told { number: 2, ..posted.told[1].clone() };
     let later = notice(&posted, to_ops(), 9);
     let sooner = Notice::new(&posted, opened, to_ops(), at(5));
@@ -104,4 +104,23 @@ pub(super) async fn wishes_are_kept_for_each_person(ledger: Arc<dyn Ledger>) {
     assert_eq!(outbox.wishes(&carol).await.unwrap(), None);
     outbox.keep_wishes(&bob, None).await.unwrap();
     assert_eq!(outbox.wishes(&bob).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_does_not_read_keeps_nobody_else_from_being_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    let ledger: Arc<dyn Ledger> =
+        Arc::new(assent_server::ledger::SqliteLedger::open(&path).unwrap());
+    done(&ledger, file("one", "damaged", at(0))).await;
+    done(&ledger, file("one", "damaged, too", at(1))).await;
+    let (whole, _) = done(&ledger, file("one", "whole", at(2))).await;
+    let tool = rusqlite::Connection::open(&path).unwrap();
+    tool.execute("UPDATE posted SET told = '[{]' WHERE seq = 1", []).unwrap();
+    tool.execute("UPDATE posted SET request = x'00' WHERE seq = 2", []).unwrap();
+    drop(tool);
+    // Not even of the places on one page.
+    let found = ledger.outbox().posted(1).await.unwrap();
+    assert_eq!(found.posted.iter().map(|one| one.request).collect::<Vec<_>>(), [whole.id()]);
+    assert_eq!(found.damaged.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [1, 2]);
 }

@@ -50,7 +50,7 @@ async fn a_server_without_channels_keeps_nothing_to_be_told() {
     let server = telling(Default::default(), ALL_TO_SIEM).await;
     filed(&server, "one", "deploy").await;
     server.authority.tell_due().await.unwrap();
-    assert!(server.ledger().outbox().posted(9).await.unwrap().is_empty());
+    assert!(server.ledger().outbox().posted(9).await.unwrap().posted.is_empty());
     assert_eq!(notices(&server).await, ["stage_opened channel:siem dead"]);
 }
 

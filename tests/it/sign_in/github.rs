@@ -108,7 +108,10 @@ async fn whoever_is_in_no_organization_that_comes_in_stays_outside() {
     assert!(browser.cookie("assent").is_none());
     let open = Github::start("anyone: true").await;
     *open.member.lock().unwrap() = (404, json!({}));
-    assert_eq!(open.sign_in("good").await.1.status, 303);
+    let (mut browser, answer) = open.sign_in("good").await;
+    assert_eq!(answer.status, 303);
+    let page = browser.get("/settings/accounts").await.is(200).text;
+    assert!(page.contains("anyone has an account") && page.contains("ties the two"), "{page}");
 }
 
 /// GitHub never says when somebody proved who they are: what counts is when they came back from it.
@@ -127,4 +130,23 @@ async fn t70_whoever_came_back_from_github_just_now_enrols_a_passkey() {
     let page = browser.get("/settings/passkeys").await.is(200).text;
     assert!(page.contains("/login/again?return=/settings/passkeys"), "{page}");
     browser.begin_enrolment().await.refuses(403, "sign_in_again");
+}
+
+#[tokio::test]
+async fn t65_whoever_github_vouches_for_is_not_sent_round_for_what_it_never_says() {
+    let github = Github::start("organizations: [acme]").await;
+    let (mut browser, _) = github.sign_in("good").await;
+    let page = browser.get("/login/again?return=/history&within=10m").await.is(200).text;
+    assert!(page.contains("at most 10m ago") && page.contains("never says when or how"), "{page}");
+    assert!(!page.contains("/login/github/again") && page.contains("Add a passkey"), "{page}");
+    browser.enrol(&Soft::new(-7)).await.is(303);
+    let page = browser.get("/login/again?return=/history&within=10m").await.is(200).text;
+    assert!(page.contains("action=\"/login/passkey/again\""), "{page}");
+    // To link an account, begin at the other.
+    let link = browser.get("/login/again?return=/settings/accounts&within=5m").await.is(200).text;
+    assert!(link.contains("Begin at your other account"), "{link}");
+    assert!(!link.contains("/login/passkey/again"), "{link}");
+    // What wants nothing of that kind is met by coming back from it.
+    let plain = browser.get("/login/again?return=/settings/tokens").await.is(200).text;
+    assert!(plain.contains("/login/github/again"), "{plain}");
 }

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use assent_core::time::Span;
 use assent_server::issuers::Reach;
+use assent_server::policy::Source;
 use serde_json::{Value, json};
 
 use super::world::{Browser, oidc, settings};
-use crate::support::{Answer, Issuer, Reply, Server, Setup, StandIn};
+use crate::support::{Answer, Issuer, Reply, Server, Setup, StandIn, documents};
 
 /// A provider that answers what a test wants, with signatures that are right.
 pub(super) struct Liar {
@@ -29,6 +30,11 @@ struct Says {
 
 impl Liar {
     pub(super) async fn start() -> Self {
+        Self::governed(crate::support::POLICY).await
+    }
+
+    /// The same, under this policy.
+    pub(super) async fn governed(policy: &str) -> Self {
         let issuer = Issuer::start().await;
         let says: Arc<Mutex<Says>> = Arc::default();
         let (telling, keys) = (Arc::clone(&says), issuer.clone());
@@ -70,7 +76,9 @@ impl Liar {
         let url = service.url.clone();
         let sign_in = settings(&format!("providers:\n{}", oidc("corp", &url)));
         let reach = Reach { loopback: true, ..Reach::default() };
-        let server = Server::for_browsers(Setup { sign_in, reach, ..Setup::default() }).await;
+        let source = Source::Given(documents(policy));
+        let setup = Setup { sign_in, reach, source, ..Setup::default() };
+        let server = Server::for_browsers(setup).await;
         Self { server, issuer, url, says, _service: service }
     }
 

@@ -156,3 +156,37 @@ async fn t08_t13_two_reviews_of_two_accounts_that_prove_to_be_one_persons_are_on
     carol.decide(&id, "approve").await.is(303);
     assert_eq!(ci.client.request(&id).await.unwrap().state, "approved");
 }
+
+#[tokio::test]
+async fn t08_where_people_sign_in_whoever_is_known_here_alone_reviews_nothing() {
+    let rule = "
+apiVersion: assent/v1
+kind: Policy
+metadata: {name: tests}
+defaults: {unlinked_reviewers: CHOICE}
+groups:
+  release-managers: {identity: true}
+rules:
+  - id: one
+    when: {intent.environment: one}
+    require:
+      stages: [{name: release, approvals: 2, from: ['person:root', group:release-managers]}]
+      request_expires: 4h
+      credential: {max_ttl: 15m, grant_window: 1h}
+";
+    for (choice, status) in [("forbid", 403), ("allow", 200)] {
+        let (remains, setup) = (Remains::fresh(), Setup::default());
+        let world = World::governed(remains, setup, &rule.replace("CHOICE", choice), "").await;
+        let (ci, id) = world.filed("one").await;
+        // Who root of the first start is where people sign in, nobody knows: bob, perhaps.
+        let root = world.server.administrator().await;
+        let digest = ci.client.request(&id).await.unwrap().digest;
+        let review = json!({"verdict": "approve", "comment": "", "digest": digest});
+        let answer = root.post(&format!("/v1/requests/{id}/reviews"), &review).await;
+        assert_eq!(answer.status, status, "{choice}: {}", answer.text);
+        if choice == "forbid" {
+            answer.refuses(403, "local_reviewer");
+        }
+        world.signed_in("bob").await.decide(&id, "approve").await.is(303);
+    }
+}

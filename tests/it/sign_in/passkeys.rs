@@ -43,7 +43,7 @@ impl Browser {
         self.form(PAGE, PAGE, &fields).await
     }
 
-    async fn begin_passkey(&mut self, path: &str) -> Value {
+    pub(super) async fn begin_passkey(&mut self, path: &str) -> Value {
         self.post(path, &[]).await.is(200).json()
     }
 
@@ -63,12 +63,12 @@ impl Browser {
         self.form(PAGE, path, &fields).await
     }
 
-    async fn enter_by(&mut self, soft: &Soft) -> Answer {
+    pub(super) async fn enter_by(&mut self, soft: &Soft) -> Answer {
         let begun = self.begin_passkey("/login/passkey/challenge").await;
         self.answer(soft, &begun, "/login/passkey").await
     }
 
-    async fn prove_by(&mut self, soft: &Soft) -> Answer {
+    pub(super) async fn prove_by(&mut self, soft: &Soft) -> Answer {
         let begun = self.begin_passkey("/login/passkey/again/challenge").await;
         self.answer(soft, &begun, "/login/passkey/again").await
     }
@@ -327,4 +327,46 @@ async fn t63_a_provider_ends_sessions_of_its_people_that_a_passkey_opened() {
     assert!(!proven.is_in().await && entered.is_in().await && carol.is_in().await);
     liar.told(&liar.logout_token(json!({}), json!({}))).await.is(200);
     assert!(!entered.is_in().await && carol.is_in().await);
+}
+
+#[tokio::test]
+async fn a_passkey_that_lets_nobody_in_leads_back_to_the_page_of_all_ways() {
+    let world = World::for_browsers().await;
+    let mut bob = world.browser();
+    let answer = bob.enter_by(&Soft::new(-7)).await.is(403);
+    for shown in ["role=\"alert\"", "passkey", "Sign in with corp", "/login/passkey"] {
+        assert!(answer.text.contains(shown), "{shown}: {}", answer.text);
+    }
+    // Where they wanted to go they still come to.
+    assert!(answer.text.contains(&format!("name=\"next\" value=\"{PAGE}\"")), "{}", answer.text);
+    assert!(bob.cookie("assent").is_none());
+}
+
+#[tokio::test]
+async fn t68_strangers_try_passkeys_only_so_often_and_keep_nobody_else_out() {
+    use assent_server::rates::{Rate, Rates};
+    let passkeys = Rate { burst: 3, each: Span::seconds(4) };
+    let rates = Rates { passkeys, ..Rates::default() };
+    let remains = crate::support::Remains::fresh();
+    let public = format!("http://localhost:{}", remains.address.port());
+    let setup =
+        crate::support::Setup { rates, public: Some(public), ..crate::support::Setup::default() };
+    let world = World::at(remains, setup).await;
+    let soft = world.enrolled("bob").await;
+    let mut bob = world.browser();
+    bob.enter_by(&soft).await.is(303);
+    // The third is begun; to end it is the fourth.
+    let mut stranger = world.browser();
+    let begun = stranger.begin_passkey("/login/passkey/challenge").await;
+    let answer = stranger.answer(&soft, &begun, "/login/passkey").await.is(429);
+    assert_eq!(answer.headers["retry-after"], "4");
+    assert!(answer.text.contains("Sign in with corp") && stranger.cookie("assent").is_none());
+    let answer = stranger.post("/login/passkey/challenge", &[]).await;
+    assert_eq!(answer.headers["retry-after"], "4");
+    answer.refuses(429, "too_many_sign_ins");
+    // Whoever is in proves again who they are, and others sign in at the provider.
+    bob.prove_by(&soft).await.is(303);
+    world.signed_in("carol").await;
+    world.server.time().pass(Span::seconds(4));
+    stranger.answer(&soft, &begun, "/login/passkey").await.is(303);
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use super::MemoryLedger;
 use crate::ledger::LedgerError;
-use crate::ledger::outbox::{Counts, Notice, Outbox, Posted, Standing};
+use crate::ledger::outbox::{Counts, Found, Notice, Outbox, Posted, Standing};
 
 /// What is to be told, and how everybody wishes it.
 #[derive(Debug, Default)]
@@ -33,8 +33,9 @@ impl Posts {
 
 #[async_trait]
 impl Outbox for MemoryLedger {
-    async fn posted(&self, limit: usize) -> Result<Vec<Posted>, LedgerError> {
-        Ok(self.inside().posts.posted.values().take(limit).cloned().collect())
+    async fn posted(&self, limit: usize) -> Result<Found, LedgerError> {
+        let posted = self.inside().posts.posted.values().take(limit).cloned().collect();
+        Ok(Found { posted, damaged: Vec::new() })
     }
 
     async fn address(&self, done: Vec<u64>, notices: Vec<Notice>) -> Result<(), LedgerError> {

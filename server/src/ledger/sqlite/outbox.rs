@@ -14,7 +14,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use super::row::{corrupt, id_bytes, requester_key};
 use super::{SqliteLedger, unavailable, write};
 use crate::ledger::LedgerError;
-use crate::ledger::outbox::{Counts, Notice, Outbox, Posted, Standing, StoredNotice, StoredTold};
+use crate::ledger::outbox::{
+    Counts, Found, Notice, Outbox, Posted, Standing, StoredNotice, StoredTold,
+};
 
 const COLUMNS: &str = "id, request, standing, body";
 
@@ -86,21 +88,31 @@ fn insert(db: &Connection, notice: &Notice, verb: &str) -> Result<(), LedgerErro
     execute(db, &sql, &values)
 }
 
-fn posted(db: &Connection, limit: usize) -> Result<Vec<Posted>, LedgerError> {
-    let sql = "SELECT seq, request, version, told FROM posted ORDER BY seq LIMIT ?1";
+fn posted(db: &Connection, limit: usize) -> Result<Found, LedgerError> {
+    // One that does not read takes nobody's place.
+    let sql = "SELECT seq, request, version, told FROM posted ORDER BY seq";
     let mut statement = db.prepare_cached(sql).map_err(unavailable)?;
-    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-    let rows = statement.query_map([limit], read).map_err(unavailable)?;
-    let mut all = Vec::new();
-    for row in rows {
-        let (seq, request, version, told): (u64, Vec<u8>, u64, String) =
-            row.map_err(unavailable)?;
-        let stored: Vec<StoredTold> = serde_json::from_str(&told).map_err(corrupt)?;
-        let told = stored.into_iter().map(Told::try_from).collect::<Result<_, _>>()?;
-        let request = RequestId::from_bytes(id_bytes(&request)?);
-        all.push(Posted { seq, request, version: Version(version), told });
+    let mut rows = statement.query([]).map_err(unavailable)?;
+    let mut found = Found::default();
+    while found.posted.len() < limit {
+        let Some(row) = rows.next().map_err(unavailable)? else { break };
+        let seq = row.get(0).map_err(unavailable)?;
+        match posted_of(seq, row) {
+            Ok(posted) => found.posted.push(posted),
+            Err(error) => found.damaged.push((seq, error.to_string())),
+        }
     }
-    Ok(all)
+    Ok(found)
+}
+
+fn posted_of(seq: u64, row: &Row<'_>) -> Result<Posted, LedgerError> {
+    let request: Vec<u8> = row.get(1).map_err(corrupt)?;
+    let version: u64 = row.get(2).map_err(corrupt)?;
+    let told: String = row.get(3).map_err(corrupt)?;
+    let stored: Vec<StoredTold> = serde_json::from_str(&told).map_err(corrupt)?;
+    let told = stored.into_iter().map(Told::try_from).collect::<Result<_, _>>()?;
+    let request = RequestId::from_bytes(id_bytes(&request)?);
+    Ok(Posted { seq, request, version: Version(version), told })
 }
 
 fn notices(
@@ -158,7 +170,7 @@ impl SqliteLedger {
 
 #[async_trait]
 impl Outbox for SqliteLedger {
-    async fn posted(&self, limit: usize) -> Result<Vec<Posted>, LedgerError> {
+    async fn posted(&self, limit: usize) -> Result<Found, LedgerError> {
         self.read(move |db| posted(db, limit)).await
     }
 

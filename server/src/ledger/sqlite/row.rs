@@ -113,13 +113,19 @@ impl TryFrom<StoredLabel> for Label {
 struct StoredDevice {
     asked_from: Option<String>,
     approved_from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
 }
 
 impl From<&Device> for StoredDevice {
     fn from(device: &Device) -> Self {
-        let Device { asked_from, approved_from } = device;
+        let Device { asked_from, approved_from, session } = device;
         let text = |ip: &Option<IpAddr>| ip.map(|ip| ip.to_string());
-        Self { asked_from: text(asked_from), approved_from: text(approved_from) }
+        Self {
+            asked_from: text(asked_from),
+            approved_from: text(approved_from),
+            session: session.map(|id| id.to_string()),
+        }
     }
 }
 
@@ -131,6 +137,7 @@ impl TryFrom<StoredDevice> for Device {
         Ok(Self {
             asked_from: read(stored.asked_from)?,
             approved_from: read(stored.approved_from)?,
+            session: stored.session.map(|id| id.parse()).transpose().map_err(corrupt)?,
         })
     }
 }

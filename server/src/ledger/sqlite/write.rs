@@ -328,6 +328,10 @@ impl Pen<'_> {
         if read::is_known(self.db, &id)? {
             return Ok(Some(Commit::Conflict));
         }
+        let is_pending = matches!(next.state(), State::Pending(_));
+        if is_pending && !self.one_more_pending(&requester, write.most_pending)? {
+            return Ok(Some(Commit::TooMany));
+        }
         let head = self.events(&write.step, leaves, None)?;
         let due = next.due_at().map(Timestamp::as_millis);
         let later = awaits_later_review(next).then_some(1);
@@ -348,6 +352,31 @@ impl Pen<'_> {
         listing::count(self.db, write.step.events(), next, false)?;
         self.listen(&write.step)?;
         Ok(None)
+    }
+
+    /// Counts one more pending request of a requester. `false`, and nothing is counted, where there are
+    /// as many as may be.
+    fn one_more_pending(&self, requester: &[u8], most: Option<u64>) -> Result<bool, LedgerError> {
+        if let Some(most) = most {
+            let sql = "SELECT requests FROM pending WHERE requester = ?1";
+            let mut statement = self.db.prepare_cached(sql).map_err(unavailable)?;
+            let found = statement.query_row([requester], |row| row.get(0)).optional();
+            let count: Option<u64> = found.map_err(unavailable)?;
+            if count.unwrap_or_default() >= most {
+                return Ok(false);
+            }
+        }
+        let sql = "INSERT INTO pending (requester, requests) VALUES (?1, 1) \
+            ON CONFLICT DO UPDATE SET requests = requests + 1";
+        self.execute(sql, &[&requester])?;
+        Ok(true)
+    }
+
+    fn one_less_pending(&self, requester: &[u8]) -> Result<(), LedgerError> {
+        let sql = "UPDATE pending SET requests = requests - 1 WHERE requester = ?1";
+        self.execute(sql, &[&requester])?;
+        self.execute("DELETE FROM pending WHERE requester = ?1 AND requests <= 0", &[&requester])?;
+        Ok(())
     }
 
     /// Whether anything is to be done at partners, in the same transaction as what leads to it.
@@ -412,6 +441,9 @@ impl Pen<'_> {
             closing = ?7, live = ?8 WHERE id = ?1";
         let (version, state) = (next.version().0, next.state().word());
         self.execute(sql, &[&id, &version, &state, &head, &due, &later, &closing, &live])?;
+        if before == "pending" && !matches!(next.state(), State::Pending(_)) {
+            self.one_less_pending(&requester_key(&next.requester().id))?;
+        }
         self.listen(step)?;
         listing::advance(self.db, next)?;
         listing::count(self.db, step.events(), next, before != "pending")?;

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use super::{NotTaken, is_whole, made, read, said};
 use crate::api::error::ApiError;
 use crate::app::{AppError, Authority, Wish};
+use crate::web::again;
 use crate::web::csrf::Ours;
 use crate::web::plan::PlanView;
 use crate::web::session::{SignedIn, foreign_form};
-use crate::web::sign_in;
 use crate::web::text::plain;
 use crate::web::view;
 
@@ -146,7 +146,7 @@ async fn answer(
         Ok(request) => return Redirect::to(&format!("/requests/{}", request.id())).into_response(),
         Err(error) => error,
     };
-    match sign_in::step_up(me, id, &error) {
+    match again::step_up(me, id, &error) {
         Some(to_sign_in) => to_sign_in,
         None => not_taken(authority, me, id, error.into(), &typed).await,
     }

@@ -26,6 +26,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::Effort;
+use crate::echo::{self, Echo};
 use crate::filings::person;
 use crate::host::{self, Host};
 use crate::report::{self, Spread, thousands};
@@ -36,6 +37,8 @@ const QUICK_REQUESTS: u64 = 2_000;
 const CHANGES: usize = 20_000;
 /// A page has fewer bytes than this, or the benchmark fails.
 const MOST_BYTES: usize = 60_000;
+/// So long a page takes at most, at p99, or the benchmark fails.
+const MOST_TIME: Duration = Duration::from_millis(50);
 /// How many requests are open on the fullest inbox.
 const MANY_OPEN: u64 = 1_000;
 /// How many are written at once, in as few transactions as they fit in.
@@ -98,6 +101,9 @@ pub(crate) fn run(effort: Effort) -> Result<()> {
     runtime.block_on(browser.file_many(&host, MANY_OPEN))?;
     let name = format!("inbox, {} open", thousands(MANY_OPEN as f64));
     rows.push(runtime.block_on(browser.row(name, "/", rounds))?);
+    for bytes in [5_000, 21_000] {
+        rows.push(browser.control(&runtime, bytes, rounds)?);
+    }
     report::table(&["page", "first", "p50 / p99", "size"], &rows);
     let reviews = runtime.block_on(browser.reviews(&host, rounds))?;
     report::say(&format!(
@@ -339,9 +345,30 @@ impl Browser {
     async fn row(&self, name: String, path: &str, rounds: usize) -> Result<Vec<String>> {
         let (first, times, bytes) = self.load(path, rounds).await?;
         ensure!(bytes < MOST_BYTES, "{name}: {bytes} bytes are more than a page may have");
+        let slow = times.iter().filter(|time| **time >= MOST_TIME).count();
+        ensure!(slow * 100 <= times.len(), "{name}: {slow} of {} took too long", times.len());
         let first = format!("{:.1} ms", first.as_secs_f64() * 1e3);
         let spread = format!("{:.1}", Spread::of_durations(&times)?);
         Ok(vec![name, first, spread, kilobytes(bytes)])
+    }
+
+    /// What HTTP alone takes for as many bytes.
+    fn control(
+        &self,
+        runtime: &tokio::runtime::Runtime,
+        bytes: usize,
+        rounds: usize,
+    ) -> Result<Vec<String>> {
+        let echo = Echo::start()?;
+        let mut times = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
+            let begun = Instant::now();
+            let call = self.http.post(format!("{}/answer/{bytes}", echo.url));
+            runtime.block_on(echo::call(call))?;
+            times.push(begun.elapsed());
+        }
+        let spread = format!("{:.1}", Spread::of_durations(&times)?);
+        Ok(vec!["control: HTTP alone".to_owned(), "–".to_owned(), spread, kilobytes(bytes)])
     }
 
     /// So many more requests that wait for bob.

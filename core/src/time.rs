@@ -150,6 +150,7 @@ impl Span {
         };
         match (days, hours, rest) {
             (0, 0, 0) => format!("{seconds} s"),
+            (0, 0, rest @ 1..=2) => with(format!("{rest} min"), seconds % 60, "s"),
             (0, 0, rest) => format!("{rest} min"),
             (0, hours, rest) => with(format!("{hours} h"), rest, "min"),
             (days, hours, _) => with(format!("{days} d"), hours, "h"),

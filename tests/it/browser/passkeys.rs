@@ -142,6 +142,7 @@ async fn a_second_persons_passkey_signs_nothing_for_the_first() {
     let carols = server.person("carol").await.get("/v1/passkeys").await.is(200).json();
     let carols = carols["passkeys"][0]["id"].as_str().unwrap().to_owned();
     window.click("form.who button").await;
+    window.until_it_says("Sign in with a passkey").await;
     sign_in(&window, &server, "bob").await;
     enrol(&window, &server, "bob's").await;
     window.go(&format!("{}/requests/{}", server.base(), request.id)).await;

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::pages::{Browser, field};
 use crate::support::{
-    Answer, Binary, Caller, Server, Setup, approve, filing, fresh_key, program, sent,
+    Answer, Binary, Caller, Server, Setup, approve, filing, fresh_key, program, sent, until,
 };
 
 const CLIENT: (&str, &str) = ("client_id", "assent-cli");
@@ -504,6 +504,8 @@ async fn t66_no_code_and_no_token_is_kept_as_it_is() {
     let token = polled(&server, &device_code).await.is(200).str("access_token");
     let told = format!("{:?}", server.authority);
     server.stop().await;
+    let lock = std::fs::File::open(file.with_extension("lock")).unwrap();
+    until("the end of the writer", || lock.try_lock().is_ok()).await;
     let secrets = [device_code.as_str(), user_code.as_str(), token.as_str()];
     let mut texts = vec![told.into_bytes()];
     for entry in std::fs::read_dir(directory.path()).unwrap() {

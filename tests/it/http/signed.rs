@@ -193,7 +193,7 @@ async fn t70_a_fresh_passkey_waits_where_a_rule_holds_it_back() {
     let request = filed(&server, "one").await;
     let early = key.decide(&bob, &request, "approve").await;
     let told = early.refuses(403, "signature_needed");
-    assert!(told.contains("enrolled at least 1d ago"), "{told}");
+    assert!(told.contains("enrolled at least 1 d ago"), "{told}");
     server.time().pass(Span::hours(24));
     let bob = server.person("bob").await;
     let request = filed(&server, "a day later").await;

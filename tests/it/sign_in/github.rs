@@ -137,7 +137,10 @@ async fn t65_whoever_github_vouches_for_is_not_sent_round_for_what_it_never_says
     let github = Github::start("organizations: [acme]").await;
     let (mut browser, _) = github.sign_in("good").await;
     let page = browser.get("/login/again?return=/history&within=10m").await.is(200).text;
-    assert!(page.contains("at most 10m ago") && page.contains("never says when or how"), "{page}");
+    assert!(
+        page.contains("at most 10 min ago") && page.contains("never says when or how"),
+        "{page}"
+    );
     assert!(!page.contains("/login/github/again") && page.contains("Add a passkey"), "{page}");
     browser.enrol(&Soft::new(-7)).await.is(303);
     let page = browser.get("/login/again?return=/history&within=10m").await.is(200).text;

@@ -73,7 +73,7 @@ async fn a_sign_in_of_the_class_that_is_wanted_counts_and_what_is_wanted_is_said
     let (_, id) = world.filed("strong").await;
     let mut bob = world.signed_in("bob").await;
     let page = bob.told_to_step_up(&id).await;
-    let wanted = "at most 10m ago of class urn:corp:strong or urn:corp:stronger";
+    let wanted = "at most 10 min ago of class urn:corp:strong or urn:corp:stronger";
     assert!(page.contains(wanted), "{page}");
     assert!(page.contains("Sign in again with corp") && !page.contains("/login/passkey/again"));
     // The provider is asked for just these classes.

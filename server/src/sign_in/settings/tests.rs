@@ -85,7 +85,7 @@ fn what_is_not_meant_is_told_with_its_place() {
         ("person:https://id.example.com#4711", "root", "names nobody"),
         ("readers: asked", "readers: nobody", "readers"),
         ("group:listed", "group:", "auditors"),
-        ("person:https://id.example.com#17", "person:root", "auditors: no provider vouches"),
+        ("person:https://id.example.com#17", "person:root", "`auditors`: no provider vouches"),
     ] {
         assert!(GOOD.contains(from), "{from}");
         let told = read(&GOOD.replace(from, to)).unwrap_err();

@@ -45,12 +45,12 @@ fn joined_stages_keep_what_is_stricter_or_sooner_of_each() {
         (
             bound,
             vouched,
-            "a passkey that never leaves its device and was enrolled at least 2h ago and your identity provider vouched for",
+            "a passkey that never leaves its device and was enrolled at least 2 h ago and your identity provider vouched for",
         ),
         (
             bound,
             ", signature: passkey}]",
-            "a passkey that never leaves its device and was enrolled at least 1h ago",
+            "a passkey that never leaves its device and was enrolled at least 1 h ago",
         ),
         (", signature: passkey}]", "}]", "a passkey"),
     ] {

@@ -68,10 +68,10 @@ pub enum AbsenceError {
     #[error("an absence ends after it begins, and after now")]
     Empty,
     /// Longer than [`LONGEST`].
-    #[error("an absence lasts at most {LONGEST}")]
+    #[error("an absence lasts at most {}", LONGEST.in_words())]
     TooLong,
     /// It begins later than in [`AHEAD`].
-    #[error("an absence begins within {AHEAD}")]
+    #[error("an absence begins within {}", AHEAD.in_words())]
     TooFarAhead,
     /// Nobody stands in for themselves.
     #[error("`{0}` cannot stand in for themselves")]

@@ -60,7 +60,7 @@ pub enum DeviceError {
     #[error("the browser that said yes is signed out, or its person may not act; start again")]
     Ended,
     /// Nobody said anything in time.
-    #[error("nobody answered within {LIFE}")]
+    #[error("nobody answered within {}", LIFE.in_words())]
     Over,
     /// Too often, from one place.
     #[error("too many calls from your address")]
@@ -95,7 +95,7 @@ pub enum CodeError {
     #[error("only a person lets a program in")]
     NotAPerson,
     /// Their sign-in is too long ago.
-    #[error("letting a program in needs a sign-in at most {TOKENS_WITHIN} ago")]
+    #[error("letting a program in needs a sign-in at most {} ago", TOKENS_WITHIN.in_words())]
     SignInAgain,
     /// As of any use case.
     #[error(transparent)]

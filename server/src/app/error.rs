@@ -169,7 +169,7 @@ pub enum AppError {
          cancel some (`assent list --mine --state pending`, `assent cancel ID`)"
     )]
     TooManyPending(u64),
-    #[error("too many tries to sign in come from where you are; try again in {0}")]
+    #[error("too many tries to sign in come from where you are; try again in {}", .0.in_words())]
     TooManySignIns(Span),
     #[error(
         "people sign in here, and which of them `{0}` is, is not known: review with the account by which \

@@ -11,7 +11,7 @@ use crate::app::places::Place;
 use crate::app::readers::Reader;
 use crate::app::{AppError, Authority, Caller, Listing};
 use crate::ledger::listing::SHORTEST_WORD;
-use crate::ledger::{Listed, LogSearch, Opening, Search};
+use crate::ledger::{LedgerError, Listed, LogSearch, Opening, Search};
 
 /// How often it is looked for more, for one page of somebody who reads only what concerns them: what
 /// names them concerns them, save where they are excluded or were suspended.
@@ -80,10 +80,17 @@ impl Authority {
             let is_last = part.len() < search.limit;
             for line in part {
                 search.before = Some(line.id);
-                let Some(request) = self.ledger.load(line.id, None).await? else { continue };
-                if !reader.reads(&request) {
+                let request = match self.ledger.load(line.id, None).await {
+                    // One damaged request must not hide all others; whoever asks for it is told.
+                    Err(LedgerError::Corrupt(problem)) => {
+                        tracing::error!(id = %line.id, problem, "a request is left out of a list");
+                        continue;
+                    }
+                    found => found?,
+                };
+                let Some(request) = request.filter(|request| reader.reads(request)) else {
                     continue;
-                }
+                };
                 if found.len() >= wanted {
                     let next = found.last().map(|(line, _)| line.id);
                     return Ok((found, next));

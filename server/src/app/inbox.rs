@@ -76,7 +76,9 @@ impl Authority {
             is_whole,
             log_size,
         };
-        for request in self.asked_afterwards(caller).await? {
+        let decides = self.check_signs_in(caller).is_ok();
+        let later = if decides { self.asked_afterwards(caller).await? } else { Vec::new() };
+        for request in later {
             let due = request.afterwards().iter().filter(|after| after.done.is_none());
             let until = due.map(|after| after.due).min();
             inbox.waiting.push(Waiting { request: Arc::new(request), asked: Vec::new(), until });
@@ -91,7 +93,7 @@ impl Authority {
             {
                 continue;
             }
-            if request.may_review(principal, &membership, now).is_none() {
+            if decides && request.may_review(principal, &membership, now).is_none() {
                 let asked = request.asks_of(&principal.id, &membership);
                 inbox.waiting.push(Waiting { request, asked, until });
             } else if membership.tie(&principal.id, &request.requester().behind())

@@ -264,13 +264,16 @@ impl Authority {
     ///
     /// # Errors
     /// [`AppError::LocalReviewer`].
-    pub(super) fn check_signs_in(&self, caller: &Caller) -> Result<(), AppError> {
+    pub(crate) fn check_signs_in(&self, caller: &Caller) -> Result<(), AppError> {
         let who = &caller.principal().id;
         if self.sign_in.is_empty() || who.iss() != LOCAL_ISSUER {
             return Ok(());
         }
         let accounts = self.membership().known_as(&[who].into());
-        let signs_in = accounts.iter().any(|account| account.iss() != LOCAL_ISSUER);
+        let is_of = |account: &PrincipalId| {
+            self.sign_in.providers().any(|(_, provider)| provider.issuer() == account.iss())
+        };
+        let signs_in = accounts.iter().any(is_of);
         match signs_in || !self.policy().asks_for_links() {
             true => Ok(()),
             false => Err(AppError::LocalReviewer(who.clone())),
@@ -428,7 +431,9 @@ impl Authority {
         // Whatever becomes of the writes below, they are in no group from now on.
         self.people.note(gone.clone(), None);
         let mut all = self.ledger.accesses_of(&id).await?;
-        all.retain(|access| !is_unsure || access.purpose == Purpose::Session);
+        all.retain(|access| {
+            !is_unsure || access.purpose == Purpose::Session || access.origin.is_some()
+        });
         self.end_all(&all, &id).await?;
         let entry = json!({
             "v": 1, "type": "sign_in_ended", "at": now.to_string(), "by": id.to_json(),

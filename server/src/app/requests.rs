@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use assent_core::digest::Digest;
+use assent_core::endorsement;
 use assent_core::id::RequestId;
 use assent_core::policy::quorum::Means;
 use assent_core::policy::situation::Situation;
@@ -115,7 +116,11 @@ impl Authority {
             );
             let call = Some(NewCall { key: wish.key, asked: wish.asked, credential: None });
             let next = step.next().clone();
-            let (unless_open, most_pending) = (reattach, Some(self.most_pending));
+            // For how many one authority asks, it limits itself: each of its requesters there.
+            let is_partner =
+                intent.kind() == endorsement::KIND && requester.id.sub() == endorsement::CALLER;
+            let most_pending = (!is_partner).then_some(self.most_pending);
+            let unless_open = reattach;
             let write = Write { step, call, unless_open, most_pending };
             let turn = self.before_the_next_signal().await;
             // Whoever is told something now wants it ruled on: nothing is filed that it was not.

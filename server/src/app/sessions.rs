@@ -180,7 +180,7 @@ impl Authority {
     /// Whether whoever asks proved who they are lately enough to be given something that lasts.
     pub(super) fn signed_in_lately(&self, caller: &Caller) -> bool {
         let now = self.clock.now();
-        here_since(caller).is_some_and(|since| since.until(now) <= TOKENS_WITHIN)
+        here_since(caller).is_some_and(|since| since.is_within(TOKENS_WITHIN, now))
     }
 
     /// Makes a token for whoever asks, who has signed in lately.
@@ -207,7 +207,7 @@ impl Authority {
         let scope: Scope = scope.parse().map_err(|e| field("scope", format!("{e}")))?;
         let life: Span = life.parse().map_err(|e| field("expires_after", format!("{e}")))?;
         if life == Span::ZERO || life > LONGEST_TOKEN {
-            return Err(field("expires_after", format!("at most {LONGEST_TOKEN}")));
+            return Err(field("expires_after", format!("at most {}", LONGEST_TOKEN.in_words())));
         }
         if self.own_tokens(caller).await?.len() >= MOST_TOKENS {
             return Err(field("name", format!("you have {MOST_TOKENS} tokens; end some")));

@@ -79,7 +79,7 @@ pub struct Answer {
 pub enum SignInError {
     #[error("nobody signs in at `{0}` here")]
     NoProvider(String),
-    #[error("too many sign-ins begin where you are; try again in {0}")]
+    #[error("too many sign-ins begin where you are; try again in {}", .0.in_words())]
     TooMany(Span),
     #[error("this sign-in was not begun in this browser, or too long ago; begin again")]
     NoCeremony,
@@ -344,6 +344,8 @@ impl Authority {
             let is_browser = access.purpose == Purpose::Session || access.device.is_some();
             is_theirs && logout.sid.as_ref().map_or(is_browser, began_by)
         };
+        // What somebody lets in meanwhile is seen here, or finds its session ended.
+        let _turn = self.while_nobody_decides().await;
         let found = match (&logout.sid, &logout.who) {
             (Some(sid), _) => self.ledger.accesses_by_sid(sid).await,
             (None, Some(who)) => self.ledger.accesses_of(who).await,

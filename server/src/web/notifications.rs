@@ -258,7 +258,7 @@ pub(super) async fn all(State(authority): State<Arc<Authority>>, me: SignedIn) -
         problem: way.problem.as_deref().map(plain),
     };
     view::html(&AllPage {
-        page: me.page("Notifications").at("/admin/notifications"),
+        page: me.page("Everybody’s notifications").at("/admin/notifications"),
         ways: dead.ways.into_iter().map(way).collect(),
         dead: lines(dead.notices),
         waiting: lines(waiting.notices),

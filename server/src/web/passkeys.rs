@@ -269,21 +269,13 @@ pub(super) async fn sign_in(
     let next = Next::read(form.next.as_deref());
     let (finished, credential) = match form.read() {
         Ok(read) => read,
-        Err(error) => return not_signed_in(&authority, error, &next),
+        Err(error) => return session::not_signed_in(&authority, error, &next),
     };
     let Comer { caller, label } = comer;
     match authority.sign_in_by_passkey(finished, &credential, caller.as_ref(), label).await {
         Ok(session) => session::signed_in(&authority, &session, &next),
-        Err(error) => not_signed_in(&authority, error, &next),
+        Err(error) => session::not_signed_in(&authority, error, &next),
     }
-}
-
-/// Why nobody came in, on the page where they can try again.
-fn not_signed_in(authority: &Authority, error: AppError, next: &Next) -> Response {
-    let error = ApiError::from(error);
-    error.log();
-    let page = session::login_at(authority, Some(plain(&error.told())), next);
-    view::with_wait((error.status(), page).into_response(), error.wait())
 }
 
 /// Proves again who is signed in here.
@@ -298,7 +290,7 @@ pub(super) async fn sign_in_again(
     };
     let label = label(&headers, me.caller.network().ip);
     match authority.sign_in_again_by_passkey(&me.caller, finished, &credential, label).await {
-        Ok(session) => session::come_in(&authority, &session, form.next.as_deref()),
+        Ok(session) => session::signed_in(&authority, &session, &Next::read(form.next.as_deref())),
         Err(error) => view::fault(error),
     }
 }

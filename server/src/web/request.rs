@@ -178,6 +178,7 @@ async fn made(
     let membership = authority.membership();
     let shown = authority.show(&request);
     let principal = me.caller.principal();
+    let stranger = authority.check_signs_in(&me.caller).err();
     let objection = request.may_review(principal, &membership, now);
     let later_objection = request.may_review_afterwards(principal, &membership);
     let plan = reading.as_deref().map(|reading| PlanView::of(reading, id));
@@ -229,11 +230,14 @@ async fn made(
         grants: grants(&shown),
         reviews: shown.reviews.iter().map(|one| ReviewLine::of(authority, one)).collect(),
         later: shown.afterwards.iter().map(|one| LaterLine::of(authority, one)).collect(),
-        may_review: objection.is_none(),
+        may_review: objection.is_none() && stranger.is_none(),
         signing,
         why_me: asked.iter().map(|one| inbox::why(authority, one)).collect(),
-        why_not: objection.and_then(|objection| why_not(&objection)),
-        may_review_later: later_objection.is_none(),
+        why_not: match objection {
+            Some(objection) => why_not(&objection),
+            None => stranger.as_ref().map(|error| plain(&error.to_string())),
+        },
+        may_review_later: later_objection.is_none() && stranger.is_none(),
         is_whole,
         story,
         has_evidence: shown.state != "pending" || !shown.reviews.is_empty(),

@@ -62,7 +62,7 @@ async fn bars(authority: &Authority, caller: &Caller) -> Result<Vec<Bar>, AppErr
     });
     let untold = authority.notice_troubles(caller).await?;
     let untold = (!untold.is_empty()).then(|| Bar {
-        text: "Notices do not reach everybody.".to_owned(),
+        text: "Notifications do not reach everybody.".to_owned(),
         lines: untold.iter().take(10).map(|line| plain(line)).collect(),
         link: Some("/admin/notifications".to_owned()),
         urgent: true,
@@ -163,11 +163,6 @@ pub(super) fn signed_in(authority: &Authority, session: &Secret, next: &Next) ->
     response
 }
 
-/// Whoever has proven who they are by other means than here comes in.
-pub(super) fn come_in(authority: &Authority, session: &Secret, next: Option<&str>) -> Response {
-    signed_in(authority, session, &Next::read(next))
-}
-
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
@@ -214,13 +209,16 @@ pub(super) async fn login(
     let (token, next) = (Secret::new(form.token), Next::read(form.next.as_deref()));
     match authority.sign_in_by_token(token.expose()).await {
         Ok(session) => signed_in(&authority, &session, &next),
-        Err(error) => {
-            let error = ApiError::from(error);
-            error.log();
-            let fault = Some(error.detail().to_owned());
-            (error.status(), login_at(&authority, fault, &next)).into_response()
-        }
+        Err(error) => not_signed_in(&authority, error, &next),
     }
+}
+
+/// Why nobody came in, on the page where they can try again.
+pub(super) fn not_signed_in(authority: &Authority, error: AppError, next: &Next) -> Response {
+    let error = ApiError::from(error);
+    error.log();
+    let page = login_at(authority, Some(plain(&error.told())), next);
+    view::with_wait((error.status(), page).into_response(), error.wait())
 }
 
 #[derive(Template)]

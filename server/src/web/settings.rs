@@ -47,7 +47,6 @@ pub(super) async fn page(State(authority): State<Arc<Authority>>, me: SignedIn) 
 #[template(path = "sessions.html")]
 struct SessionsPage {
     page: Page,
-    told: Option<String>,
     sessions: Vec<SessionLine>,
 }
 
@@ -93,7 +92,6 @@ pub(super) async fn sessions(State(authority): State<Arc<Authority>>, me: Signed
     match authority.own_sessions(&me.caller).await {
         Ok(all) => view::html(&SessionsPage {
             page: me.page("Sessions").at("/settings"),
-            told: None,
             sessions: all.iter().map(|own| SessionLine::of(&authority, own)).collect(),
         }),
         Err(error) => view::fault(error),
@@ -128,21 +126,20 @@ pub(super) async fn end_session(
 #[template(path = "accounts.html")]
 struct AccountsPage {
     page: Page,
-    fault: Option<String>,
     id: String,
-    linked: Vec<String>,
+    linked: Vec<Name>,
     ways: Vec<(String, String)>,
     again: bool,
+    /// How lately one must have signed in for it.
+    within: String,
     /// Where anyone has an account.
     anyone: Option<String>,
 }
 
 pub(super) async fn accounts(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
     let id = &me.caller.principal().id;
-    let others = |link: &Link| {
-        let other = if link.person == *id { &link.account } else { &link.person };
-        let name = authority.display_name(other).map(|name| format!(" ({})", plain(&name)));
-        format!("{}{}", plain(&other.to_string()), name.unwrap_or_default())
+    let other = |link: &Link| {
+        authority.name_of(if link.person == *id { &link.account } else { &link.person })
     };
     let links = authority.links_of(id);
     let now = authority.clock().now();
@@ -151,9 +148,9 @@ pub(super) async fn accounts(State(authority): State<Arc<Authority>>, me: Signed
     let ways = authority.linkable(&me.caller);
     view::html(&AccountsPage {
         page: me.page("Linked accounts").at("/settings"),
-        fault: None,
         id: plain(&id.to_string()),
-        linked: links.iter().map(others).collect(),
+        linked: links.iter().map(other).collect(),
+        within: LINKS_WITHIN.in_words(),
         again: may && !is_fresh && !ways.is_empty(),
         anyone: authority.anyone_at(),
         ways: if may && is_fresh { ways } else { Vec::new() },

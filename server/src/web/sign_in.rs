@@ -17,10 +17,9 @@ use serde::Deserialize;
 use crate::api::error::ApiError;
 use crate::app::{Aim, Answer, AppError, Authority, Caller, LogoutFault, SignInError};
 use crate::network::Peer;
-use crate::rates::seconds;
 use crate::sign_in::{Demands, ProviderError};
 use crate::web::csrf::{Button, Ours};
-use crate::web::session::{Next, cookie, cookie_name, login_at, set_named, signed_in};
+use crate::web::session::{self, Next, cookie, cookie_name, login_at, set_named, signed_in};
 use crate::web::text::plain;
 use crate::web::view::{self, Page};
 use crate::web::when;
@@ -118,18 +117,9 @@ fn not_signed_in(authority: &Authority, error: SignInError, next: &Next) -> Resp
             tracing::info!(problem = text, "somebody was not signed in");
             (StatusCode::FORBIDDEN, None)
         }
-        SignInError::App(error) => {
-            let error = ApiError::from(error);
-            error.log();
-            let page = login_at(authority, Some(plain(error.detail())), next);
-            return (error.status(), page).into_response();
-        }
+        SignInError::App(error) => return session::not_signed_in(authority, error, next),
     };
-    let mut page = (status, login_at(authority, Some(text), next)).into_response();
-    if let Some(wait) = wait {
-        page.headers_mut().insert(header::RETRY_AFTER, seconds(wait).into());
-    }
-    page
+    view::with_wait((status, login_at(authority, Some(text), next)).into_response(), wait)
 }
 
 #[derive(Deserialize)]

@@ -45,7 +45,7 @@ async fn people_say_how_they_are_told_and_administrators_see_what_is_not() {
     window.go(&format!("{}/login", server.base())).await;
     window.write("input[name=token]", root.token()).await;
     window.click("form[action='/login'] button").await;
-    window.until_it_says("Notices do not reach everybody").await;
+    window.until_it_says("Notifications do not reach everybody").await;
     window.go(&format!("{}/admin/notifications", server.base())).await;
     window.until_it_says("channel:siem").await;
     window.pictures("notices", &Screen::ALL).await;

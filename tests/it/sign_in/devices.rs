@@ -34,7 +34,7 @@ async fn t63_letting_a_program_in_needs_a_sign_in_of_just_now() {
     let page = bob.form("/device", "/device", &[("code", &code)]).await.is(200).text;
     assert!(page.contains("/login/again?return=device") && !page.contains("let it in"), "{page}");
     let answer = bob.answers_device(&code, "approve").await.is(403);
-    assert!(answer.text.contains("at most 15m ago"), "{}", answer.text);
+    assert!(answer.text.contains("at most 15 min ago"), "{}", answer.text);
     assert_eq!(polled(&liar.server, &device).await.json()["error"], "authorization_pending");
     // No harm is done by a no.
     let (_, other) = begun(&liar.server).await;

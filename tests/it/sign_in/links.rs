@@ -174,17 +174,25 @@ rules:
       request_expires: 4h
       credential: {max_ttl: 15m, grant_window: 1h}
 ";
-    for (choice, status) in [("forbid", 403), ("allow", 200)] {
+    for (choice, people, status) in [
+        ("forbid", "", 403),
+        // Known somewhere, and not where people sign in.
+        ("forbid", "people: {root: {github: '1001'}}\n", 403),
+        ("forbid", "people: {root: {accounts: ['ISSUER#carol']}}\n", 200),
+        ("allow", "", 200),
+    ] {
         let (remains, setup) = (Remains::fresh(), Setup::default());
-        let world = World::governed(remains, setup, &rule.replace("CHOICE", choice), "").await;
+        let rule =
+            rule.replace("CHOICE", choice).replace("groups:\n", &format!("{people}groups:\n"));
+        let world = World::governed(remains, setup, &rule, "").await;
         let (ci, id) = world.filed("one").await;
         // Who root of the first start is where people sign in, nobody knows: bob, perhaps.
         let root = world.server.administrator().await;
         let digest = ci.client.request(&id).await.unwrap().digest;
         let review = json!({"verdict": "approve", "comment": "", "digest": digest});
         let answer = root.post(&format!("/v1/requests/{id}/reviews"), &review).await;
-        assert_eq!(answer.status, status, "{choice}: {}", answer.text);
-        if choice == "forbid" {
+        assert_eq!(answer.status, status, "{choice} {people}: {}", answer.text);
+        if status == 403 {
             answer.refuses(403, "local_reviewer");
         }
         world.signed_in("bob").await.decide(&id, "approve").await.is(303);

@@ -19,7 +19,7 @@ use assent_core::signal::{Board, MAX_REASON, Says, Signal, Subject, Teller};
 use assent_core::time::{Span, Timestamp};
 use assent_core::wire;
 use serde_json::Value;
-use tokio::sync::{Notify, RwLockReadGuard};
+use tokio::sync::{Notify, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::app::{AppError, Authority, Caller, Wish};
 use crate::ledger::{Hearing, LedgerError, Spent};
@@ -75,6 +75,12 @@ impl Authority {
     /// A turn to decide and commit in. Whoever holds one must not ask for another.
     pub(in crate::app) async fn before_the_next_signal(&self) -> RwLockReadGuard<'_, ()> {
         self.heard.turns.read().await
+    }
+
+    /// A turn in which nobody decides or commits anything: to end what somebody could be making
+    /// something last by.
+    pub(in crate::app) async fn while_nobody_decides(&self) -> RwLockWriteGuard<'_, ()> {
+        self.heard.turns.write().await
     }
 
     /// Until something was told that is not followed through yet.

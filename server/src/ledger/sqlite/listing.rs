@@ -239,12 +239,14 @@ fn phrases(words: &[String]) -> String {
     quoted.join(" AND ")
 }
 
-fn looking(search: &Search, named: Option<&Approver>) -> Looking {
+/// What leads and what is probed of marks: `named` is one that leads, where it is rare; of `among` there
+/// must be one.
+fn looking(search: &Search, named: Option<&[u8]>, among: &[Vec<u8>]) -> Looking {
     let mut looking = Looking { seq: "l.seq", ..Looking::default() };
     let phrases = phrases(&search.words);
     let marks = search.rule.iter().map(|rule| by_rule(rule));
     let marks = marks.chain(search.reviewer.iter().map(by_person));
-    let mut marks: Vec<_> = marks.chain(named.map(by_name)).collect();
+    let mut marks: Vec<_> = marks.chain(named.map(<[u8]>::to_vec)).collect();
     // What is rare leads: words, then a rule or a reviewer, then whatever of the row is narrow.
     if !phrases.is_empty() {
         looking.joins.push("listing_text AS t CROSS JOIN listing AS l ON l.seq = t.rowid");
@@ -258,11 +260,6 @@ fn looking(search: &Search, named: Option<&Approver>) -> Looking {
         looking.joins.push("listing AS l");
     } else {
         looking.joins.push("listing AS l INDEXED BY listing_narrow");
-    }
-    for mark in marks {
-        let place = looking.value(mark);
-        let probe = "EXISTS (SELECT 1 FROM listed_by WHERE what =";
-        looking.wheres.push(format!("{probe} {place} AND seq = l.seq)"));
     }
     if !search.states.is_empty() {
         let places: Vec<_> = search.states.iter().map(|state| looking.value(*state)).collect();
@@ -283,27 +280,57 @@ fn looking(search: &Search, named: Option<&Approver>) -> Looking {
     if let Some(until) = search.until {
         looking.only("l.filed", "<", until.as_millis());
     }
+    // What is looked up elsewhere comes last: only of what is left.
+    for one_of in marks.into_iter().map(|mark| vec![mark]).chain([among.to_vec()]) {
+        let places: Vec<_> = one_of.into_iter().map(|mark| looking.value(mark)).collect();
+        if !places.is_empty() {
+            let what = places.join(", ");
+            let probe = format!("SELECT 1 FROM listed_by WHERE what IN ({what}) AND seq = l.seq");
+            looking.wheres.push(format!("EXISTS ({probe})"));
+        }
+    }
     looking
 }
 
-/// Each name is searched for by itself, in the order of filing, so that no more is read than is wanted.
+/// So few requests are found by looking at each of them.
+const FEW: usize = 1_000;
+
+/// Whether no more than a few bear one of these marks.
+fn are_few(db: &Connection, marks: &[Vec<u8>]) -> Answer<bool> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM listed_by WHERE what = ?1 LIMIT ?2)";
+    let mut statement = db.prepare_cached(sql).map_err(unavailable)?;
+    let mut left = FEW;
+    for mark in marks {
+        let count = statement.query_row((mark, left), |row| row.get(0)).map_err(unavailable)?;
+        left = left.saturating_sub(count);
+    }
+    Ok(left > 0)
+}
+
 pub(super) fn search(db: &Connection, search: &Search) -> Answer<Vec<Listed>> {
-    let Some(names) = &search.naming else {
-        return Ok(search_named(db, search, None)?.into_values().rev().collect());
-    };
+    let names: Option<Vec<_>> = search.naming.as_ref().map(|all| all.iter().map(by_name).collect());
     let mut found = BTreeMap::new();
-    for named in names {
-        found.append(&mut search_named(db, search, Some(named))?);
+    match names {
+        None => found = found_by(db, search, None, &[])?,
+        // Each name leads by itself, in the order of filing.
+        Some(names) if search.words.is_empty() && are_few(db, &names)? => {
+            for named in &names {
+                found.append(&mut found_by(db, search, Some(named), &[])?);
+            }
+        }
+        Some(names) if names.is_empty() => {}
+        Some(names) => found = found_by(db, search, None, &names)?,
     }
     Ok(found.into_values().rev().take(search.limit).collect())
 }
 
-fn search_named(
+fn found_by(
     db: &Connection,
     search: &Search,
-    named: Option<&Approver>,
+    named: Option<&[u8]>,
+    among: &[Vec<u8>],
 ) -> Answer<BTreeMap<i64, Listed>> {
-    let mut looking = looking(search, named);
+    let mut looking = looking(search, named, among);
     if let Some(before) = search.before {
         let sql = "SELECT seq FROM listing WHERE request = ?1";
         let seq = db.query_row(sql, [before.to_bytes()], |row| row.get::<_, i64>(0)).optional();

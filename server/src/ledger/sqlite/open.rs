@@ -11,7 +11,7 @@ use super::listing;
 /// `asnt`, so that tools tell what the file is.
 const APPLICATION: i32 = 0x6173_6e74;
 /// Each migration brings the schema from its index to the next number.
-const MIGRATIONS: [&str; 22] = [
+const MIGRATIONS: [&str; 23] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_beside.sql"),
     include_str!("../../../migrations/sqlite/0003_exchange.sql"),
@@ -34,6 +34,7 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("../../../migrations/sqlite/0020_asked_by.sql"),
     include_str!("../../../migrations/sqlite/0021_pending.sql"),
     include_str!("../../../migrations/sqlite/0022_named.sql"),
+    include_str!("../../../migrations/sqlite/0023_addresses.sql"),
 ];
 
 /// The migration after which what is on record is listed.

@@ -127,7 +127,7 @@ pub(super) async fn end_session(
 struct AccountsPage {
     page: Page,
     id: String,
-    linked: Vec<Name>,
+    linked: Vec<String>,
     ways: Vec<(String, String)>,
     again: bool,
     /// How lately one must have signed in for it.
@@ -138,8 +138,11 @@ struct AccountsPage {
 
 pub(super) async fn accounts(State(authority): State<Arc<Authority>>, me: SignedIn) -> Response {
     let id = &me.caller.principal().id;
+    // Here it matters which account it is: each is named whole.
     let other = |link: &Link| {
-        authority.name_of(if link.person == *id { &link.account } else { &link.person })
+        let other = if link.person == *id { &link.account } else { &link.person };
+        let name = authority.display_name(other).map(|name| format!(" ({})", plain(&name)));
+        format!("{}{}", plain(&other.to_string()), name.unwrap_or_default())
     };
     let links = authority.links_of(id);
     let now = authority.clock().now();

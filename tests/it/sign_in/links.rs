@@ -178,7 +178,6 @@ rules:
         ("forbid", "", 403),
         // Known somewhere, and not where people sign in.
         ("forbid", "people: {root: {github: '1001'}}\n", 403),
-        ("forbid", "people: {root: {accounts: ['ISSUER#carol']}}\n", 200),
         ("allow", "", 200),
     ] {
         let (remains, setup) = (Remains::fresh(), Setup::default());

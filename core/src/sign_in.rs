@@ -397,7 +397,7 @@ impl Link {
         membership: &Membership,
         now: Timestamp,
     ) -> Result<Self, LinkError> {
-        if !signed_in_at.is_some_and(|at| at.until(now) <= LINKS_WITHIN) {
+        if signed_in_at.is_none_or(|at| at.until(now) > LINKS_WITHIN) {
             return Err(LinkError::SignInAgain(LINKS_WITHIN));
         }
         if person.iss() == account.iss() {

@@ -1,5 +1,7 @@
 //! What callers are told when there is no answer: RFC 9457, two messages, one place.
 
+use std::num::NonZeroU32;
+
 use assent_core::absence::AbsenceError;
 use assent_core::access::AccessError;
 use assent_core::credential::dpop::ProofError;
@@ -33,8 +35,13 @@ pub struct ApiError {
     intent: Option<Box<Intent>>,
     private: Option<Box<str>>,
     nonce: Option<Box<str>>,
-    /// How long to wait before trying again.
-    wait: Option<Span>,
+    /// How many seconds to wait before trying again.
+    wait: Option<NonZeroU32>,
+}
+
+/// In whole seconds, rounded up.
+fn whole(wait: Span) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(seconds(wait)).unwrap_or(u32::MAX))
 }
 
 impl ApiError {
@@ -93,7 +100,7 @@ impl ApiError {
 
     /// How long to wait before trying again, where that is known.
     pub fn wait(&self) -> Option<Span> {
-        self.wait
+        self.wait.map(|wait| Span::seconds(wait.get().into()))
     }
 
     /// What the caller is told.
@@ -252,11 +259,11 @@ impl From<AppError> for ApiError {
             AppError::TooManyFiles => Self::new(S::TOO_MANY_REQUESTS, "too_many_files", text),
             AppError::TooManyPending(_) => Self::new(S::CONFLICT, "too_many_pending", text),
             AppError::TooManySignIns(wait) => Self {
-                wait: Some(wait),
+                wait: whole(wait),
                 ..Self::new(S::TOO_MANY_REQUESTS, "too_many_sign_ins", text)
             },
             AppError::Gathering => Self {
-                wait: Some(Span::seconds(2)),
+                wait: NonZeroU32::new(2),
                 ..Self::new(S::TOO_MANY_REQUESTS, "gathering", text)
             },
             AppError::WrongCode => Self::new(S::FORBIDDEN, "wrong_code", text),
@@ -489,7 +496,7 @@ impl IntoResponse for ApiError {
             headers.insert("dpop-nonce", nonce);
         }
         if let Some(wait) = self.wait {
-            headers.insert(header::RETRY_AFTER, seconds(wait).into());
+            headers.insert(header::RETRY_AFTER, wait.get().into());
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -13,6 +13,7 @@ use assent_server::ledger::{
     Kept, Ledger, Listed, LogSearch, MemoryLedger, Opening, Search, SqliteLedger, Tally,
 };
 use rusqlite::Connection;
+use tokio::task::JoinSet;
 
 use super::kit::{approval, at, done, file, granted_to_be_looked_at, keeping, person, rules};
 use crate::support::until;
@@ -213,6 +214,31 @@ pub(super) async fn an_absence_is_kept_as_it_was_written_last(ledger: Ledgers) {
     ledger.keep(kept).await.unwrap();
     assert_eq!(ledger.absences().await.unwrap(), [second, ended]);
     assert_eq!(ledger.head().await.unwrap().size, 3);
+}
+
+/// Of very many that name a group, those that fit are looked for first, and then asked whom they name.
+#[tokio::test]
+async fn what_very_many_requests_name_is_found_by_what_else_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger: Ledgers =
+        Arc::new(SqliteLedger::open(&folder.path().join("ledger.sqlite")).unwrap());
+    let mut filings = JoinSet::new();
+    for number in 0..1_001 {
+        let ledger = Arc::clone(&ledger);
+        filings.spawn(async move {
+            let reason = if number == 7 { "the needle" } else { "hay" };
+            done(&ledger, file("production", reason, at(number))).await;
+        });
+    }
+    filings.join_all().await;
+    done(&ledger, file("staging", "another needle", at(5_000))).await;
+    let naming = Some(["group:release-managers".parse().unwrap()].into());
+    let group = Search { naming, ..Search::default() };
+    let needle = Search { words: vec!["needle".to_owned()], ..group.clone() };
+    assert_eq!(found(&ledger, needle).await, ["the needle"]);
+    let staging = Search { environment: Some("staging".to_owned()), ..group.clone() };
+    assert_eq!(found(&ledger, staging).await, Vec::<String>::new());
+    assert_eq!(found(&ledger, Search { limit: 3, ..group }).await, ["hay"; 3]);
 }
 
 /// Makes the file one of this older version, by what takes away what is newer.

@@ -247,11 +247,11 @@ fn looking(search: &Search, named: Option<&[u8]>, among: &[Vec<u8>]) -> Looking 
     let marks = search.rule.iter().map(|rule| by_rule(rule));
     let marks = marks.chain(search.reviewer.iter().map(by_person));
     let mut marks: Vec<_> = marks.chain(named.map(<[u8]>::to_vec)).collect();
-    // What is rare leads: words, then a rule or a reviewer, then whatever of the row is narrow.
-    if !phrases.is_empty() {
+    // What is rare leads: a name, words, a rule or a reviewer, then whatever of the row is narrow.
+    if !phrases.is_empty() && named.is_none() {
         looking.joins.push("listing_text AS t CROSS JOIN listing AS l ON l.seq = t.rowid");
         looking.seq = "t.rowid";
-        looking.only("listing_text", "MATCH", phrases);
+        looking.only("listing_text", "MATCH", phrases.clone());
     } else if let Some(mark) = marks.pop() {
         looking.joins.push("listed_by AS b CROSS JOIN listing AS l ON l.seq = b.seq");
         looking.seq = "b.seq";
@@ -281,6 +281,11 @@ fn looking(search: &Search, named: Option<&[u8]>, among: &[Vec<u8>]) -> Looking 
         looking.only("l.filed", "<", until.as_millis());
     }
     // What is looked up elsewhere comes last: only of what is left.
+    if named.is_some() && !phrases.is_empty() {
+        let place = looking.value(phrases);
+        let probe = format!("SELECT 1 FROM listing_text WHERE listing_text MATCH {place}");
+        looking.wheres.push(format!("EXISTS ({probe} AND rowid = l.seq)"));
+    }
     for one_of in marks.into_iter().map(|mark| vec![mark]).chain([among.to_vec()]) {
         let places: Vec<_> = one_of.into_iter().map(|mark| looking.value(mark)).collect();
         if !places.is_empty() {
@@ -313,12 +318,11 @@ pub(super) fn search(db: &Connection, search: &Search) -> Answer<Vec<Listed>> {
     match names {
         None => found = found_by(db, search, None, &[])?,
         // Each name leads by itself, in the order of filing.
-        Some(names) if search.words.is_empty() && are_few(db, &names)? => {
+        Some(names) if are_few(db, &names)? => {
             for named in &names {
                 found.append(&mut found_by(db, search, Some(named), &[])?);
             }
         }
-        Some(names) if names.is_empty() => {}
         Some(names) => found = found_by(db, search, None, &names)?,
     }
     Ok(found.into_values().rev().take(search.limit).collect())
